@@ -1,0 +1,136 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { Client, StepFailed } from "./demo/client.ts";
+import { EngineProcess, standaloneEnvironment } from "./demo/engine-process.ts";
+import { readInputs } from "./demo/inputs.ts";
+import { Narration, wantsColour } from "./demo/narration.ts";
+import { engineArguments, packageFolder } from "./demo/package.ts";
+import { countComponents, requiredKeys } from "./demo/platform.ts";
+import { PROJECT, tellStory } from "./demo/story.ts";
+
+/** `npm run demo`: the whole loop on a real engine, from an empty database to a verified audit log. Then it keeps serving. */
+
+const USAGE = `Usage: npm run demo -- [--platform FILE] [--port PORT] [--once]
+
+  --platform FILE  a platform state to show it with, .json or .json.gz; the project's own example otherwise
+  --port PORT      where the engine listens; 4006 otherwise, any free one where that is taken
+  --once           end after the loop instead of serving on`;
+const DEFAULT_PORT = 4006;
+const HOST = "127.0.0.1";
+
+interface Options {
+  readonly platform: string | undefined;
+  readonly port: number;
+  readonly once: boolean;
+}
+
+/** What ends the program early without being its fault. */
+class Interrupted extends Error {
+  override readonly name = "Interrupted";
+}
+
+async function main(options: Options): Promise<void> {
+  const narration = new Narration((line) => process.stdout.write(`${line}\n`), wantsColour(process.stdout, process.env));
+  const inputs = readInputs(options.platform);
+  const folder = mkdtempSync(join(tmpdir(), "env-manager-demo-"));
+  const signal = nextSignal();
+  const engine = await startEngine(options.port, folder);
+  try {
+    const url = await Promise.race([engine.listening, signal.then(interrupt)]);
+    narration.heading("Environment Manager: the whole loop, over HTTP");
+    narration.remark(`engine:   ${url}, on a fresh database in ${folder}`);
+    narration.remark(
+      `platform: ${inputs.source}: ${countComponents(inputs.state)} components, ${requiredKeys(inputs.state).length} keys required`,
+    );
+    await Promise.race([
+      tellStory(new Client(url, narration), narration, inputs),
+      signal.then(interrupt),
+      engine.exited.then(ended(engine)),
+    ]);
+    narration.remark();
+    if (options.once) return;
+    narration.heading(`The engine keeps serving at ${url}`);
+    narration.remark(`Look around: ${url}/docs, ${url}/env/${PROJECT}, ${url}/env/${PROJECT}/production/active`);
+    narration.remark("Ctrl-C ends it and removes the database.");
+    await Promise.race([signal, engine.exited.then(ended(engine))]);
+  } finally {
+    await engine.end("SIGTERM");
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function startEngine(wanted: number, folder: string): Promise<EngineProcess> {
+  const port = await freePort(wanted);
+  return new EngineProcess({
+    args: engineArguments(),
+    cwd: packageFolder(),
+    env: standaloneEnvironment({ ENV_MANAGER_PORT: String(port), ENV_MANAGER_AUTH: "off", STORE_URL: `sqlite:${join(folder, "env.db")}` }),
+    ownGroup: true,
+  });
+}
+
+/** The port wanted; 0, for any free one, where it is taken. */
+function freePort(wanted: number): Promise<number> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once("error", () => resolve(0));
+    probe.listen(wanted, HOST, () => probe.close(() => resolve(wanted)));
+  });
+}
+
+/** Resolves at the first signal that asks the program to end. */
+function nextSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => resolve(name));
+  });
+}
+
+function interrupt(name: NodeJS.Signals): never {
+  throw new Interrupted(name);
+}
+
+function ended(engine: EngineProcess): (how: string) => never {
+  return (how) => {
+    throw new StepFailed(`The engine ended (${how}):\n${engine.output()}`);
+  };
+}
+
+function readOptions(): Options {
+  const { values } = parseArgs({
+    options: {
+      platform: { type: "string" },
+      port: { type: "string" },
+      once: { type: "boolean", default: false },
+      help: { type: "boolean", short: "h" },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(`${USAGE}\n`);
+    process.exit(0);
+  }
+  const port = values.port === undefined ? DEFAULT_PORT : Number(values.port);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new Error(`--port is "${values.port}". It must be a whole number from 0 to 65535.`);
+  return { platform: values.platform, port, once: values.once };
+}
+
+function fail(error: unknown): void {
+  if (error instanceof Interrupted) {
+    process.exitCode = 130;
+    return;
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`\nThe demo failed. ${message}\n`);
+  process.exitCode = 1;
+}
+
+try {
+  await main(readOptions());
+} catch (error) {
+  fail(error);
+}
+// A signal handler alone keeps no process alive, but a socket that fetch keeps open would.
+process.exit();

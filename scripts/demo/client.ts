@@ -1,0 +1,65 @@
+import type { Narration } from "./narration.ts";
+
+/** A step did not go as it must: the message says which request, and what the engine said. */
+export class StepFailed extends Error {
+  override readonly name = "StepFailed";
+}
+
+export interface Question<Body> {
+  readonly method: "GET" | "POST" | "PUT" | "PATCH";
+  readonly path: string;
+  readonly body?: unknown;
+  /** The status that this step is about; any other one ends the demo. */
+  readonly status?: number;
+  /** What of the reply is worth showing. */
+  readonly shows: (body: Body) => readonly string[];
+}
+
+/** Asks the engine over HTTP, and tells what was asked and what came back. */
+export class Client {
+  readonly url: string;
+  readonly #narration: Narration;
+
+  constructor(url: string, narration: Narration) {
+    this.url = url;
+    this.#narration = narration;
+  }
+
+  async ask<Body>({ method, path, body, status = 200, shows }: Question<Body>): Promise<Body> {
+    this.#narration.asked(method, path, body);
+    const reply = await this.#send(method, path, body);
+    const content: unknown = await reply.json().catch(() => null);
+    if (reply.status !== status)
+      throw new StepFailed(`${method} ${path} answered ${reply.status} where ${status} was due. ${explained(content)}`);
+    this.#narration.answered(reply.status, outcome(content), shows(content as Body));
+    return content as Body;
+  }
+
+  async #send(method: string, path: string, body: unknown): Promise<Response> {
+    try {
+      return await fetch(new URL(path, this.url), {
+        method,
+        ...(body !== undefined && { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+      });
+    } catch (error) {
+      throw new StepFailed(`${method} ${path} got no answer: ${error instanceof Error ? error.message : String(error)}.`);
+    }
+  }
+}
+
+interface ErrorReply {
+  readonly code?: string;
+  readonly reason?: string;
+  readonly fix_suggestion?: string;
+  readonly status?: unknown;
+}
+
+function outcome(content: unknown): string {
+  const { status, code } = (content ?? {}) as ErrorReply;
+  return code ?? (typeof status === "string" ? status : "");
+}
+
+function explained(content: unknown): string {
+  const { code, reason, fix_suggestion } = (content ?? {}) as ErrorReply;
+  return [code && `${code}:`, reason, fix_suggestion].filter(Boolean).join(" ");
+}

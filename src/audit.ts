@@ -1,0 +1,119 @@
+import { AppError } from "./errors.ts";
+import { documentsOf } from "./heads.ts";
+import { keys } from "./keys.ts";
+import { AUDIT_ORIGIN, auditHash, type Project, projectNotFound } from "./ledger.ts";
+import { LIMITS } from "./limits.ts";
+import type { AuditRecord, Page, PageRequest } from "./model.ts";
+import { checkProject, quoted } from "./names.ts";
+import type { Store } from "./ports.ts";
+import { cursorNumber } from "./versions.ts";
+
+export interface AuditFilter {
+  readonly env?: string | undefined;
+  readonly action?: string | undefined;
+  readonly actor?: string | undefined;
+}
+
+export interface AuditVerification {
+  readonly valid: boolean;
+  readonly records: number;
+  /** `<seq>:<hash>` of the newest record: what `expect` takes later. */
+  readonly head: string;
+  readonly broken_at?: number;
+  readonly reason?: string;
+}
+
+/** A project's audit log: a hash chain, written by `ledger.ts` in the commit of the change that it tells of. */
+export class Audit {
+  readonly #store: Store;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Newest first. A page looks at a bounded number of records, so that a rare filter may give short pages. */
+  async list(project: string, { limit, cursor }: PageRequest, filter: AuditFilter): Promise<Page<AuditRecord>> {
+    const { audit } = await this.#project(project);
+    let before = cursor === null ? audit.seq + 1 : cursorNumber(cursor);
+    const items: AuditRecord[] = [];
+    for (let looked = 0; looked < LIMITS.listEntries && items.length < limit && before > 1; ) {
+      const range = { prefix: keys.auditPrefix, before: keys.audit(before), limit: Math.min(limit * 2, LIMITS.listEntries), reverse: true };
+      for (const { value } of await this.#store.list(project, range)) {
+        const record = value as unknown as AuditRecord;
+        before = record.seq;
+        looked++;
+        if (matches(record, filter)) items.push(record);
+        if (items.length === limit) break;
+      }
+    }
+    return { items, next_cursor: before > 1 ? String(before) : null };
+  }
+
+  /**
+   * Recomputes the chain. `expect` (`<seq>:<hash>`, kept from an earlier call) finds a log whose end was cut off or
+   * rewritten as a whole, which the chain alone cannot tell.
+   */
+  async verify(project: string, expect: string | null): Promise<AuditVerification> {
+    const { audit } = await this.#project(project);
+    const expected = expect === null ? null : parseExpectation(expect);
+    const head = `${audit.seq}:${audit.hash}`;
+    let previous = AUDIT_ORIGIN;
+    let seq = 0;
+    const broken = (reason: string): AuditVerification => ({ valid: false, records: audit.seq, head, broken_at: seq, reason });
+    for await (const record of this.#records(project, audit.seq)) {
+      seq++;
+      const { hash, ...body } = record;
+      if (record.seq !== seq) return broken(`record ${seq} is missing`);
+      if (record.prev_hash !== previous) return broken(`record ${seq} does not follow the one before it`);
+      if (auditHash(body) !== hash) return broken(`record ${seq} was altered`);
+      if (expected?.seq === seq && expected.hash !== hash) return broken(`record ${seq} is not the one expected`);
+      previous = hash;
+    }
+    if (seq !== audit.seq || previous !== audit.hash) return broken(`the log ends at record ${seq}, not at ${audit.seq}`);
+    if (expected !== null && expected.seq > seq) return broken(`the log ends at record ${seq}, before the expected ${expected.seq}`);
+    return { valid: true, records: seq, head };
+  }
+
+  /** Oldest first, up to the newest record at the time of the call. */
+  async export(project: string): Promise<AsyncIterable<AuditRecord>> {
+    const { audit } = await this.#project(project);
+    return this.#records(project, audit.seq);
+  }
+
+  async *#records(project: string, last: number): AsyncGenerator<AuditRecord> {
+    for (let from = 1; from <= last; ) {
+      const range = { prefix: keys.auditPrefix, from: keys.audit(from), before: keys.audit(last + 1), limit: 1_000 };
+      const entries = await this.#store.list(project, range);
+      if (entries.length === 0) return;
+      for (const { value } of entries) {
+        const record = value as unknown as AuditRecord;
+        from = record.seq + 1;
+        yield record;
+      }
+    }
+  }
+
+  async #project(project: string): Promise<Project> {
+    checkProject(project);
+    const [found] = await documentsOf(this.#store, project).getAll<Project>([keys.project]);
+    if (!found) throw projectNotFound(project);
+    return found;
+  }
+}
+
+function matches(record: AuditRecord, { env, action, actor }: AuditFilter): boolean {
+  return (
+    (env === undefined || record.environment === env) &&
+    (action === undefined || record.action === action) &&
+    (actor === undefined || record.actor === actor)
+  );
+}
+
+function parseExpectation(text: string): { seq: number; hash: string } {
+  const [, seq, hash] = /^(\d{1,12}):([0-9a-f]{64})$/.exec(text) ?? [];
+  if (seq !== undefined && hash !== undefined) return { seq: Number(seq), hash };
+  throw new AppError("invalid_request", {
+    reason: `${quoted(text)} is not a position in the audit log.`,
+    fix: 'Send expect=<seq>:<hash>, the "head" of an earlier verification.',
+  });
+}

@@ -1,0 +1,72 @@
+import { LIMITS } from "./limits.ts";
+import type { EntryChange } from "./merkle/index.ts";
+import type { ChangeSummary, DiffFromPrevious, Names } from "./model.ts";
+
+/** Tells a change in the words of the version log and of a promotion. Pure; bounded, whatever the size of the change. */
+
+/** Between two revisions: the differences of their platforms and of their configs. */
+export interface SnapshotChanges {
+  readonly platform: readonly EntryChange[];
+  readonly config: readonly EntryChange[];
+}
+
+export function summary({ platform, config }: SnapshotChanges): ChangeSummary {
+  return {
+    components_added: platform.filter(isAdded).length,
+    components_changed: platform.filter(isChanged).length,
+    components_removed: platform.filter(isRemoved).length,
+    entities_added: bounded(namesIn(platform.filter(isAdded), ["entities"])),
+    flows_updated: namesIn(platform, ["flows"]).length,
+    logic_changed: namesIn(platform, LOGIC).length,
+    feature_flags: bounded(namesIn(config, ["flags"])),
+    env_vars_changed: bounded(namesIn(config, VARIABLES)),
+  };
+}
+
+/** `newlyRequired`: variables that the platform began to require, bound or not. */
+export function diffFromPrevious({ platform, config }: SnapshotChanges, newlyRequired: readonly string[]): DiffFromPrevious {
+  return {
+    entities_added: bounded(namesIn(platform.filter(isAdded), ["entities"])),
+    logic_changed: namesIn(platform, LOGIC).length,
+    env_updated: bounded([...new Set([...namesIn(config, VARIABLES), ...newlyRequired])].sort()),
+    components: {
+      added: counted(platform.filter(isAdded)),
+      changed: counted(platform.filter(isChanged)),
+      removed: counted(platform.filter(isRemoved)),
+    },
+    flags_changed: bounded(namesIn(config, ["flags"])),
+  };
+}
+
+const LOGIC = ["flows", "logic"];
+const VARIABLES = ["vars", "secrets"];
+
+export function isAdded(change: EntryChange): boolean {
+  return change.left === null;
+}
+
+export function isRemoved(change: EntryChange): boolean {
+  return change.right === null;
+}
+
+function isChanged(change: EntryChange): boolean {
+  return change.left !== null && change.right !== null;
+}
+
+/** The names without their collection, each once: a key that turned from a var into a secret is one change. */
+export function namesIn(changes: readonly EntryChange[], collections: readonly string[]): string[] {
+  const names = new Set<string>();
+  for (const { key } of changes) {
+    const slash = key.indexOf("/");
+    if (collections.includes(key.slice(0, slash))) names.add(key.slice(slash + 1));
+  }
+  return [...names].sort();
+}
+
+function counted(changes: readonly EntryChange[]): Names {
+  return { count: changes.length, names: bounded(changes.map(({ key }) => key)) };
+}
+
+function bounded(names: readonly string[]): readonly string[] {
+  return names.slice(0, LIMITS.summaryNames);
+}

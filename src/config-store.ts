@@ -1,0 +1,263 @@
+import { summary } from "./changes.ts";
+import { AppError } from "./errors.ts";
+import { checkPrecondition, headTag, type TaggedRead } from "./etags.ts";
+import { flagDefinition } from "./flags.ts";
+import { documentsOf, findRevision, readableHead, writableHead } from "./heads.ts";
+import type { Ledger } from "./ledger.ts";
+import { nextOnLine } from "./lineage.ts";
+import { LIMITS } from "./limits.ts";
+import type { Caller, ChangeSummary, Environment, Labelling, Revision } from "./model.ts";
+import { checkConfigKey, quoted } from "./names.ts";
+import type { Hash, Json, JsonObject, Store } from "./ports.ts";
+import { requirementsOf } from "./requirements.ts";
+import { appendRevision, newLabel } from "./revisions.ts";
+import type { SecretValue, Secrets } from "./secrets.ts";
+import type { Maps, Snapshots } from "./snapshots.ts";
+import { checkSecret, checkVar, staysSecret } from "./variables.ts";
+
+export interface ConfigPatch extends Labelling {
+  readonly project: string;
+  readonly env: string;
+  readonly vars?: JsonObject | undefined;
+  readonly secrets?: JsonObject | undefined;
+  readonly flags?: JsonObject | undefined;
+  /** `vars/K`, `secrets/K` or `flags/K`. */
+  readonly unset?: readonly string[] | undefined;
+  readonly ifMatch: readonly string[] | null;
+  readonly message?: string | undefined;
+}
+
+export interface ConfigResult {
+  readonly status: "updated" | "no_changes";
+  readonly project_id: string;
+  readonly env: string;
+  readonly version: string;
+  readonly revision: number;
+  readonly tag: string;
+  readonly changes: ChangeSummary;
+}
+
+/** What an environment's config holds, sorted by kind. */
+export interface ConfigContent {
+  readonly vars: Readonly<Record<string, string>>;
+  readonly secrets: Readonly<Record<string, Json>>;
+  readonly flags: Readonly<Record<string, Json>>;
+}
+
+/** Vars, flags and secret references: bound to one environment, never carried to another. */
+export class ConfigStore {
+  readonly #store: Store;
+  readonly #ledger: Ledger;
+  readonly #snapshots: Snapshots;
+  readonly #secrets: Secrets;
+
+  constructor(store: Store, ledger: Ledger, snapshots: Snapshots, secrets: Secrets) {
+    this.#store = store;
+    this.#ledger = ledger;
+    this.#snapshots = snapshots;
+    this.#secrets = secrets;
+  }
+
+  /** The head's config, or revision `at`'s. Of a secret it tells that it is set, and nothing else. */
+  async read(project: string, env: string, { at }: { at?: number | undefined }): Promise<TaggedRead> {
+    const shown = await this.#shown(project, env, at);
+    const about = { project_id: project, env, version: shown.version, revision: shown.revision };
+    return {
+      ...about,
+      tag: headTag(project, shown),
+      load: async () => {
+        const { vars, secrets, flags } = await readConfig(this.#snapshots.read(project), shown.config);
+        return { ...about, vars, secrets: Object.fromEntries(Object.keys(secrets).map((name) => [name, { set: true }])), flags };
+      },
+    };
+  }
+
+  /** Sets and unsets some entries; all of them or, where one is refused, none. */
+  async patch(caller: Caller, request: ConfigPatch): Promise<ConfigResult> {
+    const { project, env } = request;
+    const { edits, secrets } = parsePatch(request);
+    // Everything that can be refused is refused before a secret is written to the vault.
+    const before = await this.#writable(project, env);
+    checkPrecondition(project, before, request.ifMatch);
+    await checkEdits(this.#snapshots.read(project), before, edits);
+    const staged = await this.#secrets.stage(caller, project, env, secrets);
+    try {
+      return await this.#ledger.write(project, caller, async (tx) => {
+        const head = await writableHead(tx, env, tx.now);
+        checkPrecondition(project, head, request.ifMatch);
+        const maps = this.#snapshots.edit(tx);
+        await checkEdits(maps, head, edits);
+        const { root, changes } = await maps.edit(head.config, new Map([...edits, ...staged.references]));
+        const changed = summary({ platform: [], config: changes });
+        if (changes.length === 0) return result("no_changes", project, head, changed);
+        await checkEntryCount(maps, root);
+        await staged.bind(tx);
+        const label = await newLabel(tx, head.version, "patch", request);
+        const previous = await findRevision(tx, head, head.revision);
+        const { head: next } = await appendRevision(tx, {
+          head,
+          snapshot: { platform: head.platform, config: root },
+          action: "config",
+          version: { create: label },
+          message: request.message ?? null,
+          parents: [{ env, revision: head.revision }],
+          lineage: nextOnLine(previous.lineage, { env, revision: head.revision + 1 }),
+          changes: changed,
+        });
+        return result("updated", project, next, changed);
+      });
+    } catch (error) {
+      await staged.discard().catch(() => {}); // The sweeper does it later; the caller must hear what failed first.
+      throw error;
+    }
+  }
+
+  /** What an application runs with: vars (with the platform's defaults), flags and secret values, fetched at this moment. */
+  async runtime(caller: Caller, project: string, env: string, { at }: { at?: number | undefined }) {
+    const shown = await this.#shown(project, env, at);
+    const maps = this.#snapshots.read(project);
+    const [content, requirements] = await Promise.all([readConfig(maps, shown.config), requirementsOf(maps, shown.platform)]);
+    const defaults = requirements.filter((requirement) => requirement.default !== undefined);
+    const vars = Object.fromEntries(defaults.filter(({ kind }) => kind === "var").map((item) => [item.name, String(item.default)]));
+    const flags = Object.fromEntries(
+      defaults.filter(({ kind, name }) => kind === "flag" && !(name in content.flags)).map((item) => [item.name, flagDefinition(item.name, item.default ?? null)]),
+    );
+    const secrets = await this.#revealAll(project, env, Object.entries(content.secrets));
+    await this.#auditReveal(caller, project, shown, "runtime", Object.keys(secrets));
+    const { version, revision } = shown;
+    return { project_id: project, env, version, revision, vars: { ...vars, ...content.vars }, secrets, flags: { ...flags, ...content.flags } };
+  }
+
+  /** The values of some secrets, or of all where `names` is left out. @throws key_not_found, secret_unavailable */
+  async reveal(caller: Caller, request: { project: string; env: string; names?: readonly string[] | undefined; at?: number | undefined }) {
+    const { project, env } = request;
+    const shown = await this.#shown(project, env, request.at);
+    const { secrets } = await readConfig(this.#snapshots.read(project), shown.config);
+    const names = request.names ?? Object.keys(secrets);
+    const wanted = names.map((name): [string, Json] => {
+      const reference = Object.hasOwn(secrets, name) ? secrets[name] : undefined;
+      if (reference !== undefined) return [name, reference];
+      throw new AppError("key_not_found", {
+        reason: `The environment ${quoted(env)} has no secret ${quoted(name)}.`,
+        fix: `GET /env/${project}/${env}/config lists the names of its secrets.`,
+      });
+    });
+    const revealed = await this.#revealAll(project, env, wanted);
+    await this.#auditReveal(caller, project, shown, "reveal", names);
+    return { project_id: project, env, version: shown.version, revision: shown.revision, secrets: revealed };
+  }
+
+  async #revealAll(project: string, env: string, references: readonly [string, Json][]): Promise<Record<string, string>> {
+    const values = await Promise.all(references.map(([name, reference]) => this.#secrets.reveal(project, env, name, reference)));
+    return Object.fromEntries(references.map(([name], index) => [name, values[index] ?? ""]));
+  }
+
+  /** A value leaves only after the record of it is durable. */
+  async #auditReveal(caller: Caller, project: string, shown: Environment | Revision, via: string, names: readonly string[]): Promise<void> {
+    await this.#ledger.write(project, caller, (tx) =>
+      tx.audit({
+        action: "reveal",
+        environment: shown.env,
+        version: shown.version,
+        revision: shown.revision,
+        details: { via, secrets: names.slice(0, LIMITS.summaryNames), count: names.length },
+      }),
+    );
+  }
+
+  async #shown(project: string, env: string, at: number | undefined): Promise<Environment | Revision> {
+    const documents = documentsOf(this.#store, project);
+    const head = await readableHead(documents, env, () => this.#now());
+    return at === undefined ? head : findRevision(documents, head, at);
+  }
+
+  async #writable(project: string, env: string): Promise<Environment> {
+    return writableHead(documentsOf(this.#store, project), env, await this.#now());
+  }
+
+  async #now(): Promise<string> {
+    return (await this.#store.now()).toISOString();
+  }
+}
+
+function result(status: ConfigResult["status"], project: string, head: Environment, changes: ChangeSummary): ConfigResult {
+  return { status, project_id: project, env: head.env, version: head.version, revision: head.revision, tag: headTag(project, head), changes };
+}
+
+export async function readConfig(maps: Maps, config: Hash): Promise<ConfigContent> {
+  const kinds: Record<string, Record<string, Json>> = { vars: Object.create(null), secrets: Object.create(null), flags: Object.create(null) };
+  for (const { key, value } of await maps.entries(config, { prefix: "", limit: LIMITS.configEntries })) {
+    const slash = key.indexOf("/");
+    const kind = kinds[key.slice(0, slash)];
+    if (kind !== undefined) kind[key.slice(slash + 1)] = value;
+  }
+  return kinds as unknown as ConfigContent;
+}
+
+function parsePatch(request: ConfigPatch): { edits: ReadonlyMap<string, Json | undefined>; secrets: ReadonlyMap<string, SecretValue> } {
+  const edits = new Map<string, Json | undefined>();
+  const secrets = new Map<string, SecretValue>();
+  const named = new Set<string>();
+  const once = (name: string) => {
+    if (named.has(name)) throw new AppError("invalid_request", { reason: `${quoted(name)} is named twice.`, fix: "Name each entry once." });
+    named.add(name);
+  };
+  for (const [name, value] of Object.entries(request.vars ?? {})) {
+    checkVar(name, value);
+    once(`vars/${name}`);
+    edits.set(`vars/${name}`, value);
+  }
+  for (const [name, value] of Object.entries(request.secrets ?? {})) {
+    checkSecret(name, value);
+    once(`secrets/${name}`);
+    secrets.set(name, { value });
+    if (named.has(`vars/${name}`)) throw staysSecret(name);
+  }
+  for (const [name, value] of Object.entries(request.flags ?? {})) {
+    once(`flags/${name}`);
+    edits.set(`flags/${name}`, flagDefinition(name, value));
+  }
+  for (const entry of request.unset ?? []) {
+    checkEntryName(entry);
+    once(entry);
+    edits.set(entry, undefined);
+  }
+  // What becomes a secret is no var any more.
+  for (const name of secrets.keys()) edits.set(`vars/${name}`, undefined);
+  return { edits, secrets };
+}
+
+function checkEntryName(entry: string): void {
+  const [, kind, name] = /^(var|secret|flag)s\/(.+)$/.exec(entry) ?? [];
+  if (kind === undefined || name === undefined) {
+    throw new AppError("invalid_request", {
+      reason: `${quoted(entry)} names no config entry.`,
+      fix: 'Name what to unset as "vars/NAME", "secrets/NAME" or "flags/name".',
+    });
+  }
+  checkConfigKey(kind as "var" | "secret" | "flag", name);
+}
+
+/** Against what the environment holds and its platform declares: no secret becomes a var. */
+async function checkEdits(maps: Maps, head: Environment, edits: ReadonlyMap<string, Json | undefined>): Promise<void> {
+  const set = [...edits].filter(([entry, value]) => value !== undefined && entry.startsWith("vars/")).map(([entry]) => entry.slice(5));
+  const secret = await maps.has(head.config, set.map((name) => `secrets/${name}`));
+  const offender = set.find((_, index) => secret[index]);
+  if (offender !== undefined) throw staysSecret(offender);
+  const declared = await maps.lookup(head.platform, set.map((name) => `requires/${name}`));
+  const demanded = set.find((_, index) => (declared[index] as { kind?: string } | undefined)?.kind === "secret");
+  if (demanded !== undefined) {
+    throw new AppError("secret_stays_secret", {
+      reason: `The platform declares ${quoted(demanded)} as a secret, so it cannot be a var.`,
+      fix: `Send it as {"secrets":{"${demanded}":"…"}}.`,
+    });
+  }
+}
+
+async function checkEntryCount(maps: Maps, config: Hash): Promise<void> {
+  if ((await maps.count(config)) <= LIMITS.configEntries) return;
+  throw new AppError("too_large", {
+    reason: `One environment holds at most ${LIMITS.configEntries} vars, secrets and flags.`,
+    fix: "Unset what is not needed, or keep large data in components.",
+  });
+}

@@ -1,0 +1,120 @@
+import { createHash } from "node:crypto";
+import { AppError } from "./errors.ts";
+import { documentsOf, findRevision, readableHead, resolveRevision, revisionOfVersion, writableHead } from "./heads.ts";
+import { keys } from "./keys.ts";
+import type { Ledger } from "./ledger.ts";
+import { canonicalJson, snapshotId } from "./merkle/index.ts";
+import type { Caller, Deployment, Environment, SyncStatus } from "./model.ts";
+import { checkProject, quoted } from "./names.ts";
+import type { Json, JsonObject, Store } from "./ports.ts";
+import { syncStatus } from "./sync.ts";
+
+export interface DeploymentReport {
+  readonly project: string;
+  readonly env: string;
+  readonly version: string;
+  readonly revision?: number | undefined;
+  readonly status: Deployment["status"];
+  readonly url?: string | undefined;
+  readonly version_id?: string | undefined;
+  readonly reason?: string | undefined;
+}
+
+export interface ActiveState {
+  readonly project_id: string;
+  readonly env: string;
+  readonly version: string;
+  readonly revision: number;
+  readonly snapshot: string;
+  /** `sha256:` over the snapshot's id, version and revision: what the planner compares with what it deployed. */
+  readonly checksum: string;
+  readonly status: SyncStatus;
+  readonly url: string;
+  readonly state_url: string;
+  readonly config_url: string;
+}
+
+/** What should run, and what the Deployment Planner says does run. */
+export class Deployments {
+  readonly #store: Store;
+  readonly #ledger: Ledger;
+
+  constructor(store: Store, ledger: Ledger) {
+    this.#store = store;
+    this.#ledger = ledger;
+  }
+
+  /** What should run in an environment: its head, or revision `at`. */
+  async active(project: string, env: string, { at }: { at?: number | undefined }): Promise<{ tag: string; body: ActiveState }> {
+    const documents = documentsOf(this.#store, project);
+    const head = await readableHead(documents, env, async () => (await this.#store.now()).toISOString());
+    const shown = at === undefined ? head : await findRevision(documents, head, at);
+    const snapshot = snapshotId(shown.platform, shown.config);
+    const path = `/env/${project}/${env}`;
+    const body: ActiveState = {
+      project_id: project,
+      env,
+      version: shown.version,
+      revision: shown.revision,
+      snapshot,
+      checksum: `sha256:${createHash("sha256").update(`${snapshot} ${shown.version} ${shown.revision}`).digest("hex")}`,
+      status: syncStatus(head),
+      url: head.deployed?.url ?? head.url,
+      state_url: `${path}/state?at=${shown.revision}`,
+      config_url: `${path}/config?at=${shown.revision}`,
+    };
+    const tag = createHash("sha256").update(canonicalJson(body as unknown as Json)).digest("hex").slice(0, 32);
+    return { tag, body };
+  }
+
+  /**
+   * Takes a report. One about an older revision than was reported already, or one that repeats the newest, is stale and
+   * changes nothing.
+   */
+  async report(caller: Caller, report: DeploymentReport) {
+    const { project, env } = report;
+    checkProject(project);
+    return this.#ledger.write(project, caller, async (tx) => {
+      const head = await writableHead(tx, env, tx.now);
+      const number = report.revision ?? (await revisionOfVersion(tx, head, report.version));
+      const revision = await resolveRevision(tx, head, number);
+      if (report.revision !== undefined && revision.version !== report.version && `v${report.version}` !== revision.version) {
+        throw new AppError("invalid_request", {
+          reason: `Revision ${number} of ${quoted(env)} is version ${revision.version}, not ${quoted(report.version)}.`,
+          fix: "Report the version and revision that GET …/active gave.",
+        });
+      }
+      const { url, version_id, reason } = report;
+      const deployment: Deployment = {
+        status: report.status,
+        version: revision.version,
+        revision: number,
+        snapshot: revision.snapshot,
+        at: tx.now,
+        by: caller.actor,
+        ...(url !== undefined && { url }),
+        ...(version_id !== undefined && { version_id }),
+        ...(reason !== undefined && { reason }),
+      };
+      const about = { env, version: revision.version, revision: number };
+      if (isStale(head, deployment)) return { status: "stale" as const, ...about, sync_status: syncStatus(head) };
+      const next: Environment = { ...head, deployment, deployed: report.status === "deployed" ? deployment : head.deployed };
+      tx.put(keys.environment(env), next);
+      await tx.audit({
+        action: "deployment",
+        environment: env,
+        version: revision.version,
+        revision: number,
+        details: { ...(deployment as unknown as JsonObject) },
+      });
+      return { status: "recorded" as const, ...about, sync_status: syncStatus(next) };
+    });
+  }
+}
+
+/** `deploying` comes before the outcome; a report out of order, or again, tells nothing new. */
+function isStale({ deployment }: Environment, report: Deployment): boolean {
+  if (deployment === null || report.revision > deployment.revision) return false;
+  if (report.revision < deployment.revision) return true;
+  return report.status === deployment.status || report.status === "deploying";
+}

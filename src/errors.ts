@@ -1,0 +1,75 @@
+/** One table: error code → HTTP status and the reason given where the thrower gives none. `docs/errors.md` mirrors it, by test. */
+export const ERRORS = {
+  invalid_request: { status: 400, reason: "The request is not valid." },
+  invalid_json: { status: 400, reason: "The body is not valid JSON." },
+  invalid_name: { status: 400, reason: "The name is not allowed." },
+  invalid_version: { status: 400, reason: "The version is not valid." },
+  invalid_flag: { status: 400, reason: "The flag definition is not valid." },
+  invalid_policy: { status: 400, reason: "The policy is not valid." },
+  same_environment: { status: 400, reason: "Source and target are the same environment." },
+  unauthorized: { status: 401, reason: "A valid token is needed." },
+  forbidden: { status: 403, reason: "This token may not do that." },
+  host_not_allowed: { status: 403, reason: "The Host header names no host of this engine." },
+  origin_not_allowed: { status: 403, reason: "Requests from this origin are not allowed." },
+  route_not_found: { status: 404, reason: "There is no such route." },
+  project_not_found: { status: 404, reason: "There is no such project." },
+  environment_not_found: { status: 404, reason: "There is no such environment." },
+  base_not_found: { status: 404, reason: "There is no such base environment." },
+  version_not_found: { status: 404, reason: "There is no such version." },
+  revision_not_found: { status: 404, reason: "There is no such revision." },
+  component_not_found: { status: 404, reason: "There is no such component." },
+  collection_not_found: { status: 404, reason: "There is no such collection." },
+  key_not_found: { status: 404, reason: "There is no such key." },
+  method_not_allowed: { status: 405, reason: "This route does not take that method." },
+  environment_exists: { status: 409, reason: "The environment exists already." },
+  environment_archived: { status: 409, reason: "The environment is archived." },
+  environment_protected: { status: 409, reason: "The environment is protected: its state changes by promotion alone." },
+  invalid_transition: { status: 409, reason: "The environment's status does not allow that." },
+  checks_failed: { status: 409, reason: "The promotion is refused by its checks." },
+  plan_stale: { status: 409, reason: "Something changed since the plan was made." },
+  version_taken: { status: 409, reason: "The version is taken." },
+  secret_unavailable: { status: 409, reason: "A secret's value is gone from the vault." },
+  secret_stays_secret: { status: 409, reason: "A secret cannot become a var." },
+  write_conflict: { status: 409, reason: "Other writers kept winning the race for this project." },
+  environment_expired: { status: 410, reason: "The environment has expired." },
+  precondition_failed: { status: 412, reason: "The environment changed since it was read." },
+  too_large: { status: 413, reason: "The request is too large." },
+  unsupported_media_type: { status: 415, reason: "Only JSON bodies are taken." },
+  too_many_requests: { status: 429, reason: "Too many requests." },
+  internal_error: { status: 500, reason: "Something went wrong inside the engine." },
+  store_unavailable: { status: 503, reason: "The store cannot be reached." },
+  vault_unavailable: { status: 503, reason: "The vault cannot be reached." },
+  overloaded: { status: 503, reason: "Too many writes are waiting for this project." },
+  shutting_down: { status: 503, reason: "The engine is shutting down." },
+  storage_full: { status: 507, reason: "The disk is full." },
+} as const satisfies Record<string, { status: number; reason: string }>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+export interface ErrorDetail {
+  /** What happened, with the names that the caller used; never a secret's value. */
+  readonly reason?: string;
+  /** What to do next. */
+  readonly fix?: string;
+  readonly details?: Readonly<Record<string, unknown>>;
+  readonly cause?: unknown;
+}
+
+/** An expected failure: reaches the caller as it is. Anything else that is thrown becomes `internal_error`. */
+export class AppError extends Error {
+  readonly code: ErrorCode;
+  readonly fix: string | undefined;
+  readonly details: Readonly<Record<string, unknown>> | undefined;
+
+  constructor(code: ErrorCode, detail: ErrorDetail = {}) {
+    super(detail.reason ?? ERRORS[code].reason, detail.cause === undefined ? undefined : { cause: detail.cause });
+    this.name = "AppError";
+    this.code = code;
+    this.fix = detail.fix;
+    this.details = detail.details;
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status;
+  }
+}

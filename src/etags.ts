@@ -1,0 +1,31 @@
+import { createHash } from "node:crypto";
+import { AppError } from "./errors.ts";
+import type { Environment, Revision } from "./model.ts";
+import { quoted } from "./names.ts";
+
+/** A read of one revision whose strong tag is known before its content is loaded, so that "not modified" costs nothing. */
+export interface TaggedRead {
+  readonly project_id: string;
+  readonly env: string;
+  readonly version: string;
+  readonly revision: number;
+  readonly tag: string;
+  /** The reply's body. */
+  load(): Promise<unknown>;
+}
+
+/** Names everything that state and config reads of one revision show: 32 hexadecimal digits. */
+export function headTag(project: string, shown: Pick<Environment | Revision, "env" | "revision" | "version" | "platform" | "config">): string {
+  const parts = [project, shown.env, shown.revision, shown.version, shown.platform, shown.config];
+  return createHash("sha256").update(`env-etag\0${parts.join("\0")}`).digest("hex").slice(0, 32);
+}
+
+/** Refuses a write whose `If-Match` names another state than the head. @throws precondition_failed */
+export function checkPrecondition(project: string, head: Environment, ifMatch: readonly string[] | null): void {
+  if (ifMatch === null || ifMatch.includes("*") || ifMatch.includes(headTag(project, head))) return;
+  throw new AppError("precondition_failed", {
+    reason: `The environment ${quoted(head.env)} changed since it was read: it is at revision ${head.revision} now.`,
+    fix: "Read it again, apply your change to what you read, and send that with the new ETag.",
+    details: { revision: head.revision, version: head.version },
+  });
+}

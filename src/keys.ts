@@ -1,0 +1,38 @@
+import type { Key } from "./ports.ts";
+
+/** The documents of a project's partition. One place, so that a key's shape is written once. */
+export const keys = {
+  /** Creation, and the head of the audit chain: written by every audited commit. */
+  project: "project",
+  /** Bumped by every commit that deletes objects, checked by every commit that may refer to some. */
+  gcEpoch: "gc/epoch",
+  policy: "policy",
+  environmentPrefix: "env/",
+  environment: (env: string): Key => `env/${env}`,
+  revisionPrefix: (env: string): Key => `rev/${env}/`,
+  revision: (env: string, revision: number): Key => `rev/${env}/${padded(revision)}`,
+  label: (version: string): Key => `label/${version}`,
+  /** The newest revision of an environment that had a label which was first given elsewhere, or given again. */
+  link: (env: string, version: string): Key => `link/${env}/${version}`,
+  /** The newest revision of an environment within a series (`2` or `2.9`) that it has left. */
+  series: (env: string, series: string): Key => `series/${env}/${series}`,
+  auditPrefix: "audit/",
+  audit: (seq: number): Key => `audit/${padded(seq)}`,
+  intentPrefix: "intent/",
+  intent: (id: string): Key => `intent/${id}`,
+  /** What is known of one vault entry: `name` is `NAME@<id>`. */
+  secretPrefix: (env: string): Key => `secret/${env}/`,
+  secret: (env: string, entry: string): Key => `secret/${env}/${entry}`,
+} as const;
+
+/** The documents of the `_system` partition. */
+export const SYSTEM_PARTITION = "_system";
+export const systemKeys = {
+  projectPrefix: "project/",
+  project: (project: string): Key => `project/${project}`,
+} as const;
+
+/** Numbers in keys have 12 digits, so that their order as text is their order as numbers. */
+function padded(value: number): string {
+  return String(value).padStart(12, "0");
+}

@@ -1,0 +1,50 @@
+import { AppError } from "./errors.ts";
+import type { Bump } from "./model.ts";
+import { quoted } from "./names.ts";
+
+/** Version labels `v<major>.<minor>.<patch>`: parsing, ordering, bumping. Pure. */
+
+export type Semver = readonly [major: number, minor: number, patch: number];
+
+/** The label of the empty platform. */
+export const FIRST_LABEL = "v0.1.0";
+
+const EXACT = /^v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})$/;
+const PREFIX = /^v?(\d{1,9})(?:\.(\d{1,9}))?(?:\.(\d{1,9}))?$/;
+
+/** A full label in its one spelling: `2.3.1` and `v2.3.1` both give `v2.3.1`. */
+export function exactLabel(text: string): string {
+  const found = EXACT.exec(text);
+  if (found === null) {
+    throw new AppError("invalid_version", {
+      reason: `${quoted(text)} is not a version.`,
+      fix: "Give all three numbers, for example `v2.3.1`.",
+    });
+  }
+  return formatLabel([Number(found[1]), Number(found[2]), Number(found[3])]);
+}
+
+/** The numbers of a label or of a prefix of one: `v2.9` gives `[2, 9]`; `null` where the text is neither. */
+export function labelPrefix(text: string): readonly number[] | null {
+  const found = PREFIX.exec(text);
+  if (found === null) return null;
+  return found.slice(1).filter((part) => part !== undefined).map(Number);
+}
+
+export function parseLabel(label: string): Semver {
+  const found = EXACT.exec(label);
+  if (found === null) throw new Error(`stored label ${quoted(label)} is corrupt`);
+  return [Number(found[1]), Number(found[2]), Number(found[3])];
+}
+
+export function formatLabel([major, minor, patch]: Semver): string {
+  return `v${major}.${minor}.${patch}`;
+}
+
+/** The nth candidate for a new label after `base`, counting from 1: bumping once is the first, twice the second. */
+export function bumped(base: Semver, bump: Bump, times: number): Semver {
+  const [major, minor, patch] = base;
+  if (bump === "major") return [major + times, 0, 0];
+  if (bump === "minor") return [major, minor + times, 0];
+  return [major, minor, patch + times];
+}

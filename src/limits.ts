@@ -1,0 +1,81 @@
+/** Every bound of the engine, with its unit. A bound that is not here is not a bound. */
+export const LIMITS = {
+  /** Bytes of a request body on state routes. */
+  stateBodyBytes: 64 * 1024 * 1024,
+  /** Bytes of a request body everywhere else. */
+  bodyBytes: 1024 * 1024,
+  /** Nesting of arrays and objects in any JSON that comes in. */
+  jsonDepth: 64,
+  /** Members and elements of any JSON that comes in outside state routes, all levels together. */
+  jsonMembers: 50_000,
+  /** Components in one platform state. */
+  components: 1_000_000,
+  /** Bytes of one component as canonical JSON. */
+  componentBytes: 4 * 1024 * 1024,
+  /** Bytes of a collection's or a component's name (`collection/name`) in UTF-8. */
+  componentNameBytes: 512,
+  /** Characters of a var's, secret's or flag's name. */
+  configNameLength: 128,
+  /** Bytes of one var's value in UTF-8. */
+  varBytes: 64 * 1024,
+  /** Bytes of one secret's value in UTF-8. */
+  secretBytes: 64 * 1024,
+  /** Bytes of one flag definition as canonical JSON. */
+  flagBytes: 64 * 1024,
+  /** Vars, secrets and flags in one environment. */
+  configEntries: 20_000,
+  /** Characters of a commit message or reason. */
+  messageLength: 2_000,
+  /** Names kept in one list of a revision's summary of changes; the count beside it is exact. */
+  summaryNames: 200,
+  /** Names in one list of a plan or comparison before it is cut and says so. */
+  compareNames: 10_000,
+  /** Labels tried for a new version before an exact one is asked for. */
+  labelCandidates: 1_000_000,
+  /** Lines of descent remembered for the newest common ancestor of two revisions. */
+  lineage: 64,
+
+  /** Bytes of a document key in UTF-8. */
+  keyBytes: 1024,
+  /** Characters of a partition's name. */
+  partitionLength: 128,
+  /** Bytes of one document as canonical JSON. */
+  documentBytes: 1024 * 1024,
+  /** Bytes of one content-addressed object. */
+  objectBytes: 5 * 1024 * 1024,
+  /** Bytes of documents and objects in one commit. */
+  commitBytes: 8 * 1024 * 1024,
+  /** Checks, puts, deletes and objects in one commit. */
+  commitOperations: 20_000,
+  /** Keys in one consistent read. */
+  getKeys: 4_096,
+  /** Entries in one page of a list read from the store. */
+  listEntries: 10_000,
+  /** Entries of one node of a Merkle map. */
+  nodeEntries: 4_096,
+  /** Levels of a Merkle map. */
+  mapDepth: 64,
+
+  /** Items of one page of an HTTP list. */
+  pageItems: 1_000,
+  /** Items of one page of an HTTP list where none is asked for. */
+  pageItemsDefault: 100,
+  /** Attempts of one write that loses its races to other instances. */
+  commitAttempts: 12,
+  /** Writers of one project that share one commit. */
+  batchWriters: 64,
+  /** Writers of one project that may wait. */
+  queuedWriters: 10_000,
+  /** Commits that share one SQLite transaction. */
+  groupCommits: 256,
+  /** Milliseconds after which a secret's unfinished intent is swept away. */
+  intentAgeMs: 10 * 60_000,
+  /** Seconds between two runs of the sweeper. */
+  sweepSeconds: 60,
+  /** Bytes of decoded Merkle nodes and values kept in memory. */
+  objectCacheBytes: 64 * 1024 * 1024,
+  /** Milliseconds that a start waits for a database file that another engine still holds. */
+  storeLockMs: 2_000,
+  /** Milliseconds that a shutdown may take before it is forced. */
+  shutdownMs: 10_000,
+} as const;

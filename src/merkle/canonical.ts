@@ -1,0 +1,122 @@
+import { AppError } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import type { Json } from "../ports.ts";
+
+/** Strings that JSON writes as they are: printable ASCII without `"` and `\`. Most strings are. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+const LONE_SURROGATE = /\p{Surrogate}/u;
+const LONE_SURROGATES = /\p{Surrogate}/gu;
+const POINTER_LENGTH = 200;
+
+/** Thrown inside this file alone: the walk that meets a fault does not know its path, a second walk finds it. */
+const FAULT = Symbol("fault");
+
+/**
+ * The one text of a JSON value: no white space, members sorted by UTF-16 code units, numbers and strings as ECMAScript
+ * writes them, so that equal values have equal texts. Algorithm: RFC 8785 (JSON Canonicalization Scheme).
+ *
+ * @param subject what the value is called in an error's reason.
+ * @throws AppError `invalid_request`, with the JSON pointer of the fault in its reason, for what JSON cannot carry
+ * (`undefined`, functions, numbers that are not finite, objects with a class), for lone surrogates, and for nesting
+ * deeper than `LIMITS.jsonDepth`.
+ * @example canonicalJson({ b: [1.0, -0], a: "é" }) === '{"a":"é","b":[1,0]}'
+ */
+export function canonicalJson(value: Json, subject = "The JSON value"): string {
+  try {
+    return write(value, 0);
+  } catch (error) {
+    if (error !== FAULT) throw error;
+    throw explain(value, subject);
+  }
+}
+
+/** Whether a string has a UTF-8 form, that is, no surrogate without its pair. */
+export function isWellFormed(text: string): boolean {
+  return !LONE_SURROGATE.test(text);
+}
+
+function write(value: unknown, depth: number): string {
+  switch (typeof value) {
+    case "string":
+      return writeString(value);
+    case "number":
+      if (!Number.isFinite(value)) throw FAULT;
+      return String(value);
+    case "boolean":
+      return value ? "true" : "false";
+    case "object":
+      if (value === null) return "null";
+      if (depth >= LIMITS.jsonDepth) throw FAULT;
+      return Array.isArray(value) ? writeArray(value, depth + 1) : writeObject(value, depth + 1);
+    default:
+      throw FAULT;
+  }
+}
+
+function writeString(text: string): string {
+  if (PLAIN.test(text)) return `"${text}"`;
+  if (!isWellFormed(text)) throw FAULT;
+  return JSON.stringify(text);
+}
+
+function writeArray(list: readonly unknown[], depth: number): string {
+  let out = "[";
+  for (let i = 0; i < list.length; i++) out += i === 0 ? write(list[i], depth) : `,${write(list[i], depth)}`;
+  return `${out}]`;
+}
+
+function writeObject(value: object, depth: number): string {
+  if (!isPlain(value)) throw FAULT;
+  const keys = Object.keys(value);
+  if (!isSorted(keys)) keys.sort();
+  const members = value as Record<string, unknown>;
+  let out = "{";
+  for (let i = 0; i < keys.length; i++) {
+    const key = keys[i] as string;
+    const member = `${writeString(key)}:${write(members[key], depth)}`;
+    out += i === 0 ? member : `,${member}`;
+  }
+  return `${out}}`;
+}
+
+/** Maps, dates and the like have members that JSON does not see: better refused than written as `{}`. */
+function isPlain(value: object): boolean {
+  const parent: unknown = Object.getPrototypeOf(value);
+  return parent === Object.prototype || parent === null || Object.getPrototypeOf(parent) === null;
+}
+
+/** JavaScript compares strings by UTF-16 code units, which is what RFC 8785 asks for. */
+function isSorted(keys: readonly string[]): boolean {
+  for (let i = 1; i < keys.length; i++) if ((keys[i] as string) < (keys[i - 1] as string)) return false;
+  return true;
+}
+
+function explain(value: unknown, subject: string): AppError {
+  const fault = locate(value, "", 0) ?? { pointer: "", what: "is not JSON" };
+  const pointer = fault.pointer.replace(LONE_SURROGATES, "\ufffd");
+  const shown = pointer.length > POINTER_LENGTH ? `${pointer.slice(0, POINTER_LENGTH)}…` : pointer;
+  return new AppError("invalid_request", { reason: `${subject} at "${shown}" ${fault.what}.`, details: { pointer: shown } });
+}
+
+interface Fault {
+  readonly pointer: string;
+  readonly what: string;
+}
+
+function locate(value: unknown, pointer: string, depth: number): Fault | null {
+  if (typeof value === "string") return isWellFormed(value) ? null : { pointer, what: "holds a lone surrogate" };
+  if (typeof value === "number") return Number.isFinite(value) ? null : { pointer, what: "is not a finite number" };
+  if (typeof value === "boolean" || value === null) return null;
+  if (typeof value !== "object") return { pointer, what: `is not JSON but of type ${typeof value}` };
+  if (depth >= LIMITS.jsonDepth) return { pointer, what: `is nested deeper than ${LIMITS.jsonDepth} levels` };
+  if (!Array.isArray(value) && !isPlain(value)) return { pointer, what: "is not a plain object" };
+  // A hole in an array has no entry, so arrays are walked by index.
+  const keys = Array.isArray(value) ? Array.from(value, (_, i) => String(i)) : Object.keys(value);
+  for (const key of keys) {
+    const below = `${pointer}/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+    if (!isWellFormed(key)) return { pointer: below, what: "has a name that holds a lone surrogate" };
+    const fault = locate((value as Record<string, unknown>)[key], below, depth + 1);
+    if (fault !== null) return fault;
+  }
+  return null;
+}

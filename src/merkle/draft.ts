@@ -1,0 +1,64 @@
+import type { Hash, StoredObject } from "../ports.ts";
+import { nodeHash } from "./hash.ts";
+import { type ChildRef, checkNodeSize, countEntries, type MapNode, NO_CHILDREN, type ValueRef } from "./node.ts";
+import { EMPTY_ROOT, encodeNode } from "./node-codec.ts";
+import type { Held } from "./source.ts";
+
+/** What stands between two keys of a new node: a new node, a subtree taken over as it is, or nothing. */
+export type Slot = Draft | ChildRef | null;
+
+/** A node in the making. */
+export class Draft {
+  readonly layer: number;
+  /** The old node whose place it takes. */
+  readonly replaces: Hash | null;
+  readonly keys: string[] = [];
+  readonly values: ValueRef[] = [];
+  readonly slots: Slot[] = [];
+
+  constructor(layer: number, replaces: Hash | null) {
+    this.layer = layer;
+    this.replaces = replaces;
+  }
+}
+
+/** Encodes and hashes the nodes in the making, each once, children first, and gathers the objects that are new. */
+export class Flush {
+  readonly nodes = new Map<Hash, MapNode>();
+  readonly #old: Held;
+  readonly #objects = new Map<Hash, StoredObject>();
+
+  /** @param old nodes that need not be stored: some of the new ones turn out to be the same. */
+  constructor(old: Held) {
+    this.#old = old;
+  }
+
+  get objects(): readonly StoredObject[] {
+    return [...this.#objects.values()];
+  }
+
+  add(hash: Hash, data: Uint8Array, replaces: Hash | null): void {
+    this.#objects.set(hash, replaces === null ? { hash, data } : { hash, data, replaces });
+  }
+
+  /** Adds all that is new below and including the root, and returns its hash. */
+  root(slot: Slot): Hash {
+    return this.#slot(slot)?.hash ?? EMPTY_ROOT;
+  }
+
+  /** Recurses once per layer, of which there are at most 52. */
+  #slot(slot: Slot): ChildRef | null {
+    if (!(slot instanceof Draft)) return slot;
+    const { layer, keys, values } = slot;
+    checkNodeSize(keys.length, layer);
+    const children = layer === 0 ? NO_CHILDREN : slot.slots.map((child) => this.#slot(child));
+    const node: MapNode = { layer, count: countEntries(keys.length, children), keys, values, children };
+    const data = encodeNode(node);
+    const hash = nodeHash(data);
+    if (!this.#old.has(hash)) {
+      this.nodes.set(hash, node);
+      this.add(hash, data, slot.replaces);
+    }
+    return { hash, count: node.count };
+  }
+}

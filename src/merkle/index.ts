@@ -1,0 +1,21 @@
+/** Ordered, history-independent Merkle maps over `collection/name`: what the domain uses of them. */
+export { canonicalJson, isWellFormed } from "./canonical.ts";
+export { type DiffOptions, diff } from "./diff.ts";
+export { type Applied, applyEdits, applyRefs, type Edits, type EntryChange, type RefEdits } from "./edit.ts";
+export { keyLayer, snapshotId, valueHash } from "./hash.ts";
+export { compareKeys } from "./keys.ts";
+export { type MapNode, sameValue, type ValueRef } from "./node.ts";
+export { NodeCache } from "./node-cache.ts";
+export { EMPTY_ROOT } from "./node-codec.ts";
+export {
+  count,
+  type ListedEntry,
+  type ListOptions,
+  listEntries,
+  lookup,
+  lookupRefs,
+  type ReachableOptions,
+  reachable,
+  readValues,
+} from "./read.ts";
+export { decoding, type NodeSource, type ObjectSource } from "./source.ts";

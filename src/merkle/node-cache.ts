@@ -1,0 +1,133 @@
+import type { Hash } from "../ports.ts";
+import type { MapNode } from "./node.ts";
+import { decoding, type NodeSource, type ObjectSource } from "./source.ts";
+
+interface Slot {
+  readonly content: MapNode | string;
+  readonly bytes: number;
+  /** Asked for since it was last considered for eviction. */
+  used: boolean;
+}
+
+/**
+ * Decoded nodes and values of any number of sources, bounded by an estimate of their bytes in memory; what was not used
+ * lately goes first (second chance, an approximation of LRU that costs a hit nothing but a flag). Content-addressed and immutable, so
+ * an entry is never stale; that an object is cached does not say that a store still has it.
+ *
+ * @example
+ *     const source = new NodeCache(64 * 1024 * 1024).over({ get: (hashes) => store.get(hashes) });
+ */
+export class NodeCache {
+  readonly #maxBytes: number;
+  readonly #slots = new Map<Hash, Slot>();
+  #bytes = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Estimated bytes of memory in use: never more than the constructor's argument. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** A source that answers from this cache, and from `source` what is not in it. */
+  over(source: ObjectSource): NodeSource {
+    const below = decoding(source);
+    return {
+      peek: (hash) => this.#node(hash),
+      nodes: (hashes) => this.#through(hashes, (hash) => this.#node(hash), below.nodes, nodeBytes),
+      values: (hashes) => this.#through(hashes, (hash) => this.#text(hash), below.values, textBytes),
+    };
+  }
+
+  /** Takes nodes that were just made, so that the next reader of a new root need not load and decode them. */
+  keep(nodes: ReadonlyMap<Hash, MapNode>): void {
+    for (const [hash, node] of nodes) this.#put(hash, node, nodeBytes(node));
+  }
+
+  clear(): void {
+    this.#slots.clear();
+    this.#bytes = 0;
+  }
+
+  async #through<T extends MapNode | string>(
+    hashes: readonly Hash[],
+    peek: (hash: Hash) => T | undefined,
+    load: (hashes: readonly Hash[]) => Promise<readonly T[]>,
+    size: (content: T) => number,
+  ): Promise<readonly T[]> {
+    const found = new Map<Hash, T>();
+    const missing = new Set<Hash>();
+    for (const hash of hashes) {
+      const content = peek(hash);
+      if (content === undefined) missing.add(hash);
+      else found.set(hash, content);
+    }
+    if (missing.size > 0) {
+      const asked = [...missing];
+      const loaded = await load(asked);
+      for (const [i, content] of loaded.entries()) {
+        const hash = asked[i] as Hash;
+        found.set(hash, content);
+        this.#put(hash, content, size(content));
+      }
+    }
+    return hashes.map((hash) => found.get(hash) as T);
+  }
+
+  #node(hash: Hash): MapNode | undefined {
+    const content = this.#use(hash);
+    return typeof content === "object" ? content : undefined;
+  }
+
+  #text(hash: Hash): string | undefined {
+    const content = this.#use(hash);
+    return typeof content === "string" ? content : undefined;
+  }
+
+  #use(hash: Hash): MapNode | string | undefined {
+    const slot = this.#slots.get(hash);
+    if (slot === undefined) return undefined;
+    slot.used = true;
+    return slot.content;
+  }
+
+  #put(hash: Hash, content: MapNode | string, bytes: number): void {
+    if (bytes > this.#maxBytes || this.#slots.has(hash)) return;
+    this.#makeRoom(bytes);
+    this.#slots.set(hash, { content, bytes, used: false });
+    this.#bytes += bytes;
+  }
+
+  /** A map iterates in order of insertion: putting an entry again gives it its second chance at the end of the line. */
+  #makeRoom(bytes: number): void {
+    for (const [hash, slot] of this.#slots) {
+      if (this.#bytes + bytes <= this.#maxBytes) return;
+      this.#slots.delete(hash);
+      if (slot.used) {
+        slot.used = false;
+        this.#slots.set(hash, slot);
+      } else {
+        this.#bytes -= slot.bytes;
+      }
+    }
+  }
+}
+
+/** Estimates from heap snapshots: objects and list slots, the strings' heads, and the hexadecimal text that hashes are cut from. */
+const SLOT_BYTES = 250;
+const ENTRY_BYTES = 120;
+const HASH_BYTES = 150;
+
+function nodeBytes(node: MapNode): number {
+  let bytes = SLOT_BYTES + node.keys.length * ENTRY_BYTES;
+  for (const key of node.keys) bytes += key.length;
+  for (const value of node.values) bytes += "inline" in value ? value.inline.length : HASH_BYTES;
+  for (const child of node.children) if (child !== null) bytes += HASH_BYTES;
+  return bytes;
+}
+
+function textBytes(text: string): number {
+  return SLOT_BYTES + 2 * text.length;
+}

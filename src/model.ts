@@ -1,0 +1,193 @@
+import type { Hash, Json, JsonObject } from "./ports.ts";
+
+/** The words of the domain as frozen plain data. Field names are those of the documents in the store and of the HTTP API. */
+
+export type EnvironmentType = "development" | "staging" | "production" | "preview" | "custom";
+export type EnvironmentStatus = "active" | "expired" | "archived";
+export type SyncStatus = "in_sync" | "ready_for_deploy" | "deploying" | "failed" | "never_deployed";
+export type RevisionAction = "create" | "update" | "config" | "promote" | "rollback" | "expire" | "restore" | "archive";
+
+/** Two Merkle roots: everything that one revision of an environment consists of. */
+export interface Snapshot {
+  readonly platform: Hash;
+  readonly config: Hash;
+}
+
+/** Who asks, and what they may see beyond what the route itself demanded. */
+export interface Caller {
+  /** The acting user: what revisions and audit records name. */
+  readonly actor: string;
+  readonly requestId: string;
+  /** Whether the caller may read secret values of this environment. */
+  mayReveal(project: string, env: string): boolean;
+}
+
+export interface Hold {
+  readonly by: string;
+  readonly at: string;
+  readonly reason: string;
+}
+
+/** What the Deployment Planner last reported. */
+export interface Deployment {
+  readonly status: "deploying" | "deployed" | "failed";
+  readonly version: string;
+  readonly revision: number;
+  /** The id of the snapshot that was deployed. */
+  readonly snapshot: Hash;
+  readonly at: string;
+  readonly by: string;
+  readonly url?: string;
+  readonly version_id?: string;
+  readonly reason?: string;
+}
+
+/** The document `env/<name>`: the head of one environment. */
+export interface Environment extends Snapshot {
+  readonly env: string;
+  readonly type: EnvironmentType;
+  readonly status: EnvironmentStatus;
+  readonly created_at: string;
+  readonly created_by: string;
+  readonly base_from: string | null;
+  readonly revision: number;
+  readonly version: string;
+  /** The revision at which the head's label was made, where that was here. */
+  readonly labelled_at: number | null;
+  readonly updated_at: string;
+  readonly updated_by: string;
+  readonly url: string;
+  readonly hold: Hold | null;
+  /** The newest report, whatever it said. */
+  readonly deployment: Deployment | null;
+  /** The newest report that said `deployed`. */
+  readonly deployed: Deployment | null;
+  readonly expires_at: string | null;
+}
+
+export interface RevisionRef {
+  readonly env: string;
+  readonly revision: number;
+}
+
+/** A list of names cut at a bound, with the exact number beside it. */
+export interface Names {
+  readonly count: number;
+  readonly names: readonly string[];
+}
+
+/** What one revision changed, in words and counts: of bounded size, whatever the size of the change. */
+export interface ChangeSummary {
+  readonly components_added: number;
+  readonly components_changed: number;
+  readonly components_removed: number;
+  readonly entities_added: readonly string[];
+  readonly flows_updated: number;
+  readonly logic_changed: number;
+  readonly feature_flags: readonly string[];
+  readonly env_vars_changed: readonly string[];
+}
+
+/** The document `rev/<env>/<n>`: the nth state of one environment. */
+export interface Revision extends Snapshot {
+  readonly project_id: string;
+  readonly env: string;
+  readonly revision: number;
+  readonly version: string;
+  readonly action: RevisionAction;
+  readonly snapshot: Hash;
+  readonly created_by: string;
+  readonly timestamp: string;
+  readonly message: string | null;
+  readonly parents: readonly RevisionRef[];
+  readonly changes: ChangeSummary;
+  /** A promotion's source. */
+  readonly source?: RevisionRef & { readonly version: string };
+  /** The label that a selective or merged promotion took its content from. */
+  readonly source_version?: string;
+  /** Newest revision of each line of descent among the ancestors, itself included: `src/lineage.ts`. */
+  readonly lineage: readonly (readonly [line: string, revision: number])[];
+}
+
+/** The document `label/<version>`: names exactly one platform root of the project. */
+export interface Label {
+  readonly version: string;
+  readonly platform: Hash;
+  /** Where the label was first given. */
+  readonly env: string;
+  readonly revision: number;
+  readonly created_at: string;
+}
+
+export type Bump = "major" | "minor" | "patch";
+
+/** How a write's version is chosen where it makes a new one. */
+export interface Labelling {
+  readonly bump?: Bump | undefined;
+  readonly version?: string | undefined;
+}
+
+/** A value in `env_variables`: a bare string is a secret where its name or content says so. */
+export type VariableInput = string | { readonly value: string; readonly secret: boolean };
+
+/** A flagd flag definition; `true` and `false` on input are shorthand for a boolean flag. */
+export interface FlagDefinition extends JsonObject {
+  readonly state: "ENABLED" | "DISABLED";
+  readonly variants: JsonObject;
+}
+
+export type CheckName =
+  | "pipeline_order"
+  | "environment_protected"
+  | "freeze_window"
+  | "hold"
+  | "soak_time"
+  | "diverged"
+  | "config_complete"
+  | "secrets_isolated"
+  | "validation"
+  | "approvals";
+
+/** One question that a plan asks, with its answer. */
+export interface CheckResult {
+  readonly name: CheckName;
+  readonly status: "passed" | "failed" | "warning" | "skipped";
+  readonly reason: string;
+  readonly fix?: string;
+  readonly details?: Readonly<Record<string, Json>>;
+}
+
+/** What a promotion or rollback changes in its target, as the API shows it. */
+export interface DiffFromPrevious {
+  readonly entities_added: readonly string[];
+  readonly logic_changed: number;
+  readonly env_updated: readonly string[];
+  readonly components: { readonly added: Names; readonly changed: Names; readonly removed: Names };
+  readonly flags_changed: readonly string[];
+}
+
+/** One entry of the audit log, `audit/<seq>`. `hash` covers all other members and `prev_hash`. */
+export interface AuditRecord {
+  readonly project: string;
+  readonly seq: number;
+  readonly prev_hash: Hash;
+  readonly action: string;
+  readonly actor: string;
+  readonly at: string;
+  readonly environment: string | null;
+  readonly version: string | null;
+  readonly revision: number | null;
+  readonly request_id: string;
+  readonly details: JsonObject;
+  readonly hash: Hash;
+}
+
+export interface Page<Item> {
+  readonly items: readonly Item[];
+  readonly next_cursor: string | null;
+}
+
+export interface PageRequest {
+  readonly limit: number;
+  readonly cursor: string | null;
+}

@@ -1,0 +1,147 @@
+/** What the domain asks of the world. Adapters in `storage/`, `vault/` and `engines/` implement these and nothing more. */
+
+/** Any JSON value. Numbers are finite; strings hold no lone surrogates. */
+export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
+export interface JsonObject {
+  readonly [member: string]: Json;
+}
+
+/** A document's key inside its partition, for example `env/staging`. Keys order by their UTF-8 bytes. */
+export type Key = string;
+
+/** A SHA-256 digest as 64 lower-case hexadecimal digits. */
+export type Hash = string;
+
+export interface Entry<Value = Json> {
+  readonly key: Key;
+  readonly value: Value;
+  /** The partition's revision at the commit that last put this document. */
+  readonly revision: number;
+}
+
+/** A contiguous run of keys: `prefix` narrowed by `after`/`from` (lower bounds) and `before` (upper bound, exclusive). */
+export interface Range {
+  readonly prefix: string;
+  /** Only keys greater than this one. */
+  readonly after?: Key;
+  /** Only keys equal to or greater than this one. */
+  readonly from?: Key;
+  /** Only keys smaller than this one. */
+  readonly before?: Key;
+  /** At most this many entries. */
+  readonly limit: number;
+  /** Greatest key first. */
+  readonly reverse?: boolean;
+}
+
+/** A content-addressed, immutable byte string. */
+export interface StoredObject {
+  readonly hash: Hash;
+  readonly data: Uint8Array;
+  /** The object whose place this one takes: a hint from which a backend may encode a delta. Never needed to read it. */
+  readonly replaces?: Hash;
+}
+
+/** One condition of a commit: the document's revision, or `null` for "must not exist". */
+export interface Check {
+  readonly key: Key;
+  readonly revision: number | null;
+}
+
+export interface Put<Value = Json> {
+  readonly key: Key;
+  readonly value: Value;
+}
+
+/** Everything that one commit does to one partition, in one atomic and durable step. */
+export interface Change<Value = Json> {
+  readonly checks: readonly Check[];
+  readonly puts: readonly Put<Value>[];
+  readonly deletes: readonly Key[];
+  readonly objects: readonly StoredObject[];
+  readonly objectDeletes: readonly Hash[];
+}
+
+/** `ok: false` is a lost race: nothing was written. `revision` is the partition's new revision. */
+export type CommitResult = { readonly ok: true; readonly revision: number } | { readonly ok: false };
+
+export interface ObjectInfo {
+  readonly hash: Hash;
+  /** When it was last put, in milliseconds since 1970 by the store's clock. */
+  readonly storedAt: number;
+  /** Stored size in bytes. */
+  readonly size: number;
+}
+
+export interface Objects {
+  /** One answer for each hash, in the order asked; `null` where there is none. */
+  get(partition: string, hashes: readonly Hash[]): Promise<readonly (Uint8Array | null)[]>;
+  /** Durable on return. Putting an object again renews its `storedAt`. */
+  put(partition: string, objects: readonly StoredObject[]): Promise<void>;
+  /** By ascending hash, those greater than `after` (all when `null`). */
+  list(partition: string, after: Hash | null, limit: number): Promise<readonly ObjectInfo[]>;
+}
+
+export interface WatchHandlers {
+  /** A commit to `partition` became durable. Several may be reported as one, with the newest revision. */
+  onChange(partition: string, revision: number): void;
+  /** Some changes may have been missed: whoever caches must look again. */
+  onGap(): void;
+}
+
+export interface Subscription {
+  close(): void;
+}
+
+/**
+ * Partitioned documents with check-and-commit, and content-addressed objects.
+ *
+ * A throw from `commit` means that the outcome is *unknown* unless the error's code says otherwise
+ * (`storage_full`, `too_large` and the like: nothing was written). `Value` is `Json` for the domain and
+ * canonical JSON text for a backend; `storage/checked.ts` stands between the two.
+ */
+export interface StoreOf<Value> {
+  /** One consistent read: one answer for each key, in the order asked. */
+  get(partition: string, keys: readonly Key[]): Promise<readonly (Entry<Value> | null)[]>;
+  list(partition: string, range: Range): Promise<readonly Entry<Value>[]>;
+  /** The newest revision of each partition, 0 for one that was never written. */
+  revision(partitions: readonly string[]): Promise<readonly number[]>;
+  commit(partition: string, change: Change<Value>): Promise<CommitResult>;
+  readonly objects: Objects;
+  watch(handlers: WatchHandlers): Subscription;
+  /** The store's clock, which every instance shares. */
+  now(): Promise<Date>;
+  close(): Promise<void>;
+}
+
+export type Store = StoreOf<Json>;
+/** What a database adapter implements: documents are canonical JSON text, arguments are already checked. */
+export type Backend = StoreOf<string>;
+
+/** Where one secret value is kept: never shared by two environments, never reused. */
+export interface SecretEntry {
+  readonly project: string;
+  readonly env: string;
+  readonly name: string;
+  /** Random; tells one value of a secret from the next. */
+  readonly id: string;
+}
+
+/** Keeps secret values. Every value is a new entry, so that rollback finds the old one. */
+export interface Vault {
+  put(entry: SecretEntry, value: string): Promise<void>;
+  /** `null` where the entry does not exist. */
+  get(entry: SecretEntry): Promise<string | null>;
+  /** Deleting what does not exist succeeds. */
+  delete(entry: SecretEntry): Promise<void>;
+  /**
+   * A keyed fingerprint of a value (64 hexadecimal digits): equal within one project for equal values, and of
+   * no use to whoever lacks the vault's key.
+   */
+  fingerprint(project: string, value: string): Promise<string>;
+}
+
+/** Wall-clock time for code that has no store at hand; tests replace it. */
+export interface Clock {
+  now(): Date;
+}

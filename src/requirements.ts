@@ -1,0 +1,79 @@
+import { AppError } from "./errors.ts";
+import { isObject } from "./json.ts";
+import { LIMITS } from "./limits.ts";
+import type { EntryChange } from "./merkle/index.ts";
+import { checkConfigKey, quoted } from "./names.ts";
+import type { Hash, Json } from "./ports.ts";
+import type { Maps } from "./snapshots.ts";
+
+/** A component `requires/<NAME>`: a key that every environment which runs this platform must bind. */
+export interface Requirement {
+  readonly name: string;
+  readonly kind: "var" | "secret" | "flag";
+  readonly description: string | null;
+  readonly default: Json | undefined;
+}
+
+export const REQUIRES = "requires/";
+
+/** Where a requirement of each kind is bound. */
+const BOUND_AT = { var: "vars/", secret: "secrets/", flag: "flags/" } as const;
+
+/** @throws invalid_name, invalid_request */
+export function parseRequirement(name: string, value: Json): Requirement {
+  const kind = isObject(value) ? value["kind"] : undefined;
+  if (!isObject(value) || (kind !== "var" && kind !== "secret" && kind !== "flag")) {
+    throw new AppError("invalid_request", {
+      reason: `The component ${quoted(REQUIRES + name)} does not say what kind of key it declares.`,
+      fix: 'Send {"kind":"var"|"secret"|"flag","description":"…","default":…}; `default` is optional.',
+    });
+  }
+  checkConfigKey(kind, name);
+  if (kind === "secret" && value["default"] !== undefined) {
+    throw new AppError("invalid_request", {
+      reason: `The required secret ${quoted(name)} has a default: platform state holds no secret.`,
+      fix: "Remove `default`, and set the secret in each environment.",
+    });
+  }
+  const description = value["description"];
+  return { name, kind, description: typeof description === "string" ? description : null, default: value["default"] };
+}
+
+/** All keys that a platform requires: cost follows their number, not the platform's. */
+export async function requirementsOf(maps: Maps, platform: Hash): Promise<Requirement[]> {
+  const entries = await maps.entries(platform, { prefix: REQUIRES, limit: LIMITS.components });
+  return entries.map(({ key, value }) => parseRequirement(key.slice(REQUIRES.length), value));
+}
+
+/** Those without a default that the config does not bind. `added`: keys that are about to be bound. */
+export async function unbound(
+  maps: Maps,
+  requirements: readonly Requirement[],
+  config: Hash,
+  added: ReadonlySet<string> = new Set(),
+): Promise<Requirement[]> {
+  const needed = requirements.filter((requirement) => requirement.default === undefined && !added.has(boundAt(requirement)));
+  const found = await maps.has(config, needed.map(boundAt));
+  return needed.filter((_, index) => !found[index]);
+}
+
+/** The config entry that a requirement asks for, for example `secrets/API_KEY`. */
+export function boundAt({ kind, name }: Pick<Requirement, "kind" | "name">): string {
+  return BOUND_AT[kind] + name;
+}
+
+/** Among a platform's changes: the keys that are required without a default now and were not before. */
+export async function newlyRequired(maps: Maps, changes: readonly EntryChange[]): Promise<Requirement[]> {
+  const touched = changes.filter(({ key, right }) => key.startsWith(REQUIRES) && right !== null);
+  const [before, after] = await Promise.all([
+    maps.values(touched.map(({ left }) => left)),
+    maps.values(touched.map(({ right }) => right)),
+  ]);
+  return touched.flatMap(({ key }, index) => {
+    const name = key.slice(REQUIRES.length);
+    const now = parseRequirement(name, after[index] ?? null);
+    const old = before[index];
+    const demandedBefore = old !== undefined && parseRequirement(name, old).default === undefined;
+    return now.default === undefined && !demandedBefore ? [now] : [];
+  });
+}

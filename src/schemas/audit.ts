@@ -1,0 +1,65 @@
+import { z } from "zod";
+import { Digest, exampleHash, pageMembers, pageOf, Timestamp } from "./common.ts";
+
+const recordExample = {
+  project: "pf-777",
+  seq: 42,
+  prev_hash: exampleHash,
+  action: "promote",
+  actor: "ada",
+  at: "2025-01-31T12:00:00.000Z",
+  environment: "production",
+  version: "v2.3.1",
+  revision: 13,
+  request_id: "0d9f2c1e-7ab3-4d04-9f5c-8e6d7a1b0c9f",
+  details: {},
+  hash: exampleHash,
+};
+
+export const AuditRecordSchema = z
+  .object({
+    project: z.string(),
+    seq: z.int().min(1),
+    prev_hash: Digest,
+    action: z.string(),
+    actor: z.string(),
+    at: Timestamp,
+    environment: z.string().nullable(),
+    version: z.string().nullable(),
+    revision: z.int().nullable(),
+    request_id: z.string(),
+    details: z.record(z.string(), z.unknown()),
+    hash: Digest.meta({ description: "Covers all other members, the hash before included." }),
+  })
+  .meta({ id: "AuditRecord", description: "One record of the project's hash chain.", examples: [recordExample] });
+
+export const AuditPage = pageOf(AuditRecordSchema).meta({
+  id: "AuditPage",
+  description: "The audit log, newest first.",
+  examples: [{ items: [recordExample], next_cursor: "42" }],
+});
+
+const filter = (what: string, example: string) => z.string().max(128).optional().meta({ description: `Only records ${what}.`, examples: [example] });
+
+export const AuditQuery = z.strictObject({
+  ...pageMembers,
+  env: filter("of this environment", "production"),
+  action: filter("of this action", "promote"),
+  actor: filter("of this actor", "ada"),
+});
+
+export const VerifyQuery = z.strictObject({
+  expect: z
+    .string()
+    .regex(/^\d{1,15}:[0-9a-f]{64}$/, "must be `<seq>:<hash>`, as an earlier verification gave it in `head`")
+    .optional()
+    .meta({ description: "A head noted earlier, `<seq>:<hash>`: finds a log whose end was cut off.", examples: [`42:${exampleHash}`] }),
+});
+
+export const VerifyReply = z
+  .looseObject({ valid: z.boolean(), records: z.int().min(0), head: z.string().nullable() })
+  .meta({
+    id: "AuditVerification",
+    description: "Whether the chain is whole.",
+    examples: [{ valid: true, records: 42, head: `42:${exampleHash}` }],
+  });

@@ -1,0 +1,55 @@
+import { z } from "zod";
+import { AnyJson, ProjectId, switchText } from "./common.ts";
+
+const side = (which: string) =>
+  z
+    .string()
+    .min(1)
+    .max(256)
+    .meta({ description: `The ${which} side: \`staging\`, \`staging@v2.3.1\`, \`staging@12\` or \`staging@<ISO time>\`.`, examples: ["staging"] });
+
+export const CompareQuery = z.strictObject({
+  project_id: ProjectId,
+  left: side("left"),
+  right: side("right"),
+  bodies: switchText.optional().meta({ description: "`1` shows the components that differ, and not their names alone." }),
+});
+
+const Differences = z
+  .object({
+    only_left: z.array(z.string()),
+    only_right: z.array(z.string()),
+    different: z.array(z.object({ name: z.string(), left: AnyJson.optional(), right: AnyJson.optional() })),
+    same_count: z.int().min(0),
+  })
+  .meta({
+    id: "Differences",
+    description: "What one side has, what both have, and what differs.",
+    examples: [{ only_left: ["entities/Notification"], only_right: [], different: [{ name: "flows/onboarding" }], same_count: 40 }],
+  });
+
+const none = { only_left: [], only_right: [], different: [], same_count: 0 };
+
+export const ComparisonReply = z
+  .object({
+    left: AnyJson.meta({ description: "What was compared: environment, version and revision." }),
+    right: AnyJson.meta({ description: "With what." }),
+    components: Differences,
+    vars: Differences,
+    flags: Differences,
+    secrets: Differences.meta({ description: "Names alone. Whether two values are equal is told only to who may reveal both." }),
+  })
+  .meta({
+    id: "Comparison",
+    description: "Two environments, or two moments of one, side by side.",
+    examples: [
+      {
+        left: { env: "staging", version: "v2.3.1", revision: 12 },
+        right: { env: "production", version: "v2.2.0", revision: 7 },
+        components: { only_left: ["entities/Notification"], only_right: [], different: [{ name: "flows/onboarding" }], same_count: 40 },
+        vars: { ...none, different: [{ name: "API_URL", left: "https://staging.example.com", right: "https://api.example.com" }] },
+        flags: none,
+        secrets: { ...none, different: [{ name: "API_KEY" }] },
+      },
+    ],
+  });

@@ -1,0 +1,101 @@
+import { z } from "zod";
+import {
+  AnyJson,
+  ChangeSummarySchema,
+  EnvironmentName,
+  editMembers,
+  exampleOf,
+  mapOf,
+  numberText,
+  ProjectId,
+  RevisionNumber,
+  VersionLabel,
+} from "./common.ts";
+
+const head = { project_id: ProjectId, env: EnvironmentName, version: VersionLabel, revision: RevisionNumber };
+const headExample = { project_id: "pf-777", env: "staging", version: "v2.3.1", revision: 12 };
+const flagExample = { state: "ENABLED", variants: { on: true, off: false }, defaultVariant: "off" };
+
+const Vars = z.record(z.string(), z.string()).meta({ description: "Vars by name." });
+const Flags = z.record(z.string(), AnyJson).meta({ description: "Flag definitions (flagd) by name." });
+
+export const ConfigReply = z
+  .object({
+    ...head,
+    vars: Vars,
+    secrets: z.record(z.string(), z.object({ set: z.literal(true) })).meta({ description: "Which secrets are bound; never their values." }),
+    flags: Flags,
+  })
+  .meta({
+    id: "Config",
+    description: "What is bound to one environment.",
+    examples: [
+      {
+        ...headExample,
+        vars: { API_URL: "https://staging.example.com" },
+        secrets: { API_KEY: { set: true } },
+        flags: { "new-checkout": flagExample },
+      },
+    ],
+  });
+
+export const PatchConfigBody = z
+  .strictObject({
+    vars: mapOf(z.string()).exactOptional().meta({ description: "Vars to set." }),
+    secrets: mapOf(z.string()).exactOptional().meta({ description: "Secrets to set. Their values go to the vault alone." }),
+    flags: mapOf(AnyJson).exactOptional().meta({ description: "Flags to set: a flagd definition, or `true` / `false` for a boolean one." }),
+    unset: z
+      .array(z.string())
+      .exactOptional()
+      .meta({ description: "What to remove, as `vars/NAME`, `secrets/NAME` or `flags/NAME`.", examples: [["vars/OLD_URL"]] }),
+    ...editMembers,
+  })
+  .meta({
+    id: "PatchConfig",
+    description: "The vars, secrets and flags that change.",
+    examples: [
+      { vars: { API_URL: "https://staging.example.com" }, secrets: { API_KEY: "sk-test-2" }, flags: { "new-checkout": true }, unset: ["vars/OLD_URL"] },
+    ],
+  });
+
+export const ConfigWritten = z
+  .object({
+    status: z.enum(["updated", "no_changes"]),
+    version: VersionLabel,
+    revision: RevisionNumber,
+    changes: ChangeSummarySchema,
+    stored: z.object({ vars: z.array(z.string()), secrets: z.array(z.string()) }).exactOptional(),
+  })
+  .meta({
+    id: "ConfigWritten",
+    description: "The environment's head after the edit.",
+    examples: [{ status: "updated", version: "v2.3.2", revision: 13, changes: exampleOf(ChangeSummarySchema) }],
+  });
+
+export const RuntimeReply = z
+  .object({ ...head, vars: Vars, secrets: z.record(z.string(), z.string()).meta({ description: "Secret values." }), flags: Flags })
+  .meta({
+    id: "Runtime",
+    description: "Everything that a running platform needs, secret values included.",
+    examples: [
+      { ...headExample, vars: { API_URL: "https://staging.example.com" }, secrets: { API_KEY: "sk-test-2" }, flags: { "new-checkout": flagExample } },
+    ],
+  });
+
+export const RevealQuery = z.strictObject({
+  at: numberText(1, Number.MAX_SAFE_INTEGER).optional().meta({ description: "Reads this revision instead of the newest." }),
+});
+
+export const RevealBody = z
+  .strictObject({
+    names: z.array(z.string()).max(1_000).exactOptional().meta({ description: "The secrets to reveal; all where not given." }),
+  })
+  .meta({ id: "RevealSecrets", description: "Which secrets.", examples: [{ names: ["API_KEY"] }] });
+
+export const RevealReply = z
+  .object({ project_id: ProjectId, env: EnvironmentName, revision: RevisionNumber, secrets: z.record(z.string(), z.string()) })
+  .meta({
+    id: "RevealedSecrets",
+    description: "Secret values.",
+    examples: [{ project_id: "pf-777", env: "staging", revision: 12, secrets: { API_KEY: "sk-test-2" } }],
+  });

@@ -1,0 +1,198 @@
+import { z } from "zod";
+import {
+  EnvironmentName,
+  EnvironmentTypeName,
+  Message,
+  mapOf,
+  pageOf,
+  ProjectId,
+  RevisionNumber,
+  Timestamp,
+  VariableValue,
+  VersionLabel,
+} from "./common.ts";
+
+export const CreateEnvironmentBody = z
+  .strictObject({
+    project_id: ProjectId.meta({ description: "The project. Its first environment creates it." }),
+    new_environment: EnvironmentName.meta({ description: "The environment to create." }),
+    base_from: EnvironmentName.nullable()
+      .exactOptional()
+      .meta({ description: "The environment whose version and config it starts from; without one it starts empty." }),
+    env_variables: mapOf(VariableValue).exactOptional().meta({ description: "Vars and secrets of its own, on top of the base's." }),
+    type: EnvironmentTypeName.exactOptional(),
+    secrets: z
+      .enum(["copy", "empty"])
+      .exactOptional()
+      .meta({ description: "Whether the base's secrets are copied into the new environment's own vault entries." }),
+    version: VersionLabel.exactOptional().meta({ description: "Starts from this version of the base instead of its newest." }),
+    message: Message.exactOptional(),
+  })
+  .meta({
+    id: "CreateEnvironment",
+    description: "What to create, and from what.",
+    examples: [
+      {
+        project_id: "pf-777",
+        new_environment: "staging",
+        base_from: "development",
+        env_variables: { API_URL: "https://staging.example.com", API_KEY: "sk-test-1" },
+      },
+    ],
+  });
+export type CreateEnvironmentInput = z.input<typeof CreateEnvironmentBody>;
+
+export const EnvironmentCreated = z
+  .object({
+    status: z.literal("env_created"),
+    env: EnvironmentName,
+    linked_version: VersionLabel,
+    url: z.string(),
+    revision: RevisionNumber,
+    stored: z.object({ vars: z.array(z.string()), secrets: z.array(z.string()) }).meta({ description: "What was kept as what." }),
+    secrets_unbound: z.array(z.string()).meta({ description: "Secrets of the base that the new environment does not have." }),
+  })
+  .meta({
+    id: "EnvironmentCreated",
+    description: "The new environment.",
+    examples: [
+      {
+        status: "env_created",
+        env: "staging",
+        linked_version: "v1.4.3",
+        url: "https://preview.puraify.app/pf-777/staging",
+        revision: 1,
+        stored: { vars: ["API_URL"], secrets: ["API_KEY"] },
+        secrets_unbound: [],
+      },
+    ],
+  });
+
+const HoldSchema = z
+  .object({ by: z.string(), at: Timestamp, reason: z.string() })
+  .meta({ id: "Hold", description: "Keeps automatic promotions out.", examples: [{ by: "ada", at: "2025-01-31T12:00:00.000Z", reason: "rolled back" }] });
+
+const DeploymentSchema = z
+  .object({
+    status: z.enum(["deploying", "deployed", "failed"]),
+    version: VersionLabel,
+    revision: RevisionNumber,
+    at: Timestamp,
+    by: z.string(),
+    url: z.string().exactOptional(),
+    version_id: z.string().exactOptional(),
+    reason: z.string().exactOptional(),
+  })
+  .meta({
+    id: "Deployment",
+    description: "What the deployment planner reported.",
+    examples: [{ status: "deployed", version: "v2.3.1", revision: 12, at: "2025-01-31T12:00:00.000Z", by: "planner" }],
+  });
+
+export const SyncStatusSchema = z
+  .enum(["in_sync", "ready_for_deploy", "deploying", "failed", "never_deployed"])
+  .meta({ description: "Whether what runs is what should run." });
+
+const environmentExample = {
+  project_id: "pf-777",
+  env: "staging",
+  type: "staging",
+  status: "active",
+  version: "v2.3.1",
+  revision: 12,
+  snapshot: "9f2c1e7ab3d04f5c8e6d7a1b0c9f8e7d6c5b4a39281706f5e4d3c2b1a0918273",
+  sync_status: "in_sync",
+  hold: null,
+  url: "https://preview.puraify.app/pf-777/staging",
+  created_at: "2025-01-01T12:00:00.000Z",
+  created_by: "ada",
+  updated_at: "2025-01-31T12:00:00.000Z",
+  updated_by: "ada",
+  base_from: "development",
+  expires_at: null,
+  protected: false,
+  deployment: null,
+  deployed: null,
+  config_complete: true,
+  unbound: [],
+};
+
+/** One environment as the lists show it; reading it alone adds what takes a look into its config. */
+const environmentMembers = {
+  project_id: ProjectId,
+  env: EnvironmentName,
+  type: EnvironmentTypeName,
+  status: z.enum(["active", "expired", "archived"]),
+  version: VersionLabel,
+  revision: RevisionNumber,
+  snapshot: z.string().meta({ description: "Digest of platform state and config together." }),
+  sync_status: SyncStatusSchema,
+  hold: HoldSchema.nullable(),
+  url: z.string(),
+  created_at: Timestamp,
+  created_by: z.string(),
+  updated_at: Timestamp,
+  updated_by: z.string(),
+  base_from: EnvironmentName.nullable(),
+  expires_at: Timestamp.nullable(),
+  protected: z.boolean().meta({ description: "Whether its platform state changes by promotion alone." }),
+  deployment: DeploymentSchema.nullable().meta({ description: "The newest report." }),
+  deployed: DeploymentSchema.nullable().meta({ description: "The newest report that said `deployed`." }),
+};
+
+export const EnvironmentViewSchema = z
+  .object({
+    ...environmentMembers,
+    config_complete: z.boolean().meta({ description: "Whether everything that the platform requires is bound." }),
+    unbound: z.array(z.string()).meta({ description: "What is required and not bound." }),
+  })
+  .meta({ id: "Environment", description: "One environment: its head and where it stands.", examples: [environmentExample] });
+
+const { config_complete: _complete, unbound: _unbound, ...listedExample } = environmentExample;
+const EnvironmentListed = z
+  .object(environmentMembers)
+  .meta({ id: "EnvironmentListed", description: "One environment in a list.", examples: [listedExample] });
+
+const projectExample = { project_id: "pf-777", created_at: "2025-01-01T12:00:00.000Z", created_by: "ada" };
+const ProjectListed = z
+  .object({ project_id: ProjectId, created_at: Timestamp, created_by: z.string() })
+  .meta({ id: "Project", description: "One project.", examples: [projectExample] });
+
+export const ProjectPage = pageOf(ProjectListed).meta({
+  id: "ProjectPage",
+  description: "A page of projects.",
+  examples: [{ items: [projectExample], next_cursor: null }],
+});
+
+export const EnvironmentPage = pageOf(EnvironmentListed)
+  .extend({ project_id: ProjectId, created_at: Timestamp, created_by: z.string() })
+  .meta({
+    id: "EnvironmentPage",
+    description: "A project and a page of its environments.",
+    examples: [{ ...projectExample, items: [listedExample], next_cursor: null }],
+  });
+
+export const TransitionBody = z
+  .strictObject({
+    project_id: ProjectId,
+    env: EnvironmentName,
+    reason: Message.exactOptional().meta({ description: "Why; kept in history and audit." }),
+  })
+  .meta({
+    id: "Transition",
+    description: "Which environment, and why.",
+    examples: [{ project_id: "pf-777", env: "staging", reason: "Freeze until the incident is understood." }],
+  });
+
+export const TransitionReply = z
+  .object({
+    status: z.enum(["archived", "restored", "held", "resumed"]),
+    env: EnvironmentName,
+    version: VersionLabel,
+    revision: RevisionNumber,
+  })
+  .meta({
+    id: "TransitionReply",
+    description: "What the environment became.",
+    examples: [{ status: "held", env: "staging", version: "v2.3.1", revision: 12 }],
+  });

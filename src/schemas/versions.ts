@@ -1,0 +1,115 @@
+import { z } from "zod";
+import {
+  ChangeSummarySchema,
+  DiffFromPreviousSchema,
+  Digest,
+  EnvironmentName,
+  exampleHash,
+  exampleOf,
+  Message,
+  numberText,
+  pageOf,
+  ProjectId,
+  RevisionNumber,
+  Timestamp,
+  VersionLabel,
+} from "./common.ts";
+
+/** Rollback, the revisions of an environment, the versions of a project. */
+
+export const RollbackBody = z
+  .strictObject({
+    project_id: ProjectId,
+    env: EnvironmentName,
+    to: z
+      .union([z.string().min(1).max(64), z.int().min(1)], { error: "must be a version, a revision number or a timestamp" })
+      .meta({ description: "A version or a prefix of one, a revision number, or a moment (ISO 8601).", examples: ["v2.9", 12, "2025-01-31T12:00:00Z"] }),
+    secrets: z
+      .enum(["keep_current"])
+      .exactOptional()
+      .meta({ description: "Keeps today's secret where the old value is gone from the vault; otherwise that refuses the rollback." }),
+    dry_run: z.boolean().exactOptional().meta({ description: "Answers what would change and changes nothing." }),
+    message: Message.exactOptional(),
+  })
+  .meta({
+    id: "Rollback",
+    description: "Which environment goes back, and to where.",
+    examples: [{ project_id: "pf-777", env: "production", to: "v2.9", message: "Checkout fails." }],
+  });
+
+export const RollbackReply = z
+  .object({
+    status: z.enum(["rolled_back", "planned", "no_changes"]),
+    env: EnvironmentName,
+    version: VersionLabel,
+    revision: RevisionNumber,
+    diff_from_previous: DiffFromPreviousSchema,
+  })
+  .meta({
+    id: "RollbackReply",
+    description: "The environment's head after the rollback.",
+    examples: [{ status: "rolled_back", env: "production", version: "v2.9.0", revision: 14, diff_from_previous: exampleOf(DiffFromPreviousSchema) }],
+  });
+
+const RevisionReference = z.object({ env: EnvironmentName, revision: RevisionNumber });
+
+const entryExample = {
+  project_id: "pf-777",
+  env: "production",
+  revision: 13,
+  version: "v2.3.1",
+  action: "promote",
+  snapshot: exampleHash,
+  created_by: "ada",
+  timestamp: "2025-01-31T12:00:00.000Z",
+  message: "Weekly release",
+  parents: [
+    { env: "production", revision: 12 },
+    { env: "staging", revision: 12 },
+  ],
+  changes: exampleOf(ChangeSummarySchema),
+};
+
+export const RevisionEntry = z
+  .object({
+    project_id: ProjectId,
+    env: EnvironmentName,
+    revision: RevisionNumber,
+    version: VersionLabel,
+    action: z.enum(["create", "update", "config", "promote", "rollback", "expire", "restore", "archive", "extend"]),
+    snapshot: Digest,
+    created_by: z.string(),
+    timestamp: Timestamp,
+    message: z.string().nullable(),
+    parents: z.array(RevisionReference).meta({ description: "The revisions that it came from." }),
+    changes: ChangeSummarySchema,
+  })
+  .meta({ id: "Revision", description: "One entry of the version log.", examples: [entryExample] });
+
+export const RevisionPage = pageOf(RevisionEntry).meta({
+  id: "RevisionPage",
+  description: "The version log of one environment, newest first.",
+  examples: [{ items: [entryExample], next_cursor: null }],
+});
+
+/** As the version log of the project shows it: the revision that gave the label. */
+export const VersionEntry = z
+  .looseObject({ project_id: ProjectId, env: EnvironmentName, version: VersionLabel, created_by: z.string(), timestamp: Timestamp, revision: RevisionNumber })
+  .meta({ id: "Version", description: "One version of the project: the revision that made it.", examples: [entryExample] });
+
+export const VersionPage = pageOf(VersionEntry).meta({
+  id: "VersionPage",
+  description: "The versions of the project, newest first.",
+  examples: [{ items: [entryExample], next_cursor: null }],
+});
+
+export const RevisionParams = z.strictObject({
+  project: ProjectId,
+  env: EnvironmentName,
+  n: numberText(1, Number.MAX_SAFE_INTEGER).meta({ description: "The revision's number.", examples: [12] }),
+});
+
+export const VersionParams = z.strictObject({
+  project: ProjectId,
+  version: z.string().max(64).meta({ description: "The version.", examples: ["v2.3.1"] }),
+});

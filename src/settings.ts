@@ -1,0 +1,94 @@
+import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parse } from "dotenv";
+
+/** Everything that an operator can set, parsed once and frozen. `.env.example` and the README's table list the same names. */
+export interface Settings {
+  readonly port: number;
+  readonly host: string;
+  readonly auth: "on" | "off";
+  /** The root token where the operator chose it; otherwise one is made at first start. */
+  readonly adminToken: string | null;
+  readonly storeUrl: string;
+  readonly masterKey: string | null;
+  readonly previewUrlTemplate: string;
+  readonly logLevel: LogLevel;
+  /** Host names, besides the bound one, that requests may name in `Host`. */
+  readonly allowedHosts: readonly string[];
+}
+
+const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Thrown for a setting that cannot be used: the message names the setting and says how to mend it. */
+export class SettingsError extends Error {
+  override readonly name = "SettingsError";
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Reads the settings. The process environment wins over `.env` beside `package.json`, which wins over `../../.env`
+ * (the family's shared file).
+ */
+export function loadSettings(env: Environment = process.env, root: string = packageRoot()): Settings {
+  const values: Environment = { ...readDotenv(resolve(root, "../../.env")), ...readDotenv(join(root, ".env")), ...env };
+  const read = (name: string): string | null => values[name]?.trim() || null;
+
+  const host = read("ENV_MANAGER_HOST") ?? "127.0.0.1";
+  const auth = oneOf("ENV_MANAGER_AUTH", read("ENV_MANAGER_AUTH") ?? "on", ["on", "off"] as const);
+  if (auth === "off" && !isLoopback(host)) {
+    throw new SettingsError(
+      `ENV_MANAGER_AUTH=off starts only on a loopback host, and ENV_MANAGER_HOST is "${host}". Set ENV_MANAGER_HOST=127.0.0.1, or remove ENV_MANAGER_AUTH=off.`,
+    );
+  }
+  const adminToken = read("ENV_MANAGER_ADMIN_TOKEN");
+  if (adminToken !== null && adminToken.length < 16) {
+    throw new SettingsError("ENV_MANAGER_ADMIN_TOKEN must have at least 16 characters. `openssl rand -hex 32` makes a good one.");
+  }
+  return Object.freeze({
+    port: port(read("ENV_MANAGER_PORT") ?? "4006"),
+    host,
+    auth,
+    adminToken,
+    storeUrl: read("STORE_URL") ?? "sqlite:./data/env.db",
+    masterKey: read("ENV_MANAGER_MASTER_KEY"),
+    previewUrlTemplate: read("PREVIEW_URL_TEMPLATE") ?? "https://preview.puraify.app/{project_id}/{env}",
+    logLevel: oneOf("LOG_LEVEL", read("LOG_LEVEL") ?? "info", LOG_LEVELS),
+    allowedHosts: (read("ENV_MANAGER_ALLOWED_HOSTS") ?? "").split(",").map((name) => name.trim().toLowerCase()).filter(Boolean),
+  });
+}
+
+/** Whether `host` can only be reached from this machine. */
+export function isLoopback(host: string): boolean {
+  const name = host.toLowerCase().replace(/^\[|\]$/g, "");
+  return name === "localhost" || name === "::1" || (isIP(name) === 4 && name.startsWith("127."));
+}
+
+/** The folder that holds `package.json`, whether the code runs from `src/` or from `dist/`. */
+export function packageRoot(): string {
+  return resolve(dirname(fileURLToPath(import.meta.url)), "..");
+}
+
+function readDotenv(path: string): Environment {
+  try {
+    return parse(readFileSync(path));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return {};
+    throw new SettingsError(`${path} cannot be read: ${(error as Error).message}`);
+  }
+}
+
+function port(text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value <= 65_535) return value;
+  throw new SettingsError(`ENV_MANAGER_PORT is "${text}". It must be a whole number from 0 (any free port) to 65535.`);
+}
+
+function oneOf<Option extends string>(name: string, value: string, options: readonly Option[]): Option {
+  const found = options.find((option) => option === value.toLowerCase());
+  if (found !== undefined) return found;
+  throw new SettingsError(`${name} is "${value}". It must be one of: ${options.join(", ")}.`);
+}

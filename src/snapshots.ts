@@ -1,0 +1,132 @@
+import type { Transaction } from "./ledger.ts";
+import { LIMITS } from "./limits.ts";
+import {
+  applyEdits,
+  count,
+  type DiffOptions,
+  diff,
+  type Edits,
+  type EntryChange,
+  type ListOptions,
+  listEntries,
+  lookup,
+  lookupRefs,
+  NodeCache,
+  type NodeSource,
+  readValues,
+  snapshotId,
+  type ValueRef,
+} from "./merkle/index.ts";
+import type { Snapshot } from "./model.ts";
+import type { Hash, Json, Store, StoredObject } from "./ports.ts";
+
+/** The Merkle maps of one project, read through a cache that all projects share. */
+export class Maps {
+  protected readonly source: NodeSource;
+
+  constructor(source: NodeSource) {
+    this.source = source;
+  }
+
+  /** The values of these keys, in the order asked; `undefined` where there is none. */
+  lookup(root: Hash, names: readonly string[]): Promise<(Json | undefined)[]> {
+    return lookup(this.source, root, names);
+  }
+
+  /** Which of these keys are present; loads no value. */
+  async has(root: Hash, names: readonly string[]): Promise<boolean[]> {
+    return (await lookupRefs(this.source, root, names)).map((ref) => ref !== null);
+  }
+
+  async entries(root: Hash, options: ListOptions): Promise<{ key: string; value: Json }[]> {
+    const listed = await listEntries(this.source, root, options);
+    return listed.map(({ key, value }) => ({ key, value: value ?? null }));
+  }
+
+  async names(root: Hash, options: ListOptions): Promise<string[]> {
+    return (await listEntries(this.source, root, { ...options, values: false })).map(({ key }) => key);
+  }
+
+  count(root: Hash, prefix = ""): Promise<number> {
+    return count(this.source, root, prefix);
+  }
+
+  diff(left: Hash, right: Hash, options?: DiffOptions): Promise<EntryChange[]> {
+    return diff(this.source, left, right, options);
+  }
+
+  /** The values behind the sides of a diff, in the order given; `undefined` for an absent side. */
+  async values(refs: readonly (ValueRef | null)[]): Promise<(Json | undefined)[]> {
+    const present = await readValues(this.source, refs.filter((ref) => ref !== null));
+    let next = 0;
+    return refs.map((ref) => (ref === null ? undefined : present[next++]));
+  }
+
+  snapshot({ platform, config }: Snapshot): Hash {
+    return snapshotId(platform, config);
+  }
+}
+
+/** Maps that can be edited: what an edit makes is kept where the constructor says, and read from there at once. */
+export class EditableMaps extends Maps {
+  readonly #cache: NodeCache;
+  readonly #keep: (objects: readonly StoredObject[]) => void;
+
+  constructor(source: NodeSource, cache: NodeCache, keep: (objects: readonly StoredObject[]) => void) {
+    super(source);
+    this.#cache = cache;
+    this.#keep = keep;
+  }
+
+  /** The map with `edits` applied, and what really changed. */
+  async edit(root: Hash, edits: Edits): Promise<{ root: Hash; changes: readonly EntryChange[] }> {
+    const applied = await applyEdits(this.source, root, edits);
+    this.#keep(applied.objects);
+    this.#cache.keep(applied.nodes);
+    return applied;
+  }
+}
+
+/** Opens the Merkle maps of projects for reading, for a transaction, or for a plan that is thrown away. */
+export class Snapshots {
+  readonly #store: Store;
+  readonly #cache = new NodeCache(LIMITS.objectCacheBytes);
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  read(project: string): Maps {
+    return new Maps(this.#source(project, () => undefined));
+  }
+
+  /** What is made here becomes part of the transaction's commit. */
+  edit(tx: Transaction): EditableMaps {
+    const source = this.#source(tx.project, (hash) => tx.object(hash));
+    return new EditableMaps(source, this.#cache, (objects) => tx.attach(objects));
+  }
+
+  /** What is made here is never stored. */
+  draft(project: string): EditableMaps {
+    const made = new Map<Hash, Uint8Array>();
+    const source = this.#source(project, (hash) => made.get(hash));
+    return new EditableMaps(source, this.#cache, (objects) => {
+      for (const { hash, data } of objects) made.set(hash, data);
+    });
+  }
+
+  #source(project: string, pending: (hash: Hash) => Uint8Array | undefined): NodeSource {
+    return this.#cache.over({
+      get: async (hashes) => {
+        const missing = hashes.filter((hash) => pending(hash) === undefined);
+        const stored = missing.length === 0 ? [] : await this.#store.objects.get(project, missing);
+        let next = 0;
+        return hashes.map((hash) => {
+          const data = pending(hash) ?? stored[next++];
+          if (!data) throw new Error(`object ${hash} of project ${project} is missing`);
+          return data;
+        });
+      },
+    });
+  }
+}

@@ -1,0 +1,211 @@
+import { isRemoved, summary } from "./changes.ts";
+import { AppError } from "./errors.ts";
+import { checkPrecondition, headTag, type TaggedRead } from "./etags.ts";
+import { documentsOf, findRevision, readableHead, writableHead } from "./heads.ts";
+import type { Ledger, Transaction } from "./ledger.ts";
+import { nextOnLine } from "./lineage.ts";
+import { LIMITS } from "./limits.ts";
+import { canonicalJson, type Edits, type EntryChange } from "./merkle/index.ts";
+import type { Bump, Caller, ChangeSummary, Environment, Labelling, Revision } from "./model.ts";
+import { checkCollection, checkComponent, quoted } from "./names.ts";
+import { policyFor, policyOf } from "./policy.ts";
+import type { Hash, Json, JsonObject, Store } from "./ports.ts";
+import { newlyRequired, parseRequirement, REQUIRES } from "./requirements.ts";
+import { appendRevision, newLabel } from "./revisions.ts";
+import type { Maps, Snapshots } from "./snapshots.ts";
+
+/** A platform state as the API shows it: `{collection: {name: component}}`. */
+export type PlatformState = Readonly<Record<string, Readonly<Record<string, Json>>>>;
+
+interface WriteRequest extends Labelling {
+  readonly project: string;
+  readonly env: string;
+  readonly ifMatch: readonly string[] | null;
+  readonly message?: string | undefined;
+}
+
+export interface WriteResult {
+  readonly status: "updated" | "no_changes";
+  readonly project_id: string;
+  readonly env: string;
+  readonly version: string;
+  readonly revision: number;
+  readonly tag: string;
+  readonly changes: ChangeSummary;
+}
+
+/** Reads and direct edits of an environment's platform state. */
+export class State {
+  readonly #store: Store;
+  readonly #ledger: Ledger;
+  readonly #snapshots: Snapshots;
+
+  constructor(store: Store, ledger: Ledger, snapshots: Snapshots) {
+    this.#store = store;
+    this.#ledger = ledger;
+    this.#snapshots = snapshots;
+  }
+
+  /** The head, or revision `at`: all of it, one collection, or one component. */
+  async read(project: string, env: string, { at, collection, name }: { at?: number | undefined; collection?: string | undefined; name?: string | undefined }): Promise<TaggedRead> {
+    const documents = documentsOf(this.#store, project);
+    const head = await readableHead(documents, env, async () => (await this.#store.now()).toISOString());
+    const shown = at === undefined ? head : await findRevision(documents, head, at);
+    const maps = this.#snapshots.read(project);
+    const about = { project_id: project, env, version: shown.version, revision: shown.revision };
+    return {
+      ...about,
+      tag: headTag(project, shown),
+      load: async () => {
+        if (collection === undefined) return { ...about, state: await wholeState(maps, shown.platform) };
+        if (name === undefined) return { ...about, collection, components: await oneCollection(maps, shown.platform, collection) };
+        return { ...about, collection, name, component: await oneComponent(maps, shown.platform, `${collection}/${name}`) };
+      },
+    };
+  }
+
+  /** Makes the platform exactly `state`. */
+  replace(caller: Caller, request: WriteRequest & { readonly state: PlatformState }): Promise<WriteResult> {
+    const wanted = flatten(request.state);
+    return this.#write(caller, request, async (maps, head) => {
+      const edits = new Map<string, Json | undefined>(wanted);
+      for (const name of await maps.names(head.platform, { prefix: "", limit: LIMITS.components })) {
+        if (!edits.has(name)) edits.set(name, undefined);
+      }
+      return edits;
+    });
+  }
+
+  /** Sets some components and removes others. */
+  patch(caller: Caller, request: WriteRequest & { readonly set?: JsonObject | undefined; readonly remove?: readonly string[] | undefined }): Promise<WriteResult> {
+    const edits = new Map<string, Json | undefined>();
+    for (const [name, value] of Object.entries(request.set ?? {})) {
+      checkNewComponent(name, value);
+      edits.set(name, value);
+    }
+    const removed = request.remove ?? [];
+    for (const name of removed) {
+      checkComponent(name);
+      if (edits.has(name)) {
+        throw new AppError("invalid_request", { reason: `${quoted(name)} is both set and removed.`, fix: "Name each component once." });
+      }
+      edits.set(name, undefined);
+    }
+    return this.#write(caller, request, async (maps, head) => {
+      const found = await maps.has(head.platform, removed);
+      const missing = removed.find((_, index) => !found[index]);
+      if (missing !== undefined) throw componentNotFound(missing);
+      return edits;
+    });
+  }
+
+  #write(caller: Caller, request: WriteRequest, edit: (maps: Maps, head: Environment) => Promise<Edits>): Promise<WriteResult> {
+    const { project, env } = request;
+    return this.#ledger.write(project, caller, async (tx) => {
+      const head = await writableHead(tx, env, tx.now);
+      checkPrecondition(project, head, request.ifMatch);
+      await checkUnprotected(tx, head);
+      const maps = this.#snapshots.edit(tx);
+      const { root, changes } = await maps.edit(head.platform, await edit(maps, head));
+      const changed = summary({ platform: changes, config: [] });
+      if (changes.length === 0) return result("no_changes", project, head, changed);
+      await checkComponentCount(maps, root);
+      const label = await newLabel(tx, head.version, await bumpOf(maps, changes), request);
+      const previous = await findRevision(tx, head, head.revision);
+      const { head: next } = await appendRevision(tx, {
+        head,
+        snapshot: { platform: root, config: head.config },
+        action: "update",
+        version: { create: label },
+        message: request.message ?? null,
+        parents: [{ env, revision: head.revision }],
+        lineage: nextOnLine(previous.lineage, { env, revision: head.revision + 1 }),
+        changes: changed,
+      });
+      return result("updated", project, next, changed);
+    });
+  }
+}
+
+function result(status: WriteResult["status"], project: string, head: Environment | Revision, changes: ChangeSummary): WriteResult {
+  return { status, project_id: project, env: head.env, version: head.version, revision: head.revision, tag: headTag(project, head), changes };
+}
+
+/** A removed component or a new required key breaks who depends on the platform; everything else adds to it. */
+async function bumpOf(maps: Maps, changes: readonly EntryChange[]): Promise<Bump> {
+  if (changes.some(isRemoved)) return "major";
+  return (await newlyRequired(maps, changes)).length > 0 ? "major" : "minor";
+}
+
+async function checkUnprotected(tx: Transaction, head: Environment): Promise<void> {
+  const { policy } = await policyOf(tx);
+  if (!policyFor(policy, head.env, head.type).protected) return;
+  throw new AppError("environment_protected", {
+    reason: `The environment ${quoted(head.env)} is protected: its state changes by promotion alone.`,
+    fix: `Make the change in an earlier environment, then POST /env/promote with "target_env":"${head.env}".`,
+  });
+}
+
+async function checkComponentCount(maps: Maps, platform: Hash): Promise<void> {
+  if ((await maps.count(platform)) <= LIMITS.components) return;
+  throw new AppError("too_large", { reason: `A platform holds at most ${LIMITS.components} components.`, fix: "Remove some, or split the project." });
+}
+
+function flatten(state: PlatformState): Map<string, Json> {
+  const components = new Map<string, Json>();
+  for (const [collection, members] of Object.entries(state)) {
+    checkCollection(collection);
+    for (const [name, value] of Object.entries(members)) {
+      checkNewComponent(`${collection}/${name}`, value);
+      components.set(`${collection}/${name}`, value);
+    }
+  }
+  return components;
+}
+
+function checkNewComponent(name: string, value: Json): void {
+  checkComponent(name);
+  if (name.startsWith(REQUIRES)) parseRequirement(name.slice(REQUIRES.length), value);
+  if (Buffer.byteLength(canonicalJson(value)) <= LIMITS.componentBytes) return;
+  throw new AppError("too_large", {
+    reason: `The component ${quoted(name)} is larger than ${LIMITS.componentBytes} bytes.`,
+    fix: "Split it into several components.",
+  });
+}
+
+async function wholeState(maps: Maps, platform: Hash): Promise<Record<string, Record<string, Json>>> {
+  const state = emptyRecord<Record<string, Json>>();
+  for (const { key, value } of await maps.entries(platform, { prefix: "", limit: LIMITS.components })) {
+    const slash = key.indexOf("/");
+    const collection = key.slice(0, slash);
+    state[collection] ??= emptyRecord();
+    state[collection][key.slice(slash + 1)] = value;
+  }
+  return state;
+}
+
+async function oneCollection(maps: Maps, platform: Hash, collection: string): Promise<Record<string, Json>> {
+  const prefix = `${collection}/`;
+  const entries = await maps.entries(platform, { prefix, limit: LIMITS.components });
+  if (entries.length === 0) {
+    throw new AppError("collection_not_found", { reason: `There is no collection ${quoted(collection)}.`, fix: "Read the whole state to see which there are." });
+  }
+  const components = emptyRecord<Json>();
+  for (const { key, value } of entries) components[key.slice(prefix.length)] = value;
+  return components;
+}
+
+async function oneComponent(maps: Maps, platform: Hash, name: string): Promise<Json> {
+  const [value] = await maps.lookup(platform, [name]);
+  if (value === undefined) throw componentNotFound(name);
+  return value;
+}
+
+function componentNotFound(name: string): AppError {
+  return new AppError("component_not_found", { reason: `There is no component ${quoted(name)}.`, fix: "Read its collection to see which there are." });
+}
+
+/** Names come from users: no prototype for them to meet. */
+function emptyRecord<Value>(): Record<string, Value> {
+  return Object.create(null) as Record<string, Value>;
+}

@@ -1,0 +1,110 @@
+import { mkdirSync, realpathSync, statSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import Database from "better-sqlite3";
+import { AppError } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import { storeError } from "./sqlite-errors.ts";
+import { type FileLock, lockFile } from "./sqlite-lock.ts";
+import { identify, migrate } from "./sqlite-schema.ts";
+
+/**
+ * Pages (4 KiB) of write-ahead log after which a commit moves them into the file. Small steps often: a large one would hold up
+ * every reader and writer of this process.
+ */
+const CHECKPOINT_PAGES = 1000;
+
+export interface SqliteFile {
+  readonly path: string;
+  readonly db: Database.Database;
+  readonly lock: FileLock;
+}
+
+/**
+ * The file that a URL names: `sqlite:./data/env.db` (from the working directory), `sqlite:/var/lib/env.db` or
+ * `sqlite:///var/lib/env.db`. Everything after the scheme is the path as it stands. Throws `invalid_request`.
+ */
+export function sqlitePath(url: string): string {
+  const rest = url.slice("sqlite:".length);
+  const path = rest.startsWith("///") ? rest.slice(2) : rest;
+  if (path.startsWith("//")) refuseUrl(url, "has a host, and SQLite files are local");
+  if (path === "" || path.endsWith("/")) refuseUrl(url, "names no file");
+  if (path.startsWith(":")) refuseUrl(url, "is not a file; for a store in memory use memory:");
+  if (path.includes("?") || path.includes("\0")) refuseUrl(url, "holds a character that the path may not have");
+  return resolve(path);
+}
+
+/** Opens, or makes, the database at `path` and makes sure that it is whole, ours, writable and used by nobody else. */
+export async function openFile(path: string, lockWaitMs: number): Promise<SqliteFile> {
+  const file = settle(path);
+  let db: Database.Database | undefined;
+  let lock: FileLock | undefined;
+  try {
+    db = new Database(file, { timeout: LIMITS.storeLockMs });
+    // Before anything is written beside a file that may be somebody else's.
+    identify(db, file);
+    lock = await lockFile(file, lockWaitMs);
+    // Again: the engine that held the lock may have been a newer one.
+    identify(db, file);
+    configure(db, file);
+    migrate(db);
+    return { path: file, db, lock };
+  } catch (error) {
+    db?.close();
+    lock?.release();
+    throw storeError(error, file);
+  }
+}
+
+/** Makes the folder, and resolves links so that two names of one file share one lock. */
+function settle(path: string): string {
+  const folder = dirname(path);
+  try {
+    mkdirSync(folder, { recursive: true });
+    const file = join(realpathSync(folder), basename(path));
+    const found = statSync(file, { throwIfNoEntry: false });
+    if (found === undefined) return file;
+    if (found.isFile()) return realpathSync(file);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new AppError("store_unavailable", {
+      reason: `The folder ${folder} of the database cannot be used: ${why}`,
+      fix: "Make the folder, and let the user that runs the engine write to it.",
+      cause: error,
+    });
+  }
+  throw new AppError("store_unavailable", {
+    reason: `${path} is not a file.`,
+    fix: "STORE_URL must name the database file itself, for example sqlite:./data/env.db.",
+  });
+}
+
+function configure(db: Database.Database, path: string): void {
+  expect(db, path, "journal_mode", "WAL", "wal");
+  // better-sqlite3 is built to run WAL with synchronous=NORMAL, which loses acknowledged commits in a power failure.
+  expect(db, path, "synchronous", "FULL", 2);
+  // On macOS fsync alone leaves data in the drive's cache; elsewhere these two do nothing.
+  db.pragma("fullfsync = ON");
+  db.pragma("checkpoint_fullfsync = ON");
+  db.pragma("foreign_keys = OFF");
+  db.pragma("temp_store = MEMORY");
+  db.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+  // After a burst (a checkpoint cannot pass a reader that lingers) the log gives its space back down to this.
+  db.pragma(`journal_size_limit = ${LIMITS.stateBodyBytes}`);
+}
+
+function expect(db: Database.Database, path: string, pragma: string, value: string, readBack: unknown): void {
+  db.pragma(`${pragma} = ${value}`);
+  const found = db.pragma(pragma, { simple: true });
+  if (found === readBack) return;
+  throw new AppError("store_unavailable", {
+    reason: `SQLite answers ${pragma}=${String(found)} for ${path}, and without ${value} a commit would not be durable.`,
+    fix: "Put the database on a local disk: network file systems often lack what this needs.",
+  });
+}
+
+function refuseUrl(url: string, why: string): never {
+  throw new AppError("invalid_request", {
+    reason: `STORE_URL "${url}" ${why}.`,
+    fix: "Write it as sqlite:./data/env.db or sqlite:///var/lib/environment-manager/env.db.",
+  });
+}

@@ -1,0 +1,84 @@
+import { hostname } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import Database from "better-sqlite3";
+import { AppError } from "../errors.ts";
+import { sqliteCode, storeError } from "./sqlite-errors.ts";
+
+const POLL_MS = 50;
+
+/** The right to be the one engine of a database file. It ends with `release()`, or with the process, however that dies. */
+export interface FileLock {
+  release(): void;
+}
+
+/**
+ * Takes the lock of the database at `path`, and waits up to `waitMs` for an engine that is about to leave. Throws
+ * `store_unavailable` naming the holder where it stays.
+ *
+ * The lock is an open write transaction on a small database of its own beside the file (`<path>-lock`): the operating system
+ * drops it with the process, and the main file stays open to readers and to backup tools.
+ */
+export async function lockFile(path: string, waitMs: number): Promise<FileLock> {
+  const deadline = Date.now() + waitMs;
+  const db = openLock(path);
+  try {
+    while (!tryLock(db)) {
+      if (Date.now() >= deadline) throw held(path, readHolder(db));
+      await sleep(POLL_MS);
+    }
+  } catch (error) {
+    db.close();
+    throw storeError(error, `${path}-lock`);
+  }
+  return { release: () => void db.close() };
+}
+
+function openLock(path: string): Database.Database {
+  try {
+    return new Database(`${path}-lock`, { timeout: 0 });
+  } catch (error) {
+    throw storeError(error, `${path}-lock`);
+  }
+}
+
+function tryLock(db: Database.Database): boolean {
+  try {
+    db.exec("BEGIN IMMEDIATE");
+    noteHolder(db);
+    // The note had to be committed for others to read it. Whoever slips in between holds the lock instead.
+    if (!db.inTransaction) db.exec("BEGIN IMMEDIATE");
+    return true;
+  } catch (error) {
+    if (sqliteCode(error).startsWith("SQLITE_BUSY")) return false;
+    throw error;
+  }
+}
+
+/** Says for the next engine's error message who holds the lock: a courtesy, so that a full disk does not stop the start. */
+function noteHolder(db: Database.Database): void {
+  try {
+    db.exec("CREATE TABLE IF NOT EXISTS holder (id INTEGER PRIMARY KEY, pid INTEGER, host TEXT, since TEXT)");
+    db.prepare("REPLACE INTO holder VALUES (1, ?, ?, ?)").run(process.pid, hostname(), new Date().toISOString());
+    db.exec("COMMIT");
+  } catch (error) {
+    const code = sqliteCode(error);
+    if (code !== "SQLITE_FULL" && !code.startsWith("SQLITE_BUSY")) throw error;
+    if (db.inTransaction) db.exec("ROLLBACK");
+  }
+}
+
+function readHolder(db: Database.Database): string {
+  try {
+    const row = db.prepare<[], { pid: number; host: string; since: string }>("SELECT pid, host, since FROM holder").get();
+    return row === undefined ? "another process" : `process ${row.pid} on ${row.host} (since ${row.since})`;
+  } catch {
+    return "another process";
+  }
+}
+
+function held(path: string, holder: string): AppError {
+  return new AppError("store_unavailable", {
+    reason: `${path} is in use by ${holder}. One engine at a time may use a database file.`,
+    fix: "Stop that engine, or give this one a file of its own by STORE_URL. For several engines on the same data use a shared store.",
+  });
+}

@@ -1,0 +1,81 @@
+import type Database from "better-sqlite3";
+import type { Entry, Hash, Key, ObjectInfo, Range } from "../ports.ts";
+import { bounds } from "./keys.ts";
+import { decodeObject } from "./sqlite-objects.ts";
+
+/** Greater than any text, by SQLite's order of types. */
+const NO_UPPER_BOUND = Buffer.alloc(0);
+const BEFORE_ALL_HASHES = Buffer.alloc(0);
+
+interface ObjectRow {
+  readonly hash: Buffer;
+  readonly storedAt: number;
+  readonly size: number;
+}
+
+/** Every read of the SQLite backend. Calls are synchronous and see committed data only, so that each is consistent by itself. */
+export class SqliteReader {
+  readonly #sql: ReturnType<typeof prepare>;
+
+  constructor(db: Database.Database) {
+    this.#sql = prepare(db);
+  }
+
+  get(partition: string, keys: readonly Key[]): readonly (Entry<string> | null)[] {
+    const id = this.#sql.partition.get(partition);
+    return keys.map((key) => (id === undefined ? null : (this.#sql.document.get(id, key) ?? null)));
+  }
+
+  list(partition: string, range: Range): readonly Entry<string>[] {
+    const id = this.#sql.partition.get(partition);
+    if (id === undefined) return [];
+    const { lower, upper } = bounds(range);
+    const statement = range.reverse === true ? this.#sql.listDown : this.#sql.listUp;
+    return statement.all(id, lower, upper ?? NO_UPPER_BOUND, range.limit);
+  }
+
+  revision(partitions: readonly string[]): readonly number[] {
+    return partitions.map((partition) => this.#sql.revision.get(partition) ?? 0);
+  }
+
+  getObjects(partition: string, hashes: readonly Hash[]): readonly (Uint8Array | null)[] {
+    const id = this.#sql.partition.get(partition);
+    return hashes.map((hex) => {
+      if (id === undefined) return null;
+      const hash = Buffer.from(hex, "hex");
+      const stored = this.#sql.object.get(id, hash, hash);
+      return stored === undefined ? null : decodeObject(stored);
+    });
+  }
+
+  listObjects(partition: string, after: Hash | null, limit: number): readonly ObjectInfo[] {
+    const id = this.#sql.partition.get(partition);
+    if (id === undefined) return [];
+    const from = after === null ? BEFORE_ALL_HASHES : Buffer.from(after, "hex");
+    const rows = this.#sql.listObjects.all(id, from, from, limit);
+    return rows.map(({ hash, storedAt, size }) => ({ hash: hash.toString("hex"), storedAt, size }));
+  }
+}
+
+function prepare(db: Database.Database) {
+  const list = (order: "ASC" | "DESC") =>
+    db.prepare<[number, string, string | Buffer, number], Entry<string>>(
+      `SELECT key, revision, value FROM document WHERE partition = ? AND key >= ? AND key < ? ORDER BY key ${order} LIMIT ?`,
+    );
+  return {
+    partition: db.prepare<[string], number>("SELECT id FROM partition WHERE name = ?").pluck(),
+    revision: db.prepare<[string], number>("SELECT revision FROM partition WHERE name = ?").pluck(),
+    document: db.prepare<[number, string], Entry<string>>("SELECT key, revision, value FROM document WHERE partition = ? AND key = ?"),
+    listUp: list("ASC"),
+    listDown: list("DESC"),
+    object: db
+      .prepare<[number, Buffer, Buffer], Buffer>(
+        "SELECT data FROM object WHERE partition = ? AND substr(hash, 1, 6) = substr(?, 1, 6) AND hash = ?",
+      )
+      .pluck(),
+    listObjects: db.prepare<[number, Buffer, Buffer, number], ObjectRow>(
+      `SELECT hash, stored_at AS storedAt, length(data) AS size FROM object
+       WHERE partition = ? AND substr(hash, 1, 6) >= substr(?, 1, 6) AND hash > ? ORDER BY substr(hash, 1, 6), hash LIMIT ?`,
+    ),
+  };
+}

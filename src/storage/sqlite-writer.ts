@@ -1,0 +1,147 @@
+import type Database from "better-sqlite3";
+import type { Change, CommitResult, Hash, StoredObject } from "../ports.ts";
+import type { Outcome } from "./group-queue.ts";
+import { storeError } from "./sqlite-errors.ts";
+import { encodeObject } from "./sqlite-objects.ts";
+
+/**
+ * Putting an object again writes nothing when it was stored less than this ago (milliseconds). Safe because nothing younger than
+ * 24 hours is ever collected: whoever put it again still has 23 hours to refer to it.
+ */
+export const RENEW_AFTER_MS = 60 * 60_000;
+
+/** One write that waits for its group: a commit, or objects put ahead of one (`change: null`). */
+export interface Write {
+  readonly partition: string;
+  readonly change: Change<string> | null;
+  readonly objects: readonly StoredObject[];
+}
+
+export interface GroupResult {
+  readonly outcomes: readonly Outcome<CommitResult>[];
+  /** The newest revision of each partition that a commit of this group changed. */
+  readonly revisions: ReadonlyMap<string, number>;
+}
+
+interface PartitionRow {
+  readonly id: number;
+  readonly revision: number;
+}
+
+/** Writes groups of commits, each group as one durable transaction and each commit in a savepoint of its own. */
+export class SqliteWriter {
+  readonly #db: Database.Database;
+  readonly #path: string;
+  readonly #clock: () => number;
+  readonly #sql: ReturnType<typeof prepare>;
+
+  constructor(db: Database.Database, path: string, clock: () => number) {
+    this.#db = db;
+    this.#path = path;
+    this.#clock = clock;
+    this.#sql = prepare(db);
+  }
+
+  /**
+   * Applies the writes in order. Each wins or loses its own checks, seeing those before it; one that fails leaves no trace and
+   * does not disturb the others. Returns when all is durable. Throws, with nothing applied, where the transaction as a whole fails.
+   */
+  commitGroup(writes: readonly Write[]): GroupResult {
+    const revisions = new Map<string, number>();
+    const outcomes: Outcome<CommitResult>[] = [];
+    try {
+      this.#sql.begin.run();
+      for (const write of writes) {
+        const outcome = this.#inSavepoint(write);
+        outcomes.push(outcome);
+        if (write.change !== null && "value" in outcome && outcome.value.ok) revisions.set(write.partition, outcome.value.revision);
+      }
+      this.#sql.commit.run();
+    } catch (error) {
+      // SQLite has rolled back by itself where the disk was full.
+      if (this.#db.inTransaction) this.#sql.rollback.run();
+      throw storeError(error, this.#path);
+    }
+    return { outcomes, revisions };
+  }
+
+  #inSavepoint(write: Write): Outcome<CommitResult> {
+    this.#sql.savepoint.run();
+    try {
+      const value = this.#apply(write);
+      this.#sql.release.run();
+      return { value };
+    } catch (error) {
+      // Gone with its savepoints: then it is the group that failed.
+      if (!this.#db.inTransaction) throw error;
+      this.#sql.rollbackTo.run();
+      this.#sql.release.run();
+      return { error: storeError(error, this.#path) };
+    }
+  }
+
+  #apply({ partition, change, objects }: Write): CommitResult {
+    const known = this.#sql.partition.get(partition);
+    for (const { key, revision } of change?.checks ?? []) {
+      const found = known === undefined ? undefined : this.#sql.revision.get(known.id, key);
+      if ((found ?? null) !== revision) return { ok: false };
+    }
+    const { id, revision: before } = known ?? this.#addPartition(partition);
+    this.#putObjects(id, objects);
+    if (change === null) return { ok: true, revision: before };
+    const revision = before + 1;
+    for (const { key, value } of change.puts) this.#sql.put.run(id, key, revision, value);
+    for (const key of change.deletes) this.#sql.delete.run(id, key);
+    for (const hash of change.objectDeletes) this.#deleteObject(id, hash);
+    this.#sql.setRevision.run(revision, id);
+    return { ok: true, revision };
+  }
+
+  #addPartition(name: string): PartitionRow {
+    return { id: Number(this.#sql.addPartition.run(name).lastInsertRowid), revision: 0 };
+  }
+
+  #putObjects(partition: number, objects: readonly StoredObject[]): void {
+    const now = this.#clock();
+    for (const object of objects) {
+      const hash = Buffer.from(object.hash, "hex");
+      const known = this.#sql.object.get(partition, hash, hash);
+      if (known === undefined) this.#sql.addObject.run(partition, hash, now, encodeObject(object));
+      else if (now - known.storedAt >= RENEW_AFTER_MS) this.#sql.renewObject.run(now, known.id);
+    }
+  }
+
+  #deleteObject(partition: number, hex: Hash): void {
+    const hash = Buffer.from(hex, "hex");
+    const known = this.#sql.object.get(partition, hash, hash);
+    if (known !== undefined) this.#sql.deleteObject.run(known.id);
+  }
+}
+
+function prepare(db: Database.Database) {
+  return {
+    begin: db.prepare("BEGIN IMMEDIATE"),
+    commit: db.prepare("COMMIT"),
+    rollback: db.prepare("ROLLBACK"),
+    savepoint: db.prepare("SAVEPOINT one"),
+    release: db.prepare("RELEASE one"),
+    rollbackTo: db.prepare("ROLLBACK TO one"),
+    partition: db.prepare<[string], PartitionRow>("SELECT id, revision FROM partition WHERE name = ?"),
+    addPartition: db.prepare<[string]>("INSERT INTO partition (name, revision) VALUES (?, 0)"),
+    setRevision: db.prepare<[number, number]>("UPDATE partition SET revision = ? WHERE id = ?"),
+    revision: db.prepare<[number, string], number>("SELECT revision FROM document WHERE partition = ? AND key = ?").pluck(),
+    put: db.prepare<[number, string, number, string]>(
+      `INSERT INTO document (partition, key, revision, value) VALUES (?, ?, ?, ?)
+       ON CONFLICT (partition, key) DO UPDATE SET revision = excluded.revision, value = excluded.value`,
+    ),
+    delete: db.prepare<[number, string]>("DELETE FROM document WHERE partition = ? AND key = ?"),
+    object: db.prepare<[number, Buffer, Buffer], { id: number; storedAt: number }>(
+      "SELECT id, stored_at AS storedAt FROM object WHERE partition = ? AND substr(hash, 1, 6) = substr(?, 1, 6) AND hash = ?",
+    ),
+    addObject: db.prepare<[number, Buffer, number, Uint8Array]>(
+      "INSERT INTO object (partition, hash, stored_at, data) VALUES (?, ?, ?, ?)",
+    ),
+    renewObject: db.prepare<[number, number]>("UPDATE object SET stored_at = ? WHERE id = ?"),
+    deleteObject: db.prepare<[number]>("DELETE FROM object WHERE id = ?"),
+  };
+}

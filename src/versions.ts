@@ -1,0 +1,192 @@
+import { diffFromPrevious, isRemoved, type SnapshotChanges, summary } from "./changes.ts";
+import { AppError } from "./errors.ts";
+import { type Documents, documentsOf, findHead, findRevision, resolveRevision, writableHead } from "./heads.ts";
+import { keys } from "./keys.ts";
+import { exactLabel } from "./labels.ts";
+import { type Ledger, type Project, projectNotFound } from "./ledger.ts";
+import { newLine } from "./lineage.ts";
+import type { AuditRecord, Caller, DiffFromPrevious, Label, Page, PageRequest, Revision } from "./model.ts";
+import { checkProject, quoted } from "./names.ts";
+import type { Hash, Json, Store } from "./ports.ts";
+import { newlyRequired } from "./requirements.ts";
+import { appendRevision } from "./revisions.ts";
+import type { Secrets } from "./secrets.ts";
+import type { EditableMaps, Maps, Snapshots } from "./snapshots.ts";
+
+/** One entry of the version log. */
+export type VersionEntry = Omit<Revision, "lineage" | "platform" | "config">;
+
+export interface RollbackRequest {
+  readonly project: string;
+  readonly env: string;
+  /** A version or a prefix of one, a revision number, or a time. */
+  readonly to: string | number;
+  /** Keeps the secrets of today instead of those of the revision restored. */
+  readonly secrets?: "keep_current" | undefined;
+  readonly dry_run?: boolean | undefined;
+  readonly message?: string | undefined;
+}
+
+export interface RollbackResult {
+  readonly status: "rolled_back" | "planned" | "no_changes";
+  readonly env: string;
+  readonly version: string;
+  readonly revision: number;
+  readonly restored_revision: number;
+  readonly diff_from_previous: DiffFromPrevious;
+}
+
+/** The history of environments, and the way back in it. */
+export class Versions {
+  readonly #store: Store;
+  readonly #ledger: Ledger;
+  readonly #snapshots: Snapshots;
+  readonly #secrets: Secrets;
+
+  constructor(store: Store, ledger: Ledger, snapshots: Snapshots, secrets: Secrets) {
+    this.#store = store;
+    this.#ledger = ledger;
+    this.#snapshots = snapshots;
+    this.#secrets = secrets;
+  }
+
+  /** The version log of one environment, newest first. A cursor is the last revision number seen. */
+  async revisions(project: string, env: string, { limit, cursor }: PageRequest): Promise<Page<VersionEntry>> {
+    await findHead(documentsOf(this.#store, project), env);
+    const range = { prefix: keys.revisionPrefix(env), limit: limit + 1, reverse: true };
+    const before = cursor === null ? {} : { before: keys.revision(env, cursorNumber(cursor)) };
+    const entries = await this.#store.list(project, { ...range, ...before });
+    const items = entries.slice(0, limit).map(({ value }) => versionEntry(value as unknown as Revision));
+    return { items, next_cursor: entries.length > limit ? String(items.at(-1)?.revision) : null };
+  }
+
+  async revision(project: string, env: string, revision: number): Promise<VersionEntry> {
+    const documents = documentsOf(this.#store, project);
+    return versionEntry(await findRevision(documents, await findHead(documents, env), revision));
+  }
+
+  /**
+   * The project's versions, newest first: one entry for each label, from the revision that made it. They are found in
+   * the audit log, so that they need no list of their own; a cursor is the last sequence number looked at.
+   */
+  async versions(project: string, { limit, cursor }: PageRequest): Promise<Page<VersionEntry>> {
+    checkProject(project);
+    const documents = documentsOf(this.#store, project);
+    const [known] = await documents.getAll<Project>([keys.project]);
+    if (!known) throw projectNotFound(project);
+    let before = cursor === null ? known.audit.seq + 1 : cursorNumber(cursor);
+    const made: AuditRecord[] = [];
+    while (made.length < limit && before > 1) {
+      const entries = await this.#store.list(project, { prefix: keys.auditPrefix, before: keys.audit(before), limit: limit * 2, reverse: true });
+      for (const { value } of entries) {
+        const record = value as unknown as AuditRecord;
+        before = record.seq;
+        if (record.details["new_version"] === true) made.push(record);
+        if (made.length === limit) break;
+      }
+    }
+    const revisions = await documents.getAll<Revision>(made.map(({ environment, revision }) => keys.revision(environment ?? "", revision ?? 0)));
+    return { items: revisions.filter((revision) => revision !== null).map(versionEntry), next_cursor: before > 1 ? String(before) : null };
+  }
+
+  /** The entry of the revision that made a label. */
+  async version(project: string, version: string): Promise<VersionEntry> {
+    checkProject(project);
+    const name = exactLabel(version);
+    const documents = documentsOf(this.#store, project);
+    const [known, label] = await documents.getAll<Label>([keys.project, keys.label(name)]);
+    if (!known) throw projectNotFound(project);
+    if (!label) {
+      throw new AppError("version_not_found", {
+        reason: `Project ${quoted(project)} has no version ${quoted(name)}.`,
+        fix: `GET /env/${project}/versions lists them.`,
+      });
+    }
+    return versionEntry(await findRevision(documents, await findHead(documents, label.env), label.revision));
+  }
+
+  /**
+   * Makes an environment what it was: platform and config, secret references included, as a new revision that links the
+   * restored one's version; and places a hold, so that no automatic promotion undoes it.
+   * @throws secret_unavailable where the vault no longer has what the restored config refers to
+   */
+  async rollback(caller: Caller, request: RollbackRequest): Promise<RollbackResult> {
+    const { project, env } = request;
+    checkProject(project);
+    if (request.dry_run) return (await this.#planRollback(documentsOf(this.#store, project), this.#snapshots.draft(project), request)).result;
+    await this.#planRollback(documentsOf(this.#store, project), this.#snapshots.draft(project), request);
+    return this.#ledger.write(project, caller, async (tx) => {
+      const { head, target, config, changes, result } = await this.#planRollback(tx, this.#snapshots.edit(tx), request, tx.now);
+      if (result.status === "no_changes") return result;
+      const self = { env, revision: head.revision + 1 };
+      const reason = request.message ?? `rolled back to ${target.version}`;
+      const { head: next } = await appendRevision(tx, {
+        head: { ...head, hold: { by: caller.actor, at: tx.now, reason } },
+        snapshot: { platform: target.platform, config },
+        action: "rollback",
+        version: { link: target.version },
+        message: request.message ?? null,
+        parents: [{ env, revision: target.revision }],
+        lineage: newLine([target.lineage], self),
+        changes: summary(changes),
+        audit: { restored_revision: target.revision, secrets: request.secrets ?? "restored" },
+      });
+      return { ...result, status: "rolled_back", revision: next.revision };
+    });
+  }
+
+  async #planRollback(documents: Documents, maps: EditableMaps, request: RollbackRequest, now?: string) {
+    const head = await writableHead(documents, request.env, now ?? (await this.#store.now()).toISOString());
+    const target = await resolveRevision(documents, head, request.to);
+    const config = request.secrets === "keep_current" ? await withSecretsOf(maps, target.config, head.config) : target.config;
+    const changes: SnapshotChanges = {
+      platform: await maps.diff(head.platform, target.platform),
+      config: await maps.diff(head.config, config),
+    };
+    await this.#checkSecrets(maps, request, changes);
+    const required = (await newlyRequired(maps, changes.platform)).filter(({ kind }) => kind !== "flag").map(({ name }) => name);
+    const result: RollbackResult = {
+      status: changes.platform.length + changes.config.length === 0 ? "no_changes" : "planned",
+      env: request.env,
+      version: target.version,
+      revision: head.revision,
+      restored_revision: target.revision,
+      diff_from_previous: diffFromPrevious(changes, required),
+    };
+    return { head, target, config, changes, result };
+  }
+
+  /** Of the references that would return, all must still have their value. Those that stay are not asked about. */
+  async #checkSecrets(maps: Maps, { project, env }: RollbackRequest, { config }: SnapshotChanges): Promise<void> {
+    const returning = config.filter((change) => change.key.startsWith("secrets/") && !isRemoved(change));
+    const references = await maps.values(returning.map(({ right }) => right));
+    const found = await Promise.all(references.map((reference: Json | undefined) => this.#secrets.exists(project, env, reference ?? null)));
+    const missing = returning.filter((_, index) => !found[index]).map(({ key }) => key.slice("secrets/".length));
+    if (missing.length === 0) return;
+    throw new AppError("secret_unavailable", {
+      reason: `The vault no longer has the old values of: ${missing.slice(0, 20).join(", ")}.`,
+      fix: 'Send the rollback with "secrets":"keep_current" to keep today\'s secrets.',
+      details: { secrets: missing },
+    });
+  }
+}
+
+/** A config with all of its secret references replaced by another's. */
+async function withSecretsOf(maps: EditableMaps, config: Hash, secrets: Hash): Promise<Hash> {
+  const changes = await maps.diff(config, secrets, { prefix: "secrets/" });
+  const values = await maps.values(changes.map(({ right }) => right));
+  return (await maps.edit(config, new Map(changes.map(({ key }, index) => [key, values[index]])))).root;
+}
+
+export function versionEntry(revision: Revision): VersionEntry {
+  const { lineage, platform, config, ...entry } = revision;
+  return entry;
+}
+
+export function cursorNumber(cursor: string): number {
+  if (/^\d{1,12}$/.test(cursor)) return Number(cursor);
+  throw new AppError("invalid_request", {
+    reason: `${quoted(cursor)} is not a cursor of this list.`,
+    fix: "Send the next_cursor of the page before, or none for the first page.",
+  });
+}

@@ -1,0 +1,120 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { expect, test } from "vitest";
+import { packageFolder } from "../../scripts/demo/package.ts";
+
+const root = packageFolder();
+const RUN_MS = 120_000;
+
+interface Demo {
+  readonly process: ChildProcess;
+  output(): string;
+  /** Resolves as soon as it has printed `text`; rejects where it ends before. */
+  printed(text: string): Promise<void>;
+}
+
+function start(...args: readonly string[]): Demo {
+  const child = spawn(process.execPath, ["--import", "tsx", join(root, "scripts/demo.ts"), "--port", "0", ...args], { cwd: root });
+  let text = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (chunk: string) => {
+      text += chunk;
+      child.emit("printed");
+    });
+  }
+  const printed = (wanted: string): Promise<void> =>
+    new Promise((done, reject) => {
+      const look = (): void => {
+        if (text.includes(wanted)) done();
+      };
+      child.on("printed", look);
+      child.once("close", () => reject(new Error(`It ended without printing "${wanted}":\n${text}`)));
+      look();
+    });
+  return { process: child, output: () => text, printed };
+}
+
+async function run(...args: readonly string[]): Promise<{ code: number | null; output: string }> {
+  const demo = start("--once", ...args);
+  const [code] = (await once(demo.process, "close")) as [number | null];
+  return { code, output: demo.output() };
+}
+
+/** What every run of the loop must show, in this order. */
+const MILESTONES = [
+  "201 env_created",
+  "A feature is built",
+  "409 checks_failed",
+  "config_complete",
+  "fix:",
+  "ready_for_deploy",
+  "entities_added: Notification",
+  "logic_changed: 2",
+  "NOTIFICATION_API_KEY",
+  "is live",
+  "in_sync",
+  "compared",
+  "rolled_back",
+  "valid: true",
+];
+
+function expectMilestones(output: string): void {
+  let from = 0;
+  for (const milestone of MILESTONES) {
+    const at = output.indexOf(milestone, from);
+    expect({ milestone, found: at >= 0 }, output).toEqual({ milestone, found: true });
+    from = at;
+  }
+}
+
+test(
+  "the demo runs the whole loop on the project's own platform and ends with 0",
+  async () => {
+    const { code, output } = await run();
+    expect(code, output).toBe(0);
+    expectMilestones(output);
+    expect(output).not.toContain("\u001b");
+    // Names of secrets are shown, values never.
+    expect(output).not.toMatch(/dummy-(dev|staging|prod)/);
+  },
+  RUN_MS,
+);
+
+test(
+  "the demo runs on any platform file",
+  async (context) => {
+    const real = resolve(root, "../shared/data/workflow-platform.json.gz");
+    if (!existsSync(real)) context.annotate(`${real} is absent: the project's own example stands in`);
+    const { code, output } = await run("--platform", existsSync(real) ? real : join(root, "examples/customer-portal.json"));
+    expect(code, output).toBe(0);
+    expectMilestones(output);
+  },
+  RUN_MS,
+);
+
+test(
+  "without --once it keeps serving until it is told to end, and takes the engine with it",
+  async () => {
+    const demo = start();
+    await demo.printed("keeps serving at ");
+    const url = /keeps serving at (\S+)/.exec(demo.output())?.[1] ?? "";
+    expect((await fetch(`${url}/env/demo/production/active`)).status).toBe(200);
+    const closed = once(demo.process, "close");
+    demo.process.kill("SIGINT");
+    expect((await closed)[0]).toBe(0);
+    await expect(fetch(`${url}/healthz`)).rejects.toThrow();
+  },
+  RUN_MS,
+);
+
+test(
+  "a platform file that is none is refused with a clear message",
+  async () => {
+    const { code, output } = await run("--platform", join(root, "package.json"));
+    expect(code).toBe(1);
+    expect(output).toContain("is no platform state");
+  },
+  RUN_MS,
+);
