@@ -1,5 +1,5 @@
 import type { CheckName, CheckResult, Environment, Revision, RevisionRef } from "./model.ts";
-import type { EnvironmentPolicy, Policy } from "./policy.ts";
+import type { EffectivePolicy, Policy } from "./policy.ts";
 import { boundAt, type Requirement } from "./requirements.ts";
 
 /** How the platforms of source and target descend from one another. */
@@ -11,7 +11,7 @@ export interface Facts {
   readonly source: Revision;
   readonly target: Environment;
   readonly policy: Policy;
-  readonly targetPolicy: Required<EnvironmentPolicy>;
+  readonly targetPolicy: EffectivePolicy;
   readonly relation: Relation;
   /** The newest common ancestor, where there is one. */
   readonly base: RevisionRef | null;

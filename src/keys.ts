@@ -30,6 +30,7 @@ export const SYSTEM_PARTITION = "_system";
 export const systemKeys = {
   projectPrefix: "project/",
   project: (project: string): Key => `project/${project}`,
+  rootToken: "root-token",
 } as const;
 
 /** Numbers in keys have 12 digits, so that their order as text is their order as numbers. */

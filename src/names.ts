@@ -26,8 +26,12 @@ export function checkProject(name: string): void {
   throw invalidName("project", name, "1 to 64 letters, digits, `_` and `-`, starting with a letter or digit, for example `pf-777`");
 }
 
+export function isEnvironmentName(name: string): boolean {
+  return ENVIRONMENT.test(name) && !isReserved(name);
+}
+
 export function checkEnvironmentName(name: string): void {
-  if (ENVIRONMENT.test(name) && !isReserved(name)) return;
+  if (isEnvironmentName(name)) return;
   throw invalidName("environment", name, "1 to 63 lower-case letters, digits, `_` and `-`, starting with a letter or digit, for example `staging`");
 }
 

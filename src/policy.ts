@@ -1,20 +1,43 @@
 import { AppError } from "./errors.ts";
+import { type FreezeWindow, freezeAt } from "./freeze.ts";
 import type { Documents } from "./heads.ts";
-import { isObject } from "./json.ts";
 import { keys } from "./keys.ts";
 import { type Ledger, projectNotFound } from "./ledger.ts";
-import type { Caller, EnvironmentType } from "./model.ts";
-import { checkEnvironmentName, checkProject, quoted } from "./names.ts";
+import type { Caller, CheckName, EnvironmentType } from "./model.ts";
+import { checkProject, quoted } from "./names.ts";
+import { invalidPolicy, parsePolicy } from "./policy-rules.ts";
 import type { Json, Store } from "./ports.ts";
+
+export type Mode = "fail" | "warn" | "off";
 
 /** What a project demands of the promotions into one environment, or into all environments of one type. */
 export interface EnvironmentPolicy {
   /** The platform state changes by promotion alone. */
   readonly protected?: boolean;
+  /** Promotions come from this environment, or one of these, alone. */
+  readonly require_from?: string | readonly string[];
+  /** How long the promoted platform must have stayed in its source: `30m`. */
+  readonly soak?: string;
+  /** How many people besides the requester must agree, and who may; a number alone lets anybody. */
+  readonly approvals?: number | { readonly count: number; readonly by?: readonly string[]; readonly expires_in?: string };
+  /** Whether the Validation engine's word is needed. */
+  readonly validation?: "required" | "advisory" | "off";
   /** Whether a promotion with unbound required keys is refused. */
-  readonly config_complete?: "fail" | "warn" | "off";
+  readonly config_complete?: Mode;
   /** Whether a secret that is still a copy of another environment's refuses a promotion. */
-  readonly secrets_isolated?: "fail" | "warn" | "off";
+  readonly secrets_isolated?: Mode;
+  readonly freeze?: readonly FreezeWindow[];
+  /** Promotes by itself what was deployed successfully in this environment; `true`: in the pipeline's one before. */
+  readonly auto_promote_from?: string;
+  readonly auto_promote?: boolean;
+  /** Asks the Deployment Planner to deploy every new head. */
+  readonly auto_deploy?: boolean;
+  /** Checks that an admin may skip with `force` and a reason. */
+  readonly forceable?: readonly CheckName[];
+  /** A promotion or rollback must say why. */
+  readonly require_message?: boolean;
+  /** The longest life of a preview: `7d`. */
+  readonly max_ttl?: string;
 }
 
 export interface Policy {
@@ -32,12 +55,40 @@ export interface PolicyDocument {
   readonly updated_by: string;
 }
 
+/** What holds for one environment when its own rules, its type's and the defaults are put together. */
+export type EffectivePolicy = EnvironmentPolicy & Required<Pick<EnvironmentPolicy, keyof typeof DEFAULTS>>;
+
 const NO_POLICY = { revision: 0, policy: {} } as const;
-const DEFAULTS = { protected: false, config_complete: "fail", secrets_isolated: "warn" } as const satisfies EnvironmentPolicy;
+const DEFAULTS = {
+  protected: false,
+  config_complete: "fail",
+  secrets_isolated: "warn",
+  validation: "off",
+  freeze: [],
+  forceable: [],
+} as const satisfies EnvironmentPolicy;
 
 /** What the policy says of one environment: defaults, then its type's, then its own. */
-export function policyFor(policy: Policy, env: string, type: EnvironmentType): Required<EnvironmentPolicy> {
-  return { ...DEFAULTS, ...policy.environments?.[`type:${type}`], ...policy.environments?.[env] };
+export function policyFor(policy: Policy, env: string, type: EnvironmentType): EffectivePolicy {
+  return { ...DEFAULTS, ...own(policy, `type:${type}`), ...own(policy, env) };
+}
+
+function own({ environments = {} }: Policy, name: string): EnvironmentPolicy | undefined {
+  return Object.hasOwn(environments, name) ? environments[name] : undefined;
+}
+
+/** How many approvals a promotion needs, and from whom. */
+export function approvalsOf({ approvals }: EnvironmentPolicy): { readonly count: number; readonly by: readonly string[] | null; readonly expiresIn: string } {
+  const rule = typeof approvals === "object" ? approvals : { count: approvals ?? 0 };
+  return { count: rule.count, by: rule.by ?? null, expiresIn: rule.expires_in ?? "7d" };
+}
+
+/** The environment whose successful deployment is promoted here by itself. */
+export function autoPromoteSource(policy: Policy, env: string, type: EnvironmentType): string | null {
+  const rules = policyFor(policy, env, type);
+  if (rules.auto_promote_from !== undefined) return rules.auto_promote_from;
+  const pipeline = policy.pipeline ?? [];
+  return (rules.auto_promote && pipeline[pipeline.indexOf(env) - 1]) || null;
 }
 
 export async function policyOf(documents: Documents): Promise<Pick<PolicyDocument, "revision" | "policy">> {
@@ -67,6 +118,8 @@ export class Policies {
     const policy = parsePolicy(input);
     return this.#ledger.write(project, caller, async (tx) => {
       await tx.existingProject();
+      await checkPipeline(tx, policy);
+      checkOpens(policy, new Date(tx.now));
       const current = await policyOf(tx);
       if (ifMatch !== null && !ifMatch.includes("*") && !ifMatch.includes(policyTag(current.revision))) {
         throw new AppError("precondition_failed", { reason: "The policy changed since it was read.", fix: "Read it again, then send the change again." });
@@ -83,68 +136,18 @@ function policyTag(revision: number): string {
   return `policy-${revision}`;
 }
 
-interface Fault {
-  readonly path: string;
-  readonly message: string;
-}
-
-/** Reads a policy, naming every fault with its path. @throws invalid_policy */
-export function parsePolicy(input: Json): Policy {
-  const faults: Fault[] = [];
-  if (!isObject(input)) throw invalidPolicy([{ path: "", message: "must be an object" }]);
-  const { pipeline, environments, ...unknown } = input;
-  for (const name of Object.keys(unknown)) faults.push({ path: `/${name}`, message: "is not known; known are: pipeline, environments" });
-  if (pipeline !== undefined) faults.push(...pipelineFaults(pipeline));
-  if (environments !== undefined) faults.push(...environmentsFaults(environments));
+/** A pipeline leads through environments that exist: a misspelt one would silently bind nobody. */
+async function checkPipeline(documents: Documents, { pipeline = [] }: Policy): Promise<void> {
+  const found = await documents.getAll(pipeline.map(keys.environment));
+  const faults = pipeline.flatMap((name, index) => (found[index] ? [] : [{ path: `/pipeline/${index}`, message: `names ${quoted(name)}, which does not exist` }]));
   if (faults.length > 0) throw invalidPolicy(faults);
-  return input as unknown as Policy;
 }
 
-function pipelineFaults(pipeline: Json): Fault[] {
-  if (!Array.isArray(pipeline)) return [{ path: "/pipeline", message: "must be a list of environment names" }];
-  return pipeline.flatMap((name: Json, index) => {
-    const path = `/pipeline/${index}`;
-    if (typeof name !== "string" || !isEnvironmentName(name)) return [{ path, message: "must be an environment's name" }];
-    return pipeline.indexOf(name) === index ? [] : [{ path, message: `names ${quoted(name)} a second time: a pipeline has no cycles` }];
+/** Windows that leave no opening would lock an environment for good. */
+function checkOpens({ environments = {} }: Policy, now: Date): void {
+  const faults = Object.entries(environments).flatMap(([name, { freeze = [] }]) => {
+    const { closed, next_open } = freezeAt(freeze, now);
+    return closed && next_open === undefined ? [{ path: `/environments/${name}/freeze`, message: "never opens: shorten a denied window or widen an allowed one" }] : [];
   });
-}
-
-const MODES = ["fail", "warn", "off"];
-const RULES: Readonly<Record<keyof EnvironmentPolicy, { readonly accepts: (value: Json) => boolean; readonly expected: string }>> = {
-  protected: { accepts: (value) => typeof value === "boolean", expected: "must be true or false" },
-  config_complete: { accepts: (value) => MODES.includes(value as string), expected: 'must be "fail", "warn" or "off"' },
-  secrets_isolated: { accepts: (value) => MODES.includes(value as string), expected: 'must be "fail", "warn" or "off"' },
-};
-const TYPES: readonly EnvironmentType[] = ["development", "staging", "production", "preview", "custom"];
-
-function environmentsFaults(environments: Json): Fault[] {
-  if (!isObject(environments)) return [{ path: "/environments", message: "must be an object" }];
-  return Object.entries(environments).flatMap(([name, rules]) => {
-    const path = `/environments/${name}`;
-    const known = name.startsWith("type:") ? TYPES.some((type) => name === `type:${type}`) : isEnvironmentName(name);
-    if (!known) return [{ path, message: `must be an environment's name or one of: ${TYPES.map((type) => `type:${type}`).join(", ")}` }];
-    if (!isObject(rules)) return [{ path, message: "must be an object" }];
-    return Object.entries(rules).flatMap(([rule, value]) => {
-      const known = Object.hasOwn(RULES, rule) ? RULES[rule as keyof EnvironmentPolicy] : undefined;
-      if (known === undefined) return [{ path: `${path}/${rule}`, message: `is not known; known are: ${Object.keys(RULES).join(", ")}` }];
-      return known.accepts(value) ? [] : [{ path: `${path}/${rule}`, message: known.expected }];
-    });
-  });
-}
-
-function isEnvironmentName(name: string): boolean {
-  try {
-    checkEnvironmentName(name);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function invalidPolicy(faults: readonly Fault[]): AppError {
-  return new AppError("invalid_policy", {
-    reason: `The policy has ${faults.length === 1 ? "a fault" : `${faults.length} faults`}: ${faults.map(({ path, message }) => `${path || "it"} ${message}`).join("; ")}.`,
-    fix: 'Mend each path in details.faults, for example {"environments":{"production":{"protected":true}}}.',
-    details: { faults },
-  });
+  if (faults.length > 0) throw invalidPolicy(faults);
 }

@@ -56,7 +56,7 @@ interface ErrorReply {
 
 function outcome(content: unknown): string {
   const { status, code } = (content ?? {}) as ErrorReply;
-  return code ?? (typeof status === "string" ? status : "");
+  return code ?? (typeof status === "string" ? status : "OK");
 }
 
 function explained(content: unknown): string {

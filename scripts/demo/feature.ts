@@ -12,7 +12,7 @@ export interface Feature {
 
 /** Notifications: a new entity, the platform's first two flows use it, and a key is required. */
 export function notificationFeature(state: PlatformState): Feature {
-  const flows = Object.entries(state["flows"] ?? {}).slice(0, FLOWS_CHANGED);
+  const flows = Object.entries(state.flows ?? {}).slice(0, FLOWS_CHANGED);
   return {
     set: {
       "entities/Notification": {

@@ -48,7 +48,7 @@ export class Narration {
 
 /** Colour where a person looks on, and has not asked for none (https://no-color.org). */
 export function wantsColour(stream: { readonly isTTY?: boolean }, env: Readonly<Record<string, string | undefined>>): boolean {
-  return stream.isTTY === true && !env["NO_COLOR"];
+  return stream.isTTY === true && !env.NO_COLOR;
 }
 
 /** One line for each member of a body. Of nested objects only names are shown: their values may be secrets. */

@@ -17,7 +17,7 @@ export function readPlatform(path: string): PlatformState {
   const bytes = readFileSync(path);
   const text = (bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes).toString("utf8");
   const content: unknown = JSON.parse(text);
-  const state = isRecord(content) && Object.keys(content).length === 1 && isRecord(content["state"]) ? content["state"] : content;
+  const state = isRecord(content) && Object.keys(content).length === 1 && isRecord(content.state) ? content.state : content;
   if (!isRecord(state) || !Object.values(state).every(isRecord)) {
     throw new Error(`${path} is no platform state: it must hold {"collection": {"name": …}}.`);
   }
@@ -30,10 +30,10 @@ export function countComponents(state: PlatformState): number {
 
 /** The keys that a platform declares in its collection `requires`. */
 export function requiredKeys(state: PlatformState): readonly RequiredKey[] {
-  return Object.entries(state["requires"] ?? {}).map(([name, declared]) => {
+  return Object.entries(state.requires ?? {}).map(([name, declared]) => {
     const members: Readonly<Record<string, unknown>> = isRecord(declared) ? declared : {};
-    const kind = members["kind"];
-    return { name, kind: kind === "secret" || kind === "flag" ? kind : "var", hasDefault: members["default"] !== undefined };
+    const kind = members.kind;
+    return { name, kind: kind === "secret" || kind === "flag" ? kind : "var", hasDefault: members.default !== undefined };
   });
 }
 

@@ -151,11 +151,8 @@ function openItems(opening: Opening, items: readonly Item[], layer: number): Ite
 
 /** Merges two runs of items: keys that both have end a gap and begin the next. */
 function compareItems(opening: Opening, left: readonly Item[], right: readonly Item[]): void {
-  let gap: { left: Item[]; right: Item[] } = { left: [], right: [] };
-  const close = () => {
-    closeGap(opening.line, gap.left, gap.right);
-    gap = { left: [], right: [] };
-  };
+  const { line } = opening;
+  const gap: OpenGap = { left: [], right: [] };
   let i = 0;
   let j = 0;
   for (;;) {
@@ -166,28 +163,37 @@ function compareItems(opening: Opening, left: readonly Item[], right: readonly I
     if (a === undefined && b === undefined) break;
     const order = a === undefined ? 1 : b === undefined ? -1 : compareKeys(a.key, b.key);
     if (order === 0 && a !== undefined && b !== undefined) {
-      close();
-      if (!sameValue(a.value, b.value)) opening.line.push({ key: a.key, left: a.value, right: b.value });
+      closeGap(line, gap);
+      if (!sameValue(a.value, b.value)) line.push({ key: a.key, left: a.value, right: b.value });
       i++;
       j++;
     } else if (order < 0 && a !== undefined) {
       // With nothing on the other side up to here, what is on this side stands alone.
-      if (gap.right.length === 0) close();
-      if (gap.right.length === 0) opening.line.push({ key: a.key, left: a.value, right: null });
+      if (gap.right.length === 0) closeGap(line, gap);
+      if (gap.right.length === 0) line.push({ key: a.key, left: a.value, right: null });
       else gap.left.push(a);
       i++;
     } else if (b !== undefined) {
-      if (gap.left.length === 0) close();
-      if (gap.left.length === 0) opening.line.push({ key: b.key, left: null, right: b.value });
+      if (gap.left.length === 0) closeGap(line, gap);
+      if (gap.left.length === 0) line.push({ key: b.key, left: null, right: b.value });
       else gap.right.push(b);
       j++;
     }
   }
-  close();
+  closeGap(line, gap);
 }
 
-/** Leaves out what is equal at both ends; what has no subtree is known to the end. */
-function closeGap(line: Part[], left: Item[], right: Item[]): void {
+interface OpenGap {
+  left: Item[];
+  right: Item[];
+}
+
+/** Ends a gap and begins the next. Leaves out what is equal at both ends; what has no subtree is known to the end. */
+function closeGap(line: Part[], gap: OpenGap): void {
+  const { left, right } = gap;
+  if (left.length === 0 && right.length === 0) return;
+  gap.left = [];
+  gap.right = [];
   while (left.length > 0 && right.length > 0 && sameSubtree(left[0], right[0])) {
     left.shift();
     right.shift();

@@ -1,5 +1,5 @@
 import type { Hash, StoredObject } from "../ports.ts";
-import { nodeHash } from "./hash.ts";
+import { objectHash } from "./hash.ts";
 import { type ChildRef, checkNodeSize, countEntries, type MapNode, NO_CHILDREN, type ValueRef } from "./node.ts";
 import { EMPTY_ROOT, encodeNode } from "./node-codec.ts";
 import type { Held } from "./source.ts";
@@ -54,7 +54,7 @@ export class Flush {
     const children = layer === 0 ? NO_CHILDREN : slot.slots.map((child) => this.#slot(child));
     const node: MapNode = { layer, count: countEntries(keys.length, children), keys, values, children };
     const data = encodeNode(node);
-    const hash = nodeHash(data);
+    const hash = objectHash(data);
     if (!this.#old.has(hash)) {
       this.nodes.set(hash, node);
       this.add(hash, data, slot.replaces);

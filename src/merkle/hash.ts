@@ -1,32 +1,24 @@
-import { createHash, hash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { Hash } from "../ports.ts";
 
-/** What a hash is of is hashed with it, so that the bytes of one kind of thing can never pass for another kind. */
-const VALUE = Buffer.from("value\0");
-const NODE = Buffer.from("node\0");
-const SNAPSHOT = Buffer.from("snapshot\0");
+/**
+ * Four kinds of bytes are hashed, and the first byte tells them apart, so that none can pass for another: an encoded node
+ * begins with its format's version (1), a value's canonical JSON with one of `"-0123456789[{fnt`, and the other two with these.
+ */
+const SNAPSHOT = "snapshot\0";
 const KEY = "key\0";
-
-/** Up to this many bytes, copying behind the domain and hashing in one call is faster than a hash in two steps. */
-const ONE_SHOT_BYTES = 16 * 1024;
-const scratch = Buffer.allocUnsafeSlow(64 + ONE_SHOT_BYTES);
 
 /** Zero bits at the start of a key's hash that lift it by one layer; the mean fan-out is 2 to this power. */
 const LAYER_BITS = 5;
 
-/** The content hash of a value's canonical JSON in UTF-8. */
-export function valueHash(bytes: Uint8Array): Hash {
-  return domainHash(VALUE, bytes);
-}
-
-/** The content hash of an encoded node. */
-export function nodeHash(bytes: Uint8Array): Hash {
-  return domainHash(NODE, bytes);
+/** The id of an object, node or value: plain SHA-256 of its bytes, so that a store can check what it holds without knowing what it is. */
+export function objectHash(bytes: Uint8Array): Hash {
+  return hash("sha256", bytes, "hex");
 }
 
 /** The id of a snapshot: the same two roots give the same id, on any machine at any time. */
 export function snapshotId(platformRoot: Hash, configRoot: Hash): Hash {
-  return domainHash(SNAPSHOT, Buffer.from(platformRoot + configRoot, "hex"));
+  return hash("sha256", SNAPSHOT + platformRoot + configRoot, "hex");
 }
 
 /**
@@ -47,11 +39,4 @@ export function layerOf(digest: Hash): number {
     if (zeros < 32) break;
   }
   return Math.floor(bits / LAYER_BITS);
-}
-
-function domainHash(domain: Buffer, bytes: Uint8Array): Hash {
-  if (bytes.length > ONE_SHOT_BYTES) return createHash("sha256").update(domain).update(bytes).digest("hex");
-  scratch.set(domain, 0);
-  scratch.set(bytes, domain.length);
-  return hash("sha256", scratch.subarray(0, domain.length + bytes.length), "hex");
 }

@@ -2,7 +2,7 @@
 export { canonicalJson, isWellFormed } from "./canonical.ts";
 export { type DiffOptions, diff } from "./diff.ts";
 export { type Applied, applyEdits, applyRefs, type Edits, type EntryChange, type RefEdits } from "./edit.ts";
-export { keyLayer, snapshotId, valueHash } from "./hash.ts";
+export { keyLayer, objectHash, snapshotId } from "./hash.ts";
 export { compareKeys } from "./keys.ts";
 export { type MapNode, sameValue, type ValueRef } from "./node.ts";
 export { NodeCache } from "./node-cache.ts";

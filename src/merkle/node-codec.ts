@@ -13,7 +13,7 @@
  */
 import { LIMITS } from "../limits.ts";
 import type { Hash } from "../ports.ts";
-import { nodeHash } from "./hash.ts";
+import { objectHash } from "./hash.ts";
 import { at } from "./keys.ts";
 import { type ChildRef, corrupt, countEntries, EMPTY_NODE, INLINE_BYTES, type MapNode, NO_CHILDREN, type ValueRef } from "./node.ts";
 
@@ -22,89 +22,96 @@ const HASH_BYTES = 32;
 const HASH_DIGITS = 64;
 const VARINT_BYTES = 5;
 
+/** What nodes are written into: grows to the largest, and each is copied out when it is complete. */
+let scratch = Buffer.allocUnsafeSlow(8 * 1024);
+/** More than any child and entry take together. */
+const ROOM = LIMITS.keyBytes + 3 * HASH_BYTES + 8 * VARINT_BYTES;
+/** The key being written and the one before, in turns. */
+const keyBuffers = [Buffer.allocUnsafeSlow(LIMITS.keyBytes), Buffer.allocUnsafeSlow(LIMITS.keyBytes)] as const;
+
 /** Encodes a node whose keys ascend. */
 export function encodeNode(node: MapNode): Uint8Array {
-  return new NodeWriter(node).bytes();
+  const { layer, keys } = node;
+  let out = scratch;
+  let [key, previous]: readonly [Buffer, Buffer] = keyBuffers;
+  let previousLength = 0;
+  const digests = new Digests(node);
+  out[0] = VERSION;
+  out[1] = layer;
+  let end = writeVarint(out, 2, keys.length);
+  for (let i = 0; i < keys.length; i++) {
+    if (end + ROOM > out.length) {
+      out = Buffer.concat([out], 2 * out.length);
+      scratch = out;
+    }
+    if (layer > 0) end = writeChild(out, end, at(node.children, i), digests);
+    const length = key.write(at(keys, i));
+    end = writeKey(out, end, key.subarray(0, length), previous, previousLength);
+    end = writeValue(out, end, at(node.values, i), digests);
+    [key, previous] = [previous, key];
+    previousLength = length;
+  }
+  if (layer > 0) end = writeChild(out, end, at(node.children, keys.length), digests);
+  return Uint8Array.prototype.slice.call(out, 0, end);
 }
 
-class NodeWriter {
-  #out: Buffer;
-  #end = 0;
-  #previous: Buffer = Buffer.alloc(0);
+/** Each of these writes at `end` and returns where it stopped. */
+function writeVarint(out: Buffer, end: number, value: number): number {
+  let next = end;
+  let rest = value;
+  while (rest > 0x7f) {
+    out[next++] = (rest % 0x80) | 0x80;
+    rest = Math.floor(rest / 0x80);
+  }
+  out[next++] = rest;
+  return next;
+}
 
-  constructor(node: MapNode) {
-    this.#out = Buffer.allocUnsafe(256 + node.keys.length * 96);
-    this.#byte(VERSION);
-    this.#byte(node.layer);
-    this.#varint(node.keys.length);
-    for (let i = 0; i < node.keys.length; i++) {
-      if (node.layer > 0) this.#child(at(node.children, i));
-      this.#key(at(node.keys, i));
-      this.#value(at(node.values, i));
+function writeChild(out: Buffer, end: number, child: ChildRef | null, digests: Digests): number {
+  if (child === null) return writeVarint(out, end, 0);
+  return digests.next(out, writeVarint(out, end, child.count));
+}
+
+function writeKey(out: Buffer, end: number, key: Buffer, previous: Buffer, previousLength: number): number {
+  const most = Math.min(key.length, previousLength);
+  let shared = 0;
+  while (shared < most && key[shared] === previous[shared]) shared++;
+  let next = writeVarint(out, writeVarint(out, end, shared), key.length - shared);
+  for (let i = shared; i < key.length; i++) out[next++] = byteAt(key, i);
+  return next;
+}
+
+function writeValue(out: Buffer, end: number, value: ValueRef, digests: Digests): number {
+  if ("hash" in value) {
+    out[end] = 0;
+    return digests.next(out, end + 1);
+  }
+  const length = out.write(value.inline, end + 1);
+  out[end] = length;
+  return end + 1 + length;
+}
+
+/** The hashes of a node in the order in which they are written, converted in one go: one by one takes several times as long. */
+class Digests {
+  readonly #bytes: Buffer;
+  #at = 0;
+
+  constructor({ values, children }: MapNode) {
+    let hex = "";
+    for (let i = 0; i <= values.length; i++) {
+      const child = children[i];
+      if (child) hex += child.hash;
+      const value = values[i];
+      if (value !== undefined && "hash" in value) hex += value.hash;
     }
-    if (node.layer > 0) this.#child(at(node.children, node.keys.length));
+    this.#bytes = Buffer.from(hex, "hex");
   }
 
-  bytes(): Uint8Array {
-    return Uint8Array.prototype.slice.call(this.#out, 0, this.#end);
-  }
-
-  #room(bytes: number): void {
-    if (this.#end + bytes <= this.#out.length) return;
-    const larger = Buffer.allocUnsafe(2 * this.#out.length + bytes);
-    this.#out.copy(larger, 0, 0, this.#end);
-    this.#out = larger;
-  }
-
-  #byte(value: number): void {
-    this.#room(1);
-    this.#out[this.#end++] = value;
-  }
-
-  #varint(value: number): void {
-    this.#room(VARINT_BYTES);
-    let rest = value;
-    while (rest > 0x7f) {
-      this.#out[this.#end++] = (rest % 0x80) | 0x80;
-      rest = Math.floor(rest / 0x80);
-    }
-    this.#out[this.#end++] = rest;
-  }
-
-  #hash(hash: Hash): void {
-    this.#room(HASH_BYTES);
-    this.#end += this.#out.write(hash, this.#end, "hex");
-  }
-
-  #child(child: ChildRef | null): void {
-    this.#varint(child === null ? 0 : child.count);
-    if (child !== null) this.#hash(child.hash);
-  }
-
-  #key(key: string): void {
-    const bytes = Buffer.from(key);
-    const previous = this.#previous;
-    const most = Math.min(bytes.length, previous.length);
-    let shared = 0;
-    while (shared < most && bytes[shared] === previous[shared]) shared++;
-    this.#varint(shared);
-    this.#varint(bytes.length - shared);
-    this.#room(bytes.length - shared);
-    this.#out.set(shared === 0 ? bytes : bytes.subarray(shared), this.#end);
-    this.#end += bytes.length - shared;
-    this.#previous = bytes;
-  }
-
-  #value(value: ValueRef): void {
-    if ("hash" in value) {
-      this.#byte(0);
-      this.#hash(value.hash);
-      return;
-    }
-    this.#room(1 + INLINE_BYTES);
-    const length = this.#out.write(value.inline, this.#end + 1);
-    this.#out[this.#end] = length;
-    this.#end += 1 + length;
+  next(out: Buffer, end: number): number {
+    const from = this.#at;
+    for (let i = 0; i < HASH_BYTES; i++) out[end + i] = byteAt(this.#bytes, from + i);
+    this.#at = from + HASH_BYTES;
+    return end + HASH_BYTES;
   }
 }
 
@@ -206,12 +213,12 @@ class NodeReader {
     const data = this.#data;
     if (!first) {
       if (rest === 0) throw this.#corrupt("keys out of order");
-      if (shared < this.#keyLength && at8(data, start) <= at8(keyBytes, shared)) throw this.#corrupt("keys out of order");
+      if (shared < this.#keyLength && byteAt(data, start) <= byteAt(keyBytes, shared)) throw this.#corrupt("keys out of order");
     }
     if (shared === 0) this.#keyIsAscii = true;
     let bits = 0;
     for (let i = 0; i < rest; i++) {
-      const byte = at8(data, start + i);
+      const byte = byteAt(data, start + i);
       keyBytes[shared + i] = byte;
       bits |= byte;
     }
@@ -237,9 +244,9 @@ class NodeReader {
   }
 }
 
-function at8(bytes: Buffer, index: number): number {
+function byteAt(bytes: Buffer, index: number): number {
   return bytes[index] as number;
 }
 
 /** The root of the empty map. No store needs to hold it. */
-export const EMPTY_ROOT: Hash = nodeHash(encodeNode(EMPTY_NODE));
+export const EMPTY_ROOT: Hash = objectHash(encodeNode(EMPTY_NODE));

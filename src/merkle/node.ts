@@ -2,7 +2,7 @@ import { AppError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Hash } from "../ports.ts";
 import { canonicalJson } from "./canonical.ts";
-import { keyLayer, valueHash } from "./hash.ts";
+import { keyLayer, objectHash } from "./hash.ts";
 
 /** Where an entry's value is: in the node itself as canonical JSON, or in an object of its own. */
 export type ValueRef = { readonly inline: string } | { readonly hash: Hash };
@@ -43,7 +43,7 @@ export function countEntries(entries: number, children: readonly (ChildRef | nul
 export function valueRef(text: string): { ref: ValueRef; data: Uint8Array | null } {
   if (text.length <= INLINE_BYTES && Buffer.byteLength(text) <= INLINE_BYTES) return { ref: { inline: text }, data: null };
   const data = Buffer.from(text);
-  return { ref: { hash: valueHash(data) }, data };
+  return { ref: { hash: objectHash(data) }, data };
 }
 
 export function sameValue(left: ValueRef, right: ValueRef): boolean {

@@ -1,6 +1,6 @@
 import { LIMITS } from "../limits.ts";
 import type { Hash } from "../ports.ts";
-import { nodeHash, valueHash } from "./hash.ts";
+import { objectHash } from "./hash.ts";
 import { corrupt, EMPTY_NODE, type MapNode } from "./node.ts";
 import { decodeNode, EMPTY_ROOT } from "./node-codec.ts";
 
@@ -26,8 +26,8 @@ export interface NodeSource {
 export function decoding(source: ObjectSource): NodeSource {
   return {
     peek: () => undefined,
-    nodes: async (hashes) => decodeAll(hashes, await source.get(hashes), toNode),
-    values: async (hashes) => decodeAll(hashes, await source.get(hashes), toText),
+    nodes: async (hashes) => decodeAll(hashes, await source.get(hashes), decodeNode),
+    values: async (hashes) => decodeAll(hashes, await source.get(hashes), decodeText),
   };
 }
 
@@ -35,17 +35,12 @@ function decodeAll<T>(hashes: readonly Hash[], objects: readonly Uint8Array[], d
   return hashes.map((hash, i) => {
     const data = objects[i];
     if (data === undefined) throw new Error(`object ${hash} is missing`);
+    if (objectHash(data) !== hash) throw corrupt(hash, "its bytes have another hash");
     return decode(hash, data);
   });
 }
 
-function toNode(hash: Hash, data: Uint8Array): MapNode {
-  if (nodeHash(data) !== hash) throw corrupt(hash, "its bytes have another hash");
-  return decodeNode(hash, data);
-}
-
-function toText(hash: Hash, data: Uint8Array): string {
-  if (valueHash(data) !== hash) throw corrupt(hash, "its bytes have another hash");
+function decodeText(_hash: Hash, data: Uint8Array): string {
   return Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("utf8");
 }
 

@@ -5,7 +5,8 @@ import { decodeObject } from "./sqlite-objects.ts";
 
 /** Greater than any text, by SQLite's order of types. */
 const NO_UPPER_BOUND = Buffer.alloc(0);
-const BEFORE_ALL_HASHES = Buffer.alloc(0);
+/** A proper prefix of the smallest hash. Not empty: `substr` makes NULL of an empty blob. */
+const BEFORE_ALL_HASHES = Buffer.from([0]);
 
 interface ObjectRow {
   readonly hash: Buffer;

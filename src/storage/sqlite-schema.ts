@@ -41,17 +41,17 @@ export function identify(db: Database.Database, path: string): void {
   }
 }
 
-/** Brings the schema up to date in one transaction, which also shows that the file can be written. */
+/** Brings the schema up to date in one transaction, and throws where the file cannot be written. */
 export function migrate(db: Database.Database): void {
   db.exec("BEGIN IMMEDIATE");
   try {
     const version = schemaVersion(db);
     for (const step of MIGRATIONS.slice(version)) db.exec(step);
-    if (version < MIGRATIONS.length) {
-      db.pragma(`application_id = ${APPLICATION_ID}`);
-      db.pragma(`user_version = ${MIGRATIONS.length}`);
-    }
-    db.exec("COMMIT");
+    // Written even if it stays the same: SQLite opens a read-only file without a word, and says so at the first write.
+    db.pragma(`user_version = ${MIGRATIONS.length}`);
+    db.pragma(`application_id = ${APPLICATION_ID}`);
+    // Rolled back where nothing is new, so that a start costs no write and needs no room.
+    db.exec(version < MIGRATIONS.length ? "COMMIT" : "ROLLBACK");
   } catch (error) {
     if (db.inTransaction) db.exec("ROLLBACK");
     throw error;

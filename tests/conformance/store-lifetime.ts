@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { Store, Subscription } from "../../src/ports.ts";
 import { change, hash, object, partitionName, put, read, type Suite, win } from "./store.ts";
 
@@ -118,7 +118,7 @@ function watching(suite: Suite): void {
     it("survives a handler that throws: others are told, and the commit stands", async () => {
       const { store } = await suite.open();
       const p = partitionName();
-      const warned = new Promise<Error>((resolve) => process.once("warning", resolve));
+      const warning = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
       const faulty = store.watch({
         onChange() {
           throw new Error("faulty watcher");
@@ -128,7 +128,8 @@ function watching(suite: Suite): void {
       const watch = watchUntil(store, () => {});
       const revision = await win(store, p, put("a", 1));
       await watch.until(() => watch.seen(p, revision));
-      expect((await warned).message).toContain("faulty watcher");
+      expect(warning).toHaveBeenCalledWith(expect.stringContaining("faulty watcher"), expect.anything());
+      warning.mockRestore();
       expect(await read(store, p, "a")).toBe(1);
       faulty.close();
       watch.close();

@@ -8,7 +8,7 @@ import { type PageOf, Project, type RevisionEntry, type Written } from "../suppo
  * looked for. What was not acknowledged may be there or not, but never in part. The rounds share one database: each is one
  * more crash of it.
  */
-const ROUNDS = process.env["ENV_MANAGER_TEST_LONG"] ? 20 : 3;
+const ROUNDS = process.env.ENV_MANAGER_TEST_LONG ? 20 : 3;
 const WRITERS = 1_000;
 const PROJECTS = 7;
 
@@ -87,7 +87,7 @@ async function checkProject(project: Project, acknowledged: readonly Acknowledge
     Array.from({ length: revisions.length }, (_, index) => revisions.length - index),
   );
   const byNumber = new Map(revisions.map((entry) => [entry.revision, entry]));
-  const components: Readonly<Record<string, unknown>> = (await project.state("development"))["entities"] ?? {};
+  const components: Readonly<Record<string, unknown>> = (await project.state("development")).entities ?? {};
   const { vars, secrets, revision } = await project.runtime("development");
   expect(revision).toBe(revisions.length);
 

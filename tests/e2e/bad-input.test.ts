@@ -76,7 +76,7 @@ describe("what does not exist", () => {
     ["revision, read at", get("/env/:p/development/state?at=99"), "revision_not_found"],
     ["component", get("/env/:p/development/state/entities/Nothing"), "component_not_found"],
     ["component, removed", patchState({ remove: ["entities/Nothing"] }), "component_not_found"],
-    ["key, unset", config({ unset: ["vars/NOTHING"] }), "key_not_found"],
+    ["secret, revealed", { method: "POST", path: "/env/:p/development/secrets/reveal", body: '{"names":["NOTHING"]}' }, "key_not_found"],
     ["route", get("/no/such/route/at/all"), "route_not_found"],
   ])("%s", (_what, bad, code) => refused(bad, 404, code));
 });
@@ -267,7 +267,7 @@ describe("sizes", () => {
     const pages = Object.fromEntries(Array.from({ length: 2_000 }, (_, index) => [`page-${index}`, { index, text }]));
     expect(JSON.stringify(pages).length).toBeGreaterThan(32_000_000);
     await own.putState("development", { pages });
-    const back = (await own.state("development"))["pages"] ?? {};
+    const back = (await own.state("development")).pages ?? {};
     expect(Object.keys(back)).toHaveLength(2_000);
     expect(back["page-1999"]).toEqual({ index: 1_999, text });
     expect((await own.verify()).valid).toBe(true);
@@ -278,7 +278,7 @@ describe("sizes", () => {
     await own.create("development");
     const pages = Object.fromEntries(Array.from({ length: 100_000 }, (_, index) => [`p${index}`, index]));
     expect(await own.putState("development", { pages })).toMatchObject({ revision: 2 });
-    expect((await own.state("development"))["pages"]).toEqual(pages);
+    expect((await own.state("development")).pages).toEqual(pages);
   }, 120_000);
 
   test("100,000 keys in any other body are too many, though the bytes are few", async () => {

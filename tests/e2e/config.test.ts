@@ -29,7 +29,7 @@ describe("PATCH", () => {
       vars: { REGION: "us", EMPTY: "" },
       secrets: { API_KEY: { set: true }, OTHER: { set: true } },
     });
-    expect(config.secrets["OTHER"]).toEqual({ set: true });
+    expect(config.secrets.OTHER).toEqual({ set: true });
     const [newest] = await project.revisions("development");
     expect(newest).toMatchObject({ action: "config", message: "Second region", changes: { feature_flags: ["beta"] } });
     expect([...(newest?.changes.env_vars_changed ?? [])].sort()).toEqual(["EMPTY", "OTHER", "REGION"]);
@@ -79,7 +79,7 @@ describe("flags", () => {
     const project = await configured();
     await project.patchConfig("development", { flags: { beta: shorthand } });
     const { flags } = await project.config("development");
-    expect(flags["beta"]).toEqual({ state: "ENABLED", variants: { on: true, off: false }, defaultVariant });
+    expect(flags.beta).toEqual({ state: "ENABLED", variants: { on: true, off: false }, defaultVariant });
   });
 
   test("a flagd definition is kept as it is, targeting included", async () => {

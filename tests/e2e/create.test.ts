@@ -60,7 +60,7 @@ describe("an environment with a base", () => {
     expect(await project.state("staging")).toEqual({ entities: { Order: { fields: {} } } });
     const config = await project.config("staging");
     expect(config.vars).toEqual({ A: "1", B: "20", C: "30" });
-    expect(config.flags["beta"]).toMatchObject({ state: "ENABLED", defaultVariant: "on" });
+    expect(config.flags.beta).toMatchObject({ state: "ENABLED", defaultVariant: "on" });
   });
 
   test("gets a copy of each secret in an entry of its own: later changes of the base do not reach it", async () => {

@@ -171,7 +171,7 @@ describe("policy", () => {
     const before = await project.mark("production");
     const reply = await engine.request("PUT", project.path("policy"), policy);
     expect(reply.status).toBe(400);
-    expect(["invalid_policy", "invalid_request"]).toContain(reply.body["code"]);
+    expect(["invalid_policy", "invalid_request"]).toContain(reply.body.code);
     expect(await project.mark("production")).toEqual(before);
   });
 });

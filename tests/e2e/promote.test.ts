@@ -68,7 +68,7 @@ describe("a promotion", () => {
     const project = await ahead();
     await project.patchState("development", { set: { "entities/Later": {} } });
     expect(await project.promote("development", "staging", { version: "v0.3.0" })).toMatchObject({ version: "v0.3.0" });
-    expect(Object.keys((await project.state("staging"))["entities"] ?? {}).sort()).toEqual(["Note", "Order"]);
+    expect(Object.keys((await project.state("staging")).entities ?? {}).sort()).toEqual(["Note", "Order"]);
   });
 
   test("sets the variables of the request in the target alone", async () => {
@@ -85,8 +85,8 @@ describe("a promotion", () => {
     await project.patchConfig("development", { flags: { known: true, fresh: true } });
     await project.promote("development", "staging");
     const { flags } = await project.config("staging");
-    expect(flags["known"]).toMatchObject({ state: "ENABLED", defaultVariant: "off" });
-    expect(flags["fresh"]).toMatchObject({ state: "DISABLED", variants: { on: true, off: false } });
+    expect(flags.known).toMatchObject({ state: "ENABLED", defaultVariant: "off" });
+    expect(flags.fresh).toMatchObject({ state: "DISABLED", variants: { on: true, off: false } });
   });
 
   test("carries no secret and no var", async () => {

@@ -99,9 +99,9 @@ describe("the hold that a rollback places", () => {
     await project.rollback("production", 1, { message: "Bad release" });
     expect(await hold(project)).not.toBeNull();
 
-    const plan = await project.promote("staging", "production", { dry_run: true, strategy: "replace" });
+    const plan = await project.promote("staging", "production", { dry_run: true });
     expect(plan.checks.find(({ name }) => name === "hold")).toMatchObject({ status: "warning" });
-    await project.promote("staging", "production", { strategy: "replace" });
+    await project.promote("staging", "production");
     expect(await hold(project)).toBeNull();
   });
 
@@ -131,11 +131,10 @@ describe("a target that production cannot return to", () => {
   });
 });
 
-test("the environment after a rollback still takes the next promotion from its source", async () => {
+test("a rollback is no divergence: the next promotion from its source needs no strategy", async () => {
   const project = await history();
   await project.rollback("production", 1);
   await project.patchState("staging", { set: { "entities/Fixed": {} } });
-  const reply = await project.tryPromote("staging", "production", { strategy: "replace" });
-  expect(reply.body).toMatchObject({ status: "ready_for_deploy" });
+  expect(await project.promote("staging", "production")).toMatchObject({ status: "ready_for_deploy" });
   expect(await project.state("production")).toEqual(await project.state("staging"));
 });

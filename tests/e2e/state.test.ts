@@ -78,7 +78,7 @@ describe("PATCH", () => {
     const written = await Promise.all(names.map((name) => project.patchState("development", { set: { [name]: { name } } })));
     expect(new Set(written.map(({ revision }) => revision)).size).toBe(40);
     expect(new Set(written.map(({ version }) => version)).size).toBe(40);
-    expect(Object.keys((await project.state("development"))["entities"] ?? {})).toHaveLength(40);
+    expect(Object.keys((await project.state("development")).entities ?? {})).toHaveLength(40);
     expect(await project.verify()).toMatchObject({ valid: true });
   });
 });

@@ -163,5 +163,5 @@ test("a preview environment for a demo is isolated from what it was made from", 
 
   expect((await project.mark("staging", "production")).heads).toEqual(before.heads);
   expect((await project.runtime("staging")).secrets).toEqual({ API_KEY: "staging-key" });
-  expect(Object.keys((await project.state("staging"))["flows"] ?? {})).toEqual(["orders/submit", "tickets/route"]);
+  expect(Object.keys((await project.state("staging")).flows ?? {})).toEqual(["orders/submit", "tickets/route"]);
 });

@@ -258,7 +258,7 @@ export function expectError(reply: Reply<unknown>, status: number, code: string)
 /** The failed checks of a refused promotion. */
 export function failedChecks(reply: Reply<unknown>): readonly CheckReply[] {
   const { details } = expectError(reply, 409, "checks_failed");
-  const checks = (details?.["checks"] ?? []) as readonly CheckReply[];
+  const checks = (details?.checks ?? []) as readonly CheckReply[];
   return checks.filter(({ status }) => status === "failed");
 }
 

@@ -1,0 +1,77 @@
+import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import type { JsonObject } from "../src/ports.ts";
+
+/** Everything that git can sync is synced before it says that it is done: what the engine promises too. */
+const DURABLE = ["-c", "core.fsync=all"];
+/** Keeps each commit's objects as one small pack. Git's default writes every object as a file of its own, which takes about twice as long. */
+const PACKED = ["-c", "fastimport.unpackLimit=1"];
+
+type Files = Iterable<readonly [path: string, content: JsonObject]>;
+
+/** A bare repository that commits one tree of JSON files, `collection/name.json`, by `git fast-import`. */
+export class GitHistory {
+  readonly #folder: string;
+  #commits = 0;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+    execFileSync("git", ["init", "--quiet", "--bare", folder]);
+  }
+
+  /** One commit by a process of its own, as a tool that runs git would make it. */
+  async commit(files: Files): Promise<void> {
+    const git = this.#start();
+    const ended = once(git, "close");
+    git.stdin.end(commitCommand(files, this.#commits++ > 0));
+    check(await ended);
+  }
+
+  /** A process that makes one commit after another, each durable before the next: git without the cost of its start. */
+  session(): GitSession {
+    return new GitSession(this.#start());
+  }
+
+  #start(): ChildProcessWithoutNullStreams {
+    const git = spawn("git", ["-C", this.#folder, ...DURABLE, ...PACKED, "fast-import", "--quiet"]);
+    git.stderr.pipe(process.stderr);
+    return git;
+  }
+}
+
+/** Continues a branch that has commits. */
+export class GitSession {
+  readonly #git: ChildProcessWithoutNullStreams;
+  #knowsBranch = false;
+
+  constructor(git: ChildProcessWithoutNullStreams) {
+    this.#git = git;
+  }
+
+  async commit(files: Files): Promise<void> {
+    const done = once(this.#git.stdout, "data");
+    this.#git.stdin.write(`${commitCommand(files, !this.#knowsBranch)}checkpoint\nprogress done\n`);
+    this.#knowsBranch = true;
+    await done;
+  }
+
+  async end(): Promise<void> {
+    const ended = once(this.#git, "close");
+    this.#git.stdin.end();
+    check(await ended);
+  }
+}
+
+function commitCommand(files: Files, continues: boolean): string {
+  const parts = ["commit refs/heads/main\ncommitter bench <bench@example.com> 1700000000 +0000\ndata 6\nchange\n"];
+  if (continues) parts.push("from refs/heads/main^0\n");
+  for (const [path, content] of files) {
+    const text = JSON.stringify(content);
+    parts.push(`M 100644 inline ${path}.json\ndata ${Buffer.byteLength(text)}\n${text}\n`);
+  }
+  return parts.join("");
+}
+
+function check([code]: readonly unknown[]): void {
+  if (code !== 0) throw new Error(`git fast-import ended with code ${String(code)}`);
+}

@@ -1,0 +1,33 @@
+import { writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { fileURLToPath } from "node:url";
+import type { Row } from "./measure.ts";
+import { stateWrites } from "./state-writes.ts";
+import { table } from "./table.ts";
+
+/** `npm run bench` measures everything; `npm run bench -- diffs start` only the groups named. */
+const GROUPS: Readonly<Record<string, () => Promise<Row[]>>> = {
+  "state-writes": stateWrites,
+};
+
+const RESULTS = fileURLToPath(new URL("results.json", import.meta.url));
+
+const asked = process.argv.slice(2);
+const unknown = asked.filter((name) => !(name in GROUPS));
+if (unknown.length > 0) {
+  console.error(`There is no group ${unknown.join(", ")}. There are: ${Object.keys(GROUPS).join(", ")}.`);
+  process.exit(2);
+}
+
+const started = performance.now();
+const rows: Row[] = [];
+for (const [name, measure] of Object.entries(GROUPS)) {
+  if (asked.length > 0 && !asked.includes(name)) continue;
+  const start = performance.now();
+  rows.push(...(await measure()));
+  console.error(`${name}: ${((performance.now() - start) / 1_000).toFixed(1)} s`);
+}
+const machine = { node: process.version, platform: process.platform, arch: process.arch, cpus: cpus().length, cpu: cpus()[0]?.model ?? "unknown" };
+writeFileSync(RESULTS, `${JSON.stringify({ at: new Date().toISOString(), machine, rows }, null, 2)}\n`);
+console.log(`${table(rows)}\n`);
+console.log(`Node ${machine.node} on ${machine.cpus} × ${machine.cpu}, ${((performance.now() - started) / 1_000).toFixed(0)} s in all. Written to bench/results.json.`);

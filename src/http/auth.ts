@@ -1,0 +1,35 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import { AppError } from "../errors.ts";
+import type { Caller } from "../model.ts";
+
+/** Tells who asks. @throws unauthorized */
+export type Authenticate = (request: IncomingMessage, requestId: string) => Caller;
+
+const BEARER = /^Bearer +([\x21-\x7e]+)$/i;
+
+/** For development on a loopback host: whoever gets here may do everything. */
+export const trustEveryone: Authenticate = (_request, requestId) => ({ actor: "local", requestId, mayReveal: () => true });
+
+/** One token that may do everything. */
+export function rootTokenOnly(rootToken: string): Authenticate {
+  const expected = digest(rootToken);
+  return (request, requestId) => {
+    // Digests are of one length, so that comparing tells neither length nor place of a difference.
+    if (!timingSafeEqual(digest(bearerToken(request)), expected)) throw new AppError("unauthorized", { reason: "The token is not valid." });
+    return { actor: "root", requestId, mayReveal: () => true };
+  };
+}
+
+function bearerToken(request: IncomingMessage): string {
+  const [header, second] = request.headersDistinct["authorization"] ?? [];
+  if (header === undefined) throw new AppError("unauthorized", { reason: "The request has no Authorization header." });
+  if (second !== undefined) throw new AppError("unauthorized", { reason: "The request has more than one Authorization header." });
+  const token = BEARER.exec(header)?.[1];
+  if (token === undefined) throw new AppError("unauthorized", { reason: "The Authorization header is not of the form `Bearer <token>`." });
+  return token;
+}
+
+function digest(token: string): Buffer {
+  return createHash("sha256").update(token).digest();
+}

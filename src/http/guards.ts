@@ -1,0 +1,52 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { AppError } from "../errors.ts";
+import { isLoopback } from "../settings.ts";
+
+/** Scripts, styles and connections from the engine alone; nobody may frame it. `data:` images are Swagger UI's icons. */
+const CONTENT_SECURITY_POLICY = [
+  "default-src 'self'",
+  "img-src 'self' data:",
+  "base-uri 'none'",
+  "form-action 'self'",
+  "frame-ancestors 'none'",
+  "object-src 'none'",
+].join("; ");
+
+export function setSecurityHeaders(response: ServerResponse): void {
+  response.setHeader("content-security-policy", CONTENT_SECURITY_POLICY);
+  response.setHeader("x-content-type-options", "nosniff");
+  response.setHeader("referrer-policy", "no-referrer");
+  response.setHeader("x-frame-options", "DENY");
+  response.setHeader("cross-origin-resource-policy", "same-origin");
+  response.setHeader("cross-origin-opener-policy", "same-origin");
+}
+
+/**
+ * Without tokens, the browser of whoever runs the engine is its only gate: a page elsewhere that rebinds its own name to
+ * 127.0.0.1 sends that name in `Host`, so only loopback names and allowed ones are served.
+ * @throws host_not_allowed
+ */
+export function checkHost(request: IncomingMessage, allowed: readonly string[]): void {
+  const name = hostName(request.headers.host);
+  if (name !== null && (isLoopback(name) || allowed.includes(name))) return;
+  throw new AppError("host_not_allowed");
+}
+
+/**
+ * A browser names the page that sends a request in `Origin`: what changes anything must come from a page of the engine's own.
+ * @throws origin_not_allowed
+ */
+export function checkOrigin(request: IncomingMessage, allowed: readonly string[]): void {
+  const { origin, host } = request.headers;
+  if (origin === undefined || request.method === "GET" || request.method === "HEAD") return;
+  const url = URL.canParse(origin) ? new URL(origin) : null;
+  const isWeb = url !== null && (url.protocol === "http:" || url.protocol === "https:");
+  if (isWeb && (url.host === host?.toLowerCase() || allowed.includes(url.hostname))) return;
+  throw new AppError("origin_not_allowed");
+}
+
+/** The name in a `Host` header, without its port. */
+function hostName(host: string | undefined): string | null {
+  const found = /^(\[[0-9a-f:.]+\]|[^:/?#@[\]\s]+)(?::\d{1,5})?$/i.exec(host ?? "");
+  return found?.[1]?.toLowerCase() ?? null;
+}

@@ -1,0 +1,125 @@
+import { isAscii, isUtf8 } from "node:buffer";
+import type { IncomingMessage } from "node:http";
+import { AppError } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import type { Json, JsonObject } from "../ports.ts";
+import { scanJson } from "./json-scan.ts";
+
+export interface BodyBounds {
+  readonly bytes: number;
+  /** Members and elements, all levels together. */
+  readonly members: number;
+}
+
+/** What bodies may hold on state routes, and everywhere else. */
+export const STATE_BODY: BodyBounds = { bytes: LIMITS.stateBodyBytes, members: Number.POSITIVE_INFINITY };
+export const SMALL_BODY: BodyBounds = { bytes: LIMITS.bodyBytes, members: LIMITS.jsonMembers };
+
+/** `application/json` or `application/<anything>+json`, in UTF-8 where a charset is named. */
+const JSON_TYPE = /^application\/(?:[a-z0-9.!#$&^_-]{1,100}\+)?json\s*(?:;\s*charset\s*=\s*"?utf-?8"?\s*)?$/i;
+
+/**
+ * Reads a request's body as a JSON object.
+ * @throws unsupported_media_type, too_large, invalid_json, invalid_request
+ */
+export async function readJsonBody(request: IncomingMessage, bounds: BodyBounds): Promise<JsonObject> {
+  checkHeaders(request, bounds.bytes);
+  const value = parseJson(await readBytes(request, bounds.bytes), bounds.members);
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
+  throw new AppError("invalid_request", { reason: `The body must be a JSON object, and is ${kindOf(value)}.` });
+}
+
+/**
+ * Parses JSON that is safe to hand on: see `scanJson`. A member called `__proto__` becomes an own property like any other.
+ * @throws invalid_json, too_large
+ */
+export function parseJson(bytes: Buffer, members: number): Json {
+  const text = bytes.subarray(hasByteOrderMark(bytes) ? 3 : 0);
+  const ascii = isAscii(text);
+  if (!ascii && !isUtf8(text)) throw new AppError("invalid_json", { reason: "The body is not valid UTF-8." });
+  scanJson(text, { depth: LIMITS.jsonDepth, members });
+  return JSON.parse(text.toString(ascii ? "latin1" : "utf8")) as Json;
+}
+
+function checkHeaders(request: IncomingMessage, limit: number): void {
+  const { "content-type": type, "content-encoding": encoding = "identity" } = request.headers;
+  const [length, chunked] = [request.headers["content-length"], request.headers["transfer-encoding"]];
+  if (chunked === undefined && (length === undefined || Number(length) === 0)) {
+    throw new AppError("invalid_json", { reason: "The request has no body." });
+  }
+  if (type === undefined || !JSON_TYPE.test(type)) {
+    discard(request);
+    throw new AppError("unsupported_media_type", { reason: "The body's Content-Type is not application/json in UTF-8." });
+  }
+  if (encoding.toLowerCase() !== "identity") {
+    discard(request);
+    throw new AppError("unsupported_media_type", { reason: "Compressed bodies are not taken.", fix: "Send the body without Content-Encoding." });
+  }
+  if (Number(length) > limit) {
+    discard(request);
+    throw tooLarge(limit);
+  }
+}
+
+function readBytes(request: IncomingMessage, limit: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const onData = (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= limit) {
+        chunks.push(chunk);
+        return;
+      }
+      chunks.length = 0;
+      stop();
+      discard(request);
+      reject(tooLarge(limit));
+    };
+    const onEnd = () => {
+      stop();
+      resolve(Buffer.concat(chunks, size));
+    };
+    const onAbort = () => {
+      stop();
+      reject(new AppError("invalid_request", { reason: "The request broke off before its body was complete." }));
+    };
+    const stop = () => {
+      request.off("data", onData).off("end", onEnd).off("close", onAbort);
+      // A socket that breaks later, while the reply is under way, is nobody's error.
+      request.off("error", onAbort).on("error", () => {});
+    };
+    request.on("data", onData).once("end", onEnd).once("close", onAbort).once("error", onAbort);
+  });
+}
+
+/**
+ * Lets the rest of a body that nobody wants run through, so that a client that is still sending gets to read the reply
+ * instead of a broken connection; one that will not stop is cut off.
+ */
+function discard(request: IncomingMessage): void {
+  let left: number = LIMITS.stateBodyBytes;
+  request.on("data", (chunk: Buffer) => {
+    left -= chunk.length;
+    if (left < 0) request.socket.destroy();
+  });
+  request.on("error", () => {});
+  request.resume();
+}
+
+function tooLarge(limit: number): AppError {
+  return new AppError("too_large", {
+    reason: `The body is larger than ${limit} bytes.`,
+    fix: "Send less in one request.",
+    details: { limit },
+  });
+}
+
+function hasByteOrderMark(bytes: Buffer): boolean {
+  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
+}
+
+function kindOf(value: Json): string {
+  if (value === null) return "null";
+  return Array.isArray(value) ? "a list" : `a ${typeof value}`;
+}

@@ -1,0 +1,85 @@
+import type { Express, Request, RequestHandler, Response } from "express";
+import type { Domain } from "../domain.ts";
+import { AppError } from "../errors.ts";
+import type { Authenticate } from "./auth.ts";
+import { parseIfMatch } from "./etag.ts";
+import { readJsonBody } from "./json.ts";
+import { sendReply } from "./reply.ts";
+import type { Route } from "./route.ts";
+
+export interface RouteServices {
+  readonly domain: Domain;
+  readonly authenticate: Authenticate;
+}
+
+/**
+ * Serves the routes. Paths with a literal segment come before those with a parameter in its place, and each path refuses the
+ * methods that it does not have before a wider path can take them: `GET /env/create` is 405, not a project called `create`.
+ */
+export function mountRoutes(app: Express, routes: readonly Route[], services: RouteServices): void {
+  for (const [path, siblings] of [...groupByPath(routes)].sort(([left], [right]) => comparePaths(left, right))) {
+    for (const route of siblings) app[route.method](path, serve(route, services));
+    const allow = siblings.flatMap(({ method }) => (method === "get" ? ["GET", "HEAD"] : [method.toUpperCase()]));
+    app.all(path, authenticated(services.authenticate, siblings), () => {
+      throw new AppError("method_not_allowed", { details: { allow } });
+    });
+  }
+}
+
+/** One request, from its token to its reply: the order in which every route's request is judged. */
+function serve(route: Route, { domain, authenticate }: RouteServices): RequestHandler {
+  return async (request, response) => {
+    const requestId = requestIdOf(response);
+    const caller = route.open ? NOBODY(requestId) : authenticate(request, requestId);
+    const prepared = await route.prepare({
+      params: request.params,
+      query: request.query,
+      readBody: (bounds) => readJsonBody(request, bounds),
+      caller,
+      domain,
+      ifMatch: route.conditional === "write" ? parseIfMatch(request.headers["if-match"]) : null,
+    });
+    await sendReply(request, response, await prepared.run());
+  };
+}
+
+/** Which methods a path has is told to those alone who may use it. */
+function authenticated(authenticate: Authenticate, siblings: readonly Route[]): RequestHandler {
+  return (request, response, next) => {
+    if (!siblings.every(({ open }) => open)) authenticate(request, requestIdOf(response));
+    next();
+  };
+}
+
+/** Whoever asks for an open route. */
+const NOBODY = (requestId: string) => ({ actor: "anonymous", requestId, mayReveal: () => false });
+
+export function requestIdOf(response: Response): string {
+  return String(response.getHeader("x-request-id") ?? "");
+}
+
+/** Refuses what no route takes: to whoever has no token, a route that there is and one that there is not look the same. */
+export function refuseUnknown(authenticate: Authenticate): RequestHandler {
+  return (request: Request, response) => {
+    authenticate(request, requestIdOf(response));
+    throw new AppError("route_not_found");
+  };
+}
+
+function groupByPath(routes: readonly Route[]): Map<string, Route[]> {
+  const groups = new Map<string, Route[]>();
+  for (const route of routes) groups.set(route.path, [...(groups.get(route.path) ?? []), route]);
+  return groups;
+}
+
+/** Segment by segment, literal ones first. */
+function comparePaths(left: string, right: string): number {
+  const [lefts, rights] = [left.split("/"), right.split("/")];
+  for (const [index, segment] of lefts.entries()) {
+    const other = rights[index];
+    if (other === undefined) return 1;
+    const order = Number(segment.startsWith(":")) - Number(other.startsWith(":"));
+    if (order !== 0) return order;
+  }
+  return lefts.length - rights.length;
+}

@@ -1,0 +1,100 @@
+import { once } from "node:events";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { noneMatchHits, quoteTag, tagOfBody } from "./etag.ts";
+
+interface ReplyFacts {
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** A body at hand. Where it has no tag of its own, a read's tag is made from its bytes. */
+export interface BodyReply extends ReplyFacts {
+  readonly body: unknown;
+  readonly tag?: string;
+  /** Neither kept nor tagged: what reveals, and what is different each time. */
+  readonly volatile?: true;
+}
+
+/** A body that need not be loaded where the reader has it already. */
+export interface LazyReply extends ReplyFacts {
+  readonly tag: string;
+  load(): Promise<unknown>;
+}
+
+/** Lines of JSON, one for each record, sent as fast as the reader takes them. */
+export interface LinesReply extends ReplyFacts {
+  readonly lines: AsyncIterable<unknown>;
+}
+
+export type Reply = BodyReply | LazyReply | LinesReply;
+
+/** Bytes of lines that are gathered before they are written. */
+const LINES_CHUNK = 16 * 1024;
+
+export async function sendReply(request: IncomingMessage, response: ServerResponse, reply: Reply): Promise<void> {
+  for (const [name, value] of Object.entries(reply.headers ?? {})) response.setHeader(name, value);
+  response.statusCode = reply.status ?? 200;
+  if ("lines" in reply) await sendLines(request, response, reply.lines);
+  else if ("load" in reply) await sendLazy(request, response, reply);
+  else sendBody(request, response, reply);
+}
+
+function sendBody(request: IncomingMessage, response: ServerResponse, reply: BodyReply): void {
+  const text = JSON.stringify(reply.body);
+  const isRead = request.method === "GET" || request.method === "HEAD";
+  const tag = reply.tag ?? (isRead && reply.volatile !== true ? tagOfBody(text) : undefined);
+  if (tag !== undefined) response.setHeader("etag", quoteTag(tag));
+  if (isRead && tag !== undefined && noneMatchHits(request.headers["if-none-match"], tag)) return sendNotModified(response);
+  response.setHeader("cache-control", isRead && tag !== undefined ? "private, no-cache" : "no-store");
+  sendText(request, response, text);
+}
+
+async function sendLazy(request: IncomingMessage, response: ServerResponse, { tag, load }: LazyReply): Promise<void> {
+  const known = request.headers["if-none-match"];
+  // `*` asks whether there is anything at all, which only loading tells.
+  if (known?.trim() !== "*" && noneMatchHits(known, tag)) {
+    response.setHeader("etag", quoteTag(tag));
+    return sendNotModified(response);
+  }
+  sendBody(request, response, { body: await load(), tag });
+}
+
+function sendNotModified(response: ServerResponse): void {
+  response.statusCode = 304;
+  response.setHeader("cache-control", "private, no-cache");
+  response.end();
+}
+
+function sendText(request: IncomingMessage, response: ServerResponse, text: string): void {
+  response.setHeader("content-type", "application/json; charset=utf-8");
+  response.setHeader("content-length", Buffer.byteLength(text));
+  response.end(request.method === "HEAD" ? undefined : text);
+}
+
+/** The first record is fetched before anything is sent, so that a failure until then is a proper error. */
+async function sendLines(request: IncomingMessage, response: ServerResponse, lines: AsyncIterable<unknown>): Promise<void> {
+  const records = lines[Symbol.asyncIterator]();
+  let next = await records.next();
+  response.setHeader("content-type", "application/x-ndjson; charset=utf-8");
+  response.setHeader("cache-control", "no-store");
+  try {
+    let chunk = "";
+    for (; !next.done && request.method !== "HEAD" && !response.destroyed; next = await records.next()) {
+      chunk += `${JSON.stringify(next.value)}\n`;
+      if (chunk.length < LINES_CHUNK) continue;
+      if (!response.write(chunk)) await drained(response);
+      chunk = "";
+    }
+    response.end(chunk);
+  } finally {
+    await records.return?.();
+  }
+}
+
+/** Resolves when the reader has caught up, or is gone. */
+async function drained(response: ServerResponse): Promise<void> {
+  if (response.destroyed) return;
+  const settled = new AbortController();
+  const { signal } = settled;
+  await Promise.race([once(response, "drain", { signal }), once(response, "close", { signal })]).finally(() => settled.abort());
+}

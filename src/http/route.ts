@@ -1,0 +1,111 @@
+import { z } from "zod";
+import type { Domain } from "../domain.ts";
+import type { ErrorCode } from "../errors.ts";
+import type { Caller } from "../model.ts";
+import type { JsonObject } from "../ports.ts";
+import { type BodyBounds, SMALL_BODY } from "./json.ts";
+import type { Reply } from "./reply.ts";
+import { validate } from "./validate.ts";
+
+/**
+ * How a route is declared: one object that says what it takes, what it answers and which errors it has, beside the function
+ * that does it. `mount.ts` serves it and `openapi.ts` documents it, both from this object alone.
+ */
+
+export type Method = "get" | "post" | "put" | "patch" | "delete";
+
+export type Tag = "Environments" | "State" | "Config" | "Promotion" | "Versions" | "Comparison" | "Deployments" | "Policy" | "Audit" | "Operations";
+
+export interface ResponseFacts {
+  readonly description: string;
+  /** Named (`id`) and with an example, both in its metadata. */
+  readonly schema: z.ZodType;
+  readonly contentType?: string;
+}
+
+/** What does not depend on the route's types. */
+export interface RouteFacts {
+  readonly method: Method;
+  /** As Express writes it: `/env/:project`. */
+  readonly path: string;
+  readonly operationId: string;
+  readonly summary: string;
+  readonly description: string;
+  readonly tag: Tag;
+  /** By status: successes, and what else is not an error object. */
+  readonly responses: Readonly<Record<number, ResponseFacts>>;
+  /** Those that are the route's own; what every route can answer is added to the document by itself. */
+  readonly errors: readonly ErrorCode[];
+  /** Answered without a token. */
+  readonly open?: true;
+  /** `read`: has an ETag and takes If-None-Match. `write`: takes If-Match. */
+  readonly conditional?: "read" | "write";
+  /** `SMALL_BODY` where not given. */
+  readonly bodyBounds?: BodyBounds;
+}
+
+/** What a handler is given, all of it checked. */
+export interface Context<Params, Query, Body> {
+  readonly params: Params;
+  readonly query: Query;
+  readonly body: Body;
+  readonly caller: Caller;
+  readonly domain: Domain;
+  /** The tags of `If-Match` on a route with `conditional: "write"`; `null` where the request gives none. */
+  readonly ifMatch: readonly string[] | null;
+}
+
+export interface RouteSpec<Params extends z.ZodObject, Query extends z.ZodObject, Body extends z.ZodType> extends RouteFacts {
+  readonly params?: Params;
+  readonly query?: Query;
+  readonly body?: Body;
+  handler(context: Context<z.output<Params>, z.output<Query>, z.output<Body>>): Promise<Reply> | Reply;
+}
+
+/** A request before its parts are checked. The body is read last, once the rest is known to be good. */
+export interface RawRequest extends Pick<Context<unknown, unknown, unknown>, "caller" | "domain" | "ifMatch"> {
+  readonly params: unknown;
+  readonly query: unknown;
+  readBody(bounds: BodyBounds): Promise<JsonObject>;
+}
+
+/** A request whose parts are checked: what it names can be authorized before it runs. */
+export interface Prepared {
+  readonly params: unknown;
+  readonly query: unknown;
+  readonly body: unknown;
+  run(): Promise<Reply> | Reply;
+}
+
+export interface Route extends RouteFacts {
+  readonly params: z.ZodObject;
+  readonly query: z.ZodObject;
+  readonly body: z.ZodType | null;
+  /** @throws invalid_request, and what reading the body throws */
+  prepare(request: RawRequest): Promise<Prepared>;
+}
+
+const NOTHING = z.strictObject({});
+
+/**
+ * Declares a route. Its handler is given the body as it was parsed, not zod's copy of it: a copy of 64 MiB costs, and request
+ * schemas neither convert nor fill in, so that both are the same.
+ */
+export function route<Params extends z.ZodObject, Query extends z.ZodObject, Body extends z.ZodType>(spec: RouteSpec<Params, Query, Body>): Route {
+  const { handler, params = NOTHING, query = NOTHING, body = null, ...facts } = spec;
+  return {
+    ...facts,
+    params,
+    query,
+    body,
+    async prepare(request) {
+      const checkedParams = validate(params, request.params, "path") as z.output<Params>;
+      const checkedQuery = validate(query, request.query, "query") as z.output<Query>;
+      const read = body === null ? undefined : await request.readBody(facts.bodyBounds ?? SMALL_BODY);
+      if (body !== null) validate(body, read, "body");
+      const { caller, domain, ifMatch } = request;
+      const context = { params: checkedParams, query: checkedQuery, body: read as z.output<Body>, caller, domain, ifMatch };
+      return { params: checkedParams, query: checkedQuery, body: read, run: () => handler(context) };
+    },
+  };
+}

@@ -1,0 +1,51 @@
+import { AuditPage, AuditQuery, AuditRecordSchema, VerifyQuery, VerifyReply } from "../../schemas/audit.ts";
+import { ProjectParams } from "../../schemas/common.ts";
+import { pageRequest } from "../page.ts";
+import { type Route, route } from "../route.ts";
+
+const listAudit = route({
+  method: "get",
+  path: "/env/:project/audit",
+  operationId: "listAudit",
+  tag: "Audit",
+  summary: "Read the audit log",
+  description: "Who did what, when, to which environment; newest first, by environment, action or actor where asked.",
+  params: ProjectParams,
+  query: AuditQuery,
+  conditional: "read",
+  responses: { 200: { description: "A page of records.", schema: AuditPage } },
+  errors: ["invalid_name", "project_not_found"],
+  async handler({ params, query, domain }) {
+    const { limit, cursor, ...filters } = query;
+    return { body: await domain.audit.list(params.project, pageRequest({ limit, cursor }), filters) };
+  },
+});
+
+const verifyAudit = route({
+  method: "get",
+  path: "/env/:project/audit/verify",
+  operationId: "verifyAudit",
+  tag: "Audit",
+  summary: "Verify the audit log",
+  description: "Recomputes the hash chain from its start. With `expect`, a head noted earlier, it also finds a log whose end was cut off.",
+  params: ProjectParams,
+  query: VerifyQuery,
+  responses: { 200: { description: "Whether the chain is whole.", schema: VerifyReply } },
+  errors: ["invalid_name", "project_not_found"],
+  handler: async ({ params, query, domain }) => ({ body: await domain.audit.verify(params.project, query.expect ?? null), volatile: true }),
+});
+
+const exportAudit = route({
+  method: "get",
+  path: "/env/:project/audit/export",
+  operationId: "exportAudit",
+  tag: "Audit",
+  summary: "Export the audit log",
+  description: "Every record, oldest first, one JSON object on each line.",
+  params: ProjectParams,
+  responses: { 200: { description: "One record on each line.", schema: AuditRecordSchema, contentType: "application/x-ndjson" } },
+  errors: ["invalid_name", "project_not_found"],
+  handler: ({ params, domain }) => ({ lines: domain.audit.export(params.project) }),
+});
+
+export const auditRoutes: readonly Route[] = [listAudit, verifyAudit, exportAudit];

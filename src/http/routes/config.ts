@@ -1,0 +1,88 @@
+import { AtQuery, EnvironmentParams } from "../../schemas/common.ts";
+import { ConfigReply, ConfigWritten, PatchConfigBody, RevealBody, RevealReply, RuntimeReply } from "../../schemas/config.ts";
+import { type Route, route } from "../route.ts";
+
+const readErrors = ["invalid_name", "project_not_found", "environment_not_found", "environment_expired", "revision_not_found"] as const;
+
+const getConfig = route({
+  method: "get",
+  path: "/env/:project/:env/config",
+  operationId: "getConfig",
+  tag: "Config",
+  summary: "Read vars, flags, and which secrets are set",
+  description: "What is bound to the environment, of the newest revision or of the one that `at` names. Secret values are never part of it.",
+  params: EnvironmentParams,
+  query: AtQuery,
+  conditional: "read",
+  responses: { 200: { description: "The environment's config.", schema: ConfigReply } },
+  errors: readErrors,
+  handler: ({ params, query, domain }) => domain.config.read(params.project, params.env, query),
+});
+
+const patchConfig = route({
+  method: "patch",
+  path: "/env/:project/:env/config",
+  operationId: "patchConfig",
+  tag: "Config",
+  summary: "Set and remove vars, secrets and flags",
+  description: "All or nothing, in one revision. Secret values go to the vault; a secret never turns back into a var.",
+  params: EnvironmentParams,
+  body: PatchConfigBody,
+  conditional: "write",
+  responses: { 200: { description: "The environment's head after the edit.", schema: ConfigWritten } },
+  errors: [
+    "invalid_name",
+    "invalid_flag",
+    "invalid_version",
+    "project_not_found",
+    "environment_not_found",
+    "environment_archived",
+    "environment_expired",
+    "key_not_found",
+    "precondition_failed",
+    "secret_stays_secret",
+    "vault_unavailable",
+    "version_taken",
+  ],
+  async handler({ params, body, caller, domain, ifMatch }) {
+    const { tag, ...written } = await domain.config.patch(caller, { ...params, ...body, ifMatch });
+    return { body: written, tag };
+  },
+});
+
+const getRuntime = route({
+  method: "get",
+  path: "/env/:project/:env/runtime",
+  operationId: "getRuntime",
+  tag: "Config",
+  summary: "Read everything that a running platform needs",
+  description: "Vars, flags and secret **values**. For the engine that executes the platform. Audited; may not be stored.",
+  params: EnvironmentParams,
+  query: AtQuery,
+  responses: { 200: { description: "The environment's config with secret values.", schema: RuntimeReply } },
+  errors: [...readErrors, "forbidden", "secret_unavailable", "vault_unavailable"],
+  handler: async ({ params, query, caller, domain }) => ({
+    body: await domain.config.runtime(caller, params.project, params.env, query),
+    volatile: true,
+  }),
+});
+
+const revealSecrets = route({
+  method: "post",
+  path: "/env/:project/:env/secrets/reveal",
+  operationId: "revealSecrets",
+  tag: "Config",
+  summary: "Reveal secret values",
+  description: "The values of the secrets named, or of all. For people who have to look. Audited; may not be stored.",
+  params: EnvironmentParams,
+  query: AtQuery,
+  body: RevealBody,
+  responses: { 200: { description: "The secret values.", schema: RevealReply } },
+  errors: [...readErrors, "forbidden", "key_not_found", "secret_unavailable", "vault_unavailable"],
+  handler: async ({ params, query, body, caller, domain }) => ({
+    body: await domain.config.reveal(caller, { ...params, ...query, ...body }),
+    volatile: true,
+  }),
+});
+
+export const configRoutes: readonly Route[] = [getConfig, patchConfig, getRuntime, revealSecrets];

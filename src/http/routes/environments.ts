@@ -1,0 +1,119 @@
+import { EnvironmentParams, PageQuery, ProjectParams } from "../../schemas/common.ts";
+import {
+  CreateEnvironmentBody,
+  EnvironmentCreated,
+  EnvironmentPage,
+  EnvironmentViewSchema,
+  ProjectPage,
+  TransitionBody,
+  TransitionReply,
+} from "../../schemas/environments.ts";
+import { pageRequest } from "../page.ts";
+import { type Route, route } from "../route.ts";
+
+const createEnvironment = route({
+  method: "post",
+  path: "/env/create",
+  operationId: "createEnvironment",
+  tag: "Environments",
+  summary: "Create an environment",
+  description:
+    "Starts at the base's version and with copies of its vars and flags, then takes `env_variables` on top. Secrets are copied into vault entries " +
+    "of the new environment's own, where the token may reveal them; what it does not have is listed in `secrets_unbound`. " +
+    "Without a base it starts empty. A project's first environment creates the project.",
+  body: CreateEnvironmentBody,
+  responses: { 201: { description: "The environment was created.", schema: EnvironmentCreated } },
+  errors: ["invalid_name", "invalid_version", "base_not_found", "version_not_found", "environment_exists", "environment_archived", "vault_unavailable"],
+  async handler({ body, caller, domain }) {
+    const { project_id: project, new_environment: env, base_from: base = null, ...rest } = body;
+    const created = await domain.environments.create(caller, { project, env, base, ...rest });
+    return {
+      status: 201,
+      headers: { location: `/env/${encodeURIComponent(project)}/${encodeURIComponent(env)}` },
+      body: { status: "env_created", ...created },
+    };
+  },
+});
+
+const listProjects = route({
+  method: "get",
+  path: "/env",
+  operationId: "listProjects",
+  tag: "Environments",
+  summary: "List projects",
+  description: "All projects, a page at a time.",
+  query: PageQuery,
+  conditional: "read",
+  responses: { 200: { description: "A page of projects.", schema: ProjectPage } },
+  errors: ["invalid_request"],
+  handler: async ({ query, domain }) => ({ body: await domain.environments.projects(pageRequest(query)) }),
+});
+
+const listEnvironments = route({
+  method: "get",
+  path: "/env/:project",
+  operationId: "listEnvironments",
+  tag: "Environments",
+  summary: "List a project's environments",
+  description: "The project, and a page of its environments with the version and status of each.",
+  params: ProjectParams,
+  query: PageQuery,
+  conditional: "read",
+  responses: { 200: { description: "The project and a page of its environments.", schema: EnvironmentPage } },
+  errors: ["invalid_name", "project_not_found"],
+  handler: async ({ params, query, domain }) => ({ body: await domain.environments.list(params.project, pageRequest(query)) }),
+});
+
+const getEnvironment = route({
+  method: "get",
+  path: "/env/:project/:env",
+  operationId: "getEnvironment",
+  tag: "Environments",
+  summary: "Read one environment",
+  description: "Its head, what was deployed, whether it is held, and what it requires that is not bound.",
+  params: EnvironmentParams,
+  conditional: "read",
+  responses: { 200: { description: "The environment.", schema: EnvironmentViewSchema } },
+  errors: ["invalid_name", "project_not_found", "environment_not_found"],
+  handler: async ({ params, domain }) => ({ body: await domain.environments.view(params.project, params.env) }),
+});
+
+type TransitionName = "archive" | "restore" | "hold" | "resume";
+
+const TRANSITIONS: Readonly<Record<TransitionName, { readonly summary: string; readonly description: string }>> = {
+  archive: {
+    summary: "Archive an environment",
+    description: "It takes no writes and no promotions from then on. Its history stays, and it can be restored.",
+  },
+  restore: { summary: "Restore an archived environment", description: "It comes back with the state and config that it was archived with." },
+  hold: { summary: "Hold an environment", description: "Keeps automatic promotions out until it is resumed; a manual one is warned, and lifts the hold." },
+  resume: { summary: "Resume an environment", description: "Lifts a hold, whether a person or a rollback placed it." },
+};
+
+function transition(name: TransitionName): Route {
+  return route({
+    method: "post",
+    path: `/env/${name}`,
+    operationId: `${name}Environment`,
+    tag: "Environments",
+    ...TRANSITIONS[name],
+    body: TransitionBody,
+    responses: { 200: { description: "What the environment became.", schema: TransitionReply } },
+    errors: ["invalid_name", "project_not_found", "environment_not_found", "environment_archived", "invalid_transition"],
+    async handler({ body, caller, domain }) {
+      const { project_id: project, ...rest } = body;
+      return { body: await domain.environments[name](caller, { project, ...rest }) };
+    },
+  });
+}
+
+export const environmentRoutes: readonly Route[] = [
+  createEnvironment,
+  listProjects,
+  listEnvironments,
+  getEnvironment,
+  transition("archive"),
+  transition("restore"),
+  transition("hold"),
+  transition("resume"),
+];

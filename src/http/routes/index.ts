@@ -1,0 +1,23 @@
+import type { Route } from "../route.ts";
+import { auditRoutes } from "./audit.ts";
+import { comparisonRoutes } from "./comparison.ts";
+import { configRoutes } from "./config.ts";
+import { deploymentRoutes } from "./deployments.ts";
+import { environmentRoutes } from "./environments.ts";
+import { policyRoutes } from "./policy.ts";
+import { promotionRoutes } from "./promotions.ts";
+import { stateRoutes } from "./state.ts";
+import { versionRoutes } from "./versions.ts";
+
+/** Every route of the domain, in the order in which the reference shows them. */
+export const apiRoutes: readonly Route[] = [
+  ...environmentRoutes,
+  ...stateRoutes,
+  ...configRoutes,
+  ...promotionRoutes,
+  ...versionRoutes,
+  ...comparisonRoutes,
+  ...deploymentRoutes,
+  ...policyRoutes,
+  ...auditRoutes,
+];

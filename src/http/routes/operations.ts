@@ -1,0 +1,69 @@
+import { HealthReply, OpenApiDocument, ReadinessReply } from "../../schemas/operations.ts";
+import { type Route, route } from "../route.ts";
+
+export interface DependencyStatus {
+  readonly status: "ok" | "failed";
+  /** What is wrong, in words that may be shown to anybody. */
+  readonly reason?: string;
+}
+
+/** What the engine depends on, by name. */
+export type Readiness = Readonly<Record<"store" | "vault", DependencyStatus>>;
+
+export interface OperationServices {
+  readonly version: string;
+  readonly readiness: () => Promise<Readiness>;
+  readonly document: () => unknown;
+}
+
+/** For whoever runs the engine: open to all, since they tell nothing of what it holds. */
+export function operationRoutes({ version, readiness, document }: OperationServices): readonly Route[] {
+  const getHealth = route({
+    method: "get",
+    path: "/healthz",
+    operationId: "getHealth",
+    tag: "Operations",
+    summary: "Whether the process answers",
+    description: "Looks at nothing but the process itself.",
+    open: true,
+    responses: { 200: { description: "It answers.", schema: HealthReply } },
+    errors: ["internal_error"],
+    handler: () => ({ body: { status: "ok", version, uptime_seconds: Math.floor(process.uptime()) }, volatile: true }),
+  });
+
+  const getReadiness = route({
+    method: "get",
+    path: "/readyz",
+    operationId: "getReadiness",
+    tag: "Operations",
+    summary: "Whether requests can be served",
+    description: "Looks at the store and the vault.",
+    open: true,
+    responses: {
+      200: { description: "Ready.", schema: ReadinessReply },
+      503: { description: "Not ready; `checks` says why.", schema: ReadinessReply },
+    },
+    errors: ["internal_error"],
+    async handler() {
+      const checks = await readiness();
+      const isReady = Object.values(checks).every(({ status }) => status === "ok");
+      return { status: isReady ? 200 : 503, body: { status: isReady ? "ready" : "unavailable", checks }, volatile: true };
+    },
+  });
+
+  const getOpenApi = route({
+    method: "get",
+    path: "/openapi.json",
+    operationId: "getOpenApi",
+    tag: "Operations",
+    summary: "This reference as OpenAPI 3.1",
+    description: "Made from the schemas that requests are checked with.",
+    open: true,
+    conditional: "read",
+    responses: { 200: { description: "The document.", schema: OpenApiDocument } },
+    errors: ["internal_error"],
+    handler: () => ({ body: document() }),
+  });
+
+  return [getHealth, getReadiness, getOpenApi];
+}

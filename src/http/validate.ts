@@ -1,0 +1,63 @@
+import type { z } from "zod";
+import { AppError } from "../errors.ts";
+
+/** Faults that one reply names; there may be thousands. */
+const MAX_FAULTS = 20;
+/** Characters of a path or message: both may hold names that the caller chose. */
+const MAX_TEXT = 200;
+
+interface Fault {
+  readonly path: string;
+  readonly message: string;
+}
+
+/**
+ * Checks one part of a request.
+ * @throws invalid_request with `details.issues: [{path, message}]`; never shows a value
+ */
+export function validate<Schema extends z.ZodType>(schema: Schema, value: unknown, part: "path" | "query" | "body"): z.output<Schema> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issues = result.error.issues.slice(0, MAX_FAULTS).flatMap(faultsOf).slice(0, MAX_FAULTS);
+  const [first] = issues;
+  const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : "";
+  const where = part === "body" ? "body" : part === "query" ? "query string" : "path";
+  throw new AppError("invalid_request", {
+    reason: first === undefined ? `The ${where} is not valid.` : `The ${where} is not valid: ${sentence(first)}${more}.`,
+    fix: `${fixFor(schema, issues)} GET /openapi.json describes all fields.`,
+    details: { in: part, issues },
+  });
+}
+
+function faultsOf(issue: z.core.$ZodIssue): Fault[] {
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.slice(0, MAX_FAULTS).map((key) => ({ path: pathOf([...issue.path, key]), message: "is not a known field" }));
+  }
+  return [{ path: pathOf(issue.path), message: cut(messageOf(issue)) }];
+}
+
+function messageOf(issue: z.core.$ZodIssue): string {
+  // zod says "received undefined" in the message alone.
+  const isMissing = /received undefined$/.test(issue.message);
+  if (isMissing) return "is required";
+  return issue.message.replace(/^Invalid (?:input|option|string): /, "").replace(/^expected /, "must be ").replace(/^(Too (?:big|small))/, "is out of bounds: $1");
+}
+
+function pathOf(path: readonly PropertyKey[]): string {
+  return cut(path.map(String).join("."));
+}
+
+function cut(text: string): string {
+  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
+}
+
+function sentence({ path, message }: Fault): string {
+  return path === "" ? message : `\`${path}\` ${message}`;
+}
+
+function fixFor(schema: z.ZodType, issues: readonly Fault[]): string {
+  const unknown = issues.find(({ message, path }) => message === "is not a known field" && !path.includes("."));
+  const known = "shape" in schema && typeof schema.shape === "object" && schema.shape !== null ? Object.keys(schema.shape) : [];
+  if (unknown === undefined) return "Correct each field that details.issues names.";
+  return known.length === 0 ? "Leave unknown fields out: none are taken here." : `Leave unknown fields out; known are: ${known.join(", ")}.`;
+}

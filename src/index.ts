@@ -1,0 +1,122 @@
+import { pathToFileURL } from "node:url";
+import { type Logger, pino } from "pino";
+import { createDomain } from "./domain.ts";
+import { AppError } from "./errors.ts";
+import { createServer, type EngineServer } from "./http/server.ts";
+import { LIMITS } from "./limits.ts";
+import type { Store } from "./ports.ts";
+import { rootToken } from "./root-token.ts";
+import { loadSettings, type Settings, SettingsError } from "./settings.ts";
+import { openStore } from "./storage/open.ts";
+import { openBuiltinVault } from "./vault/builtin.ts";
+
+/** A running engine. */
+export interface Engine {
+  /** Where it listens, for example `http://127.0.0.1:4006`. */
+  readonly url: string;
+  /** Stops accepting, finishes what runs, closes the store. */
+  close(): Promise<void>;
+}
+
+/** Composition root: settings → store → vault → domain → HTTP. The only place where they meet. */
+export async function startEngine(settings: Settings, logger: Logger): Promise<Engine> {
+  const opening = open(settings, logger);
+  const server = createServer(opening.then(({ app }) => app));
+  // Both at once: the port is bound while the store opens, and requests that come early wait for it.
+  const [listening, opened] = await Promise.allSettled([server.listen(settings.port, settings.host), opening]);
+  if (listening.status === "rejected" || opened.status === "rejected") {
+    if (opened.status === "fulfilled") await opened.value.close();
+    if (listening.status === "fulfilled") await server.close(LIMITS.shutdownMs);
+    throw opened.status === "rejected" ? opened.reason : (listening as PromiseRejectedResult).reason;
+  }
+  const url = listening.value;
+  logger.info({ url, store: settings.storeUrl.split(":", 1)[0], auth: settings.auth }, "listening");
+  return { url, close: () => closeAll(server, opened.value.close) };
+}
+
+async function open(settings: Settings, logger: Logger) {
+  const store = await openStore(settings.storeUrl);
+  try {
+    const vault = await openBuiltinVault({ store, storeUrl: settings.storeUrl, masterKey: settings.masterKey });
+    if (vault.rotationUnfinished) logger.warn("a rotation of the vault's master key is unfinished: run `npm run vault:rotate` again");
+    const failed = (error: unknown) => logger.error({ err: error }, "work in the background failed");
+    const domain = createDomain({ store, vault, previewUrlTemplate: settings.previewUrlTemplate, failed });
+    const root = settings.auth === "on" ? await rootToken(store, settings.adminToken) : null;
+    if (root?.made) announce(root.made);
+    const { createApp } = await import("./http/app.ts");
+    const app = createApp({ domain, settings, logger, rootTokenDigest: root?.digest ?? null, readiness: () => readiness(store) });
+    domain.sweeper.start();
+    return {
+      app,
+      close: async () => {
+        await domain.sweeper.stop();
+        vault.close();
+        await store.close();
+      },
+    };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+async function closeAll(server: EngineServer, closeRest: () => Promise<void>): Promise<void> {
+  await server.close(LIMITS.shutdownMs);
+  await closeRest();
+}
+
+/** To the terminal alone, never to the log: whoever reads logs must not become root. */
+function announce(token: string): void {
+  process.stderr.write(
+    `\nThis is the root token. It is shown once, and only its digest is kept:\n\n    ${token}\n\nSend it as \`Authorization: Bearer …\`. To choose one yourself, set ENV_MANAGER_ADMIN_TOKEN.\n\n`,
+  );
+}
+
+async function readiness(store: Store) {
+  try {
+    await store.revision(["_system"]);
+    return { store: { status: "ok" as const } };
+  } catch (error) {
+    return { store: { status: "down" as const, reason: error instanceof AppError ? error.message : "unexpected error" } };
+  }
+}
+
+/** Starts from the command line: `node dist/index.js`. */
+async function main(): Promise<void> {
+  const settings = loadSettings();
+  const logger = pino({ level: settings.logLevel, base: null });
+  const engine = await startEngine(settings, logger);
+  let stopping = false;
+  const stop = (signal: string) => {
+    if (stopping) return;
+    stopping = true;
+    logger.info({ signal }, "stopping");
+    setTimeout(() => process.exit(1), LIMITS.shutdownMs * 2).unref();
+    engine.close().then(
+      () => process.exit(0),
+      (error) => {
+        logger.error({ err: error }, "did not stop cleanly");
+        process.exit(1);
+      },
+    );
+  };
+  process.on("SIGTERM", () => stop("SIGTERM"));
+  process.on("SIGINT", () => stop("SIGINT"));
+}
+
+/** A start that fails says why and what to do, without a stack that nobody can use. */
+function explain(error: unknown): string {
+  if (error instanceof AppError) return `${error.message}${error.fix === undefined ? "" : `\n${error.fix}`}`;
+  if (error instanceof SettingsError) return error.message;
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code === "EADDRINUSE") return "The port is in use. Stop what uses it, or set ENV_MANAGER_PORT to another one.";
+  if (code === "EACCES") return "This port may not be opened. Set ENV_MANAGER_PORT to one above 1023.";
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  main().catch((error: unknown) => {
+    process.stderr.write(`environment-manager cannot start: ${explain(error)}\n`);
+    process.exit(1);
+  });
+}

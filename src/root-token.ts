@@ -1,0 +1,32 @@
+import { createHash, randomBytes } from "node:crypto";
+import { SYSTEM_PARTITION, systemKeys } from "./keys.ts";
+import type { Store } from "./ports.ts";
+
+/** The token that may do everything, known by its digest alone. */
+export interface RootToken {
+  /** SHA-256 of the token. */
+  readonly digest: Buffer;
+  /** The token itself, at the one start that made it: to be shown once. */
+  readonly made: string | null;
+}
+
+export function tokenDigest(token: string): Buffer {
+  return createHash("sha256").update(token).digest();
+}
+
+/** The operator's token where one is set; otherwise the one that the first start on this store made. */
+export async function rootToken(store: Store, chosen: string | null): Promise<RootToken> {
+  if (chosen !== null) return { digest: tokenDigest(chosen), made: null };
+  const [known] = await store.get(SYSTEM_PARTITION, [systemKeys.rootToken]);
+  if (known) return { digest: storedDigest(known.value), made: null };
+  const token = `envm_root_${randomBytes(32).toString("base64url")}`;
+  const digest = tokenDigest(token);
+  const put = { key: systemKeys.rootToken, value: { sha256: digest.toString("hex") } };
+  const first = { checks: [{ key: systemKeys.rootToken, revision: null }], puts: [put], deletes: [], objects: [], objectDeletes: [] };
+  // Of several instances that start at once on a new store, one makes the token.
+  return (await store.commit(SYSTEM_PARTITION, first)).ok ? { digest, made: token } : rootToken(store, null);
+}
+
+function storedDigest(value: unknown): Buffer {
+  return Buffer.from((value as { sha256: string }).sha256, "hex");
+}

@@ -1,0 +1,77 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { LIMITS } from "../../src/limits.ts";
+import type { Store } from "../../src/ports.ts";
+import { checked } from "../../src/storage/checked.ts";
+import { openSqlite, type SqliteBackend } from "../../src/storage/sqlite.ts";
+import { change, hash, object, put } from "../conformance/store.ts";
+import { temporaryFolder } from "./support.ts";
+
+let folder: string;
+let backend: SqliteBackend;
+let store: Store;
+beforeEach(async () => {
+  folder = temporaryFolder();
+  backend = await openSqlite(`sqlite:${join(folder, "env.db")}`);
+  store = checked(backend);
+});
+afterEach(async () => {
+  await store.close();
+  rmSync(folder, { recursive: true });
+});
+
+describe("commits that arrive in one turn", () => {
+  it("share one transaction, objects put beside them too", async () => {
+    const commits = Array.from({ length: 100 }, (_, n) => store.commit(`p${n % 7}`, put(`k/${n}`, n)));
+    await Promise.all([...commits, store.objects.put("p0", [object("aa")])]);
+    expect(backend.stats).toEqual({ transactions: 1, writes: 101 });
+  });
+
+  it("see those before them, and share the transaction with those that lose", async () => {
+    const [first, second, third] = await Promise.all([
+      store.commit("p", change({ checks: [{ key: "a", revision: null }], puts: [{ key: "a", value: 1 }] })),
+      store.commit("p", change({ checks: [{ key: "a", revision: null }], puts: [{ key: "a", value: 2 }] })),
+      store.commit("p", change({ checks: [{ key: "a", revision: 1 }], puts: [{ key: "a", value: 3 }] })),
+    ]);
+    expect([first, second, third]).toEqual([{ ok: true, revision: 1 }, { ok: false }, { ok: true, revision: 2 }]);
+    expect(backend.stats.transactions).toBe(1);
+  });
+
+  it("are told to watchers once for each partition, before their writers are answered", async () => {
+    const events: string[] = [];
+    store.watch({ onChange: (partition, revision) => void events.push(`${partition} ${revision}`), onGap() {} });
+    const writers = ["p", "q", "p"].map((p, n) => store.commit(p, put(`k/${n}`, n)).then(() => events.push("answer")));
+    await Promise.all(writers);
+    expect(events).toEqual(["p 2", "q 1", "answer", "answer", "answer"]);
+  });
+
+  it("are split where they are too many for one transaction", async () => {
+    const many = LIMITS.groupCommits * 2 + 1;
+    await Promise.all(Array.from({ length: many }, (_, n) => store.commit("p", put(`k/${n}`, n))));
+    expect(backend.stats).toEqual({ transactions: 3, writes: many });
+  });
+
+  it("are split where they are too large for one transaction", async () => {
+    const large = (digits: string) => object(digits, new Uint8Array(LIMITS.commitBytes / 2 + 1));
+    await Promise.all(["aa", "bb", "cc"].map((digits) => store.objects.put("p", [large(digits)])));
+    expect(backend.stats.transactions).toBe(3);
+    expect((await store.objects.get("p", [hash("cc")]))[0]?.byteLength).toBe(LIMITS.commitBytes / 2 + 1);
+  });
+
+  it("are refused, and never written, where too many wait", async () => {
+    const waiting = Array.from({ length: LIMITS.queuedWriters }, (_, n) => store.commit("p", put(`k/${n % 100}`, n)));
+    await expect(store.commit("p", put("one too many", 1))).rejects.toMatchObject({ code: "overloaded" });
+    await Promise.all(waiting);
+    expect(await store.get("p", ["one too many"])).toEqual([null]);
+  });
+});
+
+describe("objects", () => {
+  it("that were stored less than an hour ago are not written again", async () => {
+    await store.objects.put("p", [object("aa")]);
+    const [before] = await store.objects.list("p", null, 1);
+    await store.objects.put("p", [object("aa")]);
+    expect(await store.objects.list("p", null, 1)).toEqual([before]);
+  });
+});
