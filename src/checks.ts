@@ -1,5 +1,8 @@
+import { durationMs, durationText } from "./durations.ts";
+import type { Freeze } from "./freeze.ts";
+import type { ComponentConflict } from "./merge.ts";
 import type { CheckName, CheckResult, Environment, Revision, RevisionRef } from "./model.ts";
-import type { EffectivePolicy, Policy } from "./policy.ts";
+import { approvalsOf, type EffectivePolicy, type Policy } from "./policy.ts";
 import { boundAt, type Requirement } from "./requirements.ts";
 
 /** How the platforms of source and target descend from one another. */
@@ -12,16 +15,24 @@ export interface Facts {
   readonly target: Environment;
   readonly policy: Policy;
   readonly targetPolicy: EffectivePolicy;
+  /** Nobody asked for it by hand. */
+  readonly automatic: boolean;
   readonly relation: Relation;
   /** The newest common ancestor, where there is one. */
   readonly base: RevisionRef | null;
   /** Components that the target changed since the newest common ancestor and that the promotion would undo. */
   readonly lost: readonly string[];
-  readonly strategy: "replace" | null;
+  readonly strategy: "replace" | "merge" | null;
+  readonly conflicts: readonly ComponentConflict[];
   readonly requirements: readonly Requirement[];
   readonly unbound: readonly Requirement[];
   /** Names of secrets whose value is still a copy of another environment's. */
   readonly copiedSecrets: readonly string[];
+  readonly freeze: Freeze;
+  /** Milliseconds of the longest stay of the promoted platform in its source. */
+  readonly soakedMs: number;
+  /** Who has agreed so far. */
+  readonly approvedBy: readonly string[];
 }
 
 type Answer = Omit<CheckResult, "name">;
@@ -30,33 +41,42 @@ const passed = (reason: string): Answer => ({ status: "passed", reason });
 const skipped = (reason: string): Answer => ({ status: "skipped", reason });
 
 /** Every check of a promotion, in the order in which a plan shows them. */
-const CHECKS: Readonly<Partial<Record<CheckName, (facts: Facts) => Answer>>> = {
+const CHECKS: Readonly<Record<CheckName, (facts: Facts) => Answer>> = {
   pipeline_order: pipelineOrder,
   environment_protected: environmentProtected,
+  freeze_window: freezeWindow,
   hold,
+  soak_time: soakTime,
   diverged,
   config_complete: configComplete,
   secrets_isolated: secretsIsolated,
+  validation,
+  approvals,
 };
 
 export function runChecks(facts: Facts): CheckResult[] {
   return Object.entries(CHECKS).map(([name, check]) => ({ name: name as CheckName, ...check(facts) }));
 }
 
-function pipelineOrder({ policy, source, target }: Facts): Answer {
+function pipelineOrder({ policy, targetPolicy, source, target }: Facts): Answer {
+  const from = targetPolicy.require_from;
+  if (from !== undefined) return orderAnswer(source.env, target.env, typeof from === "string" ? [from] : from, "the policy");
   const order = policy.pipeline ?? [];
-  const to = order.indexOf(target.env);
+  const position = order.indexOf(target.env);
   if (order.length === 0) return skipped("The policy names no pipeline.");
-  if (to < 0) return skipped(`${target.env} is not part of the pipeline.`);
-  const before = order[to - 1];
-  if (before === source.env) return passed(`${source.env} comes right before ${target.env} in the pipeline.`);
+  if (position < 0) return skipped(`${target.env} is not part of the pipeline.`);
+  const before = order[position - 1];
+  if (before !== undefined) return orderAnswer(source.env, target.env, [before], "the pipeline");
+  return { status: "failed", reason: `${target.env} is the first of the pipeline: nothing is promoted into it.`, fix: "Promote along the pipeline." };
+}
+
+function orderAnswer(source: string, target: string, allowed: readonly string[], by: string): Answer {
+  const names = allowed.join(" or ");
+  if (allowed.includes(source)) return passed(`${target} takes promotions from ${names}.`);
   return {
     status: "failed",
-    reason:
-      before === undefined
-        ? `${target.env} is the first of the pipeline: nothing is promoted into it.`
-        : `${target.env} takes promotions from ${before} alone, and this one comes from ${source.env}.`,
-    fix: before === undefined ? "Promote along the pipeline." : `Promote to ${before} first, and from there to ${target.env}.`,
+    reason: `By ${by}, ${target} takes promotions from ${names} alone, and this one comes from ${source}.`,
+    fix: `Promote to ${names} first, and from there to ${target}.`,
   };
 }
 
@@ -65,26 +85,62 @@ function environmentProtected({ target, targetPolicy }: Facts): Answer {
   return passed(`${target.env} is protected: a promotion is the way in which its state changes.`);
 }
 
-function hold({ target }: Facts): Answer {
+function freezeWindow({ target, targetPolicy, freeze }: Facts): Answer {
+  if (targetPolicy.freeze.length === 0) return skipped(`The policy sets no freeze windows for ${target.env}.`);
+  if (!freeze.closed) return passed(freeze.reason);
+  const details = freeze.next_open === undefined ? {} : { details: { next_open: freeze.next_open } };
+  return {
+    status: "failed",
+    reason: `${target.env} is frozen: ${freeze.reason}`,
+    fix: freeze.next_open === undefined ? "Change the freeze windows in the policy." : `Promote after ${freeze.next_open}.`,
+    ...details,
+  };
+}
+
+function hold({ target, automatic }: Facts): Answer {
   if (target.hold === null) return passed(`${target.env} is not held.`);
+  const { at, by, reason } = target.hold;
+  if (automatic) {
+    return { status: "failed", reason: `${target.env} is held since ${at} by ${by}: ${reason}.`, fix: "POST /env/resume, or promote by hand, which lifts the hold." };
+  }
   return {
     status: "warning",
-    reason: `${target.env} is held since ${target.hold.at} by ${target.hold.by}: ${target.hold.reason}. This promotion lifts the hold.`,
+    reason: `${target.env} is held since ${at} by ${by}: ${reason}. This promotion lifts the hold.`,
     fix: "Make sure that the reason for the hold is gone.",
   };
 }
 
-function diverged({ relation, base, lost, source, target, strategy }: Facts): Answer {
-  if (relation === "identical") return passed(`${source.env} and ${target.env} have the same platform.`);
-  if (relation === "source_ahead") return passed(`${target.env} has no change that ${source.env} lacks.`);
-  const since = base === null ? "They have no common ancestor" : `Since ${base.env}@${base.revision}, ${target.env} changed on its own`;
-  const what = lost.length === 0 ? "" : `: ${lost.slice(0, 10).join(", ")}${lost.length > 10 ? ` and ${lost.length - 10} more` : ""}`;
-  const details = { relation, lost: lost.slice(0, 200), lost_count: lost.length };
-  if (strategy === "replace") return { status: "warning", reason: `${since}${what}. The promotion replaces that, as asked.`, details };
+function soakTime({ source, target, targetPolicy, soakedMs }: Facts): Answer {
+  const needed = durationMs(targetPolicy.soak ?? "");
+  if (needed === null) return skipped(`The policy asks for no soak time before ${target.env}.`);
+  if (soakedMs >= needed) return passed(`${source.version} has stayed in ${source.env} for ${durationText(soakedMs)}, of ${targetPolicy.soak} needed.`);
   return {
     status: "failed",
-    reason: `${since}${what}. Promoting would undo that.`,
-    fix: `Bring the changes of ${target.env} into ${source.env} first, or ask for "strategy":"replace" to give them up.`,
+    reason: `${source.version} has stayed in ${source.env} for ${durationText(soakedMs)}, and ${targetPolicy.soak} is needed.`,
+    fix: `Leave it in ${source.env} for another ${durationText(needed - soakedMs)}.`,
+    details: { soaked_ms: soakedMs, needed_ms: needed },
+  };
+}
+
+function diverged({ relation, base, lost, source, target, strategy, conflicts }: Facts): Answer {
+  if (relation === "identical") return passed(`${source.env} and ${target.env} have the same platform.`);
+  if (conflicts.length > 0) {
+    return {
+      status: "failed",
+      reason: `${source.env} and ${target.env} both changed ${listed(conflicts.map(({ component }) => component))}.`,
+      fix: 'Settle each: "resolve":{"<component>":"ours"} keeps the target\'s, "theirs" takes the source\'s, and a body takes the place of both.',
+      details: { components: conflicts.slice(0, 200).map(({ component }) => component), count: conflicts.length },
+    };
+  }
+  if (strategy === "merge") return passed(`The changes of ${source.env} and ${target.env} go together.`);
+  if (relation === "source_ahead" || lost.length === 0) return passed(`The promotion undoes no change of ${target.env}.`);
+  const since = base === null ? "They have no common ancestor" : `Since ${base.env}@${base.revision}, ${target.env} changed on its own`;
+  const details = { relation, lost: lost.slice(0, 200), lost_count: lost.length };
+  if (strategy === "replace") return { status: "warning", reason: `${since}: ${listed(lost)}. The promotion replaces that, as asked.`, details };
+  return {
+    status: "failed",
+    reason: `${since}: ${listed(lost)}. Promoting would undo that.`,
+    fix: 'Ask for "strategy":"merge" to keep both sides\' changes, or for "strategy":"replace" to give up the target\'s.',
     details,
   };
 }
@@ -92,8 +148,6 @@ function diverged({ relation, base, lost, source, target, strategy }: Facts): An
 function configComplete({ project, target, targetPolicy, requirements, unbound }: Facts): Answer {
   if (targetPolicy.config_complete === "off") return skipped("The policy does not ask for complete config.");
   if (unbound.length === 0) return passed(requirements.length === 0 ? "The platform requires no keys." : `All ${requirements.length} required keys are bound.`);
-  const named = unbound.slice(0, 10).map((requirement) => `${requirement.name} (${requirement.kind})`);
-  const more = unbound.length > named.length ? ` and ${unbound.length - named.length} more` : "";
   const example = Object.fromEntries(
     (["var", "secret", "flag"] as const).flatMap((kind) => {
       const of = unbound.filter((requirement) => requirement.kind === kind).slice(0, 3);
@@ -102,7 +156,7 @@ function configComplete({ project, target, targetPolicy, requirements, unbound }
   );
   return {
     status: targetPolicy.config_complete === "warn" ? "warning" : "failed",
-    reason: `${target.env} does not bind ${named.join(", ")}${more}, which the platform requires.`,
+    reason: `${target.env} does not bind ${listed(unbound.map(({ name, kind }) => `${name} (${kind})`))}, which the platform requires.`,
     fix: `Bind it: PATCH /env/${project}/${target.env}/config ${JSON.stringify(example)}, or send it as env_variables of the promotion.`,
     details: { unbound: unbound.slice(0, 200).map(boundAt) },
   };
@@ -113,8 +167,31 @@ function secretsIsolated({ target, targetPolicy, copiedSecrets }: Facts): Answer
   if (copiedSecrets.length === 0) return passed(`No secret of ${target.env} is a copy of another environment's.`);
   return {
     status: targetPolicy.secrets_isolated === "fail" ? "failed" : "warning",
-    reason: `${target.env} still uses values copied from another environment: ${copiedSecrets.slice(0, 10).join(", ")}${copiedSecrets.length > 10 ? ", …" : ""}.`,
+    reason: `${target.env} still uses values copied from another environment: ${listed(copiedSecrets)}.`,
     fix: `Give ${target.env} secrets of its own with PATCH …/config {"secrets":{…}}.`,
     details: { secrets: copiedSecrets.slice(0, 200) },
   };
+}
+
+function validation({ targetPolicy }: Facts): Answer {
+  if (targetPolicy.validation === "off") return skipped("The policy does not ask for validation.");
+  return skipped("No Validation engine is configured.");
+}
+
+function approvals({ target, targetPolicy, approvedBy }: Facts): Answer {
+  const { count, by } = approvalsOf(targetPolicy);
+  if (count === 0) return skipped(`The policy asks for no approvals for ${target.env}.`);
+  if (approvedBy.length >= count) return passed(`Approved by ${approvedBy.join(", ")}.`);
+  const who = by === null ? "anybody but the requester" : by.join(", ");
+  return {
+    status: "failed",
+    reason: `${approvedBy.length} of ${count} approvals are there.`,
+    fix: `${count - approvedBy.length} more must approve it: ${who}. Promoting puts it up for approval.`,
+    details: { needed: count, approved_by: [...approvedBy], by: by === null ? null : [...by] },
+  };
+}
+
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, 10).join(", ");
+  return names.length > 10 ? `${shown} and ${names.length - 10} more` : shown;
 }

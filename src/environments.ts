@@ -48,7 +48,7 @@ export interface StatusRequest {
 }
 
 /** One environment as the registry shows it. */
-export interface EnvironmentView extends Omit<Environment, "platform" | "config" | "labelled_at"> {
+export interface EnvironmentView extends Omit<Environment, "platform" | "config" | "labelled_at" | "platform_since"> {
   readonly project_id: string;
   readonly snapshot: string;
   readonly sync_status: SyncStatus;
@@ -297,7 +297,7 @@ export class Environments {
     const maps = this.#snapshots.read(project);
     const { policy } = await policyOf(documentsOf(this.#store, project));
     const missing = await unbound(maps, await requirementsOf(maps, head.platform), head.config);
-    const { platform, config, labelled_at: _, ...shown } = head;
+    const { platform, config, labelled_at: _, platform_since: __, ...shown } = head;
     return {
       project_id: project,
       ...shown,

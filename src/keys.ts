@@ -16,6 +16,10 @@ export const keys = {
   link: (env: string, version: string): Key => `link/${env}/${version}`,
   /** The newest revision of an environment within a series (`2` or `2.9`) that it has left. */
   series: (env: string, series: string): Key => `series/${env}/${series}`,
+  /** The longest completed stay of a platform in an environment. */
+  stay: (env: string, platform: string): Key => `stay/${env}/${platform}`,
+  promotionPrefix: "promotion/",
+  promotion: (id: string): Key => `promotion/${id}`,
   auditPrefix: "audit/",
   audit: (seq: number): Key => `audit/${padded(seq)}`,
   intentPrefix: "intent/",

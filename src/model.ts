@@ -20,6 +20,10 @@ export interface Caller {
   readonly requestId: string;
   /** Whether the caller may read secret values of this environment. */
   mayReveal(project: string, env: string): boolean;
+  /** Whether the caller may skip checks that the policy calls forceable. */
+  mayForce(project: string, env: string): boolean;
+  /** Whether the caller is a person, or acts for one: no engine agrees to anything. */
+  readonly mayApprove: boolean;
 }
 
 export interface Hold {
@@ -52,6 +56,8 @@ export interface Environment extends Snapshot {
   readonly base_from: string | null;
   readonly revision: number;
   readonly version: string;
+  /** Since when the head has had its platform: what soaking counts. */
+  readonly platform_since: string;
   /** The revision at which the head's label was made, where that was here. */
   readonly labelled_at: number | null;
   readonly updated_at: string;

@@ -1,4 +1,5 @@
 import { AppError } from "./errors.ts";
+import type { Documents } from "./heads.ts";
 import { keys } from "./keys.ts";
 import { bumped, exactLabel, formatLabel, parseLabel } from "./labels.ts";
 import type { Transaction } from "./ledger.ts";
@@ -7,15 +8,15 @@ import { LIMITS } from "./limits.ts";
 import { snapshotId } from "./merkle/index.ts";
 import type { Bump, ChangeSummary, Environment, Label, Labelling, Revision, RevisionAction, RevisionRef, Snapshot } from "./model.ts";
 import { quoted } from "./names.ts";
-import type { JsonObject } from "./ports.ts";
+import type { Hash, JsonObject } from "./ports.ts";
 
 /** The version of a new revision: a label that exists already, or a new one. */
 export type VersionChoice = { readonly link: string } | { readonly create: string };
 
 export interface RevisionDraft {
   /** The head before, with whatever else of it changes; `revision` 0 for a new environment. */
-  readonly head: Omit<Environment, "version" | "labelled_at" | "updated_at" | "updated_by"> &
-    ({ readonly version: string; readonly labelled_at: number | null } | { readonly version: null });
+  readonly head: Omit<Environment, "version" | "labelled_at" | "platform_since" | "updated_at" | "updated_by"> &
+    ({ readonly version: string; readonly labelled_at: number | null; readonly platform_since: string } | { readonly version: null });
   readonly snapshot: Snapshot;
   readonly action: RevisionAction;
   readonly version: VersionChoice;
@@ -43,6 +44,7 @@ export async function appendRevision(tx: Transaction, draft: RevisionDraft): Pro
     revision: number,
     version,
     labelled_at: "create" in draft.version ? number : draft.head.version === version ? draft.head.labelled_at : null,
+    platform_since: draft.head.version !== null && draft.head.platform === draft.snapshot.platform ? draft.head.platform_since : tx.now,
     updated_at: tx.now,
     updated_by: tx.caller.actor,
   };
@@ -63,7 +65,10 @@ export async function appendRevision(tx: Transaction, draft: RevisionDraft): Pro
     ...(draft.source_version && { source_version: draft.source_version }),
     lineage: draft.lineage,
   };
-  if (draft.head.version !== null) leaveLabel(tx, draft.head, version);
+  if (draft.head.version !== null) {
+    leaveLabel(tx, draft.head, version);
+    if (draft.head.platform !== draft.snapshot.platform) await endStay(tx, draft.head);
+  }
   if ("create" in draft.version) {
     const label: Label = { version, platform: draft.snapshot.platform, env, revision: number, created_at: tx.now };
     tx.put(keys.label(version), label);
@@ -99,6 +104,20 @@ function leaveLabel(tx: Transaction, head: Pick<Environment, "env" | "version" |
   if (head.labelled_at !== revision) tx.put(keys.link(env, left), { revision });
   if (major !== nextMajor) tx.put(keys.series(env, `${major}`), { revision });
   if (major !== nextMajor || minor !== nextMinor) tx.put(keys.series(env, `${major}.${minor}`), { revision });
+}
+
+/** Keeps the longest stay of each platform, so that soaking counts completed stays without reading the history. */
+async function endStay(tx: Transaction, { env, platform, platform_since }: Pick<Environment, "env" | "platform" | "platform_since">): Promise<void> {
+  const known = await tx.get<{ longest_ms: number }>(keys.stay(env, platform));
+  const stayed = Date.parse(tx.now) - Date.parse(platform_since);
+  tx.put(keys.stay(env, platform), { longest_ms: Math.max(stayed, known?.longest_ms ?? 0) });
+}
+
+/** Milliseconds of the longest stay of a platform in an environment, the present one included. */
+export async function longestStay(documents: Documents, head: Environment, platform: Hash, now: string): Promise<number> {
+  const [known] = await documents.getAll<{ longest_ms: number }>([keys.stay(head.env, platform)]);
+  const present = head.platform === platform ? Date.parse(now) - Date.parse(head.platform_since) : 0;
+  return Math.max(present, known?.longest_ms ?? 0);
 }
 
 /**

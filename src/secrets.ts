@@ -114,9 +114,17 @@ export class Secrets {
     await this.#ledger.write(project, caller, async (tx) => tx.delete(keys.intent(id)));
   }
 
+  /** Gives up entries that were bound but will never be used: the sweeper removes them from the vault. */
+  release(tx: Transaction, env: string, references: readonly Json[]): void {
+    if (references.length === 0) return;
+    const entries = references.map((reference) => vaultPath(reference).slice(env.length + 1));
+    for (const reference of references) tx.delete(factsKey(reference));
+    tx.put(keys.intent(randomBytes(12).toString("hex")), { env, entries, at: tx.now, abandoned: true } satisfies Intent);
+  }
+
   /** The sweeper's part: removes the intents of a project that are older than `before` (ISO time). */
   async sweep(caller: Caller, project: string, intents: readonly { id: string; intent: Intent }[], before: string): Promise<number> {
-    const old = intents.filter(({ intent }) => intent.at < before);
+    const old = intents.filter(({ intent }) => intent.abandoned || intent.at < before);
     for (const { id } of old) await this.#discard(caller, project, id);
     return old.length;
   }

@@ -132,7 +132,7 @@ function result(status: WriteResult["status"], project: string, head: Environmen
 }
 
 /** A removed component or a new required key breaks who depends on the platform; everything else adds to it. */
-async function bumpOf(maps: Maps, changes: readonly EntryChange[]): Promise<Bump> {
+export async function bumpOf(maps: Maps, changes: readonly EntryChange[]): Promise<Bump> {
   if (changes.some(isRemoved)) return "major";
   return (await newlyRequired(maps, changes)).length > 0 ? "major" : "minor";
 }
@@ -163,7 +163,7 @@ function flatten(state: PlatformState): Map<string, Json> {
   return components;
 }
 
-function checkNewComponent(name: string, value: Json): void {
+export function checkNewComponent(name: string, value: Json): void {
   checkComponent(name);
   if (name.startsWith(REQUIRES)) parseRequirement(name.slice(REQUIRES.length), value);
   if (Buffer.byteLength(canonicalJson(value)) <= LIMITS.componentBytes) return;

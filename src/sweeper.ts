@@ -5,7 +5,7 @@ import type { Store } from "./ports.ts";
 import type { Intent, Secrets } from "./secrets.ts";
 
 /** Who acts where nobody asked: what audit records of the engine's own work name. */
-export const ENGINE: Caller = { actor: "engine", requestId: "sweep", mayReveal: () => false };
+export const ENGINE: Caller = { actor: "engine", requestId: "sweep", mayReveal: () => false, mayForce: () => false, mayApprove: false };
 
 /** Takes away what crashed writers left behind. Every step may be repeated, and may run beside any writer. */
 export class Sweeper {

@@ -1,0 +1,287 @@
+import { createHash } from "node:crypto";
+import { diffFromPrevious, type SnapshotChanges } from "./changes.ts";
+import { type Facts, type Relation, runChecks } from "./checks.ts";
+import { AppError } from "./errors.ts";
+import { disabled } from "./flags.ts";
+import { freezeAt } from "./freeze.ts";
+import { type Documents, findRevision, readableHead, revisionOfVersion, writableHead } from "./heads.ts";
+import { LIMITS } from "./limits.ts";
+import { type ComponentConflict, mergePlatforms, parseResolutions } from "./merge.ts";
+import { canonicalJson, type EntryChange } from "./merkle/index.ts";
+import type { CheckName, CheckResult, DiffFromPrevious, Environment, Revision, VariableInput } from "./model.ts";
+import { quoted } from "./names.ts";
+import { policyFor, policyOf } from "./policy.ts";
+import type { Hash, Json, JsonObject } from "./ports.ts";
+import { mergeBase, relate } from "./relation.ts";
+import { newlyRequired, requirementsOf, unbound } from "./requirements.ts";
+import { longestStay } from "./revisions.ts";
+import { factsKey, type SecretFacts } from "./secrets.ts";
+import { danglingReferences, isSelective, select } from "./selection.ts";
+import type { EditableMaps, Maps } from "./snapshots.ts";
+import { checkNewComponent } from "./state.ts";
+import { staysSecret } from "./variables.ts";
+
+/** What a promotion is asked to do: everything that its plan depends on. */
+export interface PromotionOrder {
+  readonly project: string;
+  readonly source: string;
+  readonly target: string;
+  /** An older version of the source, or a prefix of one; its head where left out. */
+  readonly version?: string | undefined;
+  readonly strategy?: "replace" | "merge" | undefined;
+  /** How components in conflict are settled: "ours" is the target's, "theirs" the source's, anything else a body. */
+  readonly resolve?: JsonObject | undefined;
+  readonly only?: readonly string[] | undefined;
+  readonly except?: readonly string[] | undefined;
+  /** Flags and vars whose source definitions travel along. */
+  readonly flags?: readonly string[] | undefined;
+  readonly vars?: readonly string[] | undefined;
+  /** Bound in the target along with the promotion. */
+  readonly env_variables?: Readonly<Record<string, VariableInput>> | undefined;
+}
+
+/** The request's variables, sorted; secrets as references, or as `null` where the vault has not been written yet. */
+export interface BoundVariables {
+  readonly vars: ReadonlyMap<string, string>;
+  readonly references: ReadonlyMap<string, Json>;
+  /** A keyed fingerprint of what the request gave: part of the plan's id. */
+  readonly fingerprint: string | null;
+}
+
+/** What is known of the moment and of who asks: never part of a plan's id. */
+export interface PlanContext {
+  readonly now: string;
+  readonly automatic: boolean;
+  readonly approvedBy: readonly string[];
+  /** Checks to skip where the policy lets an admin skip them. */
+  readonly force: Force | null;
+}
+
+export interface Force {
+  /** `null`: all that may be skipped. */
+  readonly checks: readonly CheckName[] | null;
+  readonly by: string;
+  readonly reason: string;
+}
+
+/** What a promotion would do, and what stands in its way. */
+export interface Plan {
+  readonly plan_id: string;
+  readonly version: string;
+  readonly source: { readonly env: string; readonly revision: number };
+  readonly target: { readonly env: string; readonly revision: number };
+  readonly relation: Relation;
+  readonly checks: readonly CheckResult[];
+  /** Whether it would be applied: no check failed. */
+  readonly applicable: boolean;
+  readonly diff_from_previous: DiffFromPrevious;
+  readonly conflicts: readonly ComponentConflict[];
+  readonly warnings: readonly string[];
+}
+
+/** `full` carries the source's platform as it is; the others make one of their own, under a label of its own. */
+export type PromotionKind = "full" | "selective" | "merged";
+
+export interface PreparedPlan {
+  readonly plan: Plan;
+  readonly kind: PromotionKind;
+  readonly source: Revision;
+  readonly target: Environment;
+  readonly targetRevision: Revision;
+  readonly platform: Hash;
+  readonly config: Hash;
+  readonly changes: SnapshotChanges;
+}
+
+/** Gathers the facts and makes the plan. Reads only: what `maps` computes stays in it, or in its transaction. */
+export async function preparePlan(documents: Documents, maps: EditableMaps, order: PromotionOrder, variables: BoundVariables, context: PlanContext): Promise<PreparedPlan> {
+  const { source, sourceHead, target } = await findSides(documents, order, context.now);
+  const targetRevision = await findRevision(documents, target, target.revision);
+  const { policy, revision: policyRevision } = await policyOf(documents);
+  const base = source.platform === target.platform ? null : await mergeBase(documents, source, targetRevision);
+  const relation = relate(source, targetRevision, base);
+  const outcome = await platformOutcome(maps, order, { source, target, base, relation });
+  const { root: config, changes: configChanges } = await maps.edit(target.config, await configEdits(maps, order, source, target, variables));
+  const changes = { platform: await maps.diff(target.platform, outcome.platform), config: configChanges };
+  const requirements = await requirementsOf(maps, outcome.platform);
+  const targetPolicy = policyFor(policy, target.env, target.type);
+  const facts: Facts = {
+    project: order.project,
+    source,
+    target,
+    policy,
+    targetPolicy,
+    automatic: context.automatic,
+    relation,
+    base: base && { env: base.env, revision: base.revision },
+    lost: outcome.kind === "merged" || relation === "source_ahead" ? [] : await lostChanges(maps, base, target, changes.platform),
+    strategy: order.strategy ?? null,
+    conflicts: outcome.conflicts,
+    requirements,
+    unbound: await unbound(maps, requirements, config),
+    copiedSecrets: await copiedSecrets(documents, maps, config),
+    freeze: freezeAt(targetPolicy.freeze, new Date(context.now)),
+    soakedMs: targetPolicy.soak === undefined ? 0 : await longestStay(documents, sourceHead, source.platform, context.now),
+    approvedBy: context.approvedBy,
+  };
+  const checks = forced(runChecks(facts), targetPolicy.forceable, context.force);
+  const required = await newlyRequired(maps, changes.platform);
+  const plan: Plan = {
+    plan_id: planId(order, source, target, policyRevision, variables.fingerprint),
+    version: source.version,
+    source: { env: source.env, revision: source.revision },
+    target: { env: target.env, revision: target.revision },
+    relation,
+    checks,
+    applicable: !checks.some(({ status }) => status === "failed"),
+    diff_from_previous: diffFromPrevious(changes, required.filter(({ kind }) => kind !== "flag").map(({ name }) => name)),
+    conflicts: outcome.conflicts,
+    warnings: outcome.kind === "selective" ? await danglingReferences(maps, changes.platform, outcome.platform, source.platform, config) : [],
+  };
+  return { plan, kind: outcome.kind, source, target, targetRevision, platform: outcome.platform, config, changes };
+}
+
+export async function findSides(documents: Documents, order: PromotionOrder, now: string): Promise<{ source: Revision; sourceHead: Environment; target: Environment }> {
+  const sourceHead = await readableHead(documents, order.source, async () => now);
+  const target = await writableHead(documents, order.target, now);
+  const number = order.version === undefined ? sourceHead.revision : await revisionOfVersion(documents, sourceHead, order.version);
+  return { source: await findRevision(documents, sourceHead, number), sourceHead, target };
+}
+
+interface Outcome {
+  readonly platform: Hash;
+  readonly kind: PromotionKind;
+  readonly conflicts: readonly ComponentConflict[];
+}
+
+interface Sides {
+  readonly source: Revision;
+  readonly target: Environment;
+  readonly base: Revision | null;
+  readonly relation: Relation;
+}
+
+/** The platform that the target would have. With conflicts that is the target's own: nothing will be applied. */
+async function platformOutcome(maps: EditableMaps, order: PromotionOrder, sides: Sides): Promise<Outcome> {
+  const { source, target } = sides;
+  if (order.strategy === "merge") return mergedOutcome(maps, order, sides);
+  if (!isSelective(order)) return { platform: source.platform, kind: "full", conflicts: [] };
+  const changes = await maps.diff(target.platform, source.platform);
+  const chosen = await select(maps, [source.platform, target.platform], changes, order);
+  if (chosen.length === changes.length) return { platform: source.platform, kind: "full", conflicts: [] };
+  const values = await maps.values(chosen.map(({ right }) => right));
+  const { root } = await maps.edit(target.platform, new Map(chosen.map(({ key }, index) => [key, values[index]])));
+  return { platform: root, kind: "selective", conflicts: [] };
+}
+
+async function mergedOutcome(maps: EditableMaps, order: PromotionOrder, { source, target, base, relation }: Sides): Promise<Outcome> {
+  const resolutions = parseResolutions(order.resolve ?? {});
+  if (relation === "identical" || relation === "source_ahead") {
+    refuseUnused([...resolutions.keys()]);
+    return { platform: source.platform, kind: "full", conflicts: [] };
+  }
+  if (base === null) {
+    throw new AppError("unrelated_histories", {
+      reason: `${quoted(source.env)} and ${quoted(target.env)} have no common ancestor, so there is nothing to merge against.`,
+      fix: 'Use "strategy":"replace" once; from then on they have one.',
+    });
+  }
+  const merge = await mergePlatforms(maps, { base: base.platform, ours: target.platform, theirs: source.platform }, resolutions);
+  refuseUnused(merge.unusedResolutions);
+  if (merge.conflicts.length > 0) return { platform: target.platform, kind: "merged", conflicts: merge.conflicts };
+  // Two valid bodies may merge to one that is not.
+  for (const name of [...merge.merged, ...merge.resolved]) {
+    const body = merge.edits.get(name);
+    if (body !== undefined) checkNewComponent(name, body);
+  }
+  const { root } = await maps.edit(target.platform, merge.edits);
+  return { platform: root, kind: root === source.platform ? "full" : "merged", conflicts: [] };
+}
+
+function refuseUnused(names: readonly string[]): void {
+  if (names.length === 0) return;
+  throw new AppError("invalid_request", {
+    reason: `There is no conflict to resolve in ${names.slice(0, 10).map(quoted).join(", ")}.`,
+    fix: "Give resolutions for the components that the plan's `conflicts` name, and no others.",
+  });
+}
+
+/** What the target changed on its own and would lose. A change that the source made alike is not lost. */
+async function lostChanges(maps: Maps, base: Revision | null, target: Environment, changes: readonly EntryChange[]): Promise<string[]> {
+  if (base === null) return changes.filter(({ left }) => left !== null).map(({ key }) => key);
+  const own = new Set((await maps.diff(base.platform, target.platform)).map(({ key }) => key));
+  return changes.filter(({ key }) => own.has(key)).map(({ key }) => key);
+}
+
+/**
+ * The target keeps its config. Flags that it lacks come switched off with a whole platform; named flags and vars come as
+ * the source has them; the request's variables are bound.
+ */
+async function configEdits(maps: Maps, order: PromotionOrder, source: Revision, target: Environment, { vars, references }: BoundVariables): Promise<ReadonlyMap<string, Json | undefined>> {
+  const whole = !isSelective(order);
+  const lacking = whole ? (await maps.diff(target.config, source.config, { prefix: "flags/" })).filter(({ left }) => left === null) : [];
+  const definitions = await maps.values(lacking.map(({ right }) => right));
+  return new Map<string, Json | undefined>([
+    ...lacking.map(({ key }, index) => [key, disabled(definitions[index] ?? null)] as const),
+    ...(await carried(maps, source, "flags/", order.flags ?? [])),
+    ...(await carried(maps, source, "vars/", await notSecret(maps, target, order.vars ?? []))),
+    ...[...vars].map(([name, value]) => [`vars/${name}`, value] as const),
+    // What becomes a secret is no var any more.
+    ...[...references.keys()].map((key) => [`vars/${key.slice("secrets/".length)}`, undefined] as const),
+    ...references,
+  ]);
+}
+
+async function carried(maps: Maps, source: Revision, prefix: "flags/" | "vars/", names: readonly string[]): Promise<[string, Json][]> {
+  const values = await maps.lookup(source.config, names.map((name) => prefix + name));
+  return names.map((name, index) => {
+    const value = values[index];
+    if (value !== undefined) return [prefix + name, value];
+    throw new AppError("key_not_found", {
+      reason: `${quoted(source.env)} has no ${prefix.slice(0, -2)} ${quoted(name)} to carry.`,
+      fix: `GET …/${source.env}/config lists what it has.`,
+    });
+  });
+}
+
+async function notSecret(maps: Maps, target: Environment, names: readonly string[]): Promise<readonly string[]> {
+  const secret = await maps.has(target.config, names.map((name) => `secrets/${name}`));
+  const offender = names.find((_, index) => secret[index]);
+  if (offender !== undefined) throw staysSecret(offender);
+  return names;
+}
+
+async function copiedSecrets(documents: Documents, maps: Maps, config: Hash): Promise<string[]> {
+  const entries = await maps.entries(config, { prefix: "secrets/", limit: LIMITS.configEntries });
+  const bound = entries.filter(({ value }) => value !== null);
+  const facts = await documents.getAll<SecretFacts>(bound.map(({ value }) => factsKey(value)));
+  return bound.filter((_, index) => (facts[index]?.copied_from ?? null) !== null).map(({ key }) => key.slice("secrets/".length));
+}
+
+/** A failed check that the policy calls forceable, and that the force covers, becomes a warning that says who skipped it. */
+function forced(checks: readonly CheckResult[], forceable: readonly CheckName[], force: Force | null): CheckResult[] {
+  if (force === null) return [...checks];
+  const covers = (name: CheckName) => forceable.includes(name) && (force.checks === null || force.checks.includes(name));
+  return checks.map((check) =>
+    check.status === "failed" && covers(check.name)
+      ? { ...check, status: "warning", reason: `${check.reason} Skipped by ${force.by}: ${force.reason}.`, details: { ...check.details, forced: true } }
+      : check,
+  );
+}
+
+/**
+ * Names what was planned: both sides, the policy and the order, its values by keyed hash. Neither time nor outcomes are
+ * part of it: applying evaluates the checks again.
+ */
+function planId(order: PromotionOrder, source: Revision, target: Environment, policyRevision: number, fingerprint: string | null): string {
+  const { project, source: _, target: __, version: ___, env_variables: ____, ...choices } = order;
+  const covered = {
+    project,
+    source: [source.env, source.revision, source.snapshot],
+    target: [target.env, target.revision],
+    policy: policyRevision,
+    env_variables: fingerprint,
+    ...(JSON.parse(JSON.stringify(choices)) as JsonObject),
+  };
+  return createHash("sha256").update("env-plan\0").update(canonicalJson(covered)).digest("hex").slice(0, 40);
+}
