@@ -1,11 +1,12 @@
 import { AppError } from "./errors.ts";
 import { documentsOf } from "./heads.ts";
-import { keys } from "./keys.ts";
+import { isObject } from "./json.ts";
+import { auditSeq, keys } from "./keys.ts";
 import { AUDIT_ORIGIN, auditHash, type Project, projectNotFound } from "./ledger.ts";
 import { LIMITS } from "./limits.ts";
 import type { AuditRecord, Page, PageRequest } from "./model.ts";
 import { checkProject, quoted } from "./names.ts";
-import type { Store } from "./ports.ts";
+import type { Json, Store } from "./ports.ts";
 import { cursorNumber } from "./versions.ts";
 
 export interface AuditFilter {
@@ -38,9 +39,12 @@ export class Audit {
     const items: AuditRecord[] = [];
     for (let looked = 0; looked < LIMITS.listEntries && items.length < limit && before > 1; ) {
       const range = { prefix: keys.auditPrefix, before: keys.audit(before), limit: Math.min(limit * 2, LIMITS.listEntries), reverse: true };
-      for (const { value } of await this.#store.list(project, range)) {
+      const entries = await this.#store.list(project, range);
+      // Records that somebody took away are what `verify` is for; the list ends where they end.
+      if (entries.length === 0) before = 1;
+      for (const { key, value } of entries) {
         const record = value as unknown as AuditRecord;
-        before = record.seq;
+        before = auditSeq(key);
         looked++;
         if (matches(record, filter)) items.push(record);
         if (items.length === limit) break;
@@ -62,6 +66,7 @@ export class Audit {
     const broken = (reason: string): AuditVerification => ({ valid: false, records: audit.seq, head, broken_at: seq, reason });
     for await (const record of this.#records(project, audit.seq)) {
       seq++;
+      if (!isObject(record as unknown as Json)) return broken(`record ${seq} was altered`);
       const { hash, ...body } = record;
       if (record.seq !== seq) return broken(`record ${seq} is missing`);
       if (record.prev_hash !== previous) return broken(`record ${seq} does not follow the one before it`);
@@ -85,10 +90,9 @@ export class Audit {
       const range = { prefix: keys.auditPrefix, from: keys.audit(from), before: keys.audit(last + 1), limit: 1_000 };
       const entries = await this.#store.list(project, range);
       if (entries.length === 0) return;
-      for (const { value } of entries) {
-        const record = value as unknown as AuditRecord;
-        from = record.seq + 1;
-        yield record;
+      for (const { key, value } of entries) {
+        from = auditSeq(key) + 1;
+        yield value as unknown as AuditRecord;
       }
     }
   }

@@ -26,7 +26,7 @@ export interface ActiveState {
   readonly version: string;
   readonly revision: number;
   readonly snapshot: string;
-  /** `sha256:` over the snapshot's id, version and revision: what the planner compares with what it deployed. */
+  /** `sha256:<snapshot>`: the same content has the same checksum, whatever its version and revision. */
   readonly checksum: string;
   readonly status: SyncStatus;
   readonly url: string;
@@ -57,7 +57,7 @@ export class Deployments {
       version: shown.version,
       revision: shown.revision,
       snapshot,
-      checksum: `sha256:${createHash("sha256").update(`${snapshot} ${shown.version} ${shown.revision}`).digest("hex")}`,
+      checksum: `sha256:${snapshot}`,
       status: syncStatus(head),
       url: head.deployed?.url ?? head.url,
       state_url: `${path}/state?at=${shown.revision}`,

@@ -1,8 +1,11 @@
 import { pathToFileURL } from "node:url";
 import { type Logger, pino } from "pino";
+import packageFile from "../package.json" with { type: "json" };
 import { createDomain } from "./domain.ts";
 import { AppError } from "./errors.ts";
+import type { DependencyStatus } from "./http/routes/operations.ts";
 import { createServer, type EngineServer } from "./http/server.ts";
+import { SYSTEM_PARTITION } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
 import type { Store } from "./ports.ts";
 import { rootToken } from "./root-token.ts";
@@ -44,7 +47,8 @@ async function open(settings: Settings, logger: Logger) {
     const root = settings.auth === "on" ? await rootToken(store, settings.adminToken) : null;
     if (root?.made) announce(root.made);
     const { createApp } = await import("./http/app.ts");
-    const app = createApp({ domain, settings, logger, rootTokenDigest: root?.digest ?? null, readiness: () => readiness(store) });
+    const { version } = packageFile;
+    const app = createApp({ domain, settings, logger, version, rootTokenDigest: root?.digest ?? null, readiness: () => readiness(store) });
     domain.sweeper.start();
     return {
       app,
@@ -72,12 +76,18 @@ function announce(token: string): void {
   );
 }
 
-async function readiness(store: Store) {
+/** The built-in vault lives in the store: what holds for one holds for the other. */
+async function readiness(store: Store): Promise<Record<"store" | "vault", DependencyStatus>> {
+  const status = await storeStatus(store);
+  return { store: status, vault: status };
+}
+
+async function storeStatus(store: Store): Promise<DependencyStatus> {
   try {
-    await store.revision(["_system"]);
-    return { store: { status: "ok" as const } };
+    await store.revision([SYSTEM_PARTITION]);
+    return { status: "ok" };
   } catch (error) {
-    return { store: { status: "down" as const, reason: error instanceof AppError ? error.message : "unexpected error" } };
+    return { status: "down", reason: error instanceof AppError ? error.message : "unexpected error" };
   }
 }
 

@@ -189,8 +189,12 @@ function followersIn(side: Elements, other: Elements): ReadonlyMap<ElementKey | 
   let run: ElementKey[] = [];
   const followers = new Map<ElementKey | null, readonly ElementKey[]>([[null, run]]);
   for (const id of side.keys()) {
-    if (!other.has(id)) run.push(id);
-    else followers.set(id, (run = []));
+    if (!other.has(id)) {
+      run.push(id);
+      continue;
+    }
+    run = [];
+    followers.set(id, run);
   }
   return followers;
 }
@@ -222,8 +226,8 @@ class Identities {
   }
 
   #number(text: string): number {
-    let number = this.#numbers.get(text);
-    if (number === undefined) this.#numbers.set(text, (number = this.#numbers.size));
+    const number = this.#numbers.get(text) ?? this.#numbers.size;
+    this.#numbers.set(text, number);
     return number;
   }
 }

@@ -29,6 +29,11 @@ export const keys = {
   secret: (env: string, entry: string): Key => `secret/${env}/${entry}`,
 } as const;
 
+/** The sequence number of an audit record, by the key that it is stored under. */
+export function auditSeq(key: Key): number {
+  return Number(key.slice(keys.auditPrefix.length));
+}
+
 /** The documents of the `_system` partition. */
 export const SYSTEM_PARTITION = "_system";
 export const systemKeys = {

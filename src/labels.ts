@@ -41,10 +41,15 @@ export function formatLabel([major, minor, patch]: Semver): string {
   return `v${major}.${minor}.${patch}`;
 }
 
-/** The nth candidate for a new label after `base`, counting from 1: bumping once is the first, twice the second. */
-export function bumped(base: Semver, bump: Bump, times: number): Semver {
+/** The greatest number that a label holds: nine digits, as `EXACT` reads them. */
+const GREATEST = 999_999_999;
+
+/**
+ * The nth candidate for a new label after `base`, counting from 1: bumping once is the first, twice the second. `null`
+ * where its numbers would be too large for a label.
+ */
+export function bumped(base: Semver, bump: Bump, times: number): Semver | null {
   const [major, minor, patch] = base;
-  if (bump === "major") return [major + times, 0, 0];
-  if (bump === "minor") return [major, minor + times, 0];
-  return [major, minor, patch + times];
+  const next: Semver = bump === "major" ? [major + times, 0, 0] : bump === "minor" ? [major, minor + times, 0] : [major, minor, patch + times];
+  return Math.max(...next) > GREATEST ? null : next;
 }

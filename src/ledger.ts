@@ -78,14 +78,24 @@ export class Ledger {
     const queue = this.#queues.get(project) ?? [];
     while (queue.length > 0) {
       const batch = queue.splice(0, LIMITS.batchWriters);
-      try {
-        const left = await this.#commitBatch(project, batch);
-        queue.unshift(...left);
-      } catch (error) {
-        for (const task of batch) task.reject(error);
-      }
+      queue.unshift(...(await this.#settle(project, batch)));
     }
     this.#queues.delete(project);
+  }
+
+  /** Answers writers, each with its own outcome, and returns those that have to wait for the next commit. */
+  async #settle(project: string, batch: readonly Task[]): Promise<readonly Task[]> {
+    try {
+      return await this.#commitBatch(project, batch);
+    } catch (error) {
+      if (batch.length > 1 && isRefusedContent(error)) {
+        // What one of them wrote cannot be stored: each goes alone, so that the others do not suffer from it.
+        for (const task of batch) await this.#settle(project, [task]);
+      } else {
+        for (const task of batch) task.reject(error);
+      }
+      return [];
+    }
   }
 
   /** Commits as many of the writers as one commit holds and returns the rest. */
@@ -135,6 +145,11 @@ export class Ledger {
     const [found] = await this.#store.get(project, [keys.audit(record.seq)]);
     return (found?.value as AuditRecord | undefined)?.hash === record.hash;
   }
+}
+
+/** Nothing was written, because of what the commit holds and not because of the store's condition. */
+function isRefusedContent(error: unknown): boolean {
+  return error instanceof AppError && (error.code === "too_large" || error.code === "invalid_request");
 }
 
 async function runTask(task: Task, view: View): Promise<Outcome> {

@@ -37,6 +37,12 @@ export function commonAncestors(left: Lineage, right: Lineage): readonly Revisio
   return found;
 }
 
+/** Whether a revision with the lineage `one` is `ancestor` or descends from it. */
+export function descendsFrom(one: Lineage, ancestor: Lineage): boolean {
+  const [line, revision] = ancestor.at(-1) ?? [];
+  return revision !== undefined && one.some(([name, reached]) => name === line && reached >= revision);
+}
+
 function lineName({ env, revision }: RevisionRef): string {
   return `${env}~${revision}`;
 }

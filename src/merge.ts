@@ -75,7 +75,11 @@ const BATCH = 64;
  *     const { edits, conflicts } = await mergePlatforms(maps, { base, ours: target.platform, theirs: source.platform });
  *     if (conflicts.length === 0) await maps.edit(target.platform, edits);
  */
-export async function mergePlatforms(maps: Maps, sides: MergeSides, resolve: ReadonlyMap<string, Resolution> = new Map()): Promise<PlatformMerge> {
+export async function mergePlatforms(
+  maps: Maps,
+  sides: MergeSides,
+  resolve: ReadonlyMap<string, Resolution> = new Map(),
+): Promise<PlatformMerge> {
   const [our, their] = await Promise.all([maps.diff(sides.base, sides.ours), maps.diff(sides.base, sides.theirs)]);
   const ourChanges = new Map(our.map((change) => [change.key, change]));
   const alone = their.filter(({ key }) => !ourChanges.has(key));
@@ -132,7 +136,7 @@ function sameRef(left: ValueRef | null, right: ValueRef | null): boolean {
 async function load(maps: Maps, contested: readonly Contested<ValueRef | null>[]): Promise<Contested<Json | undefined>[]> {
   const bodies = await maps.values(contested.flatMap(({ base, ours, theirs }) => [base, ours, theirs]));
   return contested.map(({ component }, index) => {
-    const [base, ours, theirs] = bodies.slice(3 * index);
+    const [base, ours, theirs] = bodies.slice(3 * index, 3 * index + 3);
     return { component, base, ours, theirs };
   });
 }
@@ -152,7 +156,7 @@ class Outcome {
   }
 
   settle(contested: Contested<Json | undefined>): void {
-    const { component, ours, theirs } = contested;
+    const { component, theirs } = contested;
     const { merged, conflicts } = mergeBodies(contested);
     const resolution = this.#resolve.get(component);
     if (conflicts.length === 0) {

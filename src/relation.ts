@@ -1,7 +1,7 @@
 import type { Relation } from "./checks.ts";
 import type { Documents } from "./heads.ts";
 import { keys } from "./keys.ts";
-import { commonAncestors } from "./lineage.ts";
+import { commonAncestors, descendsFrom } from "./lineage.ts";
 import { EMPTY_ROOT } from "./merkle/index.ts";
 import type { Revision } from "./model.ts";
 
@@ -10,10 +10,12 @@ export async function mergeBase(documents: Documents, left: Revision, right: Rev
   const candidates = commonAncestors(left.lineage, right.lineage);
   const found = await documents.getAll<Revision>(candidates.map(({ env, revision }) => keys.revision(env, revision)));
   const known = found.filter((revision) => revision !== null);
-  return known.reduce<Revision | null>((newest, one) => (newest === null || isNewer(one, newest) ? one : newest), null);
+  // By descent first: many revisions may share one millisecond.
+  const last = known.filter((one) => !known.some((other) => other !== one && descendsFrom(other.lineage, one.lineage)));
+  return last.reduce<Revision | null>((newest, one) => (newest === null || isNewer(one, newest) ? one : newest), null);
 }
 
-/** Two revisions of one millisecond: the later of one environment wins, and otherwise the choice is at least stable. */
+/** Of two revisions that do not descend from one another: the later in time, and of one millisecond always the same. */
 function isNewer(one: Revision, other: Revision): boolean {
   if (one.timestamp !== other.timestamp) return one.timestamp > other.timestamp;
   return one.env === other.env ? one.revision > other.revision : one.env > other.env;

@@ -1,4 +1,5 @@
 import { AppError } from "./errors.ts";
+import { flagDefinition } from "./flags.ts";
 import { isObject } from "./json.ts";
 import { LIMITS } from "./limits.ts";
 import type { EntryChange } from "./merkle/index.ts";
@@ -19,7 +20,7 @@ export const REQUIRES = "requires/";
 /** Where a requirement of each kind is bound. */
 const BOUND_AT = { var: "vars/", secret: "secrets/", flag: "flags/" } as const;
 
-/** @throws invalid_name, invalid_request */
+/** @throws invalid_name, invalid_request, invalid_flag */
 export function parseRequirement(name: string, value: Json): Requirement {
   const kind = isObject(value) ? value["kind"] : undefined;
   if (!isObject(value) || (kind !== "var" && kind !== "secret" && kind !== "flag")) {
@@ -33,6 +34,13 @@ export function parseRequirement(name: string, value: Json): Requirement {
     throw new AppError("invalid_request", {
       reason: `The required secret ${quoted(name)} has a default: platform state holds no secret.`,
       fix: "Remove `default`, and set the secret in each environment.",
+    });
+  }
+  if (kind === "flag" && value["default"] !== undefined) flagDefinition(name, value["default"]);
+  if (kind === "var" && !["undefined", "string", "number", "boolean"].includes(typeof value["default"])) {
+    throw new AppError("invalid_request", {
+      reason: `The default of the required var ${quoted(name)} is not a text.`,
+      fix: 'Send it as a JSON string, for example "default":"10".',
     });
   }
   const description = value["description"];
@@ -72,8 +80,9 @@ export async function newlyRequired(maps: Maps, changes: readonly EntryChange[])
   return touched.flatMap(({ key }, index) => {
     const name = key.slice(REQUIRES.length);
     const now = parseRequirement(name, after[index] ?? null);
-    const old = before[index];
-    const demandedBefore = old !== undefined && parseRequirement(name, old).default === undefined;
+    const old = before[index] === undefined ? null : parseRequirement(name, before[index]);
+    // Of another kind it is another key: what bound it before binds it no more.
+    const demandedBefore = old !== null && old.kind === now.kind && old.default === undefined;
     return now.default === undefined && !demandedBefore ? [now] : [];
   });
 }

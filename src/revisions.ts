@@ -136,7 +136,9 @@ export async function newLabel(tx: Transaction, base: string, bump: Bump, asked:
   }
   const start = parseLabel(base);
   for (let from = 1, step = 8; from < LIMITS.labelCandidates; from += step, step = Math.min(step * 2, LIMITS.getKeys)) {
-    const candidates = Array.from({ length: step }, (_, index) => formatLabel(bumped(start, asked.bump ?? bump, from + index)));
+    const numbers = Array.from({ length: step }, (_, index) => bumped(start, asked.bump ?? bump, from + index));
+    const candidates = numbers.filter((label) => label !== null).map(formatLabel);
+    if (candidates.length === 0) break;
     const taken = await tx.peek(candidates.map(keys.label));
     const free = candidates.find((_, index) => !taken[index]);
     if (free !== undefined) return free;

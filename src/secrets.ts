@@ -65,18 +65,20 @@ export class Secrets {
     await this.#ledger.write(project, caller, async (tx) => {
       tx.put(keys.intent(intent), { env, entries: staged.map(({ entry }) => entryName(entry)), at: tx.now } satisfies Intent);
     });
-    const discard = () => this.#discard(caller, project, intent);
-    try {
-      const facts = await Promise.all(staged.map((item) => this.#keep(item)));
-      return {
-        references: new Map(staged.map(({ entry }) => [`secrets/${entry.name}`, referenceTo(entry)])),
-        bind: (tx) => bindStaged(tx, intent, facts),
-        discard,
-      };
-    } catch (error) {
+    const discard = () => this.#takeBack(caller, project, intent, staged.map(({ entry }) => entry));
+    // All writes must have ended before any is taken back: one that ended later would outlive its intent.
+    const kept = await Promise.allSettled(staged.map((item) => this.#keep(item)));
+    const failed = kept.find((outcome) => outcome.status === "rejected");
+    if (failed !== undefined) {
       await discard().catch(() => {}); // The sweeper does it later; what failed first is what the caller must hear.
-      throw error;
+      throw failed.reason;
     }
+    const facts = kept.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
+    return {
+      references: new Map(staged.map(({ entry }) => [`secrets/${entry.name}`, referenceTo(entry)])),
+      bind: (tx) => bindStaged(tx, intent, facts),
+      discard,
+    };
   }
 
   /** A keyed fingerprint of what a request carries, so that a plan can name it without holding it. */
@@ -101,17 +103,28 @@ export class Secrets {
 
   /**
    * Takes an intent and its vault entries away, unless its commit has happened meanwhile. The intent goes last, so that
-   * a crash in between leaves it to the next sweep.
+   * a crash in between leaves it to the next sweep. `false` where there is no such intent any more.
    */
-  async #discard(caller: Caller, project: string, id: string): Promise<void> {
+  async #discard(caller: Caller, project: string, id: string): Promise<boolean> {
     const intent = await this.#ledger.write(project, caller, async (tx) => {
       const found = await tx.get<Intent>(keys.intent(id));
       if (found !== null) tx.put(keys.intent(id), { ...found, abandoned: true } satisfies Intent);
       return found;
     });
-    if (intent === null) return;
+    if (intent === null) return false;
     await Promise.all(intent.entries.map((entry) => this.#vault.delete(parseEntry(project, `${intent.env}/${entry}`))));
     await this.#ledger.write(project, caller, async (tx) => tx.delete(keys.intent(id)));
+    return true;
+  }
+
+  /**
+   * Takes back what was staged. Where the intent is gone, either its commit happened, or the sweeper was faster, perhaps
+   * faster than the vault: then entries exist that nobody else knows of.
+   */
+  async #takeBack(caller: Caller, project: string, intent: string, entries: readonly SecretEntry[]): Promise<void> {
+    if (await this.#discard(caller, project, intent)) return;
+    const bound = await this.#ledger.write(project, caller, (tx) => tx.peek(entries.map((entry) => keys.secret(entry.env, entryName(entry)))));
+    await Promise.all(entries.filter((_, index) => !bound[index]).map((entry) => this.#vault.delete(entry)));
   }
 
   /** Gives up entries that were bound but will never be used: the sweeper removes them from the vault. */

@@ -38,11 +38,19 @@ export class Sweeper {
     const before = new Date((await this.#store.now()).getTime() - LIMITS.intentAgeMs).toISOString();
     let swept = 0;
     for await (const project of this.#projects()) {
-      const entries = await this.#store.list(project, { prefix: keys.intentPrefix, limit: LIMITS.pageItems });
-      const intents = entries.map(({ key, value }) => ({ id: key.slice(keys.intentPrefix.length), intent: value as unknown as Intent }));
-      swept += await this.#secrets.sweep(ENGINE, project, intents, before);
+      // What fails in one project must not keep the others waiting.
+      swept += await this.#sweepProject(project, before).catch((error: unknown) => {
+        this.#failed(error);
+        return 0;
+      });
     }
     return swept;
+  }
+
+  async #sweepProject(project: string, before: string): Promise<number> {
+    const entries = await this.#store.list(project, { prefix: keys.intentPrefix, limit: LIMITS.pageItems });
+    const intents = entries.map(({ key, value }) => ({ id: key.slice(keys.intentPrefix.length), intent: value as unknown as Intent }));
+    return this.#secrets.sweep(ENGINE, project, intents, before);
   }
 
   async *#projects(): AsyncGenerator<string> {

@@ -1,10 +1,11 @@
 import { diffFromPrevious, isRemoved, type SnapshotChanges, summary } from "./changes.ts";
 import { AppError } from "./errors.ts";
 import { type Documents, documentsOf, findHead, findRevision, resolveRevision, writableHead } from "./heads.ts";
-import { keys } from "./keys.ts";
+import { auditSeq, keys } from "./keys.ts";
 import { exactLabel } from "./labels.ts";
 import { type Ledger, type Project, projectNotFound } from "./ledger.ts";
 import { newLine } from "./lineage.ts";
+import { LIMITS } from "./limits.ts";
 import type { AuditRecord, Caller, DiffFromPrevious, Label, Page, PageRequest, Revision } from "./model.ts";
 import { checkProject, quoted } from "./names.ts";
 import type { Hash, Json, Store } from "./ports.ts";
@@ -67,7 +68,8 @@ export class Versions {
 
   /**
    * The project's versions, newest first: one entry for each label, from the revision that made it. They are found in
-   * the audit log, so that they need no list of their own; a cursor is the last sequence number looked at.
+   * the audit log, so that they need no list of their own; a cursor is the last sequence number looked at. A page looks at a bounded
+   * number of records, so that it may be short.
    */
   async versions(project: string, { limit, cursor }: PageRequest): Promise<Page<VersionEntry>> {
     checkProject(project);
@@ -76,11 +78,13 @@ export class Versions {
     if (!known) throw projectNotFound(project);
     let before = cursor === null ? known.audit.seq + 1 : cursorNumber(cursor);
     const made: AuditRecord[] = [];
-    while (made.length < limit && before > 1) {
+    for (let looked = 0; looked < LIMITS.listEntries && made.length < limit && before > 1; ) {
       const entries = await this.#store.list(project, { prefix: keys.auditPrefix, before: keys.audit(before), limit: limit * 2, reverse: true });
-      for (const { value } of entries) {
+      if (entries.length === 0) before = 1;
+      for (const { key, value } of entries) {
         const record = value as unknown as AuditRecord;
-        before = record.seq;
+        before = auditSeq(key);
+        looked++;
         if (record.details["new_version"] === true) made.push(record);
         if (made.length === limit) break;
       }

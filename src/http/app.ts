@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import express, { type Express, type RequestHandler } from "express";
 import type { Logger } from "pino";
 import type { Domain } from "../domain.ts";
-import type { Settings } from "../settings.ts";
+import { packageRoot, type Settings } from "../settings.ts";
 import { type Authenticate, rootTokenOnly, trustEveryone } from "./auth.ts";
 import { mountDocs } from "./docs.ts";
 import { errorHandler } from "./errors.ts";
@@ -18,15 +20,14 @@ export interface AppOptions {
   readonly logger: Logger;
   /** What the engine depends on, looked at now. */
   readonly readiness: () => Promise<Readiness>;
-  /** The package's version. */
-  readonly version: string;
-  /** The token that may do everything; needed where `settings.auth` is on. */
-  readonly rootToken: string | null;
+  /** SHA-256 of the token that may do everything; needed where `settings.auth` is on. */
+  readonly rootTokenDigest: Uint8Array | null;
 }
 
 /** The engine's HTTP side. Give it to a `node:http` server; see `server.ts`. */
-export function createApp({ domain, settings, logger, readiness, version, rootToken }: AppOptions): Express {
-  const authenticate = authenticator(settings.auth, rootToken);
+export function createApp({ domain, settings, logger, rootTokenDigest, readiness }: AppOptions): Express {
+  const authenticate = authenticator(settings.auth, rootTokenDigest);
+  const version = packageVersion();
   const document = lazy(() => openApiDocument([...apiRoutes, ...operations], version));
   const operations = operationRoutes({ version, readiness, document });
 
@@ -42,10 +43,15 @@ export function createApp({ domain, settings, logger, readiness, version, rootTo
   return app;
 }
 
-function authenticator(auth: Settings["auth"], rootToken: string | null): Authenticate {
+function authenticator(auth: Settings["auth"], rootTokenDigest: Uint8Array | null): Authenticate {
   if (auth === "off") return trustEveryone;
-  if (rootToken === null) throw new Error("with auth on, a root token is needed");
-  return rootTokenOnly(rootToken);
+  if (rootTokenDigest === null) throw new Error("with auth on, a root token is needed");
+  return rootTokenOnly(rootTokenDigest);
+}
+
+function packageVersion(): string {
+  const { version } = JSON.parse(readFileSync(join(packageRoot(), "package.json"), "utf8")) as { readonly version: string };
+  return version;
 }
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
@@ -65,7 +71,10 @@ function logged(logger: Logger): RequestHandler {
     response.once("close", () => {
       const route: unknown = request.route?.path;
       const milliseconds = Math.round(performance.now() - start);
-      logger.debug({ request_id: requestIdOf(response), method: request.method, route, status: response.statusCode, milliseconds }, "request");
+      logger.debug(
+        { request_id: requestIdOf(response), method: request.method, route, status: response.statusCode, milliseconds },
+        "request",
+      );
     });
     next();
   };

@@ -11,18 +11,18 @@ const BEARER = /^Bearer +([\x21-\x7e]+)$/i;
 /** For development on a loopback host: whoever gets here may do everything. */
 export const trustEveryone: Authenticate = (_request, requestId) => ({ actor: "local", requestId, mayReveal: () => true });
 
-/** One token that may do everything. */
-export function rootTokenOnly(rootToken: string): Authenticate {
-  const expected = digest(rootToken);
+/** One token that may do everything, known by its SHA-256 alone. */
+export function rootTokenOnly(rootTokenDigest: Uint8Array): Authenticate {
   return (request, requestId) => {
     // Digests are of one length, so that comparing tells neither length nor place of a difference.
-    if (!timingSafeEqual(digest(bearerToken(request)), expected)) throw new AppError("unauthorized", { reason: "The token is not valid." });
+    if (!timingSafeEqual(digest(bearerToken(request)), rootTokenDigest))
+      throw new AppError("unauthorized", { reason: "The token is not valid." });
     return { actor: "root", requestId, mayReveal: () => true };
   };
 }
 
 function bearerToken(request: IncomingMessage): string {
-  const [header, second] = request.headersDistinct["authorization"] ?? [];
+  const [header, second] = request.headersDistinct.authorization ?? [];
   if (header === undefined) throw new AppError("unauthorized", { reason: "The request has no Authorization header." });
   if (second !== undefined) throw new AppError("unauthorized", { reason: "The request has more than one Authorization header." });
   const token = BEARER.exec(header)?.[1];

@@ -85,7 +85,10 @@ export function failureOf(thrown: unknown, requestId: string): Failure {
 function asAppError(thrown: unknown): AppError {
   if (thrown instanceof AppError) return thrown;
   if (thrown instanceof URIError) {
-    return new AppError("invalid_request", { reason: "The path is not percent-encoded correctly.", fix: "Encode each part of the path as UTF-8." });
+    return new AppError("invalid_request", {
+      reason: "The path is not percent-encoded correctly.",
+      fix: "Encode each part of the path as UTF-8.",
+    });
   }
   return new AppError("internal_error", { cause: thrown });
 }
@@ -93,8 +96,8 @@ function asAppError(thrown: unknown): AppError {
 function headersOf(error: AppError): Record<string, string> {
   const headers: Record<string, string> = { "cache-control": "no-store" };
   if (error.code === "unauthorized") headers["www-authenticate"] = 'Bearer realm="environment-manager"';
-  const allow = error.details?.["allow"];
-  if (error.code === "method_not_allowed" && Array.isArray(allow)) headers["allow"] = allow.join(", ");
+  const allow = error.details?.allow;
+  if (error.code === "method_not_allowed" && Array.isArray(allow)) headers.allow = allow.join(", ");
   const seconds = RETRY_AFTER[error.code];
   if (seconds !== undefined) headers["retry-after"] = String(seconds);
   return headers;
@@ -118,7 +121,8 @@ export function errorHandler(logger: Logger): ErrorRequestHandler {
       return;
     }
     for (const name of ["etag", "location"]) response.removeHeader(name);
-    response.writeHead(failure.status, { ...failure.headers, "content-type": "application/json; charset=utf-8" });
-    response.end(request.method === "HEAD" ? undefined : JSON.stringify(failure.body));
+    const text = JSON.stringify(failure.body);
+    const headers = { ...failure.headers, "content-type": "application/json; charset=utf-8", "content-length": Buffer.byteLength(text) };
+    response.writeHead(failure.status, headers).end(request.method === "HEAD" ? undefined : text);
   };
 }

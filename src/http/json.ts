@@ -53,7 +53,10 @@ function checkHeaders(request: IncomingMessage, limit: number): void {
   }
   if (encoding.toLowerCase() !== "identity") {
     discard(request);
-    throw new AppError("unsupported_media_type", { reason: "Compressed bodies are not taken.", fix: "Send the body without Content-Encoding." });
+    throw new AppError("unsupported_media_type", {
+      reason: "Compressed bodies are not taken.",
+      fix: "Send the body without Content-Encoding.",
+    });
   }
   if (Number(length) > limit) {
     discard(request);

@@ -44,7 +44,10 @@ function sendBody(request: IncomingMessage, response: ServerResponse, reply: Bod
   const isRead = request.method === "GET" || request.method === "HEAD";
   const tag = reply.tag ?? (isRead && reply.volatile !== true ? tagOfBody(text) : undefined);
   if (tag !== undefined) response.setHeader("etag", quoteTag(tag));
-  if (isRead && tag !== undefined && noneMatchHits(request.headers["if-none-match"], tag)) return sendNotModified(response);
+  if (isRead && tag !== undefined && noneMatchHits(request.headers["if-none-match"], tag)) {
+    sendNotModified(response);
+    return;
+  }
   response.setHeader("cache-control", isRead && tag !== undefined ? "private, no-cache" : "no-store");
   sendText(request, response, text);
 }
@@ -54,7 +57,8 @@ async function sendLazy(request: IncomingMessage, response: ServerResponse, { ta
   // `*` asks whether there is anything at all, which only loading tells.
   if (known?.trim() !== "*" && noneMatchHits(known, tag)) {
     response.setHeader("etag", quoteTag(tag));
-    return sendNotModified(response);
+    sendNotModified(response);
+    return;
   }
   sendBody(request, response, { body: await load(), tag });
 }

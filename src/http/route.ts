@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Domain } from "../domain.ts";
 import type { ErrorCode } from "../errors.ts";
 import type { Caller } from "../model.ts";
@@ -14,7 +14,17 @@ import { validate } from "./validate.ts";
 
 export type Method = "get" | "post" | "put" | "patch" | "delete";
 
-export type Tag = "Environments" | "State" | "Config" | "Promotion" | "Versions" | "Comparison" | "Deployments" | "Policy" | "Audit" | "Operations";
+export type Tag =
+  | "Environments"
+  | "State"
+  | "Config"
+  | "Promotion"
+  | "Versions"
+  | "Comparison"
+  | "Deployments"
+  | "Policy"
+  | "Audit"
+  | "Operations";
 
 export interface ResponseFacts {
   readonly description: string;
@@ -91,7 +101,9 @@ const NOTHING = z.strictObject({});
  * Declares a route. Its handler is given the body as it was parsed, not zod's copy of it: a copy of 64 MiB costs, and request
  * schemas neither convert nor fill in, so that both are the same.
  */
-export function route<Params extends z.ZodObject, Query extends z.ZodObject, Body extends z.ZodType>(spec: RouteSpec<Params, Query, Body>): Route {
+export function route<Params extends z.ZodObject, Query extends z.ZodObject, Body extends z.ZodType>(
+  spec: RouteSpec<Params, Query, Body>,
+): Route {
   const { handler, params = NOTHING, query = NOTHING, body = null, ...facts } = spec;
   return {
     ...facts,

@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "zod";
 import { AppError } from "../errors.ts";
 
 /** Faults that one reply names; there may be thousands. */
@@ -37,10 +37,39 @@ function faultsOf(issue: z.core.$ZodIssue): Fault[] {
 }
 
 function messageOf(issue: z.core.$ZodIssue): string {
-  // zod says "received undefined" in the message alone.
-  const isMissing = /received undefined$/.test(issue.message);
-  if (isMissing) return "is required";
-  return issue.message.replace(/^Invalid (?:input|option|string): /, "").replace(/^expected /, "must be ").replace(/^(Too (?:big|small))/, "is out of bounds: $1");
+  switch (issue.code) {
+    case "invalid_type":
+      // zod says that there is nothing in the message alone.
+      return issue.message.endsWith("received undefined") ? "is required" : `must be ${NAMES[issue.expected] ?? issue.expected}`;
+    case "invalid_value":
+      return `must be ${issue.values.length > 1 ? "one of: " : ""}${issue.values.map((value) => `"${String(value)}"`).join(", ")}`;
+    case "too_small":
+      return `must ${boundOf(issue.origin)} at least ${issue.minimum}${unitOf(issue.origin)}`;
+    case "too_big":
+      return `must ${boundOf(issue.origin)} at most ${issue.maximum}${unitOf(issue.origin)}`;
+    default:
+      return issue.message;
+  }
+}
+
+/** What zod calls the types, in words. */
+const NAMES: Readonly<Record<string, string>> = {
+  string: "a string",
+  number: "a number",
+  int: "a whole number",
+  boolean: "true or false",
+  array: "a list",
+  object: "an object",
+  record: "an object",
+};
+
+function boundOf(origin: string): string {
+  return origin === "number" || origin === "int" ? "be" : "have";
+}
+
+function unitOf(origin: string): string {
+  if (origin === "string") return " characters";
+  return origin === "array" ? " items" : "";
 }
 
 function pathOf(path: readonly PropertyKey[]): string {
@@ -59,5 +88,7 @@ function fixFor(schema: z.ZodType, issues: readonly Fault[]): string {
   const unknown = issues.find(({ message, path }) => message === "is not a known field" && !path.includes("."));
   const known = "shape" in schema && typeof schema.shape === "object" && schema.shape !== null ? Object.keys(schema.shape) : [];
   if (unknown === undefined) return "Correct each field that details.issues names.";
-  return known.length === 0 ? "Leave unknown fields out: none are taken here." : `Leave unknown fields out; known are: ${known.join(", ")}.`;
+  return known.length === 0
+    ? "Leave unknown fields out: none are taken here."
+    : `Leave unknown fields out; known are: ${known.join(", ")}.`;
 }

@@ -46,7 +46,7 @@ export function encodeNode(node: MapNode): Uint8Array {
     }
     if (layer > 0) end = writeChild(out, end, at(node.children, i), digests);
     const length = key.write(at(keys, i));
-    end = writeKey(out, end, key.subarray(0, length), previous, previousLength);
+    end = writeKey(out, end, key, length, previous, previousLength);
     end = writeValue(out, end, at(node.values, i), digests);
     [key, previous] = [previous, key];
     previousLength = length;
@@ -72,12 +72,12 @@ function writeChild(out: Buffer, end: number, child: ChildRef | null, digests: D
   return digests.next(out, writeVarint(out, end, child.count));
 }
 
-function writeKey(out: Buffer, end: number, key: Buffer, previous: Buffer, previousLength: number): number {
-  const most = Math.min(key.length, previousLength);
+function writeKey(out: Buffer, end: number, key: Buffer, length: number, previous: Buffer, previousLength: number): number {
+  const most = Math.min(length, previousLength);
   let shared = 0;
   while (shared < most && key[shared] === previous[shared]) shared++;
-  let next = writeVarint(out, writeVarint(out, end, shared), key.length - shared);
-  for (let i = shared; i < key.length; i++) out[next++] = byteAt(key, i);
+  let next = writeVarint(out, writeVarint(out, end, shared), length - shared);
+  for (let i = shared; i < length; i++) out[next++] = byteAt(key, i);
   return next;
 }
 

@@ -30,10 +30,11 @@ interface Task {
 }
 
 /**
- * Makes a new tree from an old one and sorted edits, from the top down, one level of all touched paths at a time: the level's
- * nodes are loaded in one batch, then each is woven together with the edits of its layer. A key that is new cuts the subtree around it in two; a key that
- * goes joins the two beside it; a node that is left without keys gives way to what lies below. So the result is the tree
- * that the content defines: the keys of the highest layer in one node, and the same again between each two of them.
+ * Makes a new tree from an old one and sorted edits, from the top down, one level of all touched paths at a time: the
+ * level's nodes are loaded in one batch, then each is woven together with the edits of its layer. A key that is new cuts the
+ * subtree around it in two; a key that goes joins the two beside it; a node that is left without keys gives way to what
+ * lies below. So the result is the tree that the content defines: the keys of the highest layer in one node, and the same
+ * again between each two of them.
  */
 export class Rebuild {
   readonly #source: NodeSource;

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { Digest, exampleHash, pageMembers, pageOf, Timestamp } from "./common.ts";
 
 const recordExample = {
@@ -39,7 +39,12 @@ export const AuditPage = pageOf(AuditRecordSchema).meta({
   examples: [{ items: [recordExample], next_cursor: "42" }],
 });
 
-const filter = (what: string, example: string) => z.string().max(128).optional().meta({ description: `Only records ${what}.`, examples: [example] });
+const filter = (what: string, example: string) =>
+  z
+    .string()
+    .max(128)
+    .optional()
+    .meta({ description: `Only records ${what}.`, examples: [example] });
 
 export const AuditQuery = z.strictObject({
   ...pageMembers,
@@ -57,7 +62,13 @@ export const VerifyQuery = z.strictObject({
 });
 
 export const VerifyReply = z
-  .looseObject({ valid: z.boolean(), records: z.int().min(0), head: z.string().nullable() })
+  .object({
+    valid: z.boolean(),
+    records: z.int().min(0),
+    head: z.string(),
+    broken_at: z.int().exactOptional(),
+    reason: z.string().exactOptional(),
+  })
   .meta({
     id: "AuditVerification",
     description: "Whether the chain is whole.",

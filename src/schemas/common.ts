@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { LIMITS } from "../limits.ts";
 import type { Json, JsonObject } from "../ports.ts";
 
@@ -22,7 +22,10 @@ export const EnvironmentName = z.string().meta({
 });
 
 export const VersionLabel = z.string().meta({ description: "A version of the project.", examples: ["v2.3.1"] });
-export const RevisionNumber = z.int().min(1).meta({ description: "The nth state of one environment.", examples: [12] });
+export const RevisionNumber = z
+  .int()
+  .min(1)
+  .meta({ description: "The nth state of one environment.", examples: [12] });
 export const Timestamp = z.string().meta({ description: "A moment, ISO 8601 in UTC.", examples: ["2025-01-31T12:00:00.000Z"] });
 export const Digest = z.string().meta({ description: "A SHA-256 digest, 64 hexadecimal digits.", examples: [exampleHash] });
 export const Message = z.string().max(LIMITS.messageLength).meta({ description: "Why, in a person's words: kept in the history." });
@@ -43,12 +46,15 @@ export const AnyObject = z.record(z.string(), z.unknown()) as unknown as z.ZodTy
  * would reach the domain unchecked: here it is refused.
  */
 export function mapOf<Value extends z.ZodType>(value: Value): MapOf<Value> {
-  const checked = z.preprocess((input, context) => {
-    if (typeof input === "object" && input !== null && Object.hasOwn(input, "__proto__")) {
-      context.issues.push({ code: "custom", input, path: ["__proto__"], message: "cannot be a name" });
-    }
-    return input;
-  }, z.record(z.string(), value));
+  const checked = z.preprocess(
+    (input, context) => {
+      if (typeof input === "object" && input !== null && Object.hasOwn(input, "__proto__")) {
+        context.issues.push({ code: "custom", input, path: ["__proto__"], message: "cannot be a name" });
+      }
+      return input;
+    },
+    z.record(z.string(), value),
+  );
   // `preprocess` takes anything as its input type; what it really takes is the record.
   return checked as unknown as MapOf<Value>;
 }
@@ -92,7 +98,11 @@ export const pageMembers = {
   limit: numberText(1, LIMITS.pageItems)
     .optional()
     .meta({ description: `Items of one page, at most ${LIMITS.pageItems}; ${LIMITS.pageItemsDefault} where not given.`, examples: [50] }),
-  cursor: z.string().max(1024).optional().meta({ description: "`next_cursor` of the page before." }),
+  cursor: z
+    .string()
+    .regex(/^[A-Za-z0-9_.:-]{1,128}$/, "must be the `next_cursor` of another page")
+    .optional()
+    .meta({ description: "`next_cursor` of the page before." }),
 };
 export const PageQuery = z.strictObject(pageMembers);
 
@@ -109,9 +119,11 @@ export function pageOf<Item extends z.ZodType>(item: Item) {
   });
 }
 
-export const CountedNames = z
-  .object({ count: z.int().min(0), names: z.array(z.string()) })
-  .meta({ id: "CountedNames", description: "Names, cut at a bound; `count` is exact.", examples: [{ count: 1, names: ["entities/Notification"] }] });
+export const CountedNames = z.object({ count: z.int().min(0), names: z.array(z.string()) }).meta({
+  id: "CountedNames",
+  description: "Names, cut at a bound; `count` is exact.",
+  examples: [{ count: 1, names: ["entities/Notification"] }],
+});
 
 export const ChangeSummarySchema = z
   .object({

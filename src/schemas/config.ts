@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import {
   AnyJson,
   ChangeSummarySchema,
@@ -54,22 +54,25 @@ export const PatchConfigBody = z
     id: "PatchConfig",
     description: "The vars, secrets and flags that change.",
     examples: [
-      { vars: { API_URL: "https://staging.example.com" }, secrets: { API_KEY: "sk-test-2" }, flags: { "new-checkout": true }, unset: ["vars/OLD_URL"] },
+      {
+        vars: { API_URL: "https://staging.example.com" },
+        secrets: { API_KEY: "sk-test-2" },
+        flags: { "new-checkout": true },
+        unset: ["vars/OLD_URL"],
+      },
     ],
   });
 
 export const ConfigWritten = z
   .object({
     status: z.enum(["updated", "no_changes"]),
-    version: VersionLabel,
-    revision: RevisionNumber,
+    ...head,
     changes: ChangeSummarySchema,
-    stored: z.object({ vars: z.array(z.string()), secrets: z.array(z.string()) }).exactOptional(),
   })
   .meta({
     id: "ConfigWritten",
     description: "The environment's head after the edit.",
-    examples: [{ status: "updated", version: "v2.3.2", revision: 13, changes: exampleOf(ChangeSummarySchema) }],
+    examples: [{ status: "updated", ...headExample, version: "v2.3.2", revision: 13, changes: exampleOf(ChangeSummarySchema) }],
   });
 
 export const RuntimeReply = z
@@ -78,7 +81,12 @@ export const RuntimeReply = z
     id: "Runtime",
     description: "Everything that a running platform needs, secret values included.",
     examples: [
-      { ...headExample, vars: { API_URL: "https://staging.example.com" }, secrets: { API_KEY: "sk-test-2" }, flags: { "new-checkout": flagExample } },
+      {
+        ...headExample,
+        vars: { API_URL: "https://staging.example.com" },
+        secrets: { API_KEY: "sk-test-2" },
+        flags: { "new-checkout": flagExample },
+      },
     ],
   });
 

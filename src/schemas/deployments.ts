@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { Digest, EnvironmentName, exampleHash, Message, ProjectId, RevisionNumber, VersionLabel } from "./common.ts";
 import { SyncStatusSchema } from "./environments.ts";
 
@@ -25,7 +25,7 @@ export const ActiveReply = z
         version: "v2.3.1",
         revision: 13,
         snapshot: exampleHash,
-        checksum: exampleHash,
+        checksum: `sha256:${exampleHash}`,
         status: "ready_for_deploy",
         url: "https://preview.puraify.app/pf-777/production",
         state_url: "/env/pf-777/production/state?at=13",
@@ -39,7 +39,9 @@ export const DeploymentReportBody = z
     project_id: ProjectId,
     env: EnvironmentName,
     version: VersionLabel,
-    revision: RevisionNumber.exactOptional().meta({ description: "The revision that was deployed; the newest with that version where not given." }),
+    revision: RevisionNumber.exactOptional().meta({
+      description: "The revision that was deployed; the newest with that version where not given.",
+    }),
     status: z.enum(["deploying", "deployed", "failed"]),
     url: z.string().max(2048).exactOptional().meta({ description: "Where it runs. Kept as given, never called." }),
     version_id: z.string().max(256).exactOptional().meta({ description: "The planner's own name for the deployment." }),
@@ -48,7 +50,9 @@ export const DeploymentReportBody = z
   .meta({
     id: "DeploymentReport",
     description: "What became of a deployment.",
-    examples: [{ project_id: "pf-777", env: "production", version: "v2.3.1", revision: 13, status: "deployed", url: "https://pf-777.example.com" }],
+    examples: [
+      { project_id: "pf-777", env: "production", version: "v2.3.1", revision: 13, status: "deployed", url: "https://pf-777.example.com" },
+    ],
   });
 
 export const DeploymentReply = z

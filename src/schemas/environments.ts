@@ -1,11 +1,13 @@
-import { z } from "zod";
+import * as z from "zod";
 import {
+  Digest,
   EnvironmentName,
   EnvironmentTypeName,
+  exampleHash,
   Message,
   mapOf,
-  pageOf,
   ProjectId,
+  pageOf,
   RevisionNumber,
   Timestamp,
   VariableValue,
@@ -49,6 +51,7 @@ export const EnvironmentCreated = z
     linked_version: VersionLabel,
     url: z.string(),
     revision: RevisionNumber,
+    type: EnvironmentTypeName,
     stored: z.object({ vars: z.array(z.string()), secrets: z.array(z.string()) }).meta({ description: "What was kept as what." }),
     secrets_unbound: z.array(z.string()).meta({ description: "Secrets of the base that the new environment does not have." }),
   })
@@ -62,21 +65,25 @@ export const EnvironmentCreated = z
         linked_version: "v1.4.3",
         url: "https://preview.puraify.app/pf-777/staging",
         revision: 1,
+        type: "staging",
         stored: { vars: ["API_URL"], secrets: ["API_KEY"] },
         secrets_unbound: [],
       },
     ],
   });
 
-const HoldSchema = z
-  .object({ by: z.string(), at: Timestamp, reason: z.string() })
-  .meta({ id: "Hold", description: "Keeps automatic promotions out.", examples: [{ by: "ada", at: "2025-01-31T12:00:00.000Z", reason: "rolled back" }] });
+const HoldSchema = z.object({ by: z.string(), at: Timestamp, reason: z.string() }).meta({
+  id: "Hold",
+  description: "Keeps automatic promotions out.",
+  examples: [{ by: "ada", at: "2025-01-31T12:00:00.000Z", reason: "rolled back" }],
+});
 
 const DeploymentSchema = z
   .object({
     status: z.enum(["deploying", "deployed", "failed"]),
     version: VersionLabel,
     revision: RevisionNumber,
+    snapshot: Digest,
     at: Timestamp,
     by: z.string(),
     url: z.string().exactOptional(),
@@ -86,7 +93,9 @@ const DeploymentSchema = z
   .meta({
     id: "Deployment",
     description: "What the deployment planner reported.",
-    examples: [{ status: "deployed", version: "v2.3.1", revision: 12, at: "2025-01-31T12:00:00.000Z", by: "planner" }],
+    examples: [
+      { status: "deployed", version: "v2.3.1", revision: 12, snapshot: exampleHash, at: "2025-01-31T12:00:00.000Z", by: "planner" },
+    ],
   });
 
 export const SyncStatusSchema = z
@@ -100,7 +109,7 @@ const environmentExample = {
   status: "active",
   version: "v2.3.1",
   revision: 12,
-  snapshot: "9f2c1e7ab3d04f5c8e6d7a1b0c9f8e7d6c5b4a39281706f5e4d3c2b1a0918273",
+  snapshot: exampleHash,
   sync_status: "in_sync",
   hold: null,
   url: "https://preview.puraify.app/pf-777/staging",
@@ -117,41 +126,33 @@ const environmentExample = {
   unbound: [],
 };
 
-/** One environment as the lists show it; reading it alone adds what takes a look into its config. */
-const environmentMembers = {
-  project_id: ProjectId,
-  env: EnvironmentName,
-  type: EnvironmentTypeName,
-  status: z.enum(["active", "expired", "archived"]),
-  version: VersionLabel,
-  revision: RevisionNumber,
-  snapshot: z.string().meta({ description: "Digest of platform state and config together." }),
-  sync_status: SyncStatusSchema,
-  hold: HoldSchema.nullable(),
-  url: z.string(),
-  created_at: Timestamp,
-  created_by: z.string(),
-  updated_at: Timestamp,
-  updated_by: z.string(),
-  base_from: EnvironmentName.nullable(),
-  expires_at: Timestamp.nullable(),
-  protected: z.boolean().meta({ description: "Whether its platform state changes by promotion alone." }),
-  deployment: DeploymentSchema.nullable().meta({ description: "The newest report." }),
-  deployed: DeploymentSchema.nullable().meta({ description: "The newest report that said `deployed`." }),
-};
-
 export const EnvironmentViewSchema = z
   .object({
-    ...environmentMembers,
+    project_id: ProjectId,
+    env: EnvironmentName,
+    type: EnvironmentTypeName,
+    status: z.enum(["active", "expired", "archived"]),
+    version: VersionLabel,
+    revision: RevisionNumber,
+    snapshot: Digest.meta({ description: "Digest of platform state and config together." }),
+    sync_status: SyncStatusSchema,
+    hold: HoldSchema.nullable(),
+    url: z.string(),
+    created_at: Timestamp,
+    created_by: z.string(),
+    updated_at: Timestamp,
+    updated_by: z.string(),
+    base_from: EnvironmentName.nullable(),
+    expires_at: Timestamp.nullable(),
+    protected: z.boolean().meta({ description: "Whether its platform state changes by promotion alone." }),
+    deployment: DeploymentSchema.nullable().meta({ description: "The newest report." }),
+    deployed: DeploymentSchema.nullable().meta({ description: "The newest report that said `deployed`." }),
     config_complete: z.boolean().meta({ description: "Whether everything that the platform requires is bound." }),
-    unbound: z.array(z.string()).meta({ description: "What is required and not bound." }),
+    unbound: z
+      .array(z.string())
+      .meta({ description: "What is required, has no default and is not bound, as `vars/NAME`, `secrets/NAME` or `flags/NAME`." }),
   })
   .meta({ id: "Environment", description: "One environment: its head and where it stands.", examples: [environmentExample] });
-
-const { config_complete: _complete, unbound: _unbound, ...listedExample } = environmentExample;
-const EnvironmentListed = z
-  .object(environmentMembers)
-  .meta({ id: "EnvironmentListed", description: "One environment in a list.", examples: [listedExample] });
 
 const projectExample = { project_id: "pf-777", created_at: "2025-01-01T12:00:00.000Z", created_by: "ada" };
 const ProjectListed = z
@@ -164,12 +165,12 @@ export const ProjectPage = pageOf(ProjectListed).meta({
   examples: [{ items: [projectExample], next_cursor: null }],
 });
 
-export const EnvironmentPage = pageOf(EnvironmentListed)
+export const EnvironmentPage = pageOf(EnvironmentViewSchema)
   .extend({ project_id: ProjectId, created_at: Timestamp, created_by: z.string() })
   .meta({
     id: "EnvironmentPage",
     description: "A project and a page of its environments.",
-    examples: [{ ...projectExample, items: [listedExample], next_cursor: null }],
+    examples: [{ ...projectExample, items: [environmentExample], next_cursor: null }],
   });
 
 export const TransitionBody = z

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** Health, readiness, and what every error looks like. */
 
@@ -32,22 +32,24 @@ export const HealthReply = z
   .meta({ id: "Health", description: "The process answers.", examples: [{ status: "ok", version: "1.0.0", uptime_seconds: 42 }] });
 
 const Check = z
-  .object({ status: z.enum(["ok", "failed"]), reason: z.string().exactOptional() })
+  .object({ status: z.enum(["ok", "down"]), reason: z.string().exactOptional() })
   .meta({ id: "ReadinessCheck", description: "One thing that the engine depends on.", examples: [{ status: "ok" }] });
 
-export const ReadinessReply = z
-  .object({ status: z.enum(["ready", "unavailable"]), checks: z.record(z.string(), Check) })
-  .meta({
-    id: "Readiness",
-    description: "Whether requests can be served now, and what stands in the way.",
-    examples: [
-      { status: "ready", checks: { store: { status: "ok" }, vault: { status: "ok" } } },
-      { status: "unavailable", checks: { store: { status: "failed", reason: "The database cannot be opened." }, vault: { status: "ok" } } },
-    ],
-  });
+export const ReadinessReply = z.object({ status: z.enum(["ready", "unavailable"]), checks: z.record(z.string(), Check) }).meta({
+  id: "Readiness",
+  description: "Whether requests can be served now, and what stands in the way.",
+  examples: [
+    { status: "ready", checks: { store: { status: "ok" }, vault: { status: "ok" } } },
+    { status: "unavailable", checks: { store: { status: "down", reason: "The database cannot be opened." }, vault: { status: "ok" } } },
+  ],
+});
 
 export const OpenApiDocument = z
-  .looseObject({ openapi: z.string(), info: z.looseObject({ title: z.string(), version: z.string() }), paths: z.record(z.string(), z.unknown()) })
+  .looseObject({
+    openapi: z.string(),
+    info: z.looseObject({ title: z.string(), version: z.string() }),
+    paths: z.record(z.string(), z.unknown()),
+  })
   .meta({
     id: "OpenApiDocument",
     description: "This very document.",

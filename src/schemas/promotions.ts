@@ -1,12 +1,14 @@
-import { z } from "zod";
-import { DiffFromPreviousSchema, EnvironmentName, exampleOf, Message, mapOf, ProjectId, RevisionNumber, VariableValue, VersionLabel } from "./common.ts";
+import * as z from "zod";
+import { DiffFromPreviousSchema, EnvironmentName, exampleOf, Message, mapOf, ProjectId, VariableValue, VersionLabel } from "./common.ts";
 
 export const PromoteBody = z
   .strictObject({
     project_id: ProjectId,
     source_env: EnvironmentName.meta({ description: "The environment whose version travels." }),
     target_env: EnvironmentName.meta({ description: "The environment that receives it." }),
-    version: VersionLabel.exactOptional().meta({ description: "A version that the source had, or a prefix of one; its newest where not given." }),
+    version: VersionLabel.exactOptional().meta({
+      description: "A version that the source had, or a prefix of one; its newest where not given.",
+    }),
     dry_run: z.boolean().exactOptional().meta({ description: "Answers the plan and changes nothing." }),
     plan_id: z.string().exactOptional().meta({ description: "Applies this plan, or is refused where anything changed since." }),
     strategy: z
@@ -39,54 +41,37 @@ export const CheckResultSchema = z
     examples: [{ name: "config_complete", status: "passed", reason: "Everything required is bound." }],
   });
 
-const planId = z.string().meta({ description: "Covers both sides, the policy and the request.", examples: ["pl_3f0a6f2c9d"] });
-const checksExample = [exampleOf(CheckResultSchema)];
-const diffExample = exampleOf(DiffFromPreviousSchema);
-
-const Promoted = z.object({
-  status: z.literal("ready_for_deploy"),
-  version: VersionLabel,
-  environment: EnvironmentName,
-  revision: RevisionNumber,
-  plan_id: planId,
-  checks: z.array(CheckResultSchema),
-  diff_from_previous: DiffFromPreviousSchema,
-});
-
-const Planned = z.object({
-  status: z.literal("planned"),
-  version: VersionLabel,
-  plan_id: planId,
-  checks: z.array(CheckResultSchema),
-  diff_from_previous: DiffFromPreviousSchema,
-  relation: z.string().meta({ description: "How the histories of source and target stand to one another." }),
-  applicable: z.boolean().meta({ description: "Whether it would be applied now." }),
-});
-
-const NothingToPromote = z.looseObject({ status: z.literal("no_changes"), version: VersionLabel, environment: EnvironmentName });
-
-export const PromoteReply = z.discriminatedUnion("status", [Promoted, Planned, NothingToPromote]).meta({
-  id: "PromoteReply",
-  description: "Applied, planned (`dry_run`), or nothing to do.",
-  examples: [
-    {
-      status: "ready_for_deploy",
-      version: "v2.3.1",
-      environment: "production",
-      revision: 8,
-      plan_id: "pl_3f0a6f2c9d",
-      checks: checksExample,
-      diff_from_previous: diffExample,
-    },
-    {
-      status: "planned",
-      version: "v2.3.1",
-      plan_id: "pl_3f0a6f2c9d",
-      checks: checksExample,
-      diff_from_previous: diffExample,
-      relation: "ahead",
-      applicable: true,
-    },
-    { status: "no_changes", version: "v2.3.1", environment: "production" },
-  ],
-});
+export const PromoteReply = z
+  .object({
+    status: z.enum(["ready_for_deploy", "planned", "no_changes"]),
+    version: VersionLabel,
+    environment: EnvironmentName.meta({ description: "The target." }),
+    diff_from_previous: DiffFromPreviousSchema,
+    revision: z.int().min(1).meta({ description: "The target's revision: the new one where it was applied." }),
+    source_env: EnvironmentName,
+    source_revision: z.int().min(1).meta({ description: "The revision that travels." }),
+    plan_id: z.string().meta({ description: "Covers both sides, the policy and the request, never time or outcomes." }),
+    relation: z
+      .enum(["identical", "source_ahead", "target_ahead", "diverged"])
+      .meta({ description: "How the histories of source and target stand to one another." }),
+    checks: z.array(CheckResultSchema),
+    applicable: z.boolean().exactOptional().meta({ description: "Of a plan: whether it would be applied now." }),
+  })
+  .meta({
+    id: "PromoteReply",
+    description: "Applied (`ready_for_deploy`), planned (`dry_run`), or nothing to do (`no_changes`).",
+    examples: [
+      {
+        status: "ready_for_deploy",
+        version: "v2.3.1",
+        environment: "production",
+        diff_from_previous: exampleOf(DiffFromPreviousSchema),
+        revision: 8,
+        source_env: "staging",
+        source_revision: 12,
+        plan_id: "3f0a6f2c9d41b7e85a60c2d9f1e4b378",
+        relation: "source_ahead",
+        checks: [exampleOf(CheckResultSchema)],
+      },
+    ],
+  });

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import {
   AnyJson,
   ChangeSummarySchema,
@@ -33,21 +33,17 @@ export const StateReply = z
     examples: [{ ...headExample, state: { entities: { User: { fields: ["email"] } }, flows: { onboarding } } }],
   });
 
-export const CollectionReply = z
-  .object({ ...head, collection: z.string(), components: Components })
-  .meta({
-    id: "Collection",
-    description: "One collection of the platform state.",
-    examples: [{ ...headExample, collection: "flows", components: { onboarding } }],
-  });
+export const CollectionReply = z.object({ ...head, collection: z.string(), components: Components }).meta({
+  id: "Collection",
+  description: "One collection of the platform state.",
+  examples: [{ ...headExample, collection: "flows", components: { onboarding } }],
+});
 
-export const ComponentReply = z
-  .object({ ...head, collection: z.string(), name: z.string(), component: AnyJson })
-  .meta({
-    id: "Component",
-    description: "One component.",
-    examples: [{ ...headExample, collection: "flows", name: "onboarding", component: onboarding }],
-  });
+export const ComponentReply = z.object({ ...head, collection: z.string(), name: z.string(), component: AnyJson }).meta({
+  id: "Component",
+  description: "One component.",
+  examples: [{ ...headExample, collection: "flows", name: "onboarding", component: onboarding }],
+});
 
 export const ReplaceStateBody = z
   .strictObject({
@@ -72,10 +68,8 @@ export const PatchStateBody = z
     examples: [{ set: { "flows/onboarding": onboarding }, remove: ["flows/signup"], message: "Onboarding replaces signup." }],
   });
 
-export const StateWritten = z
-  .object({ status: z.enum(["updated", "no_changes"]), ...head, changes: ChangeSummarySchema })
-  .meta({
-    id: "StateWritten",
-    description: "The environment's head after the edit.",
-    examples: [{ status: "updated", ...headExample, changes: exampleOf(ChangeSummarySchema) }],
-  });
+export const StateWritten = z.object({ status: z.enum(["updated", "no_changes"]), ...head, changes: ChangeSummarySchema }).meta({
+  id: "StateWritten",
+  description: "The environment's head after the edit.",
+  examples: [{ status: "updated", ...headExample, changes: exampleOf(ChangeSummarySchema) }],
+});

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import {
   ChangeSummarySchema,
   DiffFromPreviousSchema,
@@ -8,8 +8,8 @@ import {
   exampleOf,
   Message,
   numberText,
-  pageOf,
   ProjectId,
+  pageOf,
   RevisionNumber,
   Timestamp,
   VersionLabel,
@@ -21,9 +21,10 @@ export const RollbackBody = z
   .strictObject({
     project_id: ProjectId,
     env: EnvironmentName,
-    to: z
-      .union([z.string().min(1).max(64), z.int().min(1)], { error: "must be a version, a revision number or a timestamp" })
-      .meta({ description: "A version or a prefix of one, a revision number, or a moment (ISO 8601).", examples: ["v2.9", 12, "2025-01-31T12:00:00Z"] }),
+    to: z.union([z.string().min(1).max(64), z.int().min(1)], { error: "must be a version, a revision number or a timestamp" }).meta({
+      description: "A version or a prefix of one, a revision number, or a moment (ISO 8601).",
+      examples: ["v2.9", 12, "2025-01-31T12:00:00Z"],
+    }),
     secrets: z
       .enum(["keep_current"])
       .exactOptional()
@@ -43,12 +44,22 @@ export const RollbackReply = z
     env: EnvironmentName,
     version: VersionLabel,
     revision: RevisionNumber,
+    restored_revision: RevisionNumber.meta({ description: "The revision whose state and config returned." }),
     diff_from_previous: DiffFromPreviousSchema,
   })
   .meta({
     id: "RollbackReply",
     description: "The environment's head after the rollback.",
-    examples: [{ status: "rolled_back", env: "production", version: "v2.9.0", revision: 14, diff_from_previous: exampleOf(DiffFromPreviousSchema) }],
+    examples: [
+      {
+        status: "rolled_back",
+        env: "production",
+        version: "v2.9.0",
+        revision: 14,
+        restored_revision: 7,
+        diff_from_previous: exampleOf(DiffFromPreviousSchema),
+      },
+    ],
   });
 
 const RevisionReference = z.object({ env: EnvironmentName, revision: RevisionNumber });
@@ -83,6 +94,7 @@ export const RevisionEntry = z
     message: z.string().nullable(),
     parents: z.array(RevisionReference).meta({ description: "The revisions that it came from." }),
     changes: ChangeSummarySchema,
+    source: RevisionReference.extend({ version: VersionLabel }).exactOptional().meta({ description: "A promotion's source." }),
   })
   .meta({ id: "Revision", description: "One entry of the version log.", examples: [entryExample] });
 
@@ -92,14 +104,9 @@ export const RevisionPage = pageOf(RevisionEntry).meta({
   examples: [{ items: [entryExample], next_cursor: null }],
 });
 
-/** As the version log of the project shows it: the revision that gave the label. */
-export const VersionEntry = z
-  .looseObject({ project_id: ProjectId, env: EnvironmentName, version: VersionLabel, created_by: z.string(), timestamp: Timestamp, revision: RevisionNumber })
-  .meta({ id: "Version", description: "One version of the project: the revision that made it.", examples: [entryExample] });
-
-export const VersionPage = pageOf(VersionEntry).meta({
+export const VersionPage = pageOf(RevisionEntry).meta({
   id: "VersionPage",
-  description: "The versions of the project, newest first.",
+  description: "The revisions that made the versions of a project, newest first.",
   examples: [{ items: [entryExample], next_cursor: null }],
 });
 
@@ -111,5 +118,8 @@ export const RevisionParams = z.strictObject({
 
 export const VersionParams = z.strictObject({
   project: ProjectId,
-  version: z.string().max(64).meta({ description: "The version.", examples: ["v2.3.1"] }),
+  version: z
+    .string()
+    .max(64)
+    .meta({ description: "The version.", examples: ["v2.3.1"] }),
 });

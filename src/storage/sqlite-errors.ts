@@ -5,6 +5,9 @@ import { AppError } from "../errors.ts";
 /** Free bytes under which a failed write is put down to a full disk. */
 const FULL_BELOW_BYTES = 1024 * 1024;
 
+/** What reasons call the file once the engine runs: callers of the API have no business with its path. */
+export const RUNNING = "the engine's database";
+
 /** SQLite's own name of an error (`SQLITE_FULL`, `SQLITE_IOERR_WRITE`, …), or "" where it is not SQLite's. */
 export function sqliteCode(error: unknown): string {
   const code = error instanceof Error ? (error as Error & { code?: unknown }).code : undefined;
@@ -13,25 +16,26 @@ export function sqliteCode(error: unknown): string {
 
 /**
  * What a failure of the database at `path` means to the caller: `storage_full` (nothing was written, try again when there is
- * room) or `store_unavailable`. Errors of this engine pass unchanged.
+ * room) or `store_unavailable`. What is not SQLite's comes back unchanged.
+ *
+ * `subject` is what the reason calls the file: its path for the operator at start, less for those who call the API.
  */
-export function storeError(error: unknown, path: string): AppError {
-  if (error instanceof AppError) return error;
+export function storeError(error: unknown, path: string, subject: string): unknown {
   const code = sqliteCode(error);
+  if (code === "") return error;
   if (code === "SQLITE_FULL" || (code.startsWith("SQLITE_IOERR") && !code.includes("FSYNC") && isFull(path))) {
     return new AppError("storage_full", {
-      reason: `The disk that holds ${path} is full.`,
+      reason: `The disk is full: there is no room for ${subject}.`,
       fix: "Free some space: writes then succeed again by themselves. Reads go on meanwhile.",
       cause: error,
     });
   }
-  const known = REASONS.find(([prefix]) => code.startsWith(prefix));
-  const message = error instanceof Error ? error.message : String(error);
-  return new AppError("store_unavailable", {
-    reason: known === undefined ? `The database ${path} failed: ${message}` : `${path} ${known[1]}`,
-    fix: known?.[2] ?? "Look at the disk and at the system's log.",
-    cause: error,
-  });
+  const [, what, fix] = REASONS.find(([prefix]) => code.startsWith(prefix)) ?? [
+    "",
+    `failed (${code}).`,
+    "Look at the disk and at the system's log.",
+  ];
+  return new AppError("store_unavailable", { reason: `${subject} ${what}`.replace(/^the /, "The "), fix, cause: error });
 }
 
 /** By prefix of SQLite's code: what is the matter with the file, and what to do. */

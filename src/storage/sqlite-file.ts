@@ -8,10 +8,10 @@ import { type FileLock, lockFile } from "./sqlite-lock.ts";
 import { identify, migrate } from "./sqlite-schema.ts";
 
 /**
- * Pages (4 KiB) of write-ahead log after which a commit moves them into the file. Small steps often: a large one would hold up
- * every reader and writer of this process.
+ * Pages (4 KiB) of write-ahead log after which a commit moves them into the file. More would hold up one commit for longer; fewer
+ * would write the same few pages, the ends of tables and indexes, more often.
  */
-const CHECKPOINT_PAGES = 1000;
+const CHECKPOINT_PAGES = 4000;
 
 export interface SqliteFile {
   readonly path: string;
@@ -51,7 +51,7 @@ export async function openFile(path: string, lockWaitMs: number): Promise<Sqlite
   } catch (error) {
     db?.close();
     lock?.release();
-    throw storeError(error, file);
+    throw storeError(error, file, file);
   }
 }
 

@@ -28,7 +28,7 @@ export async function lockFile(path: string, waitMs: number): Promise<FileLock> 
     }
   } catch (error) {
     db.close();
-    throw storeError(error, `${path}-lock`);
+    throw storeError(error, path, `${path}-lock`);
   }
   return { release: () => void db.close() };
 }
@@ -37,7 +37,7 @@ function openLock(path: string): Database.Database {
   try {
     return new Database(`${path}-lock`, { timeout: 0 });
   } catch (error) {
-    throw storeError(error, `${path}-lock`);
+    throw storeError(error, path, `${path}-lock`);
   }
 }
 

@@ -1,7 +1,7 @@
 import type Database from "better-sqlite3";
 import type { Change, CommitResult, Hash, StoredObject } from "../ports.ts";
 import type { Outcome } from "./group-queue.ts";
-import { storeError } from "./sqlite-errors.ts";
+import { RUNNING, storeError } from "./sqlite-errors.ts";
 import { encodeObject } from "./sqlite-objects.ts";
 
 /**
@@ -60,7 +60,7 @@ export class SqliteWriter {
     } catch (error) {
       // SQLite has rolled back by itself where the disk was full.
       if (this.#db.inTransaction) this.#sql.rollback.run();
-      throw storeError(error, this.#path);
+      throw storeError(error, this.#path, RUNNING);
     }
     return { outcomes, revisions };
   }
@@ -76,7 +76,7 @@ export class SqliteWriter {
       if (!this.#db.inTransaction) throw error;
       this.#sql.rollbackTo.run();
       this.#sql.release.run();
-      return { error: storeError(error, this.#path) };
+      return { error: storeError(error, this.#path, RUNNING) };
     }
   }
 

@@ -14,7 +14,7 @@ import type {
   WatchHandlers,
 } from "../ports.ts";
 import { GroupQueue, type Outcome } from "./group-queue.ts";
-import { storeError } from "./sqlite-errors.ts";
+import { RUNNING, storeError } from "./sqlite-errors.ts";
 import { openFile, type SqliteFile, sqlitePath } from "./sqlite-file.ts";
 import { SqliteReader } from "./sqlite-reader.ts";
 import { SqliteWriter, type Write } from "./sqlite-writer.ts";
@@ -123,7 +123,7 @@ export class SqliteBackend implements Backend {
     try {
       return read();
     } catch (error) {
-      throw storeError(error, this.#file.path);
+      throw storeError(error, this.#file.path, RUNNING);
     }
   }
 }

@@ -7,15 +7,18 @@ type Fault = "answer lost" | "request lost";
 
 export function ambiguousCommits(suite: Suite): void {
   describe("a commit whose answer is lost", () => {
-    it.each<Fault>(["answer lost", "request lost"])("(%s) is told by reading back its op document, and takes effect once", async (fault) => {
-      const { store } = await suite.open();
-      const p = partitionName();
-      await win(store, p, put("counter", 0));
-      const flaky = failingOnce(store, fault);
-      await increment(flaky, p);
-      expect(flaky.failures).toBe(1);
-      expect(await read(store, p, "counter")).toBe(1);
-    });
+    it.each<Fault>(["answer lost", "request lost"])(
+      "(%s) is told by reading back its op document, and takes effect once",
+      async (fault) => {
+        const { store } = await suite.open();
+        const p = partitionName();
+        await win(store, p, put("counter", 0));
+        const flaky = failingOnce(store, fault);
+        await increment(flaky, p);
+        expect(flaky.failures).toBe(1);
+        expect(await read(store, p, "counter")).toBe(1);
+      },
+    );
   });
 }
 
@@ -51,7 +54,10 @@ async function increment(store: Store, partition: string): Promise<void> {
     if (done) return;
     if (!counter) throw new Error("The counter is gone.");
     const checks = [{ key: "counter", revision: counter.revision }];
-    const puts = [{ key: "counter", value: Number(counter.value) + 1 }, { key: op, value: {} }];
+    const puts = [
+      { key: "counter", value: Number(counter.value) + 1 },
+      { key: op, value: {} },
+    ];
     try {
       if ((await store.commit(partition, change({ checks, puts }))).ok) return;
     } catch {

@@ -56,17 +56,33 @@ function checks(suite: Suite): void {
     it("that lose leave every document, object and revision as it was", async () => {
       const { store } = await suite.open();
       const p = partitionName();
-      await win(store, p, change({ puts: [{ key: "a", value: 1 }, { key: "b", value: 1 }], objects: [object("aa")] }));
+      await win(
+        store,
+        p,
+        change({
+          puts: [
+            { key: "a", value: 1 },
+            { key: "b", value: 1 },
+          ],
+          objects: [object("aa")],
+        }),
+      );
       const [before] = await store.revision([p]);
       const lost = await store.commit(p, {
         checks: [{ key: "a", revision: null }],
-        puts: [{ key: "a", value: 2 }, { key: "new", value: 2 }],
+        puts: [
+          { key: "a", value: 2 },
+          { key: "new", value: 2 },
+        ],
         deletes: ["b"],
         objects: [object("bb")],
         objectDeletes: [hash("aa")],
       });
       expect(lost).toEqual({ ok: false });
-      expect((await store.list(p, { prefix: "", limit: 10 })).map(({ key, value }) => [key, value])).toEqual([["a", 1], ["b", 1]]);
+      expect((await store.list(p, { prefix: "", limit: 10 })).map(({ key, value }) => [key, value])).toEqual([
+        ["a", 1],
+        ["b", 1],
+      ]);
       expect((await store.objects.list(p, null, 10)).map((info) => info.hash)).toEqual([hash("aa")]);
       expect(await store.revision([p])).toEqual([before]);
     });
@@ -178,7 +194,16 @@ function revisions(suite: Suite): void {
     it("is that of the commit on every document that it put, and on no other", async () => {
       const { store } = await suite.open();
       const p = partitionName();
-      const first = await win(store, p, change({ puts: [{ key: "a", value: 1 }, { key: "b", value: 1 }] }));
+      const first = await win(
+        store,
+        p,
+        change({
+          puts: [
+            { key: "a", value: 1 },
+            { key: "b", value: 1 },
+          ],
+        }),
+      );
       const second = await win(store, p, put("b", 1));
       expect(second).toBeGreaterThan(first);
       expect((await store.get(p, ["a", "b"])).map((entry) => entry?.revision)).toEqual([first, second]);

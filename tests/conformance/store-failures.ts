@@ -10,11 +10,20 @@ export function failures(suite: Suite): void {
       const opened = await suite.open();
       const { store } = opened;
       const p = partitionName();
-      const before = change({ puts: [{ key: "old", value: 1 }, { key: "doomed", value: 1 }], objects: [object("aa")] });
+      const before = change({
+        puts: [
+          { key: "old", value: 1 },
+          { key: "doomed", value: 1 },
+        ],
+        objects: [object("aa")],
+      });
       const revision = await win(store, p, before);
       const everything = {
         checks: [{ key: "old", revision }],
-        puts: [{ key: "new", value: 2 }, { key: "old", value: 2 }],
+        puts: [
+          { key: "new", value: 2 },
+          { key: "old", value: 2 },
+        ],
         deletes: ["doomed"],
         objects: [object("bb")],
         objectDeletes: [hash("aa")],
@@ -22,13 +31,19 @@ export function failures(suite: Suite): void {
 
       const mend = await opened.failWrites?.(kind, p);
       await expect(store.commit(p, everything)).rejects.toMatchObject({ name: "AppError" });
-      expect((await store.list(p, { prefix: "", limit: 9 })).map(({ key, value }) => [key, value])).toEqual([["doomed", 1], ["old", 1]]);
+      expect((await store.list(p, { prefix: "", limit: 9 })).map(({ key, value }) => [key, value])).toEqual([
+        ["doomed", 1],
+        ["old", 1],
+      ]);
       expect((await store.objects.list(p, null, 9)).map((info) => info.hash)).toEqual([hash("aa")]);
       expect(await store.revision([p])).toEqual([revision]);
 
       await mend?.();
       await win(store, p, everything);
-      expect((await store.list(p, { prefix: "", limit: 9 })).map(({ key, value }) => [key, value])).toEqual([["new", 2], ["old", 2]]);
+      expect((await store.list(p, { prefix: "", limit: 9 })).map(({ key, value }) => [key, value])).toEqual([
+        ["new", 2],
+        ["old", 2],
+      ]);
       expect((await store.objects.list(p, null, 9)).map((info) => info.hash)).toEqual([hash("bb")]);
     });
 

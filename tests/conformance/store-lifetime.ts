@@ -15,7 +15,17 @@ function reopening(suite: Suite): void {
       const revisions = await Promise.all(
         partitions.map(async (p, n) => {
           await opened.store.objects.put(p, [object("aa", `object ${n}`)]);
-          await win(opened.store, p, change({ puts: [{ key: "a", value: n }, { key: "b", value: n }], objects: [object("bb")] }));
+          await win(
+            opened.store,
+            p,
+            change({
+              puts: [
+                { key: "a", value: n },
+                { key: "b", value: n },
+              ],
+              objects: [object("bb")],
+            }),
+          );
           return win(opened.store, p, change({ deletes: ["b"] }));
         }),
       );

@@ -36,7 +36,9 @@ export function objects(suite: Suite): void {
       const [data] = await store.objects.get(p, [hash("aa")]);
       expect(data?.byteLength).toBe(LIMITS.objectBytes);
       expect(data?.every((byte) => byte === 7)).toBe(true);
-      await expect(store.objects.put(p, [object("bb", new Uint8Array(LIMITS.objectBytes + 1))])).rejects.toMatchObject({ code: "too_large" });
+      await expect(store.objects.put(p, [object("bb", new Uint8Array(LIMITS.objectBytes + 1))])).rejects.toMatchObject({
+        code: "too_large",
+      });
     });
 
     it("belong to one partition", async () => {
@@ -60,15 +62,18 @@ export function objects(suite: Suite): void {
       const { store } = await suite.open();
       const p = partitionName();
       // Among them hashes that share their first 8 bytes, so that an index of prefixes has ties to order.
-      const hashes = Array.from({ length: 60 }, (_, n) => `${n % 3 === 0 ? "0123456789abcdef" : ""}${(n * 37).toString(16).padStart(4, "0")}`);
+      const hashes = Array.from(
+        { length: 60 },
+        (_, n) => `${n % 3 === 0 ? "0123456789abcdef" : ""}${(n * 37).toString(16).padStart(4, "0")}`,
+      );
       const before = (await store.now()).getTime();
-      await store.objects.put(p, hashes.map((digits) => object(digits)));
+      await store.objects.put(p, hashes.map((digits) => object(digits)).reverse());
       const seen = [];
       for (let after: string | null = null; ; ) {
         const page = await store.objects.list(p, after, 7);
         if (page.length === 0) break;
         seen.push(...page);
-        after = page.at(-1)!.hash;
+        after = page.at(-1)?.hash ?? null;
       }
       expect(seen.map((info) => info.hash)).toEqual(hashes.map(hash).sort());
       for (const info of seen) {

@@ -5,7 +5,24 @@ import type { Range, Store } from "../../src/ports.ts";
 import { change, partitionName, put, type Suite, win } from "./store.ts";
 
 /** In the order of their UTF-8 bytes; by UTF-16 units the last two but one would stand before U+E000. */
-const ORDERED = ["!", "-", "/", "0", "A", "a", "a/b", "a0", "ab", "\u00e9", "\ud7ff", "\ue000", "\uff5e", "\u{1f600}", "\u{10ffff}", "\u{10ffff}a"];
+const ORDERED = [
+  "!",
+  "-",
+  "/",
+  "0",
+  "A",
+  "a",
+  "a/b",
+  "a0",
+  "ab",
+  "\u00e9",
+  "\ud7ff",
+  "\ue000",
+  "\uff5e",
+  "\u{1f600}",
+  "\u{10ffff}",
+  "\u{10ffff}a",
+];
 
 export function ranges(suite: Suite): void {
   describe("listing documents", () => {
@@ -39,7 +56,8 @@ export function ranges(suite: Suite): void {
         [{ prefix: "", from: "x0" }, ["x0", "y"]],
         [{ prefix: "nothing" }, []],
       ];
-      for (const [range, expected] of cases) expect(await keys(store, p, { ...range, limit: 100 }), JSON.stringify(range)).toEqual(expected);
+      for (const [range, expected] of cases)
+        expect(await keys(store, p, { ...range, limit: 100 }), JSON.stringify(range)).toEqual(expected);
     });
 
     it("takes %, _, * and ? in a prefix for themselves", async () => {
@@ -92,7 +110,10 @@ export function ranges(suite: Suite): void {
 
     it("answers as many entries as the bound allows", async () => {
       const { store } = await suite.open();
-      const p = await partitionWith(store, Array.from({ length: LIMITS.listEntries + 1 }, (_, n) => `k/${n}`));
+      const p = await partitionWith(
+        store,
+        Array.from({ length: LIMITS.listEntries + 1 }, (_, n) => `k/${n}`),
+      );
       expect(await keys(store, p, { prefix: "", limit: LIMITS.listEntries })).toHaveLength(LIMITS.listEntries);
     });
   });

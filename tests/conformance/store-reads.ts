@@ -9,7 +9,16 @@ export function reads(suite: Suite): void {
     it("answers one entry or null for each key, in the order asked", async () => {
       const { store } = await suite.open();
       const p = partitionName();
-      const revision = await win(store, p, change({ puts: [{ key: "a", value: 1 }, { key: "b", value: 2 }] }));
+      const revision = await win(
+        store,
+        p,
+        change({
+          puts: [
+            { key: "a", value: 1 },
+            { key: "b", value: 2 },
+          ],
+        }),
+      );
       const a = { key: "a", value: 1, revision };
       expect(await store.get(p, ["b", "missing", "a", "a"])).toEqual([{ key: "b", value: 2, revision }, null, a, a]);
       expect(await store.get(p, [])).toEqual([]);
@@ -33,7 +42,7 @@ export function reads(suite: Suite): void {
         -1.5e-9,
         Number.MAX_SAFE_INTEGER,
         "",
-        "quote \" backslash \\ newline \n NUL \0 é \u{ff5e} \u{1f600} \u2028",
+        'quote " backslash \\ newline \n NUL \0 é \u{ff5e} \u{1f600} \u2028',
         [],
         {},
         [[["deep"]], { "": [null] }],

@@ -8,7 +8,7 @@ describe("an environment without a base", () => {
   test("begins the project with the empty platform, v0.1.0, revision 1", async () => {
     const project = new Project(engine);
     const created = await project.create("development");
-    expect(created).toEqual({
+    expect(created).toMatchObject({
       status: "env_created",
       env: "development",
       linked_version: "v0.1.0",

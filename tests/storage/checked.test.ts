@@ -32,16 +32,22 @@ describe("the checking layer", () => {
     expect(await store.get("p", [key])).toMatchObject([{ value: 1 }]);
   });
 
-  it.each(["", "-p", ".p", "a/b", "../p", "p p", "p\0", "é", "p\n", "x".repeat(LIMITS.partitionLength + 1)])("refuses the partition %j", async (name) => {
-    const { store } = memory();
-    for (const call of callsOn(store, name)) expect((await errorOf(call)).code).toBe("invalid_request");
-  });
+  it.each(["", "-p", ".p", "a/b", "../p", "p p", "p\0", "é", "p\n", "x".repeat(LIMITS.partitionLength + 1)])(
+    "refuses the partition %j",
+    async (name) => {
+      const { store } = memory();
+      for (const call of callsOn(store, name)) expect((await errorOf(call)).code).toBe("invalid_request");
+    },
+  );
 
-  it.each(["_system", "pf-777", "P_1:a.b-c", "constructor", "__proto__", "x".repeat(LIMITS.partitionLength)])("takes the partition %j", async (name) => {
-    const { store } = memory();
-    await Promise.all(callsOn(store, name));
-    expect(await store.get(name, ["a"])).toMatchObject([{ value: 1 }]);
-  });
+  it.each(["_system", "pf-777", "P_1:a.b-c", "constructor", "__proto__", "x".repeat(LIMITS.partitionLength)])(
+    "takes the partition %j",
+    async (name) => {
+      const { store } = memory();
+      await Promise.all(callsOn(store, name));
+      expect(await store.get(name, ["a"])).toMatchObject([{ value: 1 }]);
+    },
+  );
 
   it.each(["", "abc", hash("aa").toUpperCase(), `${hash("aa")}0`, hash("gg")])("refuses the hash %j", async (bad) => {
     const { store } = memory();
@@ -69,10 +75,26 @@ describe("the checking layer", () => {
   });
 
   it.each<[string, Partial<Change>]>([
-    ["puts a key twice", { puts: [{ key: "a", value: 1 }, { key: "a", value: 2 }] }],
+    [
+      "puts a key twice",
+      {
+        puts: [
+          { key: "a", value: 1 },
+          { key: "a", value: 2 },
+        ],
+      },
+    ],
     ["deletes a key twice", { deletes: ["a", "a"] }],
     ["puts and deletes a key", { puts: [{ key: "a", value: 1 }], deletes: ["a"] }],
-    ["checks a key twice", { checks: [{ key: "a", revision: 1 }, { key: "a", revision: null }] }],
+    [
+      "checks a key twice",
+      {
+        checks: [
+          { key: "a", revision: 1 },
+          { key: "a", revision: null },
+        ],
+      },
+    ],
     ["puts and deletes an object", { objects: [object("aa")], objectDeletes: [hash("aa")] }],
     ["deletes an object twice", { objectDeletes: [hash("aa"), hash("aa")] }],
   ])("refuses a commit that %s", async (_, parts) => {
@@ -98,11 +120,35 @@ describe("the checking layer", () => {
     ["a document", (store) => store.commit("p", put("a", "x".repeat(LIMITS.documentBytes - 1)))],
     ["a document counted in UTF-8", (store) => store.commit("p", put("a", "é".repeat(LIMITS.documentBytes / 2)))],
     ["an object", (store) => store.objects.put("p", [object("aa", new Uint8Array(LIMITS.objectBytes + 1))])],
-    ["objects together", (store) => store.objects.put("p", ["aa", "bb"].map((digits) => object(digits, new Uint8Array(LIMITS.objectBytes))))],
-    ["a read", (store) => store.get("p", Array.from({ length: LIMITS.getKeys + 1 }, () => "a"))],
-    ["a read of objects", (store) => store.objects.get("p", Array.from({ length: LIMITS.getKeys + 1 }, () => hash("aa")))],
+    [
+      "objects together",
+      (store) =>
+        store.objects.put(
+          "p",
+          ["aa", "bb"].map((digits) => object(digits, new Uint8Array(LIMITS.objectBytes))),
+        ),
+    ],
+    [
+      "a read",
+      (store) =>
+        store.get(
+          "p",
+          Array.from({ length: LIMITS.getKeys + 1 }, () => "a"),
+        ),
+    ],
+    [
+      "a read of objects",
+      (store) =>
+        store.objects.get(
+          "p",
+          Array.from({ length: LIMITS.getKeys + 1 }, () => hash("aa")),
+        ),
+    ],
     ["a read of revisions", (store) => store.revision(Array.from({ length: LIMITS.getKeys + 1 }, () => "p"))],
-    ["a commit's operations", (store) => store.commit("p", change({ deletes: Array.from({ length: LIMITS.commitOperations + 1 }, (_, n) => `${n}`) }))],
+    [
+      "a commit's operations",
+      (store) => store.commit("p", change({ deletes: Array.from({ length: LIMITS.commitOperations + 1 }, (_, n) => `${n}`) })),
+    ],
   ])("refuses %s over its bound as too_large", async (_, call) => {
     const { store, asked } = memory();
     expect((await errorOf(call(store))).code).toBe("too_large");

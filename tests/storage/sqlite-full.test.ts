@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Store } from "../../src/ports.ts";
 import { checked } from "../../src/storage/checked.ts";
-import { openFile } from "../../src/storage/sqlite-file.ts";
-import { SqliteBackend } from "../../src/storage/sqlite.ts";
 import { openStore } from "../../src/storage/open.ts";
+import { SqliteBackend } from "../../src/storage/sqlite.ts";
+import { openFile } from "../../src/storage/sqlite-file.ts";
 import { change, object, put } from "../conformance/store.ts";
 import { errorOf, temporaryFolder } from "./support.ts";
 
@@ -39,7 +39,9 @@ describe.skipIf(!mountable)(`on a disk that is full${why}`, () => {
   it("writes fail with storage_full and change nothing, reads go on, and it recovers by itself", async () => {
     fill(disk);
     const failed = await Promise.all(
-      ["p", "q"].map((p) => errorOf(store.commit(p, change({ puts: [{ key: "a", value: 2 }], objects: [object("bb", "x".repeat(100_000))] })))),
+      ["p", "q"].map((p) =>
+        errorOf(store.commit(p, change({ puts: [{ key: "a", value: 2 }], objects: [object("bb", "x".repeat(100_000))] }))),
+      ),
     );
     for (const error of failed) expect(error).toMatchObject({ code: "storage_full", fix: expect.stringContaining("Free some space") });
     expect((await errorOf(store.objects.put("p", [object("bb", "x".repeat(100_000))]))).code).toBe("storage_full");

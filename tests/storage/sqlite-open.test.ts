@@ -4,8 +4,8 @@ import { isMainThread } from "node:worker_threads";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openStore } from "../../src/storage/open.ts";
-import { openFile, sqlitePath } from "../../src/storage/sqlite-file.ts";
 import { openSqlite } from "../../src/storage/sqlite.ts";
+import { openFile, sqlitePath } from "../../src/storage/sqlite-file.ts";
 import { change } from "../conformance/store.ts";
 import { errorOf, runChild, temporaryFolder } from "./support.ts";
 
@@ -32,16 +32,22 @@ describe("a store URL", () => {
     expect(sqlitePath("sqlite:///var/env.db")).toBe("/var/env.db");
   });
 
-  it.each(["sqlite:", "sqlite://host/env.db", "sqlite::memory:", "sqlite:./data/", "sqlite:env.db?mode=ro"])("%s is refused", async (bad) => {
-    expect(await errorOf(openStore(bad))).toMatchObject({ code: "invalid_request", fix: expect.stringContaining("sqlite:") });
-  });
+  it.each(["sqlite:", "sqlite://host/env.db", "sqlite::memory:", "sqlite:./data/", "sqlite:env.db?mode=ro"])(
+    "%s is refused",
+    async (bad) => {
+      expect(await errorOf(openStore(bad))).toMatchObject({ code: "invalid_request", fix: expect.stringContaining("sqlite:") });
+    },
+  );
 
-  it.each(["", "env.db", "mysql://user:hunter2@host/db", "constructor:", "SQLITE:x"])("%s of no known kind is refused with those that are", async (bad) => {
-    const error = await errorOf(openStore(bad));
-    expect(error.code).toBe("invalid_request");
-    expect(error.message).toContain("memory:, sqlite:");
-    expect(error.message).not.toContain("hunter2");
-  });
+  it.each(["", "env.db", "mysql://user:hunter2@host/db", "constructor:", "SQLITE:x"])(
+    "%s of no known kind is refused with those that are",
+    async (bad) => {
+      const error = await errorOf(openStore(bad));
+      expect(error.code).toBe("invalid_request");
+      expect(error.message).toContain("memory:, sqlite:");
+      expect(error.message).not.toContain("hunter2");
+    },
+  );
 
   it("opens memory, and a file in a folder that is not there yet", async () => {
     await (await openStore("memory:")).close();

@@ -45,7 +45,7 @@ const exportAudit = route({
   params: ProjectParams,
   responses: { 200: { description: "One record on each line.", schema: AuditRecordSchema, contentType: "application/x-ndjson" } },
   errors: ["invalid_name", "project_not_found"],
-  handler: ({ params, domain }) => ({ lines: domain.audit.export(params.project) }),
+  handler: async ({ params, domain }) => ({ lines: await domain.audit.export(params.project) }),
 });
 
 export const auditRoutes: readonly Route[] = [listAudit, verifyAudit, exportAudit];

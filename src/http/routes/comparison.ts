@@ -13,7 +13,15 @@ const compare = route({
   query: CompareQuery,
   conditional: "read",
   responses: { 200: { description: "What differs.", schema: ComparisonReply } },
-  errors: ["invalid_name", "invalid_version", "project_not_found", "environment_not_found", "environment_expired", "version_not_found", "revision_not_found"],
+  errors: [
+    "invalid_name",
+    "invalid_version",
+    "project_not_found",
+    "environment_not_found",
+    "environment_expired",
+    "version_not_found",
+    "revision_not_found",
+  ],
   handler: async ({ query, caller, domain }) => ({
     body: await domain.comparison.compare(caller, query.project_id, query.left, query.right, { bodies: query.bodies ?? false }),
   }),

@@ -10,7 +10,8 @@ const getConfig = route({
   operationId: "getConfig",
   tag: "Config",
   summary: "Read vars, flags, and which secrets are set",
-  description: "What is bound to the environment, of the newest revision or of the one that `at` names. Secret values are never part of it.",
+  description:
+    "What is bound to the environment, of the newest revision or of the one that `at` names. Secret values are never part of it.",
   params: EnvironmentParams,
   query: AtQuery,
   conditional: "read",

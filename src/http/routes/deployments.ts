@@ -13,7 +13,14 @@ const getActive = route({
   query: AtQuery,
   conditional: "read",
   responses: { 200: { description: "What should run.", schema: ActiveReply } },
-  errors: ["invalid_name", "project_not_found", "environment_not_found", "environment_archived", "environment_expired", "revision_not_found"],
+  errors: [
+    "invalid_name",
+    "project_not_found",
+    "environment_not_found",
+    "environment_archived",
+    "environment_expired",
+    "revision_not_found",
+  ],
   handler: ({ params, query, domain }) => domain.deployments.active(params.project, params.env, query),
 });
 
@@ -26,7 +33,15 @@ const reportDeployment = route({
   description: "What became of deploying a version. A report that is older than what is known changes nothing and answers `stale`.",
   body: DeploymentReportBody,
   responses: { 200: { description: "Where the environment stands now.", schema: DeploymentReply } },
-  errors: ["invalid_name", "invalid_version", "project_not_found", "environment_not_found", "environment_archived", "version_not_found", "revision_not_found"],
+  errors: [
+    "invalid_name",
+    "invalid_version",
+    "project_not_found",
+    "environment_not_found",
+    "environment_archived",
+    "version_not_found",
+    "revision_not_found",
+  ],
   async handler({ body, caller, domain }) {
     const { project_id: project, ...rest } = body;
     return { body: await domain.deployments.report(caller, { project, ...rest }) };

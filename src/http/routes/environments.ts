@@ -23,7 +23,15 @@ const createEnvironment = route({
     "Without a base it starts empty. A project's first environment creates the project.",
   body: CreateEnvironmentBody,
   responses: { 201: { description: "The environment was created.", schema: EnvironmentCreated } },
-  errors: ["invalid_name", "invalid_version", "base_not_found", "version_not_found", "environment_exists", "environment_archived", "vault_unavailable"],
+  errors: [
+    "invalid_name",
+    "invalid_version",
+    "base_not_found",
+    "version_not_found",
+    "environment_exists",
+    "environment_archived",
+    "vault_unavailable",
+  ],
   async handler({ body, caller, domain }) {
     const { project_id: project, new_environment: env, base_from: base = null, ...rest } = body;
     const created = await domain.environments.create(caller, { project, env, base, ...rest });
@@ -85,8 +93,14 @@ const TRANSITIONS: Readonly<Record<TransitionName, { readonly summary: string; r
     summary: "Archive an environment",
     description: "It takes no writes and no promotions from then on. Its history stays, and it can be restored.",
   },
-  restore: { summary: "Restore an archived environment", description: "It comes back with the state and config that it was archived with." },
-  hold: { summary: "Hold an environment", description: "Keeps automatic promotions out until it is resumed; a manual one is warned, and lifts the hold." },
+  restore: {
+    summary: "Restore an archived environment",
+    description: "It comes back with the state and config that it was archived with.",
+  },
+  hold: {
+    summary: "Hold an environment",
+    description: "Keeps automatic promotions out until it is resumed; a manual one is warned, and lifts the hold.",
+  },
   resume: { summary: "Resume an environment", description: "Lifts a hold, whether a person or a rollback placed it." },
 };
 

@@ -2,13 +2,13 @@ import { HealthReply, OpenApiDocument, ReadinessReply } from "../../schemas/oper
 import { type Route, route } from "../route.ts";
 
 export interface DependencyStatus {
-  readonly status: "ok" | "failed";
+  readonly status: "ok" | "down";
   /** What is wrong, in words that may be shown to anybody. */
   readonly reason?: string;
 }
 
 /** What the engine depends on, by name. */
-export type Readiness = Readonly<Record<"store" | "vault", DependencyStatus>>;
+export type Readiness = Readonly<Record<string, DependencyStatus>>;
 
 export interface OperationServices {
   readonly version: string;
@@ -37,7 +37,7 @@ export function operationRoutes({ version, readiness, document }: OperationServi
     operationId: "getReadiness",
     tag: "Operations",
     summary: "Whether requests can be served",
-    description: "Looks at the store and the vault.",
+    description: "Looks at what the engine depends on.",
     open: true,
     responses: {
       200: { description: "Ready.", schema: ReadinessReply },

@@ -79,7 +79,8 @@ const replaceState = route({
   operationId: "replaceState",
   tag: "State",
   summary: "Replace the platform state",
-  description: "What the body does not name is removed. Makes one revision and one version; nothing changes where the state is the same already.",
+  description:
+    "What the body does not name is removed. Makes one revision and one version; nothing changes where the state is the same already.",
   params: EnvironmentParams,
   body: ReplaceStateBody,
   bodyBounds: STATE_BODY,

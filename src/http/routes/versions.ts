@@ -1,5 +1,13 @@
 import { EnvironmentParams, PageQuery, ProjectParams } from "../../schemas/common.ts";
-import { RevisionEntry, RevisionPage, RevisionParams, RollbackBody, RollbackReply, VersionEntry, VersionPage, VersionParams } from "../../schemas/versions.ts";
+import {
+  RevisionEntry,
+  RevisionPage,
+  RevisionParams,
+  RollbackBody,
+  RollbackReply,
+  VersionPage,
+  VersionParams,
+} from "../../schemas/versions.ts";
 import { pageRequest } from "../page.ts";
 import { type Route, route } from "../route.ts";
 
@@ -85,7 +93,7 @@ const getVersion = route({
   description: "The revision that made a version.",
   params: VersionParams,
   conditional: "read",
-  responses: { 200: { description: "The version.", schema: VersionEntry } },
+  responses: { 200: { description: "The version.", schema: RevisionEntry } },
   errors: ["invalid_name", "invalid_version", "project_not_found", "version_not_found"],
   handler: async ({ params, domain }) => ({ body: await domain.versions.version(params.project, params.version) }),
 });

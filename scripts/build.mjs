@@ -1,0 +1,61 @@
+// Bundles the engine and its commands into dist/: one file each and the chunks that they share, so that a start reads little.
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const outdir = join(root, "dist");
+
+/** Worker threads' files are named where they are started: each keeps its name. */
+const workers = readdirSync(join(root, "src/storage"))
+  .filter((file) => file.endsWith("-worker.ts"))
+  .map((file) => [`storage/${file.replace(/\.ts$/, "")}`, `src/storage/${file}`]);
+
+/** Output, without its ending → source. */
+const entryPoints = {
+  index: "src/index.ts",
+  "scripts/demo": "scripts/demo.ts",
+  "scripts/vault-rotate": "scripts/vault-rotate.ts",
+  ...Object.fromEntries(workers),
+};
+
+const missing = Object.values(entryPoints).filter((file) => !existsSync(join(root, file)));
+if (missing.length > 0) {
+  console.error(`build: there is no ${missing.join(" and no ")}`);
+  process.exit(1);
+}
+
+/**
+ * Express loads its body parsers, with their character sets, at every start: a third of all that it brings. The engine reads
+ * bodies itself (`src/http/json.ts`), so the bundle does without.
+ */
+const withoutBodyParser = {
+  name: "without-body-parser",
+  setup(bundle) {
+    bundle.onResolve({ filter: /^body-parser$/ }, ({ path }) => ({ path, namespace: "left-out" }));
+    bundle.onLoad({ filter: /.*/, namespace: "left-out" }, () => ({ contents: "module.exports = {};" }));
+  },
+};
+
+rmSync(outdir, { recursive: true, force: true });
+await build({
+  absWorkingDir: root,
+  entryPoints,
+  outdir,
+  bundle: true,
+  platform: "node",
+  target: "node20",
+  format: "esm",
+  splitting: true,
+  sourcemap: true,
+  minifyWhitespace: true,
+  plugins: [withoutBodyParser],
+  legalComments: "linked",
+  // Native code, and files that are served as they are.
+  external: ["better-sqlite3", "swagger-ui-dist"],
+  // Express and pino are CommonJS: bundled into ES modules, their `require` of Node's own modules needs one to call.
+  banner: { js: 'import { createRequire as bundleRequire } from "node:module"; const require = bundleRequire(import.meta.url);' },
+  chunkNames: "chunk-[hash]",
+  logLevel: "warning",
+});

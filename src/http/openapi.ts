@@ -1,0 +1,176 @@
+import * as z from "zod";
+import { ERRORS, type ErrorCode } from "../errors.ts";
+import { ErrorReplySchema } from "../schemas/operations.ts";
+import { FIXES } from "./errors.ts";
+import type { ResponseFacts, Route } from "./route.ts";
+
+/** The reference, as OpenAPI 3.1, from the declarations of the routes and the very schemas that check their requests. */
+
+type JsonSchema = Record<string, unknown>;
+
+export function openApiDocument(routes: readonly Route[], version: string): JsonSchema {
+  const paths: Record<string, JsonSchema> = {};
+  for (const route of routes) {
+    const path = route.path.replace(/:(\w+)/g, "{$1}");
+    paths[path] = { ...paths[path], [route.method]: operation(route) };
+  }
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "Environment Manager",
+      version,
+      description:
+        "Environments, versions, config, flags and secret references of a platform: which exist, what each runs, how a version moves from one to " +
+        "the next, and how to get back.",
+      license: { name: "MIT", identifier: "MIT" },
+    },
+    security: [{ token: [] }],
+    tags: [...new Set(routes.map(({ tag }) => tag))].map((name) => ({ name })),
+    paths,
+    components: {
+      securitySchemes: { token: { type: "http", scheme: "bearer" } },
+      schemas: namedSchemas(),
+      examples: Object.fromEntries(errorCodes().map((code) => [code, errorExample(code)])),
+      headers: HEADERS,
+    },
+  };
+}
+
+const HEADERS = {
+  RequestId: {
+    description: "The request's own, where it gave one; otherwise made here. The log and the audit name it.",
+    schema: { type: "string" },
+  },
+  ETag: { description: "Names exactly what is shown.", schema: { type: "string" } },
+};
+
+function operation(route: Route): JsonSchema {
+  const { operationId, summary, description, tag, body } = route;
+  return {
+    operationId,
+    summary,
+    description,
+    tags: [tag],
+    ...(route.open && { security: [] }),
+    parameters: [...parameters(route.params, "path"), ...parameters(route.query, "query"), ...conditions(route)],
+    ...(body && { requestBody: { required: true, content: { "application/json": media(body) } } }),
+    responses: { ...errorResponses(documentedErrors(route)), ...conditionalResponses(route), ...successResponses(route) },
+  };
+}
+
+function parameters(schema: z.ZodObject, where: "path" | "query"): JsonSchema[] {
+  const { properties = {}, required = [] } = jsonSchema(schema) as {
+    properties?: Record<string, JsonSchema>;
+    required?: readonly string[];
+  };
+  return Object.entries(properties).map(([name, { description, examples, ...shape }]) => ({
+    name,
+    in: where,
+    required: where === "path" || required.includes(name),
+    description,
+    schema: shape,
+    ...(Array.isArray(examples) && { example: examples[0] }),
+  }));
+}
+
+function conditions({ conditional }: Route): JsonSchema[] {
+  if (conditional === undefined) return [];
+  const [name, description] =
+    conditional === "read"
+      ? ["If-None-Match", "ETags that the reader has: 304 where one of them still names what would be shown."]
+      : ["If-Match", "ETags that the environment may have: 412 where it has changed since."];
+  return [{ name, in: "header", required: false, description, schema: { type: "string" } }];
+}
+
+function successResponses({ responses, conditional }: Route): JsonSchema {
+  const headers = {
+    "X-Request-Id": { $ref: "#/components/headers/RequestId" },
+    ...(conditional && { ETag: { $ref: "#/components/headers/ETag" } }),
+  };
+  const entries = Object.entries(responses).map(([status, facts]) => {
+    const { description, schema, contentType = "application/json" }: ResponseFacts = facts;
+    return [status, { description, headers, content: { [contentType]: media(schema, Number(status)) } }];
+  });
+  return Object.fromEntries(entries);
+}
+
+function conditionalResponses({ conditional }: Route): JsonSchema {
+  return conditional === "read" ? { 304: { description: "What the reader has is still what would be shown." } } : {};
+}
+
+/** By status, as OpenAPI wants it; the codes are in the description and each has its example. */
+function errorResponses(codes: readonly ErrorCode[]): JsonSchema {
+  const byStatus = new Map<number, ErrorCode[]>();
+  for (const code of codes) byStatus.set(ERRORS[code].status, [...(byStatus.get(ERRORS[code].status) ?? []), code]);
+  const entries = [...byStatus].map(([status, same]) => {
+    const examples = Object.fromEntries(same.map((code) => [code, { $ref: `#/components/examples/${code}` }]));
+    const description = same.map((code) => `\`${code}\`: ${ERRORS[code].reason}`).join("\n\n");
+    return [status, { description, content: { "application/json": { schema: reference(ErrorReplySchema), examples } } }];
+  });
+  return Object.fromEntries(entries);
+}
+
+/** The route's own errors, and those that come from what every route goes through. */
+export function documentedErrors(route: Route): readonly ErrorCode[] {
+  const codes = new Set<ErrorCode>([...route.errors, "host_not_allowed", "internal_error"]);
+  const add = (...more: readonly ErrorCode[]) => {
+    for (const code of more) codes.add(code);
+  };
+  if (!route.open) add("unauthorized", "invalid_request", "store_unavailable");
+  if (route.body) add("invalid_json", "too_large", "unsupported_media_type");
+  if (route.method !== "get") add("origin_not_allowed", "write_conflict", "overloaded", "storage_full");
+  return errorCodes().filter((code) => codes.has(code));
+}
+
+function errorCodes(): ErrorCode[] {
+  return Object.keys(ERRORS) as ErrorCode[];
+}
+
+function errorExample(code: ErrorCode): JsonSchema {
+  const value = { status: "error", code, reason: ERRORS[code].reason, fix_suggestion: FIXES[code], details: {} };
+  return { summary: ERRORS[code].reason, value: { ...value, request_id: "0d9f2c1e-7ab3-4d04-9f5c-8e6d7a1b0c9f" } };
+}
+
+/** A schema with its example: of several, the one that a later status shows is the last. */
+function media(schema: z.ZodType, status = 200): JsonSchema {
+  const examples = examplesOf(schema);
+  return { schema: reference(schema), example: status >= 400 ? examples.at(-1) : examples[0] };
+}
+
+/** The examples in a schema's metadata. */
+export function examplesOf(schema: z.ZodType): readonly unknown[] {
+  const examples = schema.meta()?.examples;
+  return Array.isArray(examples) ? examples : [];
+}
+
+function reference(schema: z.ZodType): JsonSchema {
+  const id = schema.meta()?.id;
+  if (id === undefined) throw new Error("a request's or reply's schema has no id");
+  return { $ref: schemaUri(id) };
+}
+
+function schemaUri(id: string): string {
+  return `#/components/schemas/${id}`;
+}
+
+/** Every schema that has a name, each referring to the others by theirs. */
+function namedSchemas(): Record<string, JsonSchema> {
+  const { schemas } = z.toJSONSchema(z.globalRegistry, { io: "input", uri: schemaUri, unrepresentable: "any", override: tidy });
+  return Object.fromEntries(
+    Object.entries(schemas)
+      .sort(([left], [right]) => (left < right ? -1 : 1))
+      .map(([id, { $schema, $id, ...schema }]) => [id, schema]),
+  );
+}
+
+function jsonSchema(schema: z.ZodType): JsonSchema {
+  return z.toJSONSchema(schema, { io: "input", unrepresentable: "any", override: tidy });
+}
+
+/** zod leaves examples out where text is converted, and writes out that integers are safe ones. */
+function tidy({ zodSchema, jsonSchema }: { readonly zodSchema: z.core.$ZodType; readonly jsonSchema: JsonSchema }): void {
+  const examples = z.globalRegistry.get(zodSchema)?.examples;
+  if (examples !== undefined && jsonSchema.$ref === undefined) jsonSchema.examples = examples;
+  if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+  if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+}

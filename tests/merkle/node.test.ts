@@ -1,0 +1,141 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { LIMITS } from "../../src/limits.ts";
+import { keyLayer, objectHash } from "../../src/merkle/hash.ts";
+import { decoding, EMPTY_ROOT, reachable } from "../../src/merkle/index.ts";
+import { auditNode, countEntries, EMPTY_NODE, type MapNode, type ValueRef } from "../../src/merkle/node.ts";
+import { decodeNode, encodeNode } from "../../src/merkle/node-codec.ts";
+import { byUtf8, Objects, runs } from "./support.ts";
+
+const hash = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes).toString("hex"));
+const child = fc.option(fc.record({ hash, count: fc.integer({ min: 1, max: 2 ** 35 - 1 }) }));
+const value: fc.Arbitrary<ValueRef> = fc.oneof(
+  fc.record({ hash }),
+  fc.constantFrom("1", '"é😀"', '"\ufffd"', `"${"x".repeat(62)}"`).map((inline) => ({ inline })),
+);
+const key = fc.oneof(fc.string({ unit: "grapheme", maxLength: 12 }), fc.string({ unit: "binary", maxLength: 12 }));
+
+const node: fc.Arbitrary<MapNode> = fc
+  .tuple(fc.integer({ min: 0, max: 51 }), fc.uniqueArray(key, { minLength: 1, maxLength: 40 }))
+  .chain(([layer, keys]) =>
+    fc.record({
+      layer: fc.constant(layer),
+      keys: fc.constant(keys.sort(byUtf8)),
+      values: fc.array(value, { minLength: keys.length, maxLength: keys.length }),
+      children: layer === 0 ? fc.constant([]) : fc.array(child, { minLength: keys.length + 1, maxLength: keys.length + 1 }),
+    }),
+  )
+  .map((parts) => ({ ...parts, count: countEntries(parts.keys.length, parts.children) }));
+
+const decode = (data: Uint8Array) => decodeNode(objectHash(data), data);
+
+describe("a node's bytes", () => {
+  test("decode to the node that they were made from", () => {
+    fc.assert(
+      fc.property(node, (original) => {
+        expect(decode(encodeNode(original))).toEqual(original);
+      }),
+      runs(300),
+    );
+    expect(decode(encodeNode(EMPTY_NODE))).toEqual(EMPTY_NODE);
+  });
+
+  test("are refused when damaged, or are those of another node", () => {
+    fc.assert(
+      fc.property(node, fc.nat(), fc.integer({ min: 1, max: 255 }), (original, place, flip) => {
+        const data = Uint8Array.from(encodeNode(original));
+        data[place % data.length]! ^= flip;
+        let other: MapNode;
+        try {
+          other = decode(data);
+        } catch (error) {
+          expect((error as Error).message).toMatch(/^object [0-9a-f]{64} is corrupt: [a-z]/);
+          return;
+        }
+        expect(Buffer.from(data).equals(encodeNode(other))).toBe(true);
+      }),
+      runs(1_000),
+    );
+  });
+
+  test("are refused when cut short or too long", () => {
+    fc.assert(
+      fc.property(node, fc.nat(), (original, place) => {
+        const data = encodeNode(original);
+        expect(() => decode(data.subarray(0, place % data.length))).toThrow(/^object [0-9a-f]{64} is corrupt/);
+        expect(() => decode(Buffer.concat([data, Uint8Array.of(0)]))).toThrow(/is corrupt/);
+      }),
+      runs(200),
+    );
+  });
+
+  const a = [0, 1, 0x61, 1, 0x31];
+  const b = [0, 1, 0x62, 1, 0x31];
+  test.each([
+    ["an unknown version", [2, 0, 0]],
+    ["a layer out of bounds", [1, LIMITS.mapDepth, 0]],
+    ["a number of entries out of bounds", [1, 1, 0, 0]],
+    ["a number of entries out of bounds", [1, 0, 0x81, 0x20]],
+    ["a number that is not written as it should be", [1, 0, 0x80, 0x00]],
+    ["a number that is not written as it should be", [1, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]],
+    ["it ends too early", []],
+    ["it ends too early", [1, 0, 1, 0, 5, 0x61]],
+    ["it ends too early", [1, 0, 1, 0, 1, 0x61, 0, 1, 2, 3]],
+    ["bytes after its end", [1, 0, 1, ...a, 0]],
+    ["keys out of order", [1, 0, 2, ...b, ...a]],
+    ["keys out of order", [1, 0, 2, ...a, ...a]],
+    ["keys out of order", [1, 0, 2, ...a, 1, 0, 1, 0x31]],
+    ["a key of a wrong length", [1, 0, 2, ...a, 2, 1, 0x62, 1, 0x31]],
+    ["a key of a wrong length", [1, 0, 1, 1, 1, 0x61, 1, 0x31]],
+    ["a key of a wrong length", [1, 0, 1, 0, 0x81, 0x20]],
+    ["a value that is too long to stand in a node", [1, 0, 1, 0, 1, 0x61, 65, ...Array(65).fill(0x31)]],
+    ["text that is not UTF-8", [1, 0, 1, 0, 1, 0xff, 1, 0x31]],
+    ["text that is not UTF-8", [1, 0, 1, 0, 1, 0x61, 1, 0xc3]],
+  ])("are refused with %s", (why, bytes) => {
+    expect(() => decode(Uint8Array.from(bytes))).toThrow(why);
+  });
+
+  test("are refused when they are not those that the hash was made of", async () => {
+    const data = Uint8Array.of(1, 0, 1, ...a);
+    const source = decoding({ get: async () => [data] });
+    await expect(source.nodes([EMPTY_ROOT])).rejects.toThrow(`object ${EMPTY_ROOT} is corrupt`);
+    await expect(source.values([EMPTY_ROOT])).rejects.toThrow(`object ${EMPTY_ROOT} is corrupt`);
+    await expect(decoding({ get: async () => [] }).nodes([EMPTY_ROOT])).rejects.toThrow(`object ${EMPTY_ROOT} is missing`);
+  });
+});
+
+describe("an audit", () => {
+  const good = Array.from({ length: 40 }, (_, n) => `flows/${n}`).find((name) => keyLayer(name) === 0)!;
+  const nodeOf = (name: string, inline: string, layer = 0): MapNode => ({
+    layer,
+    count: 1,
+    keys: [name],
+    values: [{ inline }],
+    children: layer === 0 ? [] : [null, null],
+  });
+
+  test("passes a node as the map makes it", () => {
+    expect(() => auditNode(EMPTY_ROOT, nodeOf(good, "1"), { layer: 1, count: 1 })).not.toThrow();
+  });
+
+  test.each([
+    ["a key of another layer", nodeOf(good, "1", 1), { layer: 2, count: 1 }],
+    ["not below its parent", nodeOf(good, "1"), { layer: 0, count: 1 }],
+    ["not the number of entries", nodeOf(good, "1"), { layer: 1, count: 2 }],
+    ["not canonical JSON", nodeOf(good, "1.0"), { layer: 1, count: 1 }],
+    ["not canonical JSON", nodeOf(good, "{"), { layer: 1, count: 1 }],
+  ])("finds %s", (why, bad, parent) => {
+    expect(() => auditNode(EMPTY_ROOT, bad, parent)).toThrow(why);
+  });
+
+  test("of a map finds a node whose hash is right and whose content is not", async () => {
+    const objects = new Objects();
+    const data = encodeNode(nodeOf(good, "1", 3));
+    objects.put([{ hash: objectHash(data), data }]);
+    const walk = async (audit: boolean) => {
+      for await (const _ of reachable(objects.source, objectHash(data), { audit }));
+    };
+    await expect(walk(false)).resolves.toBeUndefined();
+    await expect(walk(true)).rejects.toThrow("a key of another layer");
+  });
+});
