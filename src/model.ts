@@ -13,11 +13,23 @@ export interface Snapshot {
   readonly config: Hash;
 }
 
+/** A request that must take effect once, however often it is sent. */
+export interface Once {
+  /** Names the token, the route and the key; a document's key is made of it. */
+  readonly id: string;
+  /** Hash of what the request asks for. */
+  readonly content: Hash;
+}
+
 /** Who asks, and what they may see beyond what the route itself demanded. */
 export interface Caller {
   /** The acting user: what revisions and audit records name. */
   readonly actor: string;
+  /** The token's id: what idempotency keys belong to. */
+  readonly token: string;
   readonly requestId: string;
+  /** Where the request carries an idempotency key. */
+  readonly once?: Once;
   /** Whether the caller may read secret values of this environment. */
   mayReveal(project: string, env: string): boolean;
   /** Whether the caller may skip checks that the policy calls forceable. */

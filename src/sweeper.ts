@@ -1,3 +1,4 @@
+import { mayDoLittle } from "./callers.ts";
 import { keys, SYSTEM_PARTITION, systemKeys } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
 import type { Caller } from "./model.ts";
@@ -5,7 +6,7 @@ import type { Store } from "./ports.ts";
 import type { Intent, Secrets } from "./secrets.ts";
 
 /** Who acts where nobody asked: what audit records of the engine's own work name. */
-export const ENGINE: Caller = { actor: "engine", requestId: "sweep", mayReveal: () => false, mayForce: () => false, mayApprove: false };
+export const ENGINE: Caller = mayDoLittle("engine", "sweep");
 
 /** Takes away what crashed writers left behind. Every step may be repeated, and may run beside any writer. */
 export class Sweeper {

@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
+import { mayDoAll } from "../callers.ts";
 import { AppError } from "../errors.ts";
 import type { Caller } from "../model.ts";
 
@@ -9,7 +10,7 @@ export type Authenticate = (request: IncomingMessage, requestId: string) => Call
 const BEARER = /^Bearer +([\x21-\x7e]+)$/i;
 
 /** For development on a loopback host: whoever gets here may do everything. */
-export const trustEveryone: Authenticate = (_request, requestId) => ({ actor: "local", requestId, mayReveal: () => true });
+export const trustEveryone: Authenticate = (_request, requestId) => mayDoAll("local", requestId);
 
 /** One token that may do everything, known by its SHA-256 alone. */
 export function rootTokenOnly(rootTokenDigest: Uint8Array): Authenticate {
@@ -17,7 +18,7 @@ export function rootTokenOnly(rootTokenDigest: Uint8Array): Authenticate {
     // Digests are of one length, so that comparing tells neither length nor place of a difference.
     if (!timingSafeEqual(digest(bearerToken(request)), rootTokenDigest))
       throw new AppError("unauthorized", { reason: "The token is not valid." });
-    return { actor: "root", requestId, mayReveal: () => true };
+    return mayDoAll("root", requestId);
   };
 }
 

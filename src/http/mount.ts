@@ -1,4 +1,5 @@
 import type { Express, Request, RequestHandler, Response } from "express";
+import { mayDoLittle } from "../callers.ts";
 import type { Domain } from "../domain.ts";
 import { AppError } from "../errors.ts";
 import type { Authenticate } from "./auth.ts";
@@ -52,7 +53,7 @@ function authenticated(authenticate: Authenticate, siblings: readonly Route[]): 
 }
 
 /** Whoever asks for an open route. */
-const NOBODY = (requestId: string) => ({ actor: "anonymous", requestId, mayReveal: () => false });
+const NOBODY = (requestId: string) => mayDoLittle("anonymous", requestId);
 
 export function requestIdOf(response: Response): string {
   return String(response.getHeader("x-request-id") ?? "");
