@@ -72,7 +72,10 @@ export function promotionView(promotion: PendingPromotion): PromotionView {
 /** @throws self_approval, forbidden, already_approved */
 export function checkMayApprove(promotion: PendingPromotion, caller: Caller): void {
   if (!caller.mayApprove) {
-    throw new AppError("forbidden", { reason: "An engine's token cannot approve a promotion.", fix: "A person must approve it, with a token of their own." });
+    throw new AppError("forbidden", {
+      reason: "An engine's token cannot approve a promotion.",
+      fix: "A person must approve it, with a token of their own.",
+    });
   }
   if (promotion.requested_by === caller.actor) {
     throw new AppError("self_approval", {
@@ -87,15 +90,21 @@ export function checkMayApprove(promotion: PendingPromotion, caller: Caller): vo
     });
   }
   if (promotion.approvals.some(({ by }) => by === caller.actor)) {
-    throw new AppError("already_approved", { reason: `${quoted(caller.actor)} has approved this promotion already.`, fix: "Somebody else must approve it too." });
+    throw new AppError("already_approved", {
+      reason: `${quoted(caller.actor)} has approved this promotion already.`,
+      fix: "Somebody else must approve it too.",
+    });
   }
 }
 
 /** @throws promotion_closed */
 export function checkOpen(promotion: PendingPromotion): void {
-  if (promotion.status === "pending") return;
+  if (promotion.status !== "pending") throw promotionClosed(promotion);
+}
+
+export function promotionClosed(promotion: PendingPromotion): AppError {
   const why = promotion.closed_reason === null ? "" : `: ${promotion.closed_reason}`;
-  throw new AppError("promotion_closed", {
+  return new AppError("promotion_closed", {
     reason: `The promotion ${quoted(promotion.id)} is ${promotion.status}${why}.`,
     fix: promotion.status === "applied" ? "There is nothing left to do." : "Promote again to put up a new plan.",
     details: { status: promotion.status },

@@ -67,7 +67,11 @@ function pipelineOrder({ policy, targetPolicy, source, target }: Facts): Answer 
   if (position < 0) return skipped(`${target.env} is not part of the pipeline.`);
   const before = order[position - 1];
   if (before !== undefined) return orderAnswer(source.env, target.env, [before], "the pipeline");
-  return { status: "failed", reason: `${target.env} is the first of the pipeline: nothing is promoted into it.`, fix: "Promote along the pipeline." };
+  return {
+    status: "failed",
+    reason: `${target.env} is the first of the pipeline: nothing is promoted into it.`,
+    fix: "Promote along the pipeline.",
+  };
 }
 
 function orderAnswer(source: string, target: string, allowed: readonly string[], by: string): Answer {
@@ -101,7 +105,11 @@ function hold({ target, automatic }: Facts): Answer {
   if (target.hold === null) return passed(`${target.env} is not held.`);
   const { at, by, reason } = target.hold;
   if (automatic) {
-    return { status: "failed", reason: `${target.env} is held since ${at} by ${by}: ${reason}.`, fix: "POST /env/resume, or promote by hand, which lifts the hold." };
+    return {
+      status: "failed",
+      reason: `${target.env} is held since ${at} by ${by}: ${reason}.`,
+      fix: "POST /env/resume, or promote by hand, which lifts the hold.",
+    };
   }
   return {
     status: "warning",
@@ -113,7 +121,8 @@ function hold({ target, automatic }: Facts): Answer {
 function soakTime({ source, target, targetPolicy, soakedMs }: Facts): Answer {
   const needed = durationMs(targetPolicy.soak ?? "");
   if (needed === null) return skipped(`The policy asks for no soak time before ${target.env}.`);
-  if (soakedMs >= needed) return passed(`${source.version} has stayed in ${source.env} for ${durationText(soakedMs)}, of ${targetPolicy.soak} needed.`);
+  if (soakedMs >= needed)
+    return passed(`${source.version} has stayed in ${source.env} for ${durationText(soakedMs)}, of ${targetPolicy.soak} needed.`);
   return {
     status: "failed",
     reason: `${source.version} has stayed in ${source.env} for ${durationText(soakedMs)}, and ${targetPolicy.soak} is needed.`,
@@ -136,7 +145,8 @@ function diverged({ relation, base, lost, source, target, strategy, conflicts }:
   if (relation === "source_ahead" || lost.length === 0) return passed(`The promotion undoes no change of ${target.env}.`);
   const since = base === null ? "They have no common ancestor" : `Since ${base.env}@${base.revision}, ${target.env} changed on its own`;
   const details = { relation, lost: lost.slice(0, 200), lost_count: lost.length };
-  if (strategy === "replace") return { status: "warning", reason: `${since}: ${listed(lost)}. The promotion replaces that, as asked.`, details };
+  if (strategy === "replace")
+    return { status: "warning", reason: `${since}: ${listed(lost)}. The promotion replaces that, as asked.`, details };
   return {
     status: "failed",
     reason: `${since}: ${listed(lost)}. Promoting would undo that.`,
@@ -147,7 +157,8 @@ function diverged({ relation, base, lost, source, target, strategy, conflicts }:
 
 function configComplete({ project, target, targetPolicy, requirements, unbound }: Facts): Answer {
   if (targetPolicy.config_complete === "off") return skipped("The policy does not ask for complete config.");
-  if (unbound.length === 0) return passed(requirements.length === 0 ? "The platform requires no keys." : `All ${requirements.length} required keys are bound.`);
+  if (unbound.length === 0)
+    return passed(requirements.length === 0 ? "The platform requires no keys." : `All ${requirements.length} required keys are bound.`);
   const example = Object.fromEntries(
     (["var", "secret", "flag"] as const).flatMap((kind) => {
       const of = unbound.filter((requirement) => requirement.kind === kind).slice(0, 3);

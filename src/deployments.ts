@@ -63,7 +63,10 @@ export class Deployments {
       state_url: `${path}/state?at=${shown.revision}`,
       config_url: `${path}/config?at=${shown.revision}`,
     };
-    const tag = createHash("sha256").update(canonicalJson(body as unknown as Json)).digest("hex").slice(0, 32);
+    const tag = createHash("sha256")
+      .update(canonicalJson(body as unknown as Json))
+      .digest("hex")
+      .slice(0, 32);
     return { tag, body };
   }
 
@@ -72,8 +75,13 @@ export class Deployments {
    * changes nothing.
    */
   async report(caller: Caller, report: DeploymentReport) {
-    const { project, env } = report;
+    const { project } = report;
     checkProject(project);
+    return this.#ledger.once(project, caller, () => this.#record(caller, report));
+  }
+
+  #record(caller: Caller, report: DeploymentReport) {
+    const { project, env } = report;
     return this.#ledger.write(project, caller, async (tx) => {
       const head = await writableHead(tx, env, tx.now);
       const number = report.revision ?? (await revisionOfVersion(tx, head, report.version));

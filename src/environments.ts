@@ -4,8 +4,8 @@ import { type Documents, documentsOf, findHead, findRevision, isExpired, readabl
 import { keys, SYSTEM_PARTITION, systemKeys } from "./keys.ts";
 import { exactLabel, FIRST_LABEL } from "./labels.ts";
 import { type Ledger, type Project, projectNotFound, type Transaction } from "./ledger.ts";
-import { newLine, nextOnLine } from "./lineage.ts";
 import { LIMITS } from "./limits.ts";
+import { newLine, nextOnLine } from "./lineage.ts";
 import { EMPTY_ROOT } from "./merkle/index.ts";
 import type {
   Caller,
@@ -24,7 +24,7 @@ import { policyFor, policyOf } from "./policy.ts";
 import type { Json, Store } from "./ports.ts";
 import { boundAt, requirementsOf, unbound } from "./requirements.ts";
 import { appendRevision, type VersionChoice } from "./revisions.ts";
-import { type SecretValue, type Secrets, vaultPath } from "./secrets.ts";
+import { type Secrets, type SecretValue, vaultPath } from "./secrets.ts";
 import type { EditableMaps, Maps, Snapshots } from "./snapshots.ts";
 import { syncStatus } from "./sync.ts";
 import { sortVariables } from "./variables.ts";
@@ -79,10 +79,14 @@ export class Environments {
    * Creates an environment: from a base, with its platform, vars and flags but with secrets of its own; or empty. The
    * first environment of a project creates the project.
    */
-  async create(caller: Caller, request: CreateRequest) {
+  create(caller: Caller, request: CreateRequest) {
+    checkProject(request.project);
+    checkEnvironmentName(request.env);
+    return this.#ledger.once(request.project, caller, () => this.#create(caller, request));
+  }
+
+  async #create(caller: Caller, request: CreateRequest) {
     const { project, env } = request;
-    checkProject(project);
-    checkEnvironmentName(env);
     const plan = await this.#planCreation(caller, request);
     await this.#hint(project, caller);
     const staged = await this.#secrets.stage(caller, project, env, plan.secrets);
@@ -112,7 +116,10 @@ export class Environments {
           url: head.url,
           revision: head.revision,
           type: head.type,
-          stored: { vars: [...plan.vars.keys()].sort(), secrets: [...staged.references.keys()].map((key) => key.slice("secrets/".length)).sort() },
+          stored: {
+            vars: [...plan.vars.keys()].sort(),
+            secrets: [...staged.references.keys()].map((key) => key.slice("secrets/".length)).sort(),
+          },
           secrets_unbound: await this.#secretsUnbound(maps, platform, config, left),
         };
       });
@@ -129,8 +136,12 @@ export class Environments {
     const hints = await this.#store.list(SYSTEM_PARTITION, range);
     const names = hints.slice(0, limit).map(({ key }) => key.slice(prefix.length));
     // A hint is written before its project: one whose project never came is no project.
-    const found = await Promise.all(names.map(async (name) => (await this.#store.get(name, [keys.project]))[0]?.value as unknown as Project | undefined));
-    const items = found.filter((project) => project !== undefined).map(({ project_id, created_at, created_by }) => ({ project_id, created_at, created_by }));
+    const found = await Promise.all(
+      names.map(async (name) => (await this.#store.get(name, [keys.project]))[0]?.value as unknown as Project | undefined),
+    );
+    const items = found
+      .filter((project) => project !== undefined)
+      .map(({ project_id, created_at, created_by }) => ({ project_id, created_at, created_by }));
     return { items, next_cursor: hints.length > limit ? (names.at(-1) ?? null) : null };
   }
 
@@ -176,7 +187,12 @@ export class Environments {
   hold(caller: Caller, request: StatusRequest) {
     return this.#turn(caller, request, "held", async (tx) => {
       const head = await writableHead(tx, request.env, tx.now);
-      return putHead(tx, { ...head, hold: { by: caller.actor, at: tx.now, reason: request.reason ?? "held by hand" } }, "hold", request.reason);
+      return putHead(
+        tx,
+        { ...head, hold: { by: caller.actor, at: tx.now, reason: request.reason ?? "held by hand" } },
+        "hold",
+        request.reason,
+      );
     });
   }
 
@@ -184,19 +200,37 @@ export class Environments {
     return this.#turn(caller, request, "resumed", async (tx) => {
       const head = await writableHead(tx, request.env, tx.now);
       if (head.hold === null) {
-        throw new AppError("invalid_transition", { reason: `The environment ${quoted(head.env)} is not held.`, fix: "There is nothing to resume." });
+        throw new AppError("invalid_transition", {
+          reason: `The environment ${quoted(head.env)} is not held.`,
+          fix: "There is nothing to resume.",
+        });
       }
       return putHead(tx, { ...head, hold: null }, "resume", request.reason);
     });
   }
 
-  async #turn<Status extends string>(caller: Caller, request: StatusRequest, status: Status, change: (tx: Transaction) => Promise<Environment>) {
+  async #turn<Status extends string>(
+    caller: Caller,
+    request: StatusRequest,
+    status: Status,
+    change: (tx: Transaction) => Promise<Environment>,
+  ) {
     checkProject(request.project);
-    const head = await this.#ledger.write(request.project, caller, change);
-    return { status, env: head.env, version: head.version, revision: head.revision };
+    return this.#ledger.once(request.project, caller, () =>
+      this.#ledger.write(request.project, caller, async (tx) => {
+        const head = await change(tx);
+        return { status, env: head.env, version: head.version, revision: head.revision };
+      }),
+    );
   }
 
-  async #appendStatus(tx: Transaction, head: Environment, status: Environment["status"], action: RevisionAction, reason: string | undefined): Promise<Environment> {
+  async #appendStatus(
+    tx: Transaction,
+    head: Environment,
+    status: Environment["status"],
+    action: RevisionAction,
+    reason: string | undefined,
+  ): Promise<Environment> {
     const self = { env: head.env, revision: head.revision + 1 };
     const previous = await findRevision(tx, head, head.revision);
     const appended = await appendRevision(tx, {
@@ -213,7 +247,10 @@ export class Environments {
   }
 
   /** Sorts the variables and decides which of the base's secrets are copied, before anything is written. */
-  async #planCreation(caller: Caller, request: CreateRequest): Promise<{ vars: ReadonlyMap<string, string>; secrets: Map<string, SecretValue> }> {
+  async #planCreation(
+    caller: Caller,
+    request: CreateRequest,
+  ): Promise<{ vars: ReadonlyMap<string, string>; secrets: Map<string, SecretValue> }> {
     const { project, base } = request;
     const documents = documentsOf(this.#store, project);
     await checkFree(documents, request.env);
@@ -221,7 +258,9 @@ export class Environments {
     const head = base === null ? null : await readableBase(documents, base, async () => (await this.#store.now()).toISOString());
     const references = head === null ? [] : await maps.entries(head.config, { prefix: "secrets/", limit: LIMITS.configEntries });
     const known = new Map(references.map(({ key, value }) => [key.slice("secrets/".length), value]));
-    const declared = new Set(head === null ? [] : (await requirementsOf(maps, head.platform)).filter(({ kind }) => kind === "secret").map(({ name }) => name));
+    const declared = new Set(
+      head === null ? [] : (await requirementsOf(maps, head.platform)).filter(({ kind }) => kind === "secret").map(({ name }) => name),
+    );
     const { vars, secrets } = sortVariables(request.env_variables ?? {}, (name) => known.has(name) || declared.has(name));
     const values = new Map<string, SecretValue>([...secrets].map(([name, value]) => [name, { value }]));
     if (head === null || !(await this.#copiesSecrets(caller, documents, head, request))) return { vars, secrets: values };
@@ -259,7 +298,12 @@ export class Environments {
   }
 
   /** Secrets that the base had or the platform requires, and that the new environment lacks. */
-  async #secretsUnbound(maps: Maps, platform: Snapshot["platform"], config: Snapshot["config"], left: readonly string[]): Promise<string[]> {
+  async #secretsUnbound(
+    maps: Maps,
+    platform: Snapshot["platform"],
+    config: Snapshot["config"],
+    left: readonly string[],
+  ): Promise<string[]> {
     const missing = await unbound(maps, await requirementsOf(maps, platform), config);
     return [...new Set([...left, ...missing.filter(({ kind }) => kind === "secret").map(({ name }) => name)])].sort();
   }

@@ -47,6 +47,7 @@ export const ERRORS = {
   vault_unavailable: { status: 503, reason: "The vault cannot be reached." },
   overloaded: { status: 503, reason: "Too many writes are waiting for this project." },
   shutting_down: { status: 503, reason: "The engine is shutting down." },
+  idempotency_mismatch: { status: 422, reason: "The idempotency key was used for another request." },
   storage_full: { status: 507, reason: "The disk is full." },
 } as const satisfies Record<string, { status: number; reason: string }>;
 

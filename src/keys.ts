@@ -22,6 +22,9 @@ export const keys = {
   promotion: (id: string): Key => `promotion/${id}`,
   auditPrefix: "audit/",
   audit: (seq: number): Key => `audit/${padded(seq)}`,
+  /** The answer to a request that must take effect once. */
+  oncePrefix: "once/",
+  once: (id: string): Key => `once/${id}`,
   intentPrefix: "intent/",
   intent: (id: string): Key => `intent/${id}`,
   /** What is known of one vault entry: `name` is `NAME@<id>`. */

@@ -3,7 +3,7 @@ import { AppError } from "./errors.ts";
 import { keys } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
 import { canonicalJson } from "./merkle/canonical.ts";
-import type { AuditRecord, Caller } from "./model.ts";
+import type { AuditRecord, Caller, Once } from "./model.ts";
 import { quoted } from "./names.ts";
 import type { Change, Check, Entry, Hash, Json, JsonObject, Key, Put, Range, Store, StoredObject } from "./ports.ts";
 
@@ -29,7 +29,10 @@ export const AUDIT_ORIGIN: Hash = "0".repeat(64);
 
 /** The hash of an audit record: over all its other members, `prev_hash` included. */
 export function auditHash(record: Omit<AuditRecord, "hash">): Hash {
-  return createHash("sha256").update("env-audit\0").update(canonicalJson(record as unknown as Json)).digest("hex");
+  return createHash("sha256")
+    .update("env-audit\0")
+    .update(canonicalJson(record as unknown as Json))
+    .digest("hex");
 }
 
 type Task = {
@@ -72,6 +75,33 @@ export class Ledger {
         waiting.push(task);
       }
     });
+  }
+
+  /**
+   * Runs an operation whose last write answers the request. Where the caller's request has taken effect before, that
+   * write's answer is given again and nothing is done: it was kept in the same commit as the change.
+   * @throws idempotency_mismatch where the key came with another request
+   */
+  async once<Result>(project: string, caller: Caller, operation: () => Promise<Result>): Promise<Result> {
+    if (caller.once === undefined) return operation();
+    const known = await this.#answer<Result>(project, caller.once);
+    if (known !== null) return known.result;
+    try {
+      return await operation();
+    } catch (error) {
+      // The same request may have come in twice at once: what refused the second is what the first did.
+      const made = await this.#answer<Result>(project, caller.once);
+      if (made !== null) return made.result;
+      throw error;
+    }
+  }
+
+  async #answer<Result>(project: string, once: Once): Promise<{ readonly result: Result } | null> {
+    const [[entry], now] = await Promise.all([this.#store.get(project, [keys.once(once.id)]), this.#store.now()]);
+    const answer = (entry?.value ?? null) as Answer | null;
+    if (answer === null || isOutdated(answer, now.toISOString())) return null;
+    if (answer.content !== once.content) throw idempotencyMismatch();
+    return { result: answer.result as Result };
   }
 
   async #drain(project: string): Promise<void> {
@@ -156,11 +186,38 @@ async function runTask(task: Task, view: View): Promise<Outcome> {
   const tx = new Transaction(view, task.caller);
   try {
     const value = await task.work(tx);
+    if (task.caller.once !== undefined && tx.records.length > 0) await keepAnswer(tx, task.caller.once, value);
     view.absorb(tx);
     return { task, value };
   } catch (error) {
     return { task, error: error ?? new Error("a writer threw nothing") };
   }
+}
+
+/** The document `once/<id>`. */
+interface Answer {
+  readonly content: Hash;
+  readonly result: Json;
+  readonly at: string;
+}
+
+/** Refuses a second writer with the same key: `once` then gives it the first one's answer. */
+async function keepAnswer(tx: Transaction, once: Once, result: unknown): Promise<void> {
+  const key = keys.once(once.id);
+  const made = await tx.get<Answer>(key);
+  if (made !== null && !isOutdated(made, tx.now)) throw new AppError("write_conflict", { fix: "Send the request again." });
+  tx.put(key, { content: once.content, result: (result ?? null) as Json, at: tx.now } satisfies Answer);
+}
+
+function isOutdated({ at }: Answer, now: string): boolean {
+  return Date.parse(at) + LIMITS.onceMs <= Date.parse(now);
+}
+
+function idempotencyMismatch(): AppError {
+  return new AppError("idempotency_mismatch", {
+    reason: "This idempotency key came with another request before.",
+    fix: "Use a new key for a new request; repeat a key with exactly the same request.",
+  });
 }
 
 /** What one batch has read from the store and means to write to it. */

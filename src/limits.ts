@@ -68,6 +68,10 @@ export const LIMITS = {
   queuedWriters: 10_000,
   /** Commits that share one SQLite transaction. */
   groupCommits: 256,
+  /** Milliseconds for which the answer to a request with an idempotency key is kept. */
+  onceMs: 24 * 60 * 60_000,
+  /** Characters of an idempotency key. */
+  onceKeyLength: 255,
   /** Milliseconds after which a secret's unfinished intent is swept away. */
   intentAgeMs: 10 * 60_000,
   /** Seconds between two runs of the sweeper. */

@@ -94,14 +94,23 @@ export interface PreparedPlan {
 }
 
 /** Gathers the facts and makes the plan. Reads only: what `maps` computes stays in it, or in its transaction. */
-export async function preparePlan(documents: Documents, maps: EditableMaps, order: PromotionOrder, variables: BoundVariables, context: PlanContext): Promise<PreparedPlan> {
+export async function preparePlan(
+  documents: Documents,
+  maps: EditableMaps,
+  order: PromotionOrder,
+  variables: BoundVariables,
+  context: PlanContext,
+): Promise<PreparedPlan> {
   const { source, sourceHead, target } = await findSides(documents, order, context.now);
   const targetRevision = await findRevision(documents, target, target.revision);
   const { policy, revision: policyRevision } = await policyOf(documents);
   const base = source.platform === target.platform ? null : await mergeBase(documents, source, targetRevision);
   const relation = relate(source, targetRevision, base);
   const outcome = await platformOutcome(maps, order, { source, target, base, relation });
-  const { root: config, changes: configChanges } = await maps.edit(target.config, await configEdits(maps, order, source, target, variables));
+  const { root: config, changes: configChanges } = await maps.edit(
+    target.config,
+    await configEdits(maps, order, source, target, variables),
+  );
   const changes = { platform: await maps.diff(target.platform, outcome.platform), config: configChanges };
   const requirements = await requirementsOf(maps, outcome.platform);
   const targetPolicy = policyFor(policy, target.env, target.type);
@@ -134,14 +143,22 @@ export async function preparePlan(documents: Documents, maps: EditableMaps, orde
     relation,
     checks,
     applicable: !checks.some(({ status }) => status === "failed"),
-    diff_from_previous: diffFromPrevious(changes, required.filter(({ kind }) => kind !== "flag").map(({ name }) => name)),
+    diff_from_previous: diffFromPrevious(
+      changes,
+      required.filter(({ kind }) => kind !== "flag").map(({ name }) => name),
+    ),
     conflicts: outcome.conflicts,
-    warnings: outcome.kind === "selective" ? await danglingReferences(maps, changes.platform, outcome.platform, source.platform, config) : [],
+    warnings:
+      outcome.kind === "selective" ? await danglingReferences(maps, changes.platform, outcome.platform, source.platform, config) : [],
   };
   return { plan, kind: outcome.kind, source, target, targetRevision, platform: outcome.platform, config, changes };
 }
 
-export async function findSides(documents: Documents, order: PromotionOrder, now: string): Promise<{ source: Revision; sourceHead: Environment; target: Environment }> {
+export async function findSides(
+  documents: Documents,
+  order: PromotionOrder,
+  now: string,
+): Promise<{ source: Revision; sourceHead: Environment; target: Environment }> {
   const sourceHead = await readableHead(documents, order.source, async () => now);
   const target = await writableHead(documents, order.target, now);
   const number = order.version === undefined ? sourceHead.revision : await revisionOfVersion(documents, sourceHead, order.version);
@@ -217,7 +234,13 @@ async function lostChanges(maps: Maps, base: Revision | null, target: Environmen
  * The target keeps its config. Flags that it lacks come switched off with a whole platform; named flags and vars come as
  * the source has them; the request's variables are bound.
  */
-async function configEdits(maps: Maps, order: PromotionOrder, source: Revision, target: Environment, { vars, references }: BoundVariables): Promise<ReadonlyMap<string, Json | undefined>> {
+async function configEdits(
+  maps: Maps,
+  order: PromotionOrder,
+  source: Revision,
+  target: Environment,
+  { vars, references }: BoundVariables,
+): Promise<ReadonlyMap<string, Json | undefined>> {
   const whole = !isSelective(order);
   const lacking = whole ? (await maps.diff(target.config, source.config, { prefix: "flags/" })).filter(({ left }) => left === null) : [];
   const definitions = await maps.values(lacking.map(({ right }) => right));
@@ -233,7 +256,10 @@ async function configEdits(maps: Maps, order: PromotionOrder, source: Revision, 
 }
 
 async function carried(maps: Maps, source: Revision, prefix: "flags/" | "vars/", names: readonly string[]): Promise<[string, Json][]> {
-  const values = await maps.lookup(source.config, names.map((name) => prefix + name));
+  const values = await maps.lookup(
+    source.config,
+    names.map((name) => prefix + name),
+  );
   return names.map((name, index) => {
     const value = values[index];
     if (value !== undefined) return [prefix + name, value];
@@ -245,7 +271,10 @@ async function carried(maps: Maps, source: Revision, prefix: "flags/" | "vars/",
 }
 
 async function notSecret(maps: Maps, target: Environment, names: readonly string[]): Promise<readonly string[]> {
-  const secret = await maps.has(target.config, names.map((name) => `secrets/${name}`));
+  const secret = await maps.has(
+    target.config,
+    names.map((name) => `secrets/${name}`),
+  );
   const offender = names.find((_, index) => secret[index]);
   if (offender !== undefined) throw staysSecret(offender);
   return names;
@@ -264,7 +293,12 @@ function forced(checks: readonly CheckResult[], forceable: readonly CheckName[],
   const covers = (name: CheckName) => forceable.includes(name) && (force.checks === null || force.checks.includes(name));
   return checks.map((check) =>
     check.status === "failed" && covers(check.name)
-      ? { ...check, status: "warning", reason: `${check.reason} Skipped by ${force.by}: ${force.reason}.`, details: { ...check.details, forced: true } }
+      ? {
+          ...check,
+          status: "warning",
+          reason: `${check.reason} Skipped by ${force.by}: ${force.reason}.`,
+          details: { ...check.details, forced: true },
+        }
       : check,
   );
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { checkMayApprove, checkOpen, type PendingPromotion, type PromotionView, promotionView } from "./approvals.ts";
+import { checkMayApprove, checkOpen, type PendingPromotion, type PromotionView, promotionClosed, promotionView } from "./approvals.ts";
 import { summary } from "./changes.ts";
+import { durationMs } from "./durations.ts";
 import { AppError } from "./errors.ts";
 import { documentsOf } from "./heads.ts";
 import { keys } from "./keys.ts";
@@ -9,7 +10,16 @@ import { nextOnLine } from "./lineage.ts";
 import { canonicalJson } from "./merkle/index.ts";
 import type { Caller, CheckName, Page, PageRequest } from "./model.ts";
 import { checkEnvironmentName, checkProject, quoted } from "./names.ts";
-import { type BoundVariables, findSides, type Force, type Plan, type PlanContext, type PreparedPlan, type PromotionOrder, preparePlan } from "./plan.ts";
+import {
+  type BoundVariables,
+  type Force,
+  findSides,
+  type Plan,
+  type PlanContext,
+  type PreparedPlan,
+  type PromotionOrder,
+  preparePlan,
+} from "./plan.ts";
 import { approvalsOf, policyFor, policyOf } from "./policy.ts";
 import type { Json, Store } from "./ports.ts";
 import { REQUIRES } from "./requirements.ts";
@@ -18,7 +28,6 @@ import type { Secrets, StagedSecrets } from "./secrets.ts";
 import { isSelective } from "./selection.ts";
 import type { Maps, Snapshots } from "./snapshots.ts";
 import { bumpOf } from "./state.ts";
-import { durationMs } from "./durations.ts";
 import { type SortedVariables, sortVariables } from "./variables.ts";
 
 export interface PromoteRequest extends PromotionOrder {
@@ -45,6 +54,8 @@ export interface PromotionResult extends Omit<Plan, "source" | "target" | "appli
   readonly warnings?: Plan["warnings"];
 }
 
+type ApprovalOutcome = { readonly result: PromotionResult } | { readonly voided: PendingPromotion };
+
 /** Moves versions between environments: plan purely, then apply as one commit, at once or when all have agreed. */
 export class Promotion {
   readonly #store: Store;
@@ -60,8 +71,12 @@ export class Promotion {
   }
 
   /** Plans, and applies what the checks let through; or puts it up for approval; or, with `dry_run`, only plans. */
-  async promote(caller: Caller, request: PromoteRequest): Promise<PromotionResult> {
+  promote(caller: Caller, request: PromoteRequest): Promise<PromotionResult> {
     checkRequest(request);
+    return this.#ledger.once(request.project, caller, () => this.#promote(caller, request));
+  }
+
+  async #promote(caller: Caller, request: PromoteRequest): Promise<PromotionResult> {
     const force = parseForce(caller, request);
     const documents = documentsOf(this.#store, request.project);
     const context: PlanContext = { now: await this.#now(), automatic: request.automatic ?? false, approvedBy: [], force };
@@ -76,9 +91,17 @@ export class Promotion {
     checkApplicable(preview.plan, true);
     const { policy } = await policyOf(documents);
     if (policyFor(policy, preview.target.env, preview.target.type).require_message && request.message === undefined) {
-      throw new AppError("invalid_request", { reason: `The policy asks why: a promotion to ${quoted(request.target)} needs a message.`, fix: "Send a `message`." });
+      throw new AppError("invalid_request", {
+        reason: `The policy asks why: a promotion to ${quoted(request.target)} needs a message.`,
+        fix: "Send a `message`.",
+      });
     }
-    const staged = await this.#secrets.stage(caller, request.project, request.target, new Map([...sorted.secrets].map(([name, value]) => [name, { value }])));
+    const staged = await this.#secrets.stage(
+      caller,
+      request.project,
+      request.target,
+      new Map([...sorted.secrets].map(([name, value]) => [name, { value }])),
+    );
     const variables = { vars: sorted.vars, references: staged.references, fingerprint };
     try {
       return await this.#ledger.write(request.project, caller, async (tx) => {
@@ -106,33 +129,46 @@ export class Promotion {
   async approve(caller: Caller, request: { project: string; id: string; comment?: string | undefined }): Promise<PromotionResult> {
     const { project, id } = request;
     checkProject(project);
-    const outcome = await this.#ledger.write(project, caller, async (tx) => {
-      const promotion = await findPromotion(tx, id);
-      checkOpen(promotion);
-      checkMayApprove(promotion, caller);
-      const void_ = await this.#voidReason(tx, promotion);
-      if (void_ !== null) return { voided: await close(tx, this.#secrets, promotion, void_.status, void_.reason) };
-      const approvals = [...promotion.approvals, { by: caller.actor, at: tx.now, comment: request.comment ?? null }];
-      const approved: PendingPromotion = { ...promotion, approvals };
-      await tx.audit({ action: "approve", environment: promotion.order.target, version: promotion.version, details: { promotion: id, comment: request.comment ?? null } });
-      return { result: await this.#advance(tx, approved) };
-    });
-    if (outcome.result !== undefined) return outcome.result;
-    checkOpen(outcome.voided);
-    throw new Error("a closed promotion is open");
+    const outcome = await this.#ledger.once(project, caller, () =>
+      this.#ledger.write(project, caller, async (tx): Promise<ApprovalOutcome> => {
+        const promotion = await findPromotion(tx, id);
+        checkOpen(promotion);
+        checkMayApprove(promotion, caller);
+        const void_ = await this.#voidReason(tx, promotion);
+        if (void_ !== null) return { voided: await close(tx, this.#secrets, promotion, void_.status, void_.reason) };
+        const approvals = [...promotion.approvals, { by: caller.actor, at: tx.now, comment: request.comment ?? null }];
+        const approved: PendingPromotion = { ...promotion, approvals };
+        await tx.audit({
+          action: "approve",
+          environment: promotion.order.target,
+          version: promotion.version,
+          details: { promotion: id, comment: request.comment ?? null },
+        });
+        return { result: await this.#advance(tx, approved) };
+      }),
+    );
+    // That a promotion was voided is committed before it is told.
+    if ("voided" in outcome) throw promotionClosed(outcome.voided);
+    return outcome.result;
   }
 
-  async reject(caller: Caller, request: { project: string; id: string; comment?: string | undefined }): Promise<{ status: "rejected"; promotion_id: string; environment: string; version: string }> {
+  async reject(
+    caller: Caller,
+    request: { project: string; id: string; comment?: string | undefined },
+  ): Promise<{ status: "rejected"; promotion_id: string; environment: string; version: string }> {
     const { project, id } = request;
     checkProject(project);
-    return this.#ledger.write(project, caller, async (tx) => {
-      const promotion = await findPromotion(tx, id);
-      checkOpen(promotion);
-      if (!caller.mayApprove) throw new AppError("forbidden", { reason: "An engine's token cannot reject a promotion.", fix: "A person must decide." });
-      const rejection = { by: caller.actor, at: tx.now, comment: request.comment ?? null };
-      await close(tx, this.#secrets, { ...promotion, rejection }, "rejected", request.comment ?? `rejected by ${caller.actor}`);
-      return { status: "rejected" as const, promotion_id: id, environment: promotion.order.target, version: promotion.version };
-    });
+    return this.#ledger.once(project, caller, () =>
+      this.#ledger.write(project, caller, async (tx) => {
+        const promotion = await findPromotion(tx, id);
+        checkOpen(promotion);
+        if (!caller.mayApprove)
+          throw new AppError("forbidden", { reason: "An engine's token cannot reject a promotion.", fix: "A person must decide." });
+        const rejection = { by: caller.actor, at: tx.now, comment: request.comment ?? null };
+        await close(tx, this.#secrets, { ...promotion, rejection }, "rejected", request.comment ?? `rejected by ${caller.actor}`);
+        return { status: "rejected" as const, promotion_id: id, environment: promotion.order.target, version: promotion.version };
+      }),
+    );
   }
 
   /** Promotions that were put up for approval, newest first; with `status`, those alone. */
@@ -143,14 +179,20 @@ export class Promotion {
     const items: PromotionView[] = [];
     let before = cursor === null ? undefined : keys.promotion(cursor);
     while (items.length < limit) {
-      const entries = await this.#store.list(project, { prefix: keys.promotionPrefix, limit, reverse: true, ...(before !== undefined && { before }) });
+      const entries = await this.#store.list(project, {
+        prefix: keys.promotionPrefix,
+        limit,
+        reverse: true,
+        ...(before !== undefined && { before }),
+      });
       for (const { key, value } of entries) {
         before = key;
         const view = promotionView(await this.#seen(value as unknown as PendingPromotion));
         if (status === undefined || view.status === status) items.push(view);
         if (items.length === limit) break;
       }
-      if (entries.length < limit) return { items, next_cursor: items.length === limit ? (before?.slice(keys.promotionPrefix.length) ?? null) : null };
+      if (entries.length < limit)
+        return { items, next_cursor: items.length === limit ? (before?.slice(keys.promotionPrefix.length) ?? null) : null };
     }
     return { items, next_cursor: before?.slice(keys.promotionPrefix.length) ?? null };
   }
@@ -176,7 +218,13 @@ export class Promotion {
       return { ...resultOf("pending_approval", prepared, prepared.target.revision), promotion_id: promotion.id };
     }
     const result = await apply(tx, maps, prepared, promotion.message, promotion);
-    const closed: PendingPromotion = { ...promotion, status: "applied", closed_at: tx.now, revision: result.revision, checks: prepared.plan.checks };
+    const closed: PendingPromotion = {
+      ...promotion,
+      status: "applied",
+      closed_at: tx.now,
+      revision: result.revision,
+      checks: prepared.plan.checks,
+    };
     tx.put(keys.promotion(promotion.id), closed);
     return { ...result, promotion_id: promotion.id };
   }
@@ -189,13 +237,18 @@ export class Promotion {
     return lost === null ? promotion : { ...promotion, status: lost.status, closed_reason: lost.reason };
   }
 
-  async #voidReason(documents: Pick<Transaction, "project" | "now" | "getAll">, promotion: PendingPromotion): Promise<{ status: "voided" | "expired"; reason: string } | null> {
+  async #voidReason(
+    documents: Pick<Transaction, "project" | "now" | "getAll">,
+    promotion: PendingPromotion,
+  ): Promise<{ status: "voided" | "expired"; reason: string } | null> {
     if (promotion.expires_at <= documents.now) return { status: "expired", reason: `nobody completed it before ${promotion.expires_at}` };
     const maps = this.#snapshots.draft(promotion.order.project);
     const context = { now: documents.now, automatic: false, approvedBy: [], force: promotion.force };
     try {
       const { plan } = await preparePlan(documents, maps, promotion.order, boundOf(promotion), context);
-      return plan.plan_id === promotion.plan_id ? null : { status: "voided", reason: "source, target or policy changed since it was put up" };
+      return plan.plan_id === promotion.plan_id
+        ? null
+        : { status: "voided", reason: "source, target or policy changed since it was put up" };
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       return { status: "voided", reason: error.message };
@@ -208,10 +261,18 @@ export class Promotion {
     const { source, target } = await findSides(documentsOf(this.#store, order.project), order, now);
     const maps = this.#snapshots.read(order.project);
     const [secret, declared] = await Promise.all([
-      maps.has(target.config, names.map((name) => `secrets/${name}`)),
-      maps.lookup(source.platform, names.map((name) => REQUIRES + name)),
+      maps.has(
+        target.config,
+        names.map((name) => `secrets/${name}`),
+      ),
+      maps.lookup(
+        source.platform,
+        names.map((name) => REQUIRES + name),
+      ),
     ]);
-    const known = new Set(names.filter((_, index) => secret[index] || (declared[index] as { kind?: string } | undefined)?.kind === "secret"));
+    const known = new Set(
+      names.filter((_, index) => secret[index] || (declared[index] as { kind?: string } | undefined)?.kind === "secret"),
+    );
     return sortVariables(order.env_variables ?? {}, (name) => known.has(name));
   }
 
@@ -235,10 +296,16 @@ function checkRequest(request: PromoteRequest): void {
     });
   }
   if (isSelective(request) && request.strategy === "merge") {
-    throw new AppError("invalid_request", { reason: "A merge takes all changes, so `only` and `except` do not go with it.", fix: "Ask for one or the other." });
+    throw new AppError("invalid_request", {
+      reason: "A merge takes all changes, so `only` and `except` do not go with it.",
+      fix: "Ask for one or the other.",
+    });
   }
   if (request.resolve !== undefined && request.strategy !== "merge") {
-    throw new AppError("invalid_request", { reason: "`resolve` settles the conflicts of a merge.", fix: 'Send "strategy":"merge" along with it.' });
+    throw new AppError("invalid_request", {
+      reason: "`resolve` settles the conflicts of a merge.",
+      fix: 'Send "strategy":"merge" along with it.',
+    });
   }
 }
 
@@ -247,7 +314,10 @@ function parseForce(caller: Caller, { project, target, force, message }: Promote
   if (force === undefined) return null;
   const reason = (force === true ? message : force.reason)?.trim();
   if (!reason) {
-    throw new AppError("invalid_request", { reason: "Skipping checks needs a reason.", fix: 'Send "force":{"reason":"…"}: the audit log keeps it.' });
+    throw new AppError("invalid_request", {
+      reason: "Skipping checks needs a reason.",
+      fix: 'Send "force":{"reason":"…"}: the audit log keeps it.',
+    });
   }
   if (!caller.mayForce(project, target)) {
     throw new AppError("forbidden", { reason: "This token may not skip checks.", fix: "Mend what the checks ask for, or ask an admin." });
@@ -270,12 +340,19 @@ function boundOf({ vars, references, fingerprint }: PendingPromotion): BoundVari
   return { vars: new Map(Object.entries(vars)), references: new Map(Object.entries(references)), fingerprint };
 }
 
-async function apply(tx: Transaction, maps: Maps, prepared: PreparedPlan, message: string | null, approved?: PendingPromotion): Promise<PromotionResult> {
+async function apply(
+  tx: Transaction,
+  maps: Maps,
+  prepared: PreparedPlan,
+  message: string | null,
+  approved?: PendingPromotion,
+): Promise<PromotionResult> {
   const { plan, kind, source, target, targetRevision, changes } = prepared;
   const self = { env: target.env, revision: target.revision + 1 };
   const joins = kind !== "selective";
   // What a merged or selective promotion makes is an edit of the target, and is numbered as one.
-  const version = kind === "full" ? { link: source.version } : { create: await newLabel(tx, target.version, await bumpOf(maps, changes.platform), {}) };
+  const version =
+    kind === "full" ? { link: source.version } : { create: await newLabel(tx, target.version, await bumpOf(maps, changes.platform), {}) };
   const forced = plan.checks.filter(({ details }) => details?.["forced"] === true);
   const { head } = await appendRevision(tx, {
     head: { ...target, hold: null },
@@ -346,12 +423,23 @@ async function putUp(
     action: "request_promotion",
     environment: prepared.target.env,
     version: prepared.source.version,
-    details: { promotion: id, plan_id: promotion.plan_id, source: `${prepared.source.env}@${prepared.source.revision}`, needed: rule.count },
+    details: {
+      promotion: id,
+      plan_id: promotion.plan_id,
+      source: `${prepared.source.env}@${prepared.source.revision}`,
+      needed: rule.count,
+    },
   });
   return { ...resultOf("pending_approval", prepared, prepared.target.revision), promotion_id: id };
 }
 
-async function close(tx: Transaction, secrets: Secrets, promotion: PendingPromotion, status: "rejected" | "voided" | "expired", reason: string): Promise<PendingPromotion> {
+async function close(
+  tx: Transaction,
+  secrets: Secrets,
+  promotion: PendingPromotion,
+  status: "rejected" | "voided" | "expired",
+  reason: string,
+): Promise<PendingPromotion> {
   const closed: PendingPromotion = { ...promotion, status, closed_at: tx.now, closed_reason: reason };
   tx.put(keys.promotion(promotion.id), closed);
   secrets.release(tx, promotion.order.target, Object.values(promotion.references));

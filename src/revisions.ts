@@ -3,8 +3,8 @@ import type { Documents } from "./heads.ts";
 import { keys } from "./keys.ts";
 import { bumped, exactLabel, formatLabel, parseLabel } from "./labels.ts";
 import type { Transaction } from "./ledger.ts";
-import type { Lineage } from "./lineage.ts";
 import { LIMITS } from "./limits.ts";
+import type { Lineage } from "./lineage.ts";
 import { snapshotId } from "./merkle/index.ts";
 import type { Bump, ChangeSummary, Environment, Label, Labelling, Revision, RevisionAction, RevisionRef, Snapshot } from "./model.ts";
 import { quoted } from "./names.ts";
@@ -107,7 +107,10 @@ function leaveLabel(tx: Transaction, head: Pick<Environment, "env" | "version" |
 }
 
 /** Keeps the longest stay of each platform, so that soaking counts completed stays without reading the history. */
-async function endStay(tx: Transaction, { env, platform, platform_since }: Pick<Environment, "env" | "platform" | "platform_since">): Promise<void> {
+async function endStay(
+  tx: Transaction,
+  { env, platform, platform_since }: Pick<Environment, "env" | "platform" | "platform_since">,
+): Promise<void> {
   const known = await tx.get<{ longest_ms: number }>(keys.stay(env, platform));
   const stayed = Date.parse(tx.now) - Date.parse(platform_since);
   tx.put(keys.stay(env, platform), { longest_ms: Math.max(stayed, known?.longest_ms ?? 0) });

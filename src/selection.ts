@@ -20,7 +20,12 @@ export function isSelective({ only, except }: Selection): boolean {
  * The chosen ones of the differences between target and source.
  * @throws invalid_request for a pattern that matches no component on either side: it is a slip of the pen
  */
-export async function select(maps: Maps, sides: readonly Hash[], changes: readonly EntryChange[], { only, except }: Selection): Promise<EntryChange[]> {
+export async function select(
+  maps: Maps,
+  sides: readonly Hash[],
+  changes: readonly EntryChange[],
+  { only, except }: Selection,
+): Promise<EntryChange[]> {
   for (const pattern of [...(only ?? []), ...(except ?? [])]) {
     if (await matchesAny(maps, sides, pattern)) continue;
     throw new AppError("invalid_request", {
@@ -28,7 +33,8 @@ export async function select(maps: Maps, sides: readonly Hash[], changes: readon
       fix: "Name components as `collection/name`, or all of a kind as `collection/*`.",
     });
   }
-  const chosen = (key: string) => (only === undefined || only.some((pattern) => matches(pattern, key))) && !(except ?? []).some((pattern) => matches(pattern, key));
+  const chosen = (key: string) =>
+    (only === undefined || only.some((pattern) => matches(pattern, key))) && !(except ?? []).some((pattern) => matches(pattern, key));
   return changes.filter(({ key }) => chosen(key));
 }
 
@@ -51,7 +57,13 @@ const MAX_WARNINGS = 50;
  * What a selective promotion may leave dangling: a chosen component that names another one which the source has and the
  * target will not have, and a chosen requirement that the target does not bind.
  */
-export async function danglingReferences(maps: Maps, chosen: readonly EntryChange[], candidate: Hash, source: Hash, config: Hash): Promise<string[]> {
+export async function danglingReferences(
+  maps: Maps,
+  chosen: readonly EntryChange[],
+  candidate: Hash,
+  source: Hash,
+  config: Hash,
+): Promise<string[]> {
   const left = new Map<string, string>();
   for (const { key } of await maps.diff(candidate, source)) {
     left.set(key, key);
@@ -74,7 +86,10 @@ export async function danglingReferences(maps: Maps, chosen: readonly EntryChang
 
 async function absentOf(maps: Maps, candidate: Hash, names: ReadonlyMap<string, string>): Promise<Map<string, string>> {
   const all = [...names];
-  const present = await maps.has(candidate, all.map(([, key]) => key));
+  const present = await maps.has(
+    candidate,
+    all.map(([, key]) => key),
+  );
   return new Map(all.filter((_, index) => !present[index]));
 }
 

@@ -76,7 +76,10 @@ function checkText(kind: "var" | "secret", name: string, value: Json, bound: num
     });
   }
   if (!isWellFormed(value)) {
-    throw new AppError("invalid_request", { reason: `The value of ${kind} ${quoted(name)} is not valid Unicode.`, fix: "Remove the lone surrogates." });
+    throw new AppError("invalid_request", {
+      reason: `The value of ${kind} ${quoted(name)} is not valid Unicode.`,
+      fix: "Remove the lone surrogates.",
+    });
   }
   if (Buffer.byteLength(value) > bound) {
     throw new AppError("too_large", { reason: `The value of ${kind} ${quoted(name)} is larger than ${bound} bytes.`, fix: "Shorten it." });
