@@ -27,7 +27,7 @@ import { appendRevision, type VersionChoice } from "./revisions.ts";
 import { type SecretValue, type Secrets, vaultPath } from "./secrets.ts";
 import type { EditableMaps, Maps, Snapshots } from "./snapshots.ts";
 import { syncStatus } from "./sync.ts";
-import { sortVariables } from "./variables.ts";
+import { checkStillVars, sortVariables } from "./variables.ts";
 
 export interface CreateRequest {
   readonly project: string;
@@ -45,6 +45,11 @@ export interface StatusRequest {
   readonly project: string;
   readonly env: string;
   readonly reason?: string | undefined;
+}
+
+interface CreationPlan {
+  readonly vars: ReadonlyMap<string, string>;
+  readonly secrets: ReadonlyMap<string, SecretValue>;
 }
 
 /** One environment as the registry shows it. */
@@ -91,6 +96,7 @@ export class Environments {
         await checkFree(tx, env);
         const maps = this.#snapshots.edit(tx);
         const base = request.base === null ? null : await readableBase(tx, request.base, async () => tx.now);
+        await this.#checkStillTrue(maps, base, request, plan);
         const platform = base?.platform ?? EMPTY_ROOT;
         const edits = new Map<string, Json | undefined>([...plan.vars].map(([name, value]) => [`vars/${name}`, value]));
         const { config, changes, left } = await this.#configFrom(maps, base, new Map([...edits, ...staged.references]));
@@ -213,16 +219,13 @@ export class Environments {
   }
 
   /** Sorts the variables and decides which of the base's secrets are copied, before anything is written. */
-  async #planCreation(caller: Caller, request: CreateRequest): Promise<{ vars: ReadonlyMap<string, string>; secrets: Map<string, SecretValue> }> {
+  async #planCreation(caller: Caller, request: CreateRequest): Promise<CreationPlan> {
     const { project, base } = request;
     const documents = documentsOf(this.#store, project);
     await checkFree(documents, request.env);
     const maps = this.#snapshots.read(project);
     const head = base === null ? null : await readableBase(documents, base, async () => (await this.#store.now()).toISOString());
-    const references = head === null ? [] : await maps.entries(head.config, { prefix: "secrets/", limit: LIMITS.configEntries });
-    const known = new Map(references.map(({ key, value }) => [key.slice("secrets/".length), value]));
-    const declared = new Set(head === null ? [] : (await requirementsOf(maps, head.platform)).filter(({ kind }) => kind === "secret").map(({ name }) => name));
-    const { vars, secrets } = sortVariables(request.env_variables ?? {}, (name) => known.has(name) || declared.has(name));
+    const { known, vars, secrets } = await this.#sort(maps, head, request);
     const values = new Map<string, SecretValue>([...secrets].map(([name, value]) => [name, { value }]));
     if (head === null || !(await this.#copiesSecrets(caller, documents, head, request))) return { vars, secrets: values };
     for (const [name, reference] of known) {
@@ -230,6 +233,29 @@ export class Environments {
       values.set(name, { value: await this.#secrets.reveal(project, head.env, name, reference), copiedFrom: vaultPath(reference) });
     }
     return { vars, secrets: values };
+  }
+
+  /** What is a secret in the base (`known`: its references), or is declared as one by its platform, stays one. */
+  async #sort(maps: Maps, base: Environment | null, request: CreateRequest) {
+    const references = base === null ? [] : await maps.entries(base.config, { prefix: "secrets/", limit: LIMITS.configEntries });
+    const known = new Map(references.map(({ key, value }) => [key.slice("secrets/".length), value]));
+    const required = base === null ? [] : await requirementsOf(maps, base.platform);
+    const declared = new Set(required.filter(({ kind }) => kind === "secret").map(({ name }) => name));
+    return { known, ...sortVariables(request.env_variables ?? {}, (name) => known.has(name) || declared.has(name)) };
+  }
+
+  /** The base may have changed while the secrets were on their way to the vault. @throws write_conflict */
+  async #checkStillTrue(maps: Maps, base: Environment | null, request: CreateRequest, plan: CreationPlan): Promise<void> {
+    const { known, vars } = await this.#sort(maps, base, request);
+    checkStillVars(plan.vars, vars);
+    for (const [name, { copiedFrom }] of plan.secrets) {
+      const reference = known.get(name);
+      if (copiedFrom === undefined || (reference !== undefined && vaultPath(reference) === copiedFrom)) continue;
+      throw new AppError("write_conflict", {
+        reason: `The secret ${quoted(name)} of the base changed while it was being copied.`,
+        fix: "Send the request again.",
+      });
+    }
   }
 
   async #copiesSecrets(caller: Caller, documents: Documents, base: Environment, request: CreateRequest): Promise<boolean> {

@@ -17,7 +17,7 @@ import { newlyRequired, REQUIRES, requirementsOf, unbound } from "./requirements
 import { appendRevision } from "./revisions.ts";
 import { factsKey, type SecretFacts, type Secrets, type StagedSecrets } from "./secrets.ts";
 import type { EditableMaps, Maps, Snapshots } from "./snapshots.ts";
-import { type SortedVariables, sortVariables } from "./variables.ts";
+import { checkStillVars, type SortedVariables, sortVariables } from "./variables.ts";
 
 export interface PromoteRequest {
   readonly project: string;
@@ -113,6 +113,7 @@ export class Promotion {
       const prepared = await this.#prepare(tx, this.#snapshots.edit(tx), request, tx.now, fingerprint, sorted, staged.references);
       const { plan, source, target, targetRevision, changes } = prepared;
       checkApplicable(request, plan);
+      checkStillVars(sorted.vars, (await this.#sort(tx, request, tx.now)).vars);
       if (isNoChange(prepared)) return resultOf("no_changes", prepared, target.revision);
       await staged.bind(tx);
       const self = { env: target.env, revision: target.revision + 1 };
