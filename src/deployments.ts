@@ -6,8 +6,10 @@ import type { Ledger } from "./ledger.ts";
 import { canonicalJson, snapshotId } from "./merkle/index.ts";
 import type { Caller, Deployment, Environment, SyncStatus } from "./model.ts";
 import { checkProject, quoted } from "./names.ts";
+import { policyOf } from "./policy.ts";
 import type { Json, JsonObject, Store } from "./ports.ts";
 import { syncStatus } from "./sync.ts";
+import type { Timers } from "./timers.ts";
 
 export interface DeploymentReport {
   readonly project: string;
@@ -38,10 +40,12 @@ export interface ActiveState {
 export class Deployments {
   readonly #store: Store;
   readonly #ledger: Ledger;
+  readonly #timers: Timers;
 
-  constructor(store: Store, ledger: Ledger) {
+  constructor(store: Store, ledger: Ledger, timers: Timers) {
     this.#store = store;
     this.#ledger = ledger;
+    this.#timers = timers;
   }
 
   /** What should run in an environment: its head, or revision `at`. */
@@ -77,7 +81,20 @@ export class Deployments {
   async report(caller: Caller, report: DeploymentReport) {
     const { project } = report;
     checkProject(project);
+    // Set before the commit, so that a crash in between forgets nothing; whoever acts on it looks at what is deployed.
+    if (report.status === "deployed" && (await this.#startsPromotions(project, report.env))) {
+      await this.#timers.setFor({ project, what: `auto:${report.env}` }, (await this.#store.now()).toISOString());
+    }
     return this.#ledger.once(project, caller, () => this.#record(caller, report));
+  }
+
+  /** Whether the policy promotes by itself what is deployed here. */
+  async #startsPromotions(project: string, env: string): Promise<boolean> {
+    const { policy } = await policyOf(documentsOf(this.#store, project));
+    const rules = Object.values(policy.environments ?? {});
+    return rules.some(
+      ({ auto_promote, auto_promote_from }) => auto_promote_from === env || (auto_promote && policy.pipeline?.includes(env)),
+    );
   }
 
   #record(caller: Caller, report: DeploymentReport) {

@@ -1,24 +1,32 @@
 import { Audit } from "./audit.ts";
 import { Comparisons } from "./comparison.ts";
 import { ConfigStore } from "./config-store.ts";
+import { Creation } from "./creation.ts";
 import { Deployments } from "./deployments.ts";
 import { Environments } from "./environments.ts";
+import { Garbage } from "./garbage.ts";
 import { Ledger } from "./ledger.ts";
+import { PendingPromotions } from "./pending.ts";
 import { Policies } from "./policy.ts";
 import type { Store, Vault } from "./ports.ts";
+import { Previews } from "./previews.ts";
 import { Promotion } from "./promotion.ts";
 import { Secrets } from "./secrets.ts";
 import { Snapshots } from "./snapshots.ts";
 import { State } from "./state.ts";
 import { Sweeper } from "./sweeper.ts";
+import { Timers } from "./timers.ts";
 import { Versions } from "./versions.ts";
 
 /** What HTTP routes, workers and commands call: the same functions, with the same checks, for all of them. */
 export interface Domain {
+  readonly creation: Creation;
   readonly environments: Environments;
+  readonly previews: Previews;
   readonly state: State;
   readonly config: ConfigStore;
   readonly promotions: Promotion;
+  readonly pending: PendingPromotions;
   readonly versions: Versions;
   readonly comparison: Comparisons;
   readonly deployments: Deployments;
@@ -39,16 +47,24 @@ export function createDomain({ store, vault, previewUrlTemplate, failed }: Domai
   const ledger = new Ledger(store);
   const snapshots = new Snapshots(store);
   const secrets = new Secrets(ledger, vault);
+  const timers = new Timers(store);
+  const promotions = new Promotion(store, ledger, snapshots, secrets, timers);
+  const pending = new PendingPromotions(store, ledger, snapshots, secrets, timers);
+  const garbage = new Garbage(store, ledger, secrets);
+  const previews = new Previews(ledger, snapshots, secrets, timers);
   return {
-    environments: new Environments(store, ledger, snapshots, secrets, previewUrlTemplate),
+    creation: new Creation(store, ledger, snapshots, secrets, timers, previewUrlTemplate),
+    environments: new Environments(store, ledger, snapshots),
+    previews,
     state: new State(store, ledger, snapshots),
     config: new ConfigStore(store, ledger, snapshots, secrets),
-    promotions: new Promotion(store, ledger, snapshots, secrets),
+    promotions,
+    pending,
     versions: new Versions(store, ledger, snapshots, secrets),
     comparison: new Comparisons(store, snapshots),
-    deployments: new Deployments(store, ledger),
+    deployments: new Deployments(store, ledger, timers),
     policies: new Policies(store, ledger),
     audit: new Audit(store),
-    sweeper: new Sweeper(store, secrets, failed),
+    sweeper: new Sweeper({ store, secrets, timers, previews, promotions, pending, garbage, failed }),
   };
 }

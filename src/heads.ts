@@ -72,7 +72,7 @@ function checkUnexpired(head: Environment, now: string): void {
   if (!isExpired(head, now)) return;
   throw new AppError("environment_expired", {
     reason: `The environment ${quoted(head.env)} expired${head.expires_at === null ? "" : ` at ${head.expires_at}`}.`,
-    fix: "Restore it with POST /env/restore while its grace time lasts, or create a new one.",
+    fix: "Bring it back with POST /env/restore while its grace time lasts, or create it anew.",
   });
 }
 

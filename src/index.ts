@@ -1,6 +1,5 @@
 import { pathToFileURL } from "node:url";
 import { type Logger, pino } from "pino";
-import packageFile from "../package.json" with { type: "json" };
 import { createDomain } from "./domain.ts";
 import { AppError } from "./errors.ts";
 import type { DependencyStatus } from "./http/routes/operations.ts";
@@ -47,8 +46,7 @@ async function open(settings: Settings, logger: Logger) {
     const root = settings.auth === "on" ? await rootToken(store, settings.adminToken) : null;
     if (root?.made) announce(root.made);
     const { createApp } = await import("./http/app.ts");
-    const { version } = packageFile;
-    const app = createApp({ domain, settings, logger, version, rootTokenDigest: root?.digest ?? null, readiness: () => readiness(store) });
+    const app = createApp({ domain, settings, logger, rootTokenDigest: root?.digest ?? null, readiness: () => readiness(store) });
     domain.sweeper.start();
     return {
       app,

@@ -43,6 +43,9 @@ export const systemKeys = {
   projectPrefix: "project/",
   project: (project: string): Key => `project/${project}`,
   rootToken: "root-token",
+  duePrefix: "due/",
+  /** ISO times order as text; the time comes first. */
+  due: (at: string, project: string, what: string): Key => `due/${at}/${project}/${what}`,
 } as const;
 
 /** Numbers in keys have 12 digits, so that their order as text is their order as numbers. */

@@ -72,10 +72,24 @@ export const LIMITS = {
   onceMs: 24 * 60 * 60_000,
   /** Characters of an idempotency key. */
   onceKeyLength: 255,
+  /** Milliseconds that a preview may live at most. */
+  previewTtlMs: 365 * 24 * 60 * 60_000,
+  /** Milliseconds that a preview whose creation names no end lives. */
+  previewDefaultTtlMs: 72 * 60 * 60_000,
+  /** Milliseconds after its end within which a preview can be brought back. */
+  previewGraceMs: 24 * 60 * 60_000,
+  /** Milliseconds after which an approved promotion that another check holds back is tried again. */
+  promotionRetryMs: 60_000,
+  /** Due timers acted on at a time. */
+  dueAtOnce: 200,
+  /** Milliseconds between two looks for what is due. */
+  dueEveryMs: 5_000,
+  /** Characters of a preview's source reference. */
+  sourceRefLength: 500,
   /** Milliseconds after which a secret's unfinished intent is swept away. */
   intentAgeMs: 10 * 60_000,
-  /** Seconds between two runs of the sweeper. */
-  sweepSeconds: 60,
+  /** Seconds between two runs of the sweeper over all projects. */
+  sweepSeconds: 600,
   /** Bytes of decoded Merkle nodes and values kept in memory. */
   objectCacheBytes: 64 * 1024 * 1024,
   /** Milliseconds that a start waits for a database file that another engine still holds. */

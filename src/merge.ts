@@ -39,7 +39,10 @@ export interface ComponentConflict {
   readonly paths: readonly JsonConflict[];
   /** How many there are. */
   readonly path_count: number;
-  /** Bodies and paths are left out, because those of all conflicts together would pass `LIMITS.bodyBytes`. */
+  /**
+   * Bodies and the paths inside are left out, because those of all conflicts together would pass `LIMITS.bodyBytes`. A conflict over the
+   * whole component still says its kind.
+   */
   readonly omitted?: true;
 }
 
@@ -85,7 +88,7 @@ export async function mergePlatforms(
   const alone = their.filter(({ key }) => !ourChanges.has(key));
   const bodies = await maps.values(alone.map(({ right }) => right));
   const outcome = new Outcome(resolve);
-  alone.forEach(({ key }, index) => outcome.edits.set(key, bodies[index]));
+  for (const [index, { key }] of alone.entries()) outcome.edits.set(key, bodies[index]);
   const contested = their.flatMap((change) => contest(ourChanges.get(change.key), change));
   for (let start = 0; start < contested.length; start += BATCH) {
     for (const component of await load(maps, contested.slice(start, start + BATCH))) outcome.settle(component);
@@ -173,12 +176,12 @@ class Outcome {
 
   #conflict({ component, base, ours, theirs }: Contested<Json | undefined>, conflicts: readonly JsonConflict[]): ComponentConflict {
     const about = { component, our_change: change(base, ours), their_change: change(base, theirs), path_count: conflicts.length };
-    const paths = conflicts.slice(0, LIMITS.summaryNames).map((conflict) => (conflict.path === "" ? bare(conflict) : conflict));
+    const paths = conflicts.slice(0, LIMITS.summaryNames).map((conflict) => (repeatsBodies(conflict) ? bare(conflict) : conflict));
     const shown = { base: base ?? null, ours: ours ?? null, theirs: theirs ?? null, paths };
     // A path may repeat a name of megabytes hundreds of times: its length is known without writing it out.
     const least = paths.reduce((sum, { path }) => sum + path.length, 0);
     const bytes = least > this.#budget ? least : Buffer.byteLength(JSON.stringify(shown));
-    if (bytes > this.#budget) return { ...about, paths: [], omitted: true };
+    if (bytes > this.#budget) return { ...about, paths: paths.filter(({ path }) => path === "").map(bare), omitted: true };
     this.#budget -= bytes;
     return { ...about, ...shown };
   }
@@ -205,7 +208,11 @@ function change(before: Json | undefined, after: Json | undefined): ComponentCha
   return after === undefined ? "removed" : "changed";
 }
 
-/** Of a conflict over the whole component, the bodies tell the rest; of one over its order, they do not tell it as shortly. */
-function bare(conflict: JsonConflict): JsonConflict {
-  return conflict.kind === "order" ? conflict : { path: conflict.path, kind: conflict.kind };
+/** Over the whole component, the bodies tell it all; over its order, not as shortly. */
+function repeatsBodies({ path, kind }: JsonConflict): boolean {
+  return path === "" && kind !== "order";
+}
+
+function bare({ path, kind }: JsonConflict): JsonConflict {
+  return { path, kind };
 }

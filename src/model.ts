@@ -81,6 +81,10 @@ export interface Environment extends Snapshot {
   /** The newest report that said `deployed`. */
   readonly deployed: Deployment | null;
   readonly expires_at: string | null;
+  /** The pull request or ticket that a preview is for. */
+  readonly source_ref: string | null;
+  /** When an expired preview's secrets left the vault: it cannot be brought back since. */
+  readonly cleared_at: string | null;
 }
 
 export interface RevisionRef {

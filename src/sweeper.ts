@@ -1,64 +1,107 @@
 import { mayDoLittle } from "./callers.ts";
+import type { Garbage } from "./garbage.ts";
 import { keys, SYSTEM_PARTITION, systemKeys } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
 import type { Caller } from "./model.ts";
+import type { PendingPromotions } from "./pending.ts";
 import type { Store } from "./ports.ts";
+import type { Previews } from "./previews.ts";
+import type { Promotion } from "./promotion.ts";
 import type { Intent, Secrets } from "./secrets.ts";
+import type { Due, Timers } from "./timers.ts";
 
 /** Who acts where nobody asked: what audit records of the engine's own work name. */
 export const ENGINE: Caller = mayDoLittle("engine", "sweep");
 
-/** Takes away what crashed writers left behind. Every step may be repeated, and may run beside any writer. */
+export interface SweeperParts {
+  readonly store: Store;
+  readonly secrets: Secrets;
+  readonly timers: Timers;
+  readonly previews: Previews;
+  readonly promotions: Promotion;
+  readonly pending: PendingPromotions;
+  readonly garbage: Garbage;
+  /** Told of a failure: nobody waits for this work. */
+  readonly failed: (error: unknown) => void;
+}
+
+/**
+ * The engine's own work: what is due (previews that end, promotions that expire or may go on), and what crashed writers
+ * and old changes left behind. Every step may be repeated, and may run beside any writer and on many instances.
+ */
 export class Sweeper {
-  readonly #store: Store;
-  readonly #secrets: Secrets;
-  readonly #failed: (error: unknown) => void;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #parts: SweeperParts;
+  #timers: NodeJS.Timeout[] = [];
   #running: Promise<void> = Promise.resolve();
 
-  constructor(store: Store, secrets: Secrets, failed: (error: unknown) => void) {
-    this.#store = store;
-    this.#secrets = secrets;
-    this.#failed = failed;
+  constructor(parts: SweeperParts) {
+    this.#parts = parts;
   }
 
   start(): void {
-    this.#timer = setInterval(() => {
-      this.#running = this.#running.then(async () => void (await this.sweep())).catch(this.#failed);
-    }, LIMITS.sweepSeconds * 1_000);
-    this.#timer.unref();
+    this.#timers = [this.#every(LIMITS.dueEveryMs, () => this.runDue()), this.#every(LIMITS.sweepSeconds * 1_000, () => this.sweep())];
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.#timer);
+    for (const timer of this.#timers) clearInterval(timer);
     await this.#running;
+  }
+
+  /** Acts on what is due and returns how much that was. */
+  runDue(): Promise<number> {
+    return this.#parts.timers.run((due) => this.#act(due), this.#parts.failed);
   }
 
   /** Goes over all projects once and returns how many unfinished intents it took away. */
   async sweep(): Promise<number> {
-    const before = new Date((await this.#store.now()).getTime() - LIMITS.intentAgeMs).toISOString();
+    const before = new Date((await this.#parts.store.now()).getTime() - LIMITS.intentAgeMs).toISOString();
     let swept = 0;
     for await (const project of this.#projects()) {
       // What fails in one project must not keep the others waiting.
-      swept += await this.#sweepProject(project, before).catch((error: unknown) => {
-        this.#failed(error);
-        return 0;
-      });
+      try {
+        swept += await this.#sweepIntents(project, before);
+        await this.#parts.garbage.collect(project);
+      } catch (error) {
+        this.#parts.failed(error);
+      }
     }
     return swept;
   }
 
-  async #sweepProject(project: string, before: string): Promise<number> {
-    const entries = await this.#store.list(project, { prefix: keys.intentPrefix, limit: LIMITS.pageItems });
+  #act({ project, what }: Due): Promise<void> {
+    const colon = what.indexOf(":");
+    const name = what.slice(colon + 1);
+    switch (what.slice(0, colon)) {
+      case "env":
+        return this.#parts.previews.expire(ENGINE, project, name);
+      case "promotion":
+        return this.#parts.pending.settle(ENGINE, project, name);
+      case "auto":
+        return this.#parts.promotions.promoteAutomatically(project, name);
+      default:
+        throw new Error(`nobody knows what to do about ${what}`);
+    }
+  }
+
+  async #sweepIntents(project: string, before: string): Promise<number> {
+    const entries = await this.#parts.store.list(project, { prefix: keys.intentPrefix, limit: LIMITS.pageItems });
     const intents = entries.map(({ key, value }) => ({ id: key.slice(keys.intentPrefix.length), intent: value as unknown as Intent }));
-    return this.#secrets.sweep(ENGINE, project, intents, before);
+    return this.#parts.secrets.sweep(ENGINE, project, intents, before);
+  }
+
+  /** One run at a time: the next one waits for the one before it. */
+  #every(ms: number, run: () => Promise<unknown>): NodeJS.Timeout {
+    const timer = setInterval(() => {
+      this.#running = this.#running.then(async () => void (await run())).catch(this.#parts.failed);
+    }, ms);
+    return timer.unref();
   }
 
   async *#projects(): AsyncGenerator<string> {
     const prefix = systemKeys.projectPrefix;
     let after: string = prefix;
     while (true) {
-      const hints = await this.#store.list(SYSTEM_PARTITION, { prefix, after, limit: LIMITS.pageItems });
+      const hints = await this.#parts.store.list(SYSTEM_PARTITION, { prefix, after, limit: LIMITS.pageItems });
       for (const { key } of hints) yield key.slice(prefix.length);
       const last = hints.at(-1);
       if (last === undefined || hints.length < LIMITS.pageItems) return;

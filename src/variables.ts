@@ -44,6 +44,16 @@ export function sortVariables(input: Readonly<Record<string, VariableInput>>, is
   return { vars, secrets };
 }
 
+/** Refuses what was sorted before and has become a secret since. @throws write_conflict */
+export function checkStillVars(sorted: SortedVariables["vars"], now: SortedVariables["vars"]): void {
+  const turned = [...sorted.keys()].find((name) => !now.has(name));
+  if (turned === undefined) return;
+  throw new AppError("write_conflict", {
+    reason: `${quoted(turned)} became a secret while this request was being made.`,
+    fix: "Send the request again.",
+  });
+}
+
 export function checkVar(name: string, value: Json): asserts value is string {
   checkConfigKey("var", name);
   checkText("var", name, value, LIMITS.varBytes);

@@ -161,8 +161,10 @@ export class Versions {
     };
     await this.#checkSecrets(maps, request, changes);
     const required = (await newlyRequired(maps, changes.platform)).filter(({ kind }) => kind !== "flag").map(({ name }) => name);
+    // As in a promotion, the same content under another label is a change: the environment runs that version from now on.
+    const same = changes.platform.length + changes.config.length === 0 && target.version === head.version;
     const result: RollbackResult = {
-      status: changes.platform.length + changes.config.length === 0 ? "no_changes" : "planned",
+      status: same ? "no_changes" : "planned",
       env: request.env,
       version: target.version,
       revision: head.revision,

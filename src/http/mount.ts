@@ -1,7 +1,10 @@
+import { createHash } from "node:crypto";
 import type { Express, Request, RequestHandler, Response } from "express";
 import { mayDoLittle } from "../callers.ts";
 import type { Domain } from "../domain.ts";
 import { AppError } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import type { Caller } from "../model.ts";
 import type { Authenticate } from "./auth.ts";
 import { parseIfMatch } from "./etag.ts";
 import { readJsonBody } from "./json.ts";
@@ -38,11 +41,26 @@ function serve(route: Route, { domain, authenticate }: RouteServices): RequestHa
       readBody: (bounds) => readJsonBody(request, bounds),
       caller,
       domain,
+      once: route.idempotent ? onceId(caller, route, request.headers["idempotency-key"]) : null,
       ifMatch: route.conditional === "write" ? parseIfMatch(request.headers["if-match"]) : null,
     });
     await sendReply(request, response, await prepared.run());
   };
 }
+
+/** An idempotency key belongs to one token and one route: two callers that choose the same key do not meet. */
+function onceId(caller: Caller, route: Route, key: string | string[] | undefined): string | null {
+  if (key === undefined) return null;
+  if (typeof key !== "string" || !IDEMPOTENCY_KEY.test(key)) {
+    throw new AppError("invalid_request", {
+      reason: "The Idempotency-Key header is not valid.",
+      fix: `Send 1 to ${LIMITS.onceKeyLength} visible ASCII characters, for example a UUID.`,
+    });
+  }
+  return createHash("sha256").update([caller.token, route.operationId, key].join("\0")).digest("hex");
+}
+
+const IDEMPOTENCY_KEY = new RegExp(`^[\\x21-\\x7e]{1,${LIMITS.onceKeyLength}}$`);
 
 /** Which methods a path has is told to those alone who may use it. */
 function authenticated(authenticate: Authenticate, siblings: readonly Route[]): RequestHandler {

@@ -73,7 +73,21 @@ function parameters(schema: z.ZodObject, where: "path" | "query"): JsonSchema[] 
   }));
 }
 
-function conditions({ conditional }: Route): JsonSchema[] {
+function conditions({ conditional, idempotent }: Route): JsonSchema[] {
+  return [...(idempotent ? [idempotencyKey] : []), ...preconditions(conditional)];
+}
+
+const idempotencyKey: JsonSchema = {
+  name: "Idempotency-Key",
+  in: "header",
+  required: false,
+  description:
+    "The same key with the same request has the first one's answer for 24 hours, and takes effect once; with another request it is 422.",
+  schema: { type: "string", maxLength: LIMITS.onceKeyLength },
+  example: "7d0b3a52-6f0f-4f3c-9d55-2f9a0c1b8e11",
+};
+
+function preconditions(conditional: Route["conditional"]): JsonSchema[] {
   if (conditional === undefined) return [];
   const [name, description] =
     conditional === "read"

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import * as z from "zod";
 import type { Domain } from "../domain.ts";
 import type { ErrorCode } from "../errors.ts";
@@ -50,6 +51,8 @@ export interface RouteFacts {
   readonly open?: true;
   /** `read`: has an ETag and takes If-None-Match. `write`: takes If-Match. */
   readonly conditional?: "read" | "write";
+  /** Takes an Idempotency-Key: the same request sent again has the first one's answer. */
+  readonly idempotent?: true;
   /** `SMALL_BODY` where not given. */
   readonly bodyBounds?: BodyBounds;
 }
@@ -76,6 +79,8 @@ export interface RouteSpec<Params extends z.ZodObject, Query extends z.ZodObject
 export interface RawRequest extends Pick<Context<unknown, unknown, unknown>, "caller" | "domain" | "ifMatch"> {
   readonly params: unknown;
   readonly query: unknown;
+  /** Names the token, the route and the idempotency key, where the request has one. */
+  readonly once: string | null;
   readBody(bounds: BodyBounds): Promise<JsonObject>;
 }
 
@@ -97,6 +102,13 @@ export interface Route extends RouteFacts {
 
 const NOTHING = z.strictObject({});
 
+/** What a request with an idempotency key asks for: repeated, it must ask for the same. */
+function contentHash(params: unknown, body: unknown): string {
+  return createHash("sha256")
+    .update(JSON.stringify([params, body]))
+    .digest("hex");
+}
+
 /**
  * Declares a route. Its handler is given the body as it was parsed, not zod's copy of it: a copy of 64 MiB costs, and request
  * schemas neither convert nor fill in, so that both are the same.
@@ -115,7 +127,11 @@ export function route<Params extends z.ZodObject, Query extends z.ZodObject, Bod
       const checkedQuery = validate(query, request.query, "query") as z.output<Query>;
       const read = body === null ? undefined : await request.readBody(facts.bodyBounds ?? SMALL_BODY);
       if (body !== null) validate(body, read, "body");
-      const { caller, domain, ifMatch } = request;
+      const { domain, ifMatch } = request;
+      const caller =
+        request.once === null
+          ? request.caller
+          : { ...request.caller, once: { id: request.once, content: contentHash(checkedParams, read) } };
       const context = { params: checkedParams, query: checkedQuery, body: read as z.output<Body>, caller, domain, ifMatch };
       return { params: checkedParams, query: checkedQuery, body: read, run: () => handler(context) };
     },

@@ -24,6 +24,7 @@ const patchConfig = route({
   method: "patch",
   path: "/env/:project/:env/config",
   operationId: "patchConfig",
+  idempotent: true,
   tag: "Config",
   summary: "Set and remove vars, secrets and flags",
   description: "All or nothing, in one revision. Secret values go to the vault; a secret never turns back into a var.",

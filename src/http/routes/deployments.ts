@@ -28,6 +28,7 @@ const reportDeployment = route({
   method: "post",
   path: "/env/deployments",
   operationId: "reportDeployment",
+  idempotent: true,
   tag: "Deployments",
   summary: "Report a deployment",
   description: "What became of deploying a version. A report that is older than what is known changes nothing and answers `stale`.",

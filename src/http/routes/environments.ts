@@ -15,6 +15,7 @@ const createEnvironment = route({
   method: "post",
   path: "/env/create",
   operationId: "createEnvironment",
+  idempotent: true,
   tag: "Environments",
   summary: "Create an environment",
   description:
@@ -109,6 +110,7 @@ function transition(name: TransitionName): Route {
     method: "post",
     path: `/env/${name}`,
     operationId: `${name}Environment`,
+    idempotent: true,
     tag: "Environments",
     ...TRANSITIONS[name],
     body: TransitionBody,

@@ -23,6 +23,7 @@ const replacePolicy = route({
   method: "put",
   path: "/env/:project/policy",
   operationId: "replacePolicy",
+  idempotent: true,
   tag: "Policy",
   summary: "Replace the policy",
   description: "The body is the whole policy. One with faults is refused, with the path of each.",

@@ -5,6 +5,7 @@ const promote = route({
   method: "post",
   path: "/env/promote",
   operationId: "promote",
+  idempotent: true,
   tag: "Promotion",
   summary: "Promote a version from one environment to another",
   description:

@@ -77,6 +77,7 @@ const replaceState = route({
   method: "put",
   path: "/env/:project/:env/state",
   operationId: "replaceState",
+  idempotent: true,
   tag: "State",
   summary: "Replace the platform state",
   description:
@@ -97,6 +98,7 @@ const patchState = route({
   method: "patch",
   path: "/env/:project/:env/state",
   operationId: "patchState",
+  idempotent: true,
   tag: "State",
   summary: "Change components",
   description: "Adds, replaces and removes the components named, all or none. Makes one revision and one version.",

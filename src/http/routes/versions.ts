@@ -15,6 +15,7 @@ const rollback = route({
   method: "post",
   path: "/env/rollback",
   operationId: "rollback",
+  idempotent: true,
   tag: "Versions",
   summary: "Roll an environment back",
   description:

@@ -1,0 +1,274 @@
+import { randomBytes } from "node:crypto";
+import { applyPlan, type PromotionResult, resultOf } from "./apply.ts";
+import { checkMayApprove, checkOpen, type PendingPromotion, type PromotionView, promotionClosed, promotionView } from "./approvals.ts";
+import { durationMs } from "./durations.ts";
+import { AppError } from "./errors.ts";
+import { documentsOf } from "./heads.ts";
+import { keys } from "./keys.ts";
+import { type Ledger, projectNotFound, type Transaction } from "./ledger.ts";
+import { LIMITS } from "./limits.ts";
+import type { Caller, Page, PageRequest } from "./model.ts";
+import { checkProject, quoted } from "./names.ts";
+import { type BoundVariables, type Force, type PreparedPlan, type PromotionOrder, preparePlan } from "./plan.ts";
+import { approvalsOf, policyFor, policyOf } from "./policy.ts";
+import type { Store } from "./ports.ts";
+import type { Secrets, StagedSecrets } from "./secrets.ts";
+import type { Snapshots } from "./snapshots.ts";
+import type { Timers } from "./timers.ts";
+
+type ApprovalOutcome = { readonly result: PromotionResult } | { readonly voided: PendingPromotion };
+
+/** Promotions that wait for people. */
+export class PendingPromotions {
+  readonly #store: Store;
+  readonly #ledger: Ledger;
+  readonly #snapshots: Snapshots;
+  readonly #secrets: Secrets;
+  readonly #timers: Timers;
+
+  constructor(store: Store, ledger: Ledger, snapshots: Snapshots, secrets: Secrets, timers: Timers) {
+    this.#store = store;
+    this.#ledger = ledger;
+    this.#snapshots = snapshots;
+    this.#secrets = secrets;
+    this.#timers = timers;
+  }
+
+  /** Agrees. The last approval that is needed applies the promotion, re-planned, or leaves it waiting with what failed. */
+  async approve(caller: Caller, request: { project: string; id: string; comment?: string | undefined }): Promise<PromotionResult> {
+    const { project, id } = request;
+    checkProject(project);
+    const outcome = await this.#ledger.once(project, caller, () =>
+      this.#ledger.write(project, caller, async (tx): Promise<ApprovalOutcome> => {
+        const promotion = await findPromotion(tx, id);
+        checkOpen(promotion);
+        checkMayApprove(promotion, caller);
+        const void_ = await this.#voidReason(tx, promotion);
+        if (void_ !== null) return { voided: await close(tx, this.#secrets, promotion, void_.status, void_.reason) };
+        const approvals = [...promotion.approvals, { by: caller.actor, at: tx.now, comment: request.comment ?? null }];
+        const approved: PendingPromotion = { ...promotion, approvals };
+        await tx.audit({
+          action: "approve",
+          environment: promotion.order.target,
+          version: promotion.version,
+          details: { promotion: id, comment: request.comment ?? null },
+        });
+        return { result: await this.#advance(tx, approved) };
+      }),
+    );
+    // That a promotion was voided is committed before it is told.
+    if ("voided" in outcome) throw promotionClosed(outcome.voided);
+    if (outcome.result.status === "pending_approval") await this.#tryAgain(project, id);
+    return outcome.result;
+  }
+
+  async reject(
+    caller: Caller,
+    request: { project: string; id: string; comment?: string | undefined },
+  ): Promise<{ status: "rejected"; promotion_id: string; environment: string; version: string }> {
+    const { project, id } = request;
+    checkProject(project);
+    return this.#ledger.once(project, caller, () =>
+      this.#ledger.write(project, caller, async (tx) => {
+        const promotion = await findPromotion(tx, id);
+        checkOpen(promotion);
+        if (!caller.mayApprove)
+          throw new AppError("forbidden", { reason: "An engine's token cannot reject a promotion.", fix: "A person must decide." });
+        const rejection = { by: caller.actor, at: tx.now, comment: request.comment ?? null };
+        await close(tx, this.#secrets, { ...promotion, rejection }, "rejected", request.comment ?? `rejected by ${caller.actor}`);
+        return { status: "rejected" as const, promotion_id: id, environment: promotion.order.target, version: promotion.version };
+      }),
+    );
+  }
+
+  /** Promotions that were put up for approval, newest first; with `status`, those alone. */
+  async list(project: string, { limit, cursor }: PageRequest, status?: string): Promise<Page<PromotionView>> {
+    checkProject(project);
+    const documents = documentsOf(this.#store, project);
+    if (!(await documents.getAll([keys.project]))[0]) throw projectNotFound(project);
+    const items: PromotionView[] = [];
+    let before = cursor === null ? undefined : keys.promotion(cursor);
+    while (items.length < limit) {
+      const entries = await this.#store.list(project, {
+        prefix: keys.promotionPrefix,
+        limit,
+        reverse: true,
+        ...(before !== undefined && { before }),
+      });
+      for (const { key, value } of entries) {
+        before = key;
+        const view = promotionView(await this.#seen(value as unknown as PendingPromotion));
+        if (status === undefined || view.status === status) items.push(view);
+        if (items.length === limit) break;
+      }
+      if (entries.length < limit)
+        return { items, next_cursor: items.length === limit ? (before?.slice(keys.promotionPrefix.length) ?? null) : null };
+    }
+    return { items, next_cursor: before?.slice(keys.promotionPrefix.length) ?? null };
+  }
+
+  /** Closes what has expired or lost its ground, and applies what has all approvals and waited for a check. The sweeper's part. */
+  async settle(caller: Caller, project: string, id: string): Promise<void> {
+    const waits = await this.#ledger.write(project, caller, async (tx) => {
+      const promotion = await tx.get<PendingPromotion>(keys.promotion(id));
+      if (promotion?.status !== "pending") return false;
+      const void_ = await this.#voidReason(tx, promotion);
+      if (void_ !== null) await close(tx, this.#secrets, promotion, void_.status, void_.reason);
+      else if (promotion.approvals.length >= promotion.needed) return (await this.#advance(tx, promotion)).status === "pending_approval";
+      return false;
+    });
+    if (waits) await this.#tryAgain(project, id);
+  }
+
+  /** What has all approvals and waits for another check, such as the end of a freeze, is looked at again. */
+  async #tryAgain(project: string, id: string): Promise<void> {
+    const at = new Date(Date.parse(await this.#now()) + LIMITS.promotionRetryMs).toISOString();
+    await this.#timers.setFor({ project, what: `promotion:${id}` }, at);
+  }
+
+  async #advance(tx: Transaction, promotion: PendingPromotion): Promise<PromotionResult> {
+    const approvedBy = promotion.approvals.map(({ by }) => by);
+    const context = { now: tx.now, automatic: false, approvedBy, force: promotion.force };
+    const maps = this.#snapshots.edit(tx);
+    const prepared = await preparePlan(tx, maps, promotion.order, boundOf(promotion), context);
+    if (!prepared.plan.applicable) {
+      tx.put(keys.promotion(promotion.id), { ...promotion, checks: prepared.plan.checks });
+      return { ...resultOf("pending_approval", prepared, prepared.target.revision), promotion_id: promotion.id };
+    }
+    const result = await applyPlan(tx, maps, prepared, promotion.message, promotion);
+    const closed: PendingPromotion = {
+      ...promotion,
+      status: "applied",
+      closed_at: tx.now,
+      revision: result.revision,
+      checks: prepared.plan.checks,
+    };
+    tx.put(keys.promotion(promotion.id), closed);
+    return { ...result, promotion_id: promotion.id };
+  }
+
+  /** A waiting promotion as it stands now: one whose plan no longer holds is shown as what it will be closed as. */
+  async #seen(promotion: PendingPromotion): Promise<PendingPromotion> {
+    if (promotion.status !== "pending") return promotion;
+    const documents = documentsOf(this.#store, promotion.order.project);
+    const lost = await this.#voidReason({ ...documents, now: await this.#now() }, promotion);
+    return lost === null ? promotion : { ...promotion, status: lost.status, closed_reason: lost.reason };
+  }
+
+  async #voidReason(
+    documents: Pick<Transaction, "project" | "now" | "getAll">,
+    promotion: PendingPromotion,
+  ): Promise<{ status: "voided" | "expired"; reason: string } | null> {
+    if (promotion.expires_at <= documents.now) return { status: "expired", reason: `nobody completed it before ${promotion.expires_at}` };
+    const maps = this.#snapshots.draft(promotion.order.project);
+    const context = { now: documents.now, automatic: false, approvedBy: [], force: promotion.force };
+    try {
+      const { plan } = await preparePlan(documents, maps, promotion.order, boundOf(promotion), context);
+      return plan.plan_id === promotion.plan_id
+        ? null
+        : { status: "voided", reason: "source, target or policy changed since it was put up" };
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      return { status: "voided", reason: error.message };
+    }
+  }
+
+  async #now(): Promise<string> {
+    return (await this.#store.now()).toISOString();
+  }
+}
+
+/** Names a promotion: ids order by the time at which it was asked for. */
+export function newPromotionId(now: string): string {
+  return `${Date.parse(now).toString(36).padStart(9, "0")}${randomBytes(5).toString("hex")}`;
+}
+
+function boundOf({ vars, references, fingerprint }: PendingPromotion): BoundVariables {
+  return { vars: new Map(Object.entries(vars)), references: new Map(Object.entries(references)), fingerprint };
+}
+
+/** What a waiting promotion keeps of its request. */
+export interface PutUp {
+  readonly id: string;
+  readonly order: PromotionOrder;
+  readonly variables: BoundVariables;
+  readonly staged: StagedSecrets;
+  readonly message: string | null;
+  readonly force: Force | null;
+}
+
+/** Puts a plan up for approval. */
+export async function putUp(
+  tx: Transaction,
+  prepared: PreparedPlan,
+  { id, order, variables, staged, message, force }: PutUp,
+): Promise<PromotionResult> {
+  await staged.bind(tx);
+  const { policy } = await policyOf(tx);
+  const rule = approvalsOf(policyFor(policy, prepared.target.env, prepared.target.type));
+  const { env_variables: _, ...kept } = order;
+  const promotion: PendingPromotion = {
+    id,
+    status: "pending",
+    plan_id: prepared.plan.plan_id,
+    order: kept,
+    vars: Object.fromEntries(variables.vars),
+    references: Object.fromEntries(variables.references),
+    fingerprint: variables.fingerprint,
+    force,
+    message,
+    version: prepared.source.version,
+    source_revision: prepared.source.revision,
+    target_revision: prepared.target.revision,
+    requested_by: tx.caller.actor,
+    requested_at: tx.now,
+    expires_at: new Date(Date.parse(tx.now) + (durationMs(rule.expiresIn) ?? 0)).toISOString(),
+    needed: rule.count,
+    by: rule.by,
+    approvals: [],
+    rejection: null,
+    closed_at: null,
+    closed_reason: null,
+    revision: null,
+    checks: prepared.plan.checks,
+    diff_from_previous: prepared.plan.diff_from_previous,
+  };
+  tx.put(keys.promotion(id), promotion);
+  await tx.audit({
+    action: "request_promotion",
+    environment: prepared.target.env,
+    version: prepared.source.version,
+    details: {
+      promotion: id,
+      plan_id: promotion.plan_id,
+      source: `${prepared.source.env}@${prepared.source.revision}`,
+      needed: rule.count,
+    },
+  });
+  return { ...resultOf("pending_approval", prepared, prepared.target.revision), promotion_id: id };
+}
+
+async function close(
+  tx: Transaction,
+  secrets: Secrets,
+  promotion: PendingPromotion,
+  status: "rejected" | "voided" | "expired",
+  reason: string,
+): Promise<PendingPromotion> {
+  const closed: PendingPromotion = { ...promotion, status, closed_at: tx.now, closed_reason: reason };
+  tx.put(keys.promotion(promotion.id), closed);
+  secrets.release(tx, promotion.order.target, Object.values(promotion.references));
+  const action = status === "rejected" ? "reject" : status === "voided" ? "void_promotion" : "expire_promotion";
+  await tx.audit({ action, environment: promotion.order.target, version: promotion.version, details: { promotion: promotion.id, reason } });
+  return closed;
+}
+
+async function findPromotion(tx: Transaction, id: string): Promise<PendingPromotion> {
+  await tx.existingProject();
+  const found = /^[0-9a-z]{10,40}$/.test(id) ? await tx.get<PendingPromotion>(keys.promotion(id)) : null;
+  if (found !== null) return found;
+  throw new AppError("promotion_not_found", {
+    reason: `Project ${quoted(tx.project)} has no promotion ${quoted(id)}.`,
+    fix: `GET /env/${tx.project}/promotions lists them.`,
+  });
+}

@@ -1,0 +1,231 @@
+import { summary } from "./changes.ts";
+import { durationText, parseDuration } from "./durations.ts";
+import { AppError } from "./errors.ts";
+import { findHead, findRevision, isExpired, writableHead } from "./heads.ts";
+import { keys } from "./keys.ts";
+import type { Ledger, Transaction } from "./ledger.ts";
+import { LIMITS } from "./limits.ts";
+import { nextOnLine } from "./lineage.ts";
+import type { Caller, Environment, EnvironmentType, RevisionAction } from "./model.ts";
+import { checkProject, quoted } from "./names.ts";
+import { type Policy, policyFor, policyOf } from "./policy.ts";
+import { appendRevision } from "./revisions.ts";
+import type { Secrets } from "./secrets.ts";
+import type { Snapshots } from "./snapshots.ts";
+import type { Timers } from "./timers.ts";
+
+/** When a preview ends: a duration from now on, or a moment. */
+export interface Expiry {
+  /** For example `72h`. */
+  readonly expires_in?: string | undefined;
+  /** ISO 8601. */
+  readonly expires_at?: string | undefined;
+}
+
+export interface ExtendRequest extends Expiry {
+  readonly project: string;
+  readonly env: string;
+  readonly reason?: string | undefined;
+}
+
+export interface StatusResult<Status extends string> {
+  readonly status: Status;
+  readonly env: string;
+  readonly version: string;
+  readonly revision: number;
+  readonly expires_at: string | null;
+}
+
+/** Temporary environments: they end by themselves, and can be brought back for a while. */
+export class Previews {
+  readonly #ledger: Ledger;
+  readonly #snapshots: Snapshots;
+  readonly #secrets: Secrets;
+  readonly #timers: Timers;
+
+  constructor(ledger: Ledger, snapshots: Snapshots, secrets: Secrets, timers: Timers) {
+    this.#ledger = ledger;
+    this.#snapshots = snapshots;
+    this.#secrets = secrets;
+    this.#timers = timers;
+  }
+
+  /** Moves a preview's end. @throws environment_expired where it has come already */
+  async extend(caller: Caller, request: ExtendRequest): Promise<StatusResult<"extended">> {
+    const { project, env } = request;
+    checkProject(project);
+    return this.#ledger.once(project, caller, async () => {
+      await this.#timers.prepare(project, env, request);
+      return this.#ledger.write(project, caller, async (tx) => {
+        const head = await writableHead(tx, env, tx.now);
+        const { policy } = await policyOf(tx);
+        const expires_at = expiryOf(request, { env, type: head.type, policy, now: tx.now });
+        if (expires_at === null) {
+          throw new AppError("invalid_request", {
+            reason: "It is not said until when.",
+            fix: "Send `expires_in` such as `24h`, or `expires_at`.",
+          });
+        }
+        const next = { ...head, expires_at };
+        tx.put(keys.environment(env), next);
+        await tx.audit({
+          action: "extend",
+          environment: env,
+          version: head.version,
+          revision: head.revision,
+          details: { expires_at, before: head.expires_at, ...(request.reason !== undefined && { reason: request.reason }) },
+        });
+        return statusResult("extended" as const, next);
+      });
+    });
+  }
+
+  /** Brings an archived or expired environment back; a preview needs a new end, 24 hours where none is given. */
+  async restore(caller: Caller, request: ExtendRequest): Promise<StatusResult<"restored">> {
+    const { project, env } = request;
+    checkProject(project);
+    return this.#ledger.once(project, caller, async () => {
+      await this.#timers.prepare(project, env, hasExpiry(request) ? request : { expires_in: RESTORED_FOR });
+      return this.#ledger.write(project, caller, async (tx) => {
+        const head = await findHead(tx, env);
+        checkRestorable(head, tx.now);
+        const { policy } = await policyOf(tx);
+        const asked = hasExpiry(request) || head.expires_at === null ? request : { expires_in: RESTORED_FOR };
+        const expires_at = expiryOf(asked, { env, type: head.type, policy, now: tx.now });
+        return statusResult(
+          "restored" as const,
+          await appendStatus(tx, { ...head, status: "active", expires_at }, "restore", request.reason),
+        );
+      });
+    });
+  }
+
+  /** The timer's part: appends the `expire` revision when the time has come, once though many instances run. */
+  async expire(caller: Caller, project: string, env: string): Promise<void> {
+    const graceEnd = await this.#ledger.write(project, caller, async (tx) => {
+      const head = await tx.get<Environment>(keys.environment(env));
+      if (head?.status !== "active" || !isExpired(head, tx.now)) return null;
+      await appendStatus(tx, { ...head, status: "expired" }, "expire", undefined);
+      return graceEndOf(head);
+    });
+    if (graceEnd !== null) await this.#timers.set(project, env, graceEnd);
+    await this.#clear(caller, project, env);
+  }
+
+  /** After the grace time: the preview's secrets leave the vault, and it cannot be brought back any more. */
+  async #clear(caller: Caller, project: string, env: string): Promise<void> {
+    await this.#ledger.write(project, caller, async (tx) => {
+      const head = await tx.get<Environment>(keys.environment(env));
+      if (head?.status !== "expired" || head.cleared_at !== null || graceEndOf(head) > tx.now) return;
+      const maps = this.#snapshots.edit(tx);
+      const secrets = await maps.entries(head.config, { prefix: "secrets/", limit: LIMITS.configEntries });
+      this.#secrets.release(
+        tx,
+        env,
+        secrets.map(({ value }) => value),
+      );
+      tx.put(keys.environment(env), { ...head, cleared_at: tx.now } satisfies Environment);
+      await tx.audit({
+        action: "clear",
+        environment: env,
+        version: head.version,
+        revision: head.revision,
+        details: { secrets: secrets.length },
+      });
+    });
+  }
+}
+
+const RESTORED_FOR = "24h";
+
+export function hasExpiry({ expires_in, expires_at }: Expiry): boolean {
+  return expires_in !== undefined || expires_at !== undefined;
+}
+
+/** The moment that a request names, `null` where it names none. @throws invalid_request */
+export function expiryOf(
+  { expires_in, expires_at }: Expiry,
+  { env, type, policy, now }: { env: string; type: EnvironmentType; policy: Policy; now: string },
+): string | null {
+  if (expires_in === undefined && expires_at === undefined) return null;
+  if (type !== "preview") {
+    throw new AppError("invalid_request", {
+      reason: `${quoted(env)} is a ${type} environment: previews alone expire.`,
+      fix: 'Leave the expiry out, or create the environment with "type":"preview".',
+    });
+  }
+  const end = endOf({ expires_in, expires_at }, Date.parse(now));
+  const longest = Math.min(
+    LIMITS.previewTtlMs,
+    parseDuration("max_ttl", policyFor(policy, env, type).max_ttl ?? durationText(LIMITS.previewTtlMs)),
+  );
+  if (end > Date.parse(now) && end <= Date.parse(now) + longest) return new Date(end).toISOString();
+  throw new AppError("invalid_request", {
+    reason:
+      end <= Date.parse(now)
+        ? `The expiry of ${quoted(env)} is not in the future.`
+        : `A preview lives for at most ${durationText(longest)}.`,
+    fix: `Choose a time within the next ${durationText(longest)}, for example "expires_in":"1h", "24h", "72h" or "7d".`,
+  });
+}
+
+/** Milliseconds since 1970; not a number's worth of sense is refused here. */
+export function endOf({ expires_in, expires_at }: Expiry, now: number): number {
+  if (expires_in !== undefined && expires_at !== undefined) {
+    throw new AppError("invalid_request", { reason: "Both `expires_in` and `expires_at` are given.", fix: "Send one of them." });
+  }
+  if (expires_in !== undefined) return now + parseDuration("expires_in", expires_in);
+  const time = /^\d{4}-\d{2}-\d{2}T/.test(expires_at ?? "") ? Date.parse(expires_at ?? "") : Number.NaN;
+  if (!Number.isNaN(time)) return time;
+  throw new AppError("invalid_request", {
+    reason: `expires_at is ${quoted(expires_at ?? "")}, which is no moment.`,
+    fix: "Write it as ISO 8601, for example `2026-01-31T12:00:00Z`.",
+  });
+}
+
+function graceEndOf({ expires_at, updated_at }: Environment): string {
+  return new Date(Date.parse(expires_at ?? updated_at) + LIMITS.previewGraceMs).toISOString();
+}
+
+function checkRestorable(head: Environment, now: string): void {
+  if (head.cleared_at !== null || (isExpired(head, now) && graceEndOf(head) <= now)) {
+    throw new AppError("environment_expired", {
+      reason: `The environment ${quoted(head.env)} expired at ${head.expires_at}, and its grace time of ${durationText(LIMITS.previewGraceMs)} is over.`,
+      fix: "Create it anew with POST /env/create.",
+    });
+  }
+  if (head.status === "active" && !isExpired(head, now)) {
+    throw new AppError("invalid_transition", {
+      reason: `The environment ${quoted(head.env)} is active: there is nothing to restore.`,
+      fix: "To go back to an earlier version, use POST /env/rollback; to live longer, POST /env/extend.",
+    });
+  }
+}
+
+/** A revision that changes nothing but the environment's status. */
+export async function appendStatus(
+  tx: Transaction,
+  head: Environment,
+  action: RevisionAction,
+  reason: string | undefined,
+): Promise<Environment> {
+  const previous = await findRevision(tx, head, head.revision);
+  const appended = await appendRevision(tx, {
+    head,
+    snapshot: { platform: head.platform, config: head.config },
+    action,
+    version: { link: head.version },
+    message: reason ?? null,
+    parents: [{ env: head.env, revision: head.revision }],
+    lineage: nextOnLine(previous.lineage, { env: head.env, revision: head.revision + 1 }),
+    changes: summary({ platform: [], config: [] }),
+  });
+  return appended.head;
+}
+
+export function statusResult<Status extends string>(
+  status: Status,
+  { env, version, revision, expires_at }: Environment,
+): StatusResult<Status> {
+  return { status, env, version, revision, expires_at };
+}

@@ -1,0 +1,72 @@
+import { SYSTEM_PARTITION, systemKeys } from "./keys.ts";
+import { LIMITS } from "./limits.ts";
+import type { Store } from "./ports.ts";
+import { type Expiry, endOf, hasExpiry } from "./previews.ts";
+
+/** What is due: the project and the thing in it. A hint, not a promise: whoever acts on it looks at the thing itself. */
+export interface Due {
+  readonly project: string;
+  /** `<kind>:<name>`, for example `env:pr-142`. */
+  readonly what: string;
+}
+
+/**
+ * Durable timers in the `_system` partition, ordered by time, so that looking for what is due costs what is due. A timer
+ * is set before the commit that needs it: a crash leaves one too many, never one too few.
+ */
+export class Timers {
+  readonly #store: Store;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Sets the timer of a preview's end, where the request names one that makes sense. */
+  async prepare(project: string, env: string, expiry: Expiry): Promise<void> {
+    if (!hasExpiry(expiry)) return;
+    const now = (await this.#store.now()).getTime();
+    const end = endOf(expiry, now);
+    // What makes no sense is refused by the write that follows.
+    if (end > now && end <= now + LIMITS.previewTtlMs) await this.set(project, env, new Date(end).toISOString());
+  }
+
+  /** Sets a timer for an environment. */
+  set(project: string, env: string, at: string): Promise<void> {
+    return this.setFor({ project, what: `env:${env}` }, at);
+  }
+
+  async setFor({ project, what }: Due, at: string): Promise<void> {
+    const put = { key: systemKeys.due(at, project, what), value: { project, what } };
+    await this.#store.commit(SYSTEM_PARTITION, { checks: [], puts: [put], deletes: [], objects: [], objectDeletes: [] });
+  }
+
+  /**
+   * Runs `act` for everything that is due and forgets what it did without an error; what fails stays for the next run.
+   * Returns how many were due.
+   */
+  async run(act: (due: Due) => Promise<void>, failed: (error: unknown) => void): Promise<number> {
+    const now = (await this.#store.now()).toISOString();
+    let after: string | undefined;
+    let count = 0;
+    while (true) {
+      const range = { prefix: systemKeys.duePrefix, before: systemKeys.due(now, "", ""), limit: LIMITS.dueAtOnce };
+      const entries = await this.#store.list(SYSTEM_PARTITION, { ...range, ...(after !== undefined && { after }) });
+      const done = await Promise.all(
+        entries.map(async ({ key, value }) => {
+          try {
+            await act(value as unknown as Due);
+            return key;
+          } catch (error) {
+            failed(error);
+            return null;
+          }
+        }),
+      );
+      const deletes = done.filter((key) => key !== null);
+      if (deletes.length > 0) await this.#store.commit(SYSTEM_PARTITION, { checks: [], puts: [], deletes, objects: [], objectDeletes: [] });
+      count += entries.length;
+      after = entries.at(-1)?.key;
+      if (entries.length < LIMITS.dueAtOnce) return count;
+    }
+  }
+}

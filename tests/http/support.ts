@@ -1,0 +1,82 @@
+import { createServer, type IncomingHttpHeaders, request as httpRequest, type OutgoingHttpHeaders, type RequestListener, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { pino } from "pino";
+import { afterEach } from "vitest";
+import type { Domain } from "../../src/domain.ts";
+import { type AppOptions, createApp } from "../../src/http/app.ts";
+import { tokenDigest } from "../../src/root-token.ts";
+
+/** A domain of which a test needs a function or two: what HTTP does with their answers is the subject. */
+export function domainOf(parts: { readonly [Part in keyof Domain]?: Partial<Domain[Part]> }): Domain {
+  return parts as Domain;
+}
+
+export const ROOT_TOKEN = "a-token-of-this-test";
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+  readonly body: Record<string, unknown>;
+}
+
+export interface Question {
+  readonly method?: string;
+  readonly path: string;
+  /** Names with several values are sent several times. */
+  readonly headers?: OutgoingHttpHeaders;
+  /** Text and bytes as they are; anything else as JSON. */
+  readonly body?: unknown;
+}
+
+export type Ask = (question: Question | string) => Promise<Answer>;
+
+const servers: Server[] = [];
+
+afterEach(async () => {
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
+});
+
+/** Serves a listener for one test. */
+export async function serve(listener: RequestListener): Promise<{ readonly port: number; readonly ask: Ask }> {
+  const server = createServer(listener);
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return { port, ask: (question) => ask(port, typeof question === "string" ? { path: question } : question) };
+}
+
+/** Serves the app for one test: without tokens, unless the options say otherwise. */
+export async function serveApp(domain: Domain, options: Partial<AppOptions> = {}): Promise<Ask> {
+  const app = createApp({
+    domain,
+    settings: { auth: "off", allowedHosts: [] },
+    logger: pino({ level: "silent" }),
+    rootTokenDigest: tokenDigest(ROOT_TOKEN),
+    readiness: async () => ({ store: { status: "ok" }, vault: { status: "ok" } }),
+    ...options,
+  });
+  return (await serve(app)).ask;
+}
+
+function ask(port: number, { method = "GET", path, headers = {}, body }: Question): Promise<Answer> {
+  const payload = body === undefined || typeof body === "string" || Buffer.isBuffer(body) ? body : JSON.stringify(body);
+  const sent: OutgoingHttpHeaders = payload === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(payload) };
+  return new Promise((resolve, reject) => {
+    const request = httpRequest({ port, host: "127.0.0.1", method, path, headers: { ...sent, ...headers }, agent: false }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on("data", (chunk: Buffer) => chunks.push(chunk));
+      response.once("error", reject);
+      response.once("end", () => {
+        const text = Buffer.concat(chunks).toString("utf8");
+        const isJson = response.headers["content-type"]?.startsWith("application/json") === true && text !== "";
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, text, body: isJson ? JSON.parse(text) : {} });
+      });
+    });
+    request.once("error", reject);
+    request.end(payload);
+  });
+}
