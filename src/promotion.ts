@@ -7,7 +7,7 @@ import { type Documents, documentsOf, findRevision, readableHead, revisionOfVers
 import type { Ledger } from "./ledger.ts";
 import { nextOnLine } from "./lineage.ts";
 import { LIMITS } from "./limits.ts";
-import { canonicalJson } from "./merkle/index.ts";
+import { canonicalJson, EMPTY_ROOT } from "./merkle/index.ts";
 import type { Caller, CheckResult, DiffFromPrevious, Environment, Revision, VariableInput } from "./model.ts";
 import { checkEnvironmentName, checkProject, quoted } from "./names.ts";
 import { policyFor, policyOf } from "./policy.ts";
@@ -180,7 +180,7 @@ export class Promotion {
       targetPolicy: policyFor(policy, target.env, target.type),
       relation,
       base: base && { env: base.env, revision: base.revision },
-      lost: base === null || relation === "source_ahead" ? [] : (await maps.diff(base.platform, target.platform)).map(({ key }) => key),
+      lost: await lostBy(maps, relation, base, target),
       strategy: request.strategy ?? null,
       requirements,
       unbound: await unbound(maps, requirements, config),
@@ -207,6 +207,12 @@ async function findSides(documents: Documents, request: PromoteRequest, now: str
   const target = await writableHead(documents, request.target, now);
   const number = request.version === undefined ? sourceHead.revision : await revisionOfVersion(documents, sourceHead, request.version);
   return { source: await findRevision(documents, sourceHead, number), target };
+}
+
+/** What the target has changed since the newest common ancestor, or has at all where there is none. */
+async function lostBy(maps: Maps, relation: Relation, base: Revision | null, target: Environment): Promise<string[]> {
+  if (relation === "identical" || relation === "source_ahead") return [];
+  return (await maps.diff(base?.platform ?? EMPTY_ROOT, target.platform)).map(({ key }) => key);
 }
 
 /** The target keeps its config; flags that it lacks come switched off, and the request's variables are bound. */
