@@ -73,7 +73,7 @@ export class ConfigStore {
   }
 
   /** Sets and unsets some entries; all of them or, where one is refused, none. */
-  patch(caller: Caller, request: ConfigPatch): Promise<ConfigResult> {
+  async patch(caller: Caller, request: ConfigPatch): Promise<ConfigResult> {
     checkProject(request.project);
     return this.#ledger.once(request.project, caller, () => this.#patch(caller, request));
   }

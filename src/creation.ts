@@ -71,7 +71,7 @@ export class Creation {
    * first environment of a project creates the project. A request for a preview that exists brings that one up to the
    * base's platform instead, keeps its config and takes the variables and the expiry of the request.
    */
-  create(caller: Caller, request: CreateRequest) {
+  async create(caller: Caller, request: CreateRequest) {
     checkProject(request.project);
     checkEnvironmentName(request.env);
     return this.#ledger.once(request.project, caller, () => this.#create(caller, withDefaultExpiry(request)));

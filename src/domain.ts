@@ -11,7 +11,7 @@ import { Policies } from "./policy.ts";
 import type { Store, Vault } from "./ports.ts";
 import { Previews } from "./previews.ts";
 import { Promotion } from "./promotion.ts";
-import { Secrets } from "./secrets.ts";
+import { VaultedSecrets } from "./retention.ts";
 import { Snapshots } from "./snapshots.ts";
 import { State } from "./state.ts";
 import { Sweeper } from "./sweeper.ts";
@@ -32,6 +32,7 @@ export interface Domain {
   readonly deployments: Deployments;
   readonly policies: Policies;
   readonly audit: Audit;
+  readonly garbage: Garbage;
   readonly sweeper: Sweeper;
 }
 
@@ -46,7 +47,7 @@ export interface DomainParts {
 export function createDomain({ store, vault, previewUrlTemplate, failed }: DomainParts): Domain {
   const ledger = new Ledger(store);
   const snapshots = new Snapshots(store);
-  const secrets = new Secrets(ledger, vault);
+  const secrets = new VaultedSecrets(store, ledger, vault);
   const timers = new Timers(store);
   const promotions = new Promotion(store, ledger, snapshots, secrets, timers);
   const pending = new PendingPromotions(store, ledger, snapshots, secrets, timers);
@@ -65,6 +66,7 @@ export function createDomain({ store, vault, previewUrlTemplate, failed }: Domai
     deployments: new Deployments(store, ledger, timers),
     policies: new Policies(store, ledger),
     audit: new Audit(store),
+    garbage,
     sweeper: new Sweeper({ store, secrets, timers, previews, promotions, pending, garbage, failed }),
   };
 }

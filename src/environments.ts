@@ -75,7 +75,7 @@ export class Environments {
     return this.#view(project, await findHead(documentsOf(this.#store, project), env));
   }
 
-  archive(caller: Caller, request: StatusRequest) {
+  async archive(caller: Caller, request: StatusRequest) {
     return this.#turn(caller, request, "archived", async (tx) => {
       const head = await writableHead(tx, request.env, tx.now);
       return appendStatus(tx, { ...head, status: "archived" }, "archive", request.reason);
@@ -83,7 +83,7 @@ export class Environments {
   }
 
   /** Stops automatic promotions into an environment until `resume` or a manual promotion. */
-  hold(caller: Caller, request: StatusRequest) {
+  async hold(caller: Caller, request: StatusRequest) {
     return this.#turn(caller, request, "held", async (tx) => {
       const head = await writableHead(tx, request.env, tx.now);
       return putHead(
@@ -95,7 +95,7 @@ export class Environments {
     });
   }
 
-  resume(caller: Caller, request: StatusRequest) {
+  async resume(caller: Caller, request: StatusRequest) {
     return this.#turn(caller, request, "resumed", async (tx) => {
       const head = await writableHead(tx, request.env, tx.now);
       if (head.hold === null) {

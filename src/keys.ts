@@ -6,14 +6,22 @@ export const keys = {
   project: "project",
   /** Bumped by every commit that deletes objects, checked by every commit that may refer to some. */
   gcEpoch: "gc/epoch",
+  /** When garbage was last collected here. */
+  gcRun: "gc/run",
+  /** The oldest revision of an environment whose secrets have not been collected. */
+  gcSecrets: (env: string): Key => `gc/secrets/${env}`,
   policy: "policy",
   environmentPrefix: "env/",
   environment: (env: string): Key => `env/${env}`,
+  revisionsPrefix: "rev/",
   revisionPrefix: (env: string): Key => `rev/${env}/`,
   revision: (env: string, revision: number): Key => `rev/${env}/${padded(revision)}`,
+  labelPrefix: "label/",
   label: (version: string): Key => `label/${version}`,
+  linkPrefix: "link/",
   /** The newest revision of an environment that had a label which was first given elsewhere, or given again. */
   link: (env: string, version: string): Key => `link/${env}/${version}`,
+  seriesPrefix: "series/",
   /** The newest revision of an environment within a series (`2` or `2.9`) that it has left. */
   series: (env: string, series: string): Key => `series/${env}/${series}`,
   /** The longest completed stay of a platform in an environment. */
@@ -27,6 +35,7 @@ export const keys = {
   once: (id: string): Key => `once/${id}`,
   intentPrefix: "intent/",
   intent: (id: string): Key => `intent/${id}`,
+  secretsPrefix: "secret/",
   /** What is known of one vault entry: `name` is `NAME@<id>`. */
   secretPrefix: (env: string): Key => `secret/${env}/`,
   secret: (env: string, entry: string): Key => `secret/${env}/${entry}`,

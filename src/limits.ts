@@ -88,6 +88,24 @@ export const LIMITS = {
   sourceRefLength: 500,
   /** Milliseconds after which a secret's unfinished intent is swept away. */
   intentAgeMs: 10 * 60_000,
+  /** Milliseconds for which an object that nothing refers to is kept: nothing younger is ever collected. */
+  garbageAgeMs: 24 * 60 * 60_000,
+  /** Milliseconds between two collections of one project's garbage. */
+  garbageEveryMs: 6 * 60 * 60_000,
+  /** Objects, and answers to requests with an idempotency key, that one collection takes at most. */
+  garbageItems: 100_000,
+  /** Objects or documents that one commit of a collection deletes. */
+  garbageBatch: 1_000,
+  /** Vault entries that one commit of a collection gives up. */
+  garbageSecrets: 100,
+  /** Milliseconds for which a rollback finds the secrets of what was head then. */
+  rollbackWindowMs: 90 * 24 * 60 * 60_000,
+  /** Newest revisions of an environment whose secrets a rollback finds, however old they are. */
+  rollbackRevisions: 100,
+  /** Milliseconds for which an archived environment can be brought back. */
+  archiveRetentionMs: 90 * 24 * 60 * 60_000,
+  /** Faults that one check of a store tells in full. */
+  integrityFaults: 1_000,
   /** Seconds between two runs of the sweeper over all projects. */
   sweepSeconds: 600,
   /** Bytes of decoded Merkle nodes and values kept in memory. */

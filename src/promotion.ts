@@ -50,7 +50,7 @@ export class Promotion {
   }
 
   /** Plans, and applies what the checks let through; or puts it up for approval; or, with `dry_run`, only plans. */
-  promote(caller: Caller, request: PromoteRequest): Promise<PromotionResult> {
+  async promote(caller: Caller, request: PromoteRequest): Promise<PromotionResult> {
     checkRequest(request);
     return this.#ledger.once(request.project, caller, () => this.#promote(caller, request));
   }

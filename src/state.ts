@@ -69,7 +69,7 @@ export class State {
   }
 
   /** Makes the platform exactly `state`. */
-  replace(caller: Caller, request: WriteRequest & { readonly state: PlatformState }): Promise<WriteResult> {
+  async replace(caller: Caller, request: WriteRequest & { readonly state: PlatformState }): Promise<WriteResult> {
     const wanted = flatten(request.state);
     return this.#write(caller, request, async (maps, head) => {
       const edits = new Map<string, Json | undefined>(wanted);
@@ -81,7 +81,7 @@ export class State {
   }
 
   /** Sets some components and removes others. */
-  patch(
+  async patch(
     caller: Caller,
     request: WriteRequest & { readonly set?: JsonObject | undefined; readonly remove?: readonly string[] | undefined },
   ): Promise<WriteResult> {

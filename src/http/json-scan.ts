@@ -203,15 +203,8 @@ class Scanner {
     return this.#at - start;
   }
 
-  /** A fraction may be rounded to the nearest double, as every JSON reader does; nothing may turn into another integer, infinity or zero. */
   #checkRoundTrip(start: number, isInteger: boolean): void {
-    const digits = this.#bytes.toString("latin1", start, this.#at);
-    const value = Number(digits);
-    const vanished = !Number.isFinite(value) || (value === 0 && /^[^eE]*[1-9]/.test(digits));
-    // Either exact, or what the engine would write for the double that it becomes: 62685417233463050 is, though no double equals it.
-    // Comparing integers is quadratic in their digits: by then there are at most 309.
-    const survives = !isInteger || String(value) === digits || BigInt(value) === BigInt(digits);
-    if (!vanished && survives) return;
+    if (survives(this.#bytes.toString("latin1", start, this.#at), isInteger)) return;
     this.#at = start;
     throw this.#invalid("a number does not fit a double, and would change: send it as a string");
   }
@@ -257,6 +250,15 @@ class Scanner {
       details: { byte: this.#at, line, column, ...details },
     });
   }
+}
+
+/** A fraction may be rounded to the nearest double, as every JSON reader does; nothing may turn into another integer, infinity or zero. */
+function survives(number: string, isInteger: boolean): boolean {
+  const value = Number(number);
+  if (!Number.isFinite(value)) return false;
+  if (value === 0) return !/^[^eE]*[1-9]/.test(number);
+  // What the engine writes for the double need not equal it: 62685417233463050 names 62685417233463048, as JavaScript writes it.
+  return !isInteger || String(value) === number || BigInt(value) === BigInt(number);
 }
 
 function isDigit(code: number): boolean {

@@ -18,6 +18,8 @@ const REQUEST_TIMEOUT_MS = 120_000;
 const KEEP_ALIVE_MS = 65_000;
 /** Milliseconds between two looks for clients that are too slow. */
 const CHECK_INTERVAL_MS = 5_000;
+/** Milliseconds between two looks for idle connections while closing. */
+const IDLE_SWEEP_MS = 20;
 
 /** Requests that come before `handler` is there wait for it. */
 export function createServer(handler: Promise<RequestListener>): EngineServer {
@@ -80,9 +82,12 @@ function listen(server: Server, port: number, host: string): Promise<string> {
 function close(server: Server, graceMs: number): Promise<void> {
   return new Promise((resolve) => {
     const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+    // Closing ends the connections that are idle now; those that answer their last request fall idle later.
+    const sweep = setInterval(() => server.closeIdleConnections(), IDLE_SWEEP_MS);
     // Not listening is the only error there is, and is what was asked for.
     server.close(() => {
       clearTimeout(cut);
+      clearInterval(sweep);
       resolve();
     });
   });

@@ -100,10 +100,8 @@ export const RevealBody = z
   })
   .meta({ id: "RevealSecrets", description: "Which secrets.", examples: [{ names: ["API_KEY"] }] });
 
-export const RevealReply = z
-  .object({ project_id: ProjectId, env: EnvironmentName, revision: RevisionNumber, secrets: z.record(z.string(), z.string()) })
-  .meta({
-    id: "RevealedSecrets",
-    description: "Secret values.",
-    examples: [{ project_id: "pf-777", env: "staging", revision: 12, secrets: { API_KEY: "sk-test-2" } }],
-  });
+export const RevealReply = z.object({ ...head, secrets: z.record(z.string(), z.string()) }).meta({
+  id: "RevealedSecrets",
+  description: "Secret values.",
+  examples: [{ ...headExample, secrets: { API_KEY: "sk-test-2" } }],
+});

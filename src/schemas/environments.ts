@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { LIMITS } from "../limits.ts";
 import {
   Digest,
   EnvironmentName,
@@ -14,6 +15,14 @@ import {
   VersionLabel,
 } from "./common.ts";
 
+const expiryMembers = {
+  expires_in: z
+    .string()
+    .exactOptional()
+    .meta({ description: "How long a preview lives, from now on: `1h`, `24h`, `72h`, `7d`.", examples: ["72h"] }),
+  expires_at: z.string().exactOptional().meta({ description: "Or until when, ISO 8601.", examples: ["2030-01-31T12:00:00Z"] }),
+};
+
 export const CreateEnvironmentBody = z
   .strictObject({
     project_id: ProjectId.meta({ description: "The project. Its first environment creates it." }),
@@ -27,7 +36,15 @@ export const CreateEnvironmentBody = z
       .enum(["copy", "empty"])
       .exactOptional()
       .meta({ description: "Whether the base's secrets are copied into the new environment's own vault entries." }),
-    version: VersionLabel.exactOptional().meta({ description: "Starts from this version of the base instead of its newest." }),
+    version: VersionLabel.exactOptional().meta({
+      description: "Starts from this version of the base instead of its newest; or gives an unused one to what it starts with.",
+    }),
+    ...expiryMembers,
+    source_ref: z
+      .string()
+      .max(LIMITS.sourceRefLength)
+      .exactOptional()
+      .meta({ description: "The pull request or ticket that a preview is for.", examples: ["https://git.example.com/pulls/142"] }),
     message: Message.exactOptional(),
   })
   .meta({
@@ -46,12 +63,13 @@ export type CreateEnvironmentInput = z.input<typeof CreateEnvironmentBody>;
 
 export const EnvironmentCreated = z
   .object({
-    status: z.literal("env_created"),
+    status: z.enum(["env_created", "env_updated"]),
     env: EnvironmentName,
     linked_version: VersionLabel,
     url: z.string(),
     revision: RevisionNumber,
     type: EnvironmentTypeName,
+    expires_at: Timestamp.nullable().meta({ description: "When a preview ends." }),
     stored: z.object({ vars: z.array(z.string()), secrets: z.array(z.string()) }).meta({ description: "What was kept as what." }),
     secrets_unbound: z.array(z.string()).meta({ description: "Secrets of the base that the new environment does not have." }),
   })
@@ -66,6 +84,7 @@ export const EnvironmentCreated = z
         url: "https://preview.puraify.app/pf-777/staging",
         revision: 1,
         type: "staging",
+        expires_at: null,
         stored: { vars: ["API_URL"], secrets: ["API_KEY"] },
         secrets_unbound: [],
       },
@@ -119,6 +138,8 @@ const environmentExample = {
   updated_by: "ada",
   base_from: "development",
   expires_at: null,
+  source_ref: null,
+  cleared_at: null,
   protected: false,
   deployment: null,
   deployed: null,
@@ -144,6 +165,8 @@ export const EnvironmentViewSchema = z
     updated_by: z.string(),
     base_from: EnvironmentName.nullable(),
     expires_at: Timestamp.nullable(),
+    source_ref: z.string().nullable().meta({ description: "The pull request or ticket that a preview is for." }),
+    cleared_at: Timestamp.nullable().meta({ description: "When an expired preview's secrets left the vault: it cannot be restored since." }),
     protected: z.boolean().meta({ description: "Whether its platform state changes by promotion alone." }),
     deployment: DeploymentSchema.nullable().meta({ description: "The newest report." }),
     deployed: DeploymentSchema.nullable().meta({ description: "The newest report that said `deployed`." }),
@@ -173,12 +196,20 @@ export const EnvironmentPage = pageOf(EnvironmentViewSchema)
     examples: [{ ...projectExample, items: [environmentExample], next_cursor: null }],
   });
 
+const transitionMembers = {
+  project_id: ProjectId,
+  env: EnvironmentName,
+  reason: Message.exactOptional().meta({ description: "Why; kept in history and audit." }),
+};
+
+export const ExpiringTransitionBody = z.strictObject({ ...transitionMembers, ...expiryMembers }).meta({
+  id: "ExpiringTransition",
+  description: "Which preview, and until when.",
+  examples: [{ project_id: "pf-777", env: "pr-142", expires_in: "24h" }],
+});
+
 export const TransitionBody = z
-  .strictObject({
-    project_id: ProjectId,
-    env: EnvironmentName,
-    reason: Message.exactOptional().meta({ description: "Why; kept in history and audit." }),
-  })
+  .strictObject(transitionMembers)
   .meta({
     id: "Transition",
     description: "Which environment, and why.",
@@ -187,13 +218,14 @@ export const TransitionBody = z
 
 export const TransitionReply = z
   .object({
-    status: z.enum(["archived", "restored", "held", "resumed"]),
+    status: z.enum(["archived", "restored", "held", "resumed", "extended"]),
     env: EnvironmentName,
     version: VersionLabel,
     revision: RevisionNumber,
+    expires_at: Timestamp.nullable(),
   })
   .meta({
     id: "TransitionReply",
     description: "What the environment became.",
-    examples: [{ status: "held", env: "staging", version: "v2.3.1", revision: 12 }],
+    examples: [{ status: "held", env: "staging", version: "v2.3.1", revision: 12, expires_at: null }],
   });

@@ -55,7 +55,8 @@ describe("tampering is found", () => {
     const { domain, store } = tampered;
     for (const { key, record } of await logOf(tampered)) {
       for (const [member, value] of Object.entries(record)) {
-        const forged: Json = typeof value === "number" ? value + 1 : typeof value === "string" ? `${value}x` : value === null ? "x" : { forged: true };
+        const forged: Json =
+          typeof value === "number" ? value + 1 : typeof value === "string" ? `${value}x` : value === null ? "x" : { forged: true };
         await tamper(store, { put: { [key]: { ...record, [member]: forged } as unknown as Json } });
         expect(await domain.audit.verify(PROJECT, null), `${member} of record ${record.seq}`).toMatchObject({ valid: false });
       }
@@ -139,7 +140,12 @@ describe("tampering is found", () => {
     expect(await domain.audit.verify(PROJECT, `3:${remembered}`)).toMatchObject({ valid: false, broken_at: 3 });
   });
 
-  test.each<readonly [string, Json]>([["null", null], ["a list", []], ["a text", "x"], ["an empty object", {}]])("by %s in a record's place, which is no reason to fail", async (_what, value) => {
+  test.each<readonly [string, Json]>([
+    ["null", null],
+    ["a list", []],
+    ["a text", "x"],
+    ["an empty object", {}],
+  ])("by %s in a record's place, which is no reason to fail", async (_what, value) => {
     const { domain, store } = await world();
     await tamper(store, { put: { [keys.audit(3)]: value } });
     expect(await domain.audit.verify(PROJECT, null)).toMatchObject({ valid: false, broken_at: 3 });
@@ -166,10 +172,13 @@ describe("a damaged log does not hold up who reads it", () => {
   });
 });
 
-test.each(["", "3", "x:y", `3:${"g".repeat(64)}`, `-1:${"0".repeat(64)}`])("an expectation that is none is refused: %j", async (expectation) => {
-  const { domain } = await world();
-  expect(await codeOf(domain.audit.verify(PROJECT, expectation))).toBe("invalid_request");
-});
+test.each(["", "3", "x:y", `3:${"g".repeat(64)}`, `-1:${"0".repeat(64)}`])(
+  "an expectation that is none is refused: %j",
+  async (expectation) => {
+    const { domain } = await world();
+    expect(await codeOf(domain.audit.verify(PROJECT, expectation))).toBe("invalid_request");
+  },
+);
 
 test("a project that does not exist has no log", async () => {
   const { domain } = await world();
@@ -182,7 +191,11 @@ describe("the list", () => {
     const { domain, store } = await world();
     const all = (await auditRecords(store)).toReversed();
     const filters = fc.record(
-      { env: fc.constantFrom("staging", "production", "none"), action: fc.constantFrom("create", "config", "update", "none"), actor: fc.constantFrom("ann", "ben") },
+      {
+        env: fc.constantFrom("staging", "production", "none"),
+        action: fc.constantFrom("create", "config", "update", "none"),
+        actor: fc.constantFrom("ann", "ben"),
+      },
       { requiredKeys: [] },
     );
     await fc.assert(
@@ -190,7 +203,11 @@ describe("the list", () => {
         const listed: AuditRecord[] = [];
         let cursor: string | null = null;
         for (let pages = 0; pages < 30; pages++) {
-          const page: { items: readonly AuditRecord[]; next_cursor: string | null } = await domain.audit.list(PROJECT, { limit, cursor }, filter);
+          const page: { items: readonly AuditRecord[]; next_cursor: string | null } = await domain.audit.list(
+            PROJECT,
+            { limit, cursor },
+            filter,
+          );
           expect(page.items.length).toBeLessThanOrEqual(limit);
           listed.push(...page.items);
           cursor = page.next_cursor;
@@ -199,7 +216,12 @@ describe("the list", () => {
         expect(cursor).toBeNull();
         const { env, action, actor } = filter;
         expect(listed).toEqual(
-          all.filter((one) => (env === undefined || one.environment === env) && (action === undefined || one.action === action) && (actor === undefined || one.actor === actor)),
+          all.filter(
+            (one) =>
+              (env === undefined || one.environment === env) &&
+              (action === undefined || one.action === action) &&
+              (actor === undefined || one.actor === actor),
+          ),
         );
       }),
       { numRuns: 60 },

@@ -35,8 +35,15 @@ function resultOf(changed: Partial<Facts>, name: CheckResult["name"]): CheckResu
   return found;
 }
 
-test("every plan shows every check, in one order", () => {
-  expect(runChecks(facts()).map(({ name }) => name)).toEqual(["pipeline_order", "environment_protected", "hold", "diverged", "config_complete", "secrets_isolated"]);
+test("every plan shows every check, once, in one order, whatever the outcome", () => {
+  const names = runChecks(facts()).map(({ name }) => name);
+  expect(new Set(names).size).toBe(names.length);
+  expect(names).toEqual(
+    expect.arrayContaining(["pipeline_order", "environment_protected", "hold", "diverged", "config_complete", "secrets_isolated"]),
+  );
+  expect(runChecks(facts({ relation: "diverged", requirements: unbound, unbound, copiedSecrets: ["A"] })).map(({ name }) => name)).toEqual(
+    names,
+  );
 });
 
 describe("what a check says", () => {
@@ -57,17 +64,42 @@ describe("what a check says", () => {
     ["diverged", "where the target is ahead", { relation: "target_ahead", lost: ["flows/a"] }, "failed"],
     ["diverged", "where both changed", { relation: "diverged", lost: ["flows/a"] }, "failed"],
     ["diverged", "without a common ancestor", { relation: "diverged", base: null }, "failed"],
-    ["diverged", "where both changed, but replacing is asked for", { relation: "diverged", lost: ["flows/a"], strategy: "replace" }, "warning"],
+    [
+      "diverged",
+      "where both changed, but replacing is asked for",
+      { relation: "diverged", lost: ["flows/a"], strategy: "replace" },
+      "warning",
+    ],
     ["diverged", "where the target is ahead, but replacing is asked for", { relation: "target_ahead", strategy: "replace" }, "warning"],
     ["config_complete", "without required keys", {}, "passed"],
     ["config_complete", "with all bound", { requirements: unbound }, "passed"],
     ["config_complete", "with some unbound", { requirements: unbound, unbound }, "failed"],
-    ["config_complete", "with some unbound, where the policy warns", { requirements: unbound, unbound, ...demanding({ config_complete: "warn" }) }, "warning"],
-    ["config_complete", "with some unbound, where the policy does not care", { requirements: unbound, unbound, ...demanding({ config_complete: "off" }) }, "skipped"],
+    [
+      "config_complete",
+      "with some unbound, where the policy warns",
+      { requirements: unbound, unbound, ...demanding({ config_complete: "warn" }) },
+      "warning",
+    ],
+    [
+      "config_complete",
+      "with some unbound, where the policy does not care",
+      { requirements: unbound, unbound, ...demanding({ config_complete: "off" }) },
+      "skipped",
+    ],
     ["secrets_isolated", "without copies", {}, "passed"],
     ["secrets_isolated", "with a copy", { copiedSecrets: ["API_KEY"] }, "warning"],
-    ["secrets_isolated", "with a copy, where the policy refuses", { copiedSecrets: ["API_KEY"], ...demanding({ secrets_isolated: "fail" }) }, "failed"],
-    ["secrets_isolated", "with a copy, where the policy does not care", { copiedSecrets: ["API_KEY"], ...demanding({ secrets_isolated: "off" }) }, "skipped"],
+    [
+      "secrets_isolated",
+      "with a copy, where the policy refuses",
+      { copiedSecrets: ["API_KEY"], ...demanding({ secrets_isolated: "fail" }) },
+      "failed",
+    ],
+    [
+      "secrets_isolated",
+      "with a copy, where the policy does not care",
+      { copiedSecrets: ["API_KEY"], ...demanding({ secrets_isolated: "off" }) },
+      "skipped",
+    ],
   ])("%s %s: %s", (name, _when, changed, status) => {
     const check = resultOf(changed, name);
     expect(check.status).toBe(status);
@@ -86,11 +118,11 @@ describe("what a check says", () => {
     const many = Array.from({ length: 500 }, (_, index) => required("var", `K_${index}`));
     const complete = resultOf({ requirements: many, unbound: many }, "config_complete");
     expect(complete.reason).toContain("and 490 more");
-    expect(complete.details?.["unbound"]).toHaveLength(200);
+    expect(complete.details?.unbound).toHaveLength(200);
     const lost = resultOf({ relation: "diverged", lost: many.map(({ name }) => `flows/${name}`) }, "diverged");
     expect(lost).toMatchObject({ reason: expect.stringContaining("and 490 more"), details: { lost_count: 500 } });
-    expect(lost.details?.["lost"]).toHaveLength(200);
-    expect(resultOf({ copiedSecrets: many.map(({ name }) => name) }, "secrets_isolated").details?.["secrets"]).toHaveLength(200);
+    expect(lost.details?.lost).toHaveLength(200);
+    expect(resultOf({ copiedSecrets: many.map(({ name }) => name) }, "secrets_isolated").details?.secrets).toHaveLength(200);
   });
 });
 

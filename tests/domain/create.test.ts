@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { guessType } from "../../src/environments.ts";
 import { keys, SYSTEM_PARTITION } from "../../src/keys.ts";
-import type { VariableInput } from "../../src/model.ts";
 import { canonicalJson } from "../../src/merkle/index.ts";
+import type { VariableInput } from "../../src/model.ts";
 import type { Json, Store } from "../../src/ports.ts";
 import { projectPartition } from "../../src/vault/documents.ts";
 import {
@@ -18,8 +18,8 @@ import {
   Project,
   storedRevisions,
   vaultEntries,
-  watchedVault,
   type World,
+  watchedVault,
 } from "./support.ts";
 
 /** A project with `dev`: a platform, two vars, a flag, two secrets. */
@@ -49,7 +49,9 @@ describe("without a base", () => {
     expect(await project.state("staging")).toEqual({});
     expect(await project.config("staging")).toMatchObject({ vars: { REGION: "eu" }, secrets: { API_KEY: { set: true } }, flags: {} });
     expect(await storedRevisions(store, "staging")).toMatchObject([{ action: "create", created_by: "ann", message: "First", parents: [] }]);
-    expect((await domain.environments.projects({ limit: 10, cursor: null })).items).toMatchObject([{ project_id: PROJECT, created_by: "ann" }]);
+    expect((await domain.environments.projects({ limit: 10, cursor: null })).items).toMatchObject([
+      { project_id: PROJECT, created_by: "ann" },
+    ]);
   });
 });
 
@@ -57,7 +59,11 @@ describe("from a base", () => {
   test("the platform, its version, the vars and the flags come along; both sides then go their own ways", async () => {
     const { project, store } = await withBase();
     const created = await project.create("staging", { base: "dev", env_variables: { REGION: "us", MODE: "fast" } });
-    expect(created).toMatchObject({ linked_version: (await headOf(store, "dev")).version, revision: 1, stored: { vars: ["MODE", "REGION"] } });
+    expect(created).toMatchObject({
+      linked_version: (await headOf(store, "dev")).version,
+      revision: 1,
+      stored: { vars: ["MODE", "REGION"] },
+    });
     const { vars, flags } = await project.config("staging");
     expect(vars).toEqual({ COLOR: "blue", MODE: "fast", REGION: "us" });
     expect(Object.keys(flags)).toEqual(["beta"]);
@@ -68,7 +74,10 @@ describe("from a base", () => {
     await project.configure("staging", { vars: { COLOR: "red" }, flags: { beta: false } });
     await project.configure("dev", { vars: { MODE: "slow" } });
     expect(await project.state("dev")).toMatchObject({ flows: { a: { on: true } } });
-    expect(await project.config("dev")).toMatchObject({ vars: { COLOR: "blue", REGION: "eu", MODE: "slow" }, flags: { beta: { defaultVariant: "on" } } });
+    expect(await project.config("dev")).toMatchObject({
+      vars: { COLOR: "blue", REGION: "eu", MODE: "slow" },
+      flags: { beta: { defaultVariant: "on" } },
+    });
     expect((await project.config("staging")).vars).toEqual({ COLOR: "red", MODE: "fast", REGION: "us" });
   });
 
@@ -81,8 +90,14 @@ describe("from a base", () => {
   });
 
   test.each<readonly [string, (project: Project) => Promise<{ stored: unknown; secrets_unbound: readonly string[] }>]>([
-    ["a caller who may not reveal them", (project) => project.as(caller("eve", [])).create("staging", { base: "dev", env_variables: { API_KEY: "own" } })],
-    ["a caller who may reveal the new environment's alone", (project) => project.as(caller("eve", ["staging"])).create("staging", { base: "dev", env_variables: { API_KEY: "own" } })],
+    [
+      "a caller who may not reveal them",
+      (project) => project.as(caller("eve", [])).create("staging", { base: "dev", env_variables: { API_KEY: "own" } }),
+    ],
+    [
+      "a caller who may reveal the new environment's alone",
+      (project) => project.as(caller("eve", ["staging"])).create("staging", { base: "dev", env_variables: { API_KEY: "own" } }),
+    ],
     ['secrets: "empty"', (project) => project.create("staging", { base: "dev", secrets: "empty", env_variables: { API_KEY: "own" } })],
     [
       "a protected base",
@@ -115,7 +130,9 @@ describe("from a base", () => {
   test("what the platform requires and nobody binds is listed too", async () => {
     const { project } = await withBase();
     await project.set("dev", { "requires/MAIL_TOKEN": { kind: "secret" }, "requires/HOST": { kind: "var" } });
-    expect(await project.create("staging", { base: "dev", secrets: "empty" })).toMatchObject({ secrets_unbound: ["API_KEY", "DB_PASSWORD", "MAIL_TOKEN"] });
+    expect(await project.create("staging", { base: "dev", secrets: "empty" })).toMatchObject({
+      secrets_unbound: ["API_KEY", "DB_PASSWORD", "MAIL_TOKEN"],
+    });
     expect(await project.view("staging")).toMatchObject({ config_complete: false, unbound: ["vars/HOST", "secrets/MAIL_TOKEN"] });
   });
 
@@ -131,7 +148,9 @@ describe("from a base", () => {
     await project.configure("dev", { secrets: { PLAIN: "hidden" } });
     await project.set("dev", { "requires/DECLARED": { kind: "secret" } });
     for (const name of ["PLAIN", "DECLARED"]) {
-      expect(await codeOf(project.create("staging", { base: "dev", env_variables: { [name]: { value: "x", secret: false } } }))).toBe("secret_stays_secret");
+      expect(await codeOf(project.create("staging", { base: "dev", env_variables: { [name]: { value: "x", secret: false } } }))).toBe(
+        "secret_stays_secret",
+      );
     }
     await project.create("staging", { base: "dev", secrets: "empty", env_variables: { PLAIN: "a", DECLARED: "b" } });
     expect(await project.config("staging")).toMatchObject({ secrets: { PLAIN: { set: true }, DECLARED: { set: true } } });
@@ -150,19 +169,26 @@ describe("a base that changes while the new environment's secrets are being writ
       changed = true;
       await change(fast);
     });
-    const outcome = await new Project(domainOn(store, slow)).create("staging", { base: "dev", env_variables }).catch((error: { code: string }) => error.code);
+    const outcome = await new Project(domainOn(store, slow))
+      .create("staging", { base: "dev", env_variables })
+      .catch((error: { code: string }) => error.code);
     return { fast, store, outcome };
   }
 
   test("never leaves a value in the clear that has become a secret meanwhile", async () => {
-    const { fast, store, outcome } = await racing((project) => project.configure("dev", { secrets: { PLAIN: "hidden" } }), { PLAIN: "hunter2" });
+    const { fast, store, outcome } = await racing((project) => project.configure("dev", { secrets: { PLAIN: "hidden" } }), {
+      PLAIN: "hunter2",
+    });
     if (outcome === "write_conflict") expect(await codeOf(fast.view("staging"))).toBe("environment_not_found");
     else expect((await fast.config("staging")).secrets).toHaveProperty("PLAIN");
     expect(await everythingStored(store)).not.toContain("hunter2");
   });
 
   test("never gives it the base's old secrets with the base's new config", async () => {
-    const { fast, outcome } = await racing((project) => project.configure("dev", { secrets: { API_KEY: "sk-new" }, vars: { KEY_ID: "2" } }), {});
+    const { fast, outcome } = await racing(
+      (project) => project.configure("dev", { secrets: { API_KEY: "sk-new" }, vars: { KEY_ID: "2" } }),
+      {},
+    );
     if (outcome === "write_conflict") expect(await codeOf(fast.view("staging"))).toBe("environment_not_found");
     else expect(await fast.secrets("staging")).toEqual({ API_KEY: "sk-new" });
   });
@@ -199,7 +225,11 @@ async function everythingStored(store: Store): Promise<string> {
   for (const partition of [PROJECT, SYSTEM_PARTITION]) {
     for (const { key, value } of await documents(store, partition)) texts.push(key, canonicalJson(value));
     const infos = await store.objects.list(partition, null, 10_000);
-    for (const data of await store.objects.get(partition, infos.map(({ hash }) => hash))) texts.push(Buffer.from(data ?? []).toString("latin1"));
+    for (const data of await store.objects.get(
+      partition,
+      infos.map(({ hash }) => hash),
+    ))
+      texts.push(Buffer.from(data ?? []).toString("latin1"));
   }
   return texts.join("\n");
 }
@@ -207,8 +237,24 @@ async function everythingStored(store: Store): Promise<string> {
 test("no secret's value stands in any document, object or audit record, nor in the vault's in the clear", async () => {
   const { project, domain, store } = await openWorld();
   const values = Array.from({ length: 8 }, (_, index) => `hunter2-${index}-correct-horse`);
-  const [key, password, url, copied, second, promoted, flag, refused] = values as [string, string, string, string, string, string, string, string];
-  await project.create("dev", { env_variables: { API_KEY: key, DB_PASSWORD: password, DATABASE_URL: `postgres://u:${url}@db/app`, PLAIN: { value: copied, secret: true } } });
+  const [key, password, url, copied, second, promoted, flag, refused] = values as [
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+  ];
+  await project.create("dev", {
+    env_variables: {
+      API_KEY: key,
+      DB_PASSWORD: password,
+      DATABASE_URL: `postgres://u:${url}@db/app`,
+      PLAIN: { value: copied, secret: true },
+    },
+  });
   await project.set("dev", { "flows/a": {}, "requires/API_KEY": { kind: "secret" } });
   await project.configure("dev", { secrets: { API_KEY: second }, message: "rotated" });
   await project.create("staging", { base: "dev" });
@@ -249,7 +295,9 @@ test.each([
 
 test("racing creations of one name: one wins, the others hear that it exists", async () => {
   const { project } = await withBase();
-  const outcomes = await Promise.allSettled(Array.from({ length: 6 }, (_, index) => project.create("staging", { base: "dev", env_variables: { N: `${index}` } })));
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: 6 }, (_, index) => project.create("staging", { base: "dev", env_variables: { N: `${index}` } })),
+  );
   expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
   for (const outcome of outcomes) if (outcome.status === "rejected") expect(outcome.reason).toMatchObject({ code: "environment_exists" });
 });

@@ -14,7 +14,21 @@ test.each([
   expect(exactLabel(text)).toBe(label);
 });
 
-test.each(["", "v", "v1", "v1.2", "v1.2.3.4", "v1.2.x", "v1.2.3-rc1", "v-1.0.0", "v1000000000.0.0", " v1.2.3", "v1.2.3\n", "latest", "V1.2.3"])("%j is no version", (text) => {
+test.each([
+  "",
+  "v",
+  "v1",
+  "v1.2",
+  "v1.2.3.4",
+  "v1.2.x",
+  "v1.2.3-rc1",
+  "v-1.0.0",
+  "v1000000000.0.0",
+  " v1.2.3",
+  "v1.2.3\n",
+  "latest",
+  "V1.2.3",
+])("%j is no version", (text) => {
   expect(() => exactLabel(text)).toThrow(AppError);
 });
 
@@ -46,7 +60,12 @@ test.each<readonly [Bump, number, string | null]>([
 async function staging(): Promise<World> {
   const world = await openWorld();
   await world.project.create("staging", { env_variables: { REGION: "eu" } });
-  const components = { "flows/a": { on: true }, "entities/Order": {}, "requires/REGION": { kind: "var" }, "requires/MODE": { kind: "var", default: "fast" } };
+  const components = {
+    "flows/a": { on: true },
+    "entities/Order": {},
+    "requires/REGION": { kind: "var" },
+    "requires/MODE": { kind: "var", default: "fast" },
+  };
   await world.project.set("staging", components, { version: "v1.0.0" });
   return world;
 }
@@ -75,12 +94,18 @@ describe("a change is labelled by what it changed:", () => {
   test("a replaced state by the greatest of its changes", async () => {
     const { project, domain } = await staging();
     const state = { flows: { a: { on: true } }, entities: { Order: {}, Note: {} }, requires: { MODE: { kind: "var", default: "fast" } } };
-    expect(await domain.state.replace(project.caller, { project: project.id, env: "staging", state, ifMatch: null })).toMatchObject({ version: "v2.0.0" });
+    expect(await domain.state.replace(project.caller, { project: project.id, env: "staging", state, ifMatch: null })).toMatchObject({
+      version: "v2.0.0",
+    });
   });
 });
 
 describe("the request may choose:", () => {
-  test.each<readonly [Bump, string]>([["patch", "v1.0.1"], ["minor", "v1.1.0"], ["major", "v2.0.0"]])("a %s bump, whatever changed", async (bump, version) => {
+  test.each<readonly [Bump, string]>([
+    ["patch", "v1.0.1"],
+    ["minor", "v1.1.0"],
+    ["major", "v2.0.0"],
+  ])("a %s bump, whatever changed", async (bump, version) => {
     const { project } = await staging();
     expect(await project.configure("staging", { vars: { REGION: "us" }, bump })).toMatchObject({ version });
   });
@@ -113,7 +138,9 @@ test("labels that others took are skipped", async () => {
 
 test("writers that come together get labels of their own", async () => {
   const { project } = await staging();
-  const writes = await Promise.all(Array.from({ length: 40 }, (_, index) => project.configure("staging", { vars: { [`V_${index}`]: "x" } })));
+  const writes = await Promise.all(
+    Array.from({ length: 40 }, (_, index) => project.configure("staging", { vars: { [`V_${index}`]: "x" } })),
+  );
   expect(new Set(writes.map(({ version }) => version)).size).toBe(40);
 });
 

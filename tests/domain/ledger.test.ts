@@ -70,10 +70,20 @@ describe("writers that wait together", () => {
       ),
     );
     expect(outcomes.map((outcome) => (outcome.status === "fulfilled" ? outcome.value : (outcome.reason as AppError).message))).toEqual([
-      1, "writer 1", 2, 3, "writer 4", 4, 5, "writer 7", 6,
+      1,
+      "writer 1",
+      2,
+      3,
+      "writer 4",
+      4,
+      5,
+      "writer 7",
+      6,
     ]);
     expect(counts.commits).toBe(2);
-    expect((await documents(store, PROJECT, "writer/")).map(({ key }) => key)).toEqual([0, 2, 3, 5, 6, 8].map((index) => `writer/${index}`));
+    expect((await documents(store, PROJECT, "writer/")).map(({ key }) => key)).toEqual(
+      [0, 2, 3, 5, 6, 8].map((index) => `writer/${index}`),
+    );
     expect(await document<Counter>(store, "counter")).toEqual({ value: 6 });
     await expectContiguousChain(store, 6);
   });
@@ -105,7 +115,13 @@ describe("writers that wait together", () => {
         }),
       ),
     );
-    expect(outcomes.map((outcome) => (outcome.status === "fulfilled" ? outcome.value : (outcome.reason as AppError).code))).toEqual([1, 2, "too_large", 3, 4]);
+    expect(outcomes.map((outcome) => (outcome.status === "fulfilled" ? outcome.value : (outcome.reason as AppError).code))).toEqual([
+      1,
+      2,
+      "too_large",
+      3,
+      4,
+    ]);
     await expectContiguousChain(store, 4);
   });
 
@@ -127,7 +143,9 @@ describe("writers that wait together", () => {
   test("are refused with `overloaded` when too many wait, and the others still get through", async () => {
     const store = memoryStore();
     const ledger = new Ledger(store);
-    const outcomes = await Promise.allSettled(times(LIMITS.queuedWriters + 3, () => ledger.write(PROJECT, ann, async (tx) => tx.put("a", {}))));
+    const outcomes = await Promise.allSettled(
+      times(LIMITS.queuedWriters + 3, () => ledger.write(PROJECT, ann, async (tx) => tx.put("a", {}))),
+    );
     const refused = outcomes.filter((outcome) => outcome.status === "rejected").map(({ reason }) => (reason as AppError).code);
     expect(refused).toEqual(["overloaded", "overloaded"]);
   });
@@ -197,7 +215,13 @@ describe("a commit of unknown outcome", () => {
     });
     const ledger = new Ledger(store);
     const outcomes = await Promise.allSettled(times(5, () => ledger.write(PROJECT, ann, increment)));
-    expect(outcomes.map((outcome) => (outcome.status === "fulfilled" ? outcome.value : outcome.reason))).toEqual([1, lost, lost, lost, lost]);
+    expect(outcomes.map((outcome) => (outcome.status === "fulfilled" ? outcome.value : outcome.reason))).toEqual([
+      1,
+      lost,
+      lost,
+      lost,
+      lost,
+    ]);
     expect(await ledger.write(PROJECT, ann, increment)).toBe(2);
     await expectContiguousChain(inner, 2);
   });
@@ -226,14 +250,17 @@ describe("a commit of unknown outcome", () => {
   });
 });
 
-test.each(["storage_full", "too_large", "shutting_down"] as const)("a refusal of the store (%s) reaches every writer of the batch, and is not asked about", async (code) => {
-  const inner = memoryStore();
-  const error = new AppError(code);
-  const ledger = new Ledger(wrapped(inner, { commit: () => Promise.reject(error) }));
-  const outcomes = await Promise.allSettled(times(4, () => ledger.write(PROJECT, ann, increment)));
-  expect(outcomes.map((outcome) => outcome.status === "rejected" && outcome.reason)).toEqual([error, error, error, error]);
-  expect(await documents(inner)).toEqual([]);
-});
+test.each(["storage_full", "too_large", "shutting_down"] as const)(
+  "a refusal of the store (%s) reaches every writer of the batch, and is not asked about",
+  async (code) => {
+    const inner = memoryStore();
+    const error = new AppError(code);
+    const ledger = new Ledger(wrapped(inner, { commit: () => Promise.reject(error) }));
+    const outcomes = await Promise.allSettled(times(4, () => ledger.write(PROJECT, ann, increment)));
+    expect(outcomes.map((outcome) => outcome.status === "rejected" && outcome.reason)).toEqual([error, error, error, error]);
+    expect(await documents(inner)).toEqual([]);
+  },
+);
 
 test("timestamps of a project never decrease, though the clock jumps back", async () => {
   const clock = new TestClock();
@@ -257,6 +284,9 @@ test("objects of a change that is larger than one commit are stored before it", 
     tx.attach(objects);
     await increment(tx);
   });
-  const found = await store.objects.get(PROJECT, objects.map(({ hash }) => hash));
+  const found = await store.objects.get(
+    PROJECT,
+    objects.map(({ hash }) => hash),
+  );
   expect(found.every((data) => data?.byteLength === 1024 * 1024)).toBe(true);
 });

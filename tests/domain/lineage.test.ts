@@ -3,8 +3,8 @@ import { describe, expect, test } from "vitest";
 import type { Relation } from "../../src/checks.ts";
 import type { Documents } from "../../src/heads.ts";
 import { keys } from "../../src/keys.ts";
-import { commonAncestors, type Lineage, newLine, nextOnLine } from "../../src/lineage.ts";
 import { LIMITS } from "../../src/limits.ts";
+import { commonAncestors, type Lineage, newLine, nextOnLine } from "../../src/lineage.ts";
 import { EMPTY_ROOT } from "../../src/merkle/index.ts";
 import type { Revision, RevisionRef } from "../../src/model.ts";
 import { mergeBase, relate } from "../../src/relation.ts";
@@ -25,15 +25,25 @@ class History {
 
   step(kind: "create" | "branch" | "edit" | "promote" | "rollback", a: number, b: number): void {
     const source = this.#pick(a);
-    if (source === undefined || kind === "create") return this.#create(null);
-    if (kind === "branch") return this.#create(source);
-    const target = this.#pick(b) as Node;
-    const self = { env: target.env, revision: target.revision + 1 };
-    if (kind === "edit") return this.#add(self, [target], nextOnLine(target.lineage, self));
-    const history = this.#environments.get(target.env) as Node[];
-    const restored = history[a % history.length] as Node;
-    if (kind === "rollback") return this.#add(self, [restored], newLine([restored.lineage], self));
-    if (source.env !== target.env) this.#add(self, [target, source], nextOnLine(target.lineage, self, [source.lineage]));
+    const target = this.#pick(b);
+    if (source === undefined || target === undefined || kind === "create") this.#create(null);
+    else if (kind === "branch") this.#create(source);
+    else if (kind === "edit") this.#next(target, [target]);
+    else if (kind === "rollback") this.#restore(target, a);
+    else if (source.env !== target.env) this.#next(target, [target, source]);
+  }
+
+  #next(head: Node, parents: readonly Node[]): void {
+    const self = { env: head.env, revision: head.revision + 1 };
+    const merged = parents.filter((parent) => parent !== head).map(({ lineage }) => lineage);
+    this.#add(self, parents, nextOnLine(head.lineage, self, merged));
+  }
+
+  #restore(head: Node, index: number): void {
+    const history = this.#environments.get(head.env) as Node[];
+    const restored = history[index % history.length] as Node;
+    const self = { env: head.env, revision: head.revision + 1 };
+    this.#add(self, [restored], newLine([restored.lineage], self));
   }
 
   #create(base: Node | null): void {
@@ -84,7 +94,15 @@ function newestCommon(left: Node, right: Node): Node | null {
   return common.reduce<Node | null>((newest, node) => (newest === null || node.time > newest.time ? node : newest), null);
 }
 
-const kinds = fc.constantFrom("create" as const, "branch" as const, "edit" as const, "edit" as const, "promote" as const, "promote" as const, "rollback" as const);
+const kinds = fc.constantFrom(
+  "create" as const,
+  "branch" as const,
+  "edit" as const,
+  "edit" as const,
+  "promote" as const,
+  "promote" as const,
+  "rollback" as const,
+);
 
 function histories(minLength: number, maxLength: number) {
   const steps = fc.array(fc.tuple(kinds, fc.nat({ max: 1_000 }), fc.nat({ max: 1_000 })), { minLength, maxLength, size: "max" });
@@ -129,17 +147,28 @@ describe("with as many lines of descent as are remembered, or fewer", () => {
 
   test("of revisions of one millisecond, none is taken that another common ancestor descends from", async () => {
     await fc.assert(
-      fc.asyncProperty(histories(2, LIMITS.lineage), fc.nat(), fc.nat(), fc.integer({ min: 1, max: 50 }), async (history, a, b, together) => {
-        const { nodes } = history;
-        const left = nodes[a % nodes.length] as Node;
-        const right = nodes[b % nodes.length] as Node;
-        const found = await mergeBase(history.documents(({ time }) => Math.floor(time / together)), revisionOf(left), revisionOf(right));
-        const ofRight = ancestors(right);
-        const common = [...ancestors(left)].filter((node) => ofRight.has(node));
-        const base = common.find((node) => found !== null && name(node) === name(found)) ?? null;
-        expect(base === null).toBe(common.length === 0);
-        for (const node of common) if (node !== base && base !== null) expect(ancestors(node).has(base), `${name(node)} is newer than ${name(base)}`).toBe(false);
-      }),
+      fc.asyncProperty(
+        histories(2, LIMITS.lineage),
+        fc.nat(),
+        fc.nat(),
+        fc.integer({ min: 1, max: 50 }),
+        async (history, a, b, together) => {
+          const { nodes } = history;
+          const left = nodes[a % nodes.length] as Node;
+          const right = nodes[b % nodes.length] as Node;
+          const found = await mergeBase(
+            history.documents(({ time }) => Math.floor(time / together)),
+            revisionOf(left),
+            revisionOf(right),
+          );
+          const ofRight = ancestors(right);
+          const common = [...ancestors(left)].filter((node) => ofRight.has(node));
+          const base = common.find((node) => found !== null && name(node) === name(found)) ?? null;
+          expect(base === null).toBe(common.length === 0);
+          for (const node of common)
+            if (node !== base && base !== null) expect(ancestors(node).has(base), `${name(node)} is newer than ${name(base)}`).toBe(false);
+        },
+      ),
       { numRuns: 1_500 },
     );
   });

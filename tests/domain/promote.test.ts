@@ -16,8 +16,8 @@ import {
   storedRevisions,
   TestClock,
   vaultEntries,
-  watchedVault,
   type World,
+  watchedVault,
 } from "./support.ts";
 
 const status = (checks: readonly CheckResult[], name: CheckName) => checks.find((check) => check.name === name)?.status;
@@ -54,9 +54,15 @@ describe("a promotion", () => {
       action: "promote",
       message: "Weekly",
       source: { env: "staging", revision: 4, version: "v1.1.1" },
-      parents: [{ env: "production", revision: 1 }, { env: "staging", revision: 4 }],
+      parents: [
+        { env: "production", revision: 1 },
+        { env: "staging", revision: 4 },
+      ],
     });
-    expect((await auditRecords(store)).at(-1)).toMatchObject({ action: "promote", details: { plan_id: promoted.plan_id, source: "staging@4" } });
+    expect((await auditRecords(store)).at(-1)).toMatchObject({
+      action: "promote",
+      details: { plan_id: promoted.plan_id, source: "staging@4" },
+    });
   });
 
   test("changes nothing in the source", async () => {
@@ -94,9 +100,14 @@ describe("a promotion", () => {
 
   test("binds the request's variables in the target alone, each as what it is", async () => {
     const { project } = await world();
-    const promoted = await project.promote("staging", "production", { env_variables: { HOST: "shop.example", API_KEY: "sk", REGION: { value: "hidden", secret: true } } });
+    const promoted = await project.promote("staging", "production", {
+      env_variables: { HOST: "shop.example", API_KEY: "sk", REGION: { value: "hidden", secret: true } },
+    });
     expect(promoted.diff_from_previous.env_updated).toEqual(["API_KEY", "HOST", "REGION"]);
-    expect(await project.config("production")).toMatchObject({ vars: { HOST: "shop.example" }, secrets: { API_KEY: { set: true }, REGION: { set: true } } });
+    expect(await project.config("production")).toMatchObject({
+      vars: { HOST: "shop.example" },
+      secrets: { API_KEY: { set: true }, REGION: { set: true } },
+    });
     expect((await project.config("production")).vars).not.toHaveProperty("REGION");
     expect(await project.config("staging")).toMatchObject({ vars: { REGION: "eu" }, secrets: {} });
   });
@@ -106,7 +117,9 @@ describe("a promotion", () => {
     await project.configure("production", { secrets: { PLAIN: "old" } });
     await project.set("staging", { "requires/DECLARED": { kind: "secret" } });
     for (const name of ["PLAIN", "DECLARED"]) {
-      expect(await codeOf(project.promote("staging", "production", { env_variables: { [name]: { value: "x", secret: false } } }))).toBe("secret_stays_secret");
+      expect(await codeOf(project.promote("staging", "production", { env_variables: { [name]: { value: "x", secret: false } } }))).toBe(
+        "secret_stays_secret",
+      );
     }
     await project.promote("staging", "production", { env_variables: { PLAIN: "new", DECLARED: "own" } });
     expect(await project.secrets("production")).toEqual({ PLAIN: "new", DECLARED: "own" });
@@ -123,7 +136,9 @@ describe("a promotion", () => {
       if (call === "put" && entry?.name === "OTHER_KEY") await fast.configure("production", { secrets: { PLAIN: "hidden" } });
     });
     const late = new Project(domainOn(store, slow));
-    expect(await codeOf(late.promote("staging", "production", { env_variables: { PLAIN: "hunter2", OTHER_KEY: "x" } }))).toBe("write_conflict");
+    expect(await codeOf(late.promote("staging", "production", { env_variables: { PLAIN: "hunter2", OTHER_KEY: "x" } }))).toBe(
+      "write_conflict",
+    );
     expect(await fast.config("production")).toMatchObject({ vars: {}, secrets: { PLAIN: { set: true } } });
     expect(await documents(store, PROJECT, keys.intentPrefix)).toEqual([]);
   });
@@ -171,7 +186,13 @@ describe("what stands in the way of a promotion refuses it, with every check, an
   test.each<readonly [CheckName, (project: Project) => Promise<unknown>]>([
     ["config_complete", (project) => project.set("staging", { "requires/API_KEY": { kind: "secret" } })],
     ["diverged", (project) => project.set("production", { "flows/hotfix": {} })],
-    ["pipeline_order", (project) => project.policy({ pipeline: ["staging", "qa", "production"] })],
+    [
+      "pipeline_order",
+      async (project) => {
+        await project.create("qa");
+        await project.policy({ pipeline: ["staging", "qa", "production"] });
+      },
+    ],
     [
       "secrets_isolated",
       async (project) => {
@@ -201,7 +222,11 @@ describe("what stands in the way of a promotion refuses it, with every check, an
     await project.set("production", { "flows/hotfix": {}, "flows/a": { on: "maybe" } });
     const plan = await project.plan("staging", "production");
     expect(plan).toMatchObject({ relation: "diverged" });
-    expect(plan.checks.find(({ name }) => name === "diverged")?.details).toEqual({ relation: "diverged", lost: ["flows/a", "flows/hotfix"], lost_count: 2 });
+    expect(plan.checks.find(({ name }) => name === "diverged")?.details).toEqual({
+      relation: "diverged",
+      lost: ["flows/a", "flows/hotfix"],
+      lost_count: 2,
+    });
     expect(await project.promote("staging", "production", { strategy: "replace" })).toMatchObject({ status: "ready_for_deploy" });
     expect(await project.state("production")).toEqual(await project.state("staging"));
   });
@@ -257,7 +282,13 @@ describe("a plan", () => {
     await project.configure("staging", { flags: { beta: true } });
     const plan = await project.plan("staging", "production", { env_variables: variables });
     const applied = await project.promote("staging", "production", { env_variables: variables, plan_id: plan.plan_id });
-    expect(applied).toMatchObject({ version: plan.version, checks: plan.checks, relation: plan.relation, diff_from_previous: plan.diff_from_previous, plan_id: plan.plan_id });
+    expect(applied).toMatchObject({
+      version: plan.version,
+      checks: plan.checks,
+      relation: plan.relation,
+      diff_from_previous: plan.diff_from_previous,
+      plan_id: plan.plan_id,
+    });
   });
 
   test.each<readonly [string, (world: World) => Promise<unknown>]>([
@@ -267,10 +298,13 @@ describe("a plan", () => {
     ["a config edit of the target", ({ project }) => project.configure("production", { vars: { REGION: "ap" } })],
     ["a rollback of the source", ({ project }) => project.rollback("staging", 2)],
     ["another policy", ({ project }) => project.policy({ environments: { production: { config_complete: "warn" } } })],
-    ["a promotion from elsewhere", async ({ project }) => {
-      await project.create("qa", { base: "staging" });
-      await project.promote("qa", "production");
-    }],
+    [
+      "a promotion from elsewhere",
+      async ({ project }) => {
+        await project.create("qa", { base: "staging" });
+        await project.promote("qa", "production");
+      },
+    ],
   ])("is another one after %s, and the old one is stale", async (_what, change) => {
     const changed = await world();
     const { project, store } = changed;
@@ -324,9 +358,13 @@ describe("a plan", () => {
     const other = engines === "one engine" ? project : new Project(domainOn(store, vault));
     const { plan_id } = await project.plan("staging", "production", { env_variables: variables });
     const outcomes = await Promise.allSettled(
-      Array.from({ length: 6 }, (_, index) => (index % 2 === 0 ? project : other).promote("staging", "production", { env_variables: variables, plan_id })),
+      Array.from({ length: 6 }, (_, index) =>
+        (index % 2 === 0 ? project : other).promote("staging", "production", { env_variables: variables, plan_id }),
+      ),
     );
-    expect(outcomes.filter((outcome) => outcome.status === "fulfilled").map(({ value }) => value)).toMatchObject([{ status: "ready_for_deploy", revision: 2 }]);
+    expect(outcomes.filter((outcome) => outcome.status === "fulfilled").map(({ value }) => value)).toMatchObject([
+      { status: "ready_for_deploy", revision: 2 },
+    ]);
     for (const outcome of outcomes) if (outcome.status === "rejected") expect(outcome.reason).toMatchObject({ code: "plan_stale" });
     expect(await storedRevisions(store, "production")).toHaveLength(2);
     expect((await vaultEntries(store)).filter((path) => path.startsWith("production/"))).toHaveLength(1);

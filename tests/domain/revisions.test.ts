@@ -4,7 +4,19 @@ import { documentsOf, resolveRevision } from "../../src/heads.ts";
 import { keys } from "../../src/keys.ts";
 import { parseLabel } from "../../src/labels.ts";
 import type { Label, Revision } from "../../src/model.ts";
-import { codeOf, document, documents, errorOf, headOf, memoryStore, openWorld, PROJECT, storedRevisions, TestClock, type World } from "./support.ts";
+import {
+  codeOf,
+  document,
+  documents,
+  errorOf,
+  headOf,
+  memoryStore,
+  openWorld,
+  PROJECT,
+  storedRevisions,
+  TestClock,
+  type World,
+} from "./support.ts";
 
 const ENVS = ["dev", "staging", "production"] as const;
 type Step = readonly [kind: "config" | "add" | "remove" | "exact" | "promote" | "rollback" | "archive" | "wait", a: number, b: number];
@@ -40,7 +52,7 @@ async function played(list: readonly Step[]): Promise<World> {
     } else if (kind === "promote") await project.promote(env, ENVS[(a + 1 + (b % 2)) % 3] as string, { strategy: "replace" });
     else if (kind === "rollback") await project.rollback(env, 1 + (b % (await project.revisionNumber(env))));
     else {
-      const [name] = Object.keys(((await project.state(env))["flows"] ?? {}) as object);
+      const [name] = Object.keys(((await project.state(env)).flows ?? {}) as object);
       if (name !== undefined) await project.remove(env, `flows/${name}`);
     }
   }
@@ -58,8 +70,14 @@ test("a version, a prefix, a number and a time find the revision that a scan of 
       const { store } = await played(list);
       const logs = await Promise.all(ENVS.map((env) => storedRevisions(store, env)));
       const labels = [...new Set(logs.flat().map(({ version }) => version))];
-      const prefixes = [...new Set(labels.flatMap((label) => [label, label.split(".").slice(0, 2).join("."), label.split(".")[0] as string]))];
-      const times = [...new Set(logs.flat().flatMap(({ timestamp }) => [-1, 0, 1].map((offset) => new Date(Date.parse(timestamp) + offset).toISOString())))];
+      const prefixes = [
+        ...new Set(labels.flatMap((label) => [label, label.split(".").slice(0, 2).join("."), label.split(".")[0] as string])),
+      ];
+      const times = [
+        ...new Set(
+          logs.flat().flatMap(({ timestamp }) => [-1, 0, 1].map((offset) => new Date(Date.parse(timestamp) + offset).toISOString())),
+        ),
+      ];
       for (const [index, env] of ENVS.entries()) {
         const log = logs[index] as Revision[];
         const view = documentsOf(store, PROJECT);
@@ -85,7 +103,7 @@ test("a version, a prefix, a number and a time find the revision that a scan of 
         expect(await found(log.length + 1)).toBeNull();
       }
     }),
-    { numRuns: 40 },
+    { numRuns: 25 },
   );
 });
 
@@ -110,13 +128,19 @@ test("a label names one platform root for ever, in every environment", async () 
   await fc.assert(
     fc.asyncProperty(steps, async (list) => {
       const { store, domain } = await played(list);
-      const labels = new Map((await documents(store, PROJECT, "label/")).map(({ value }) => [(value as unknown as Label).version, value as unknown as Label]));
+      const labels = new Map(
+        (await documents(store, PROJECT, "label/")).map(({ value }) => [(value as unknown as Label).version, value as unknown as Label]),
+      );
       for (const env of ENVS) {
-        for (const { version, platform } of await storedRevisions(store, env)) expect(labels.get(version)?.platform, `${env} ${version}`).toBe(platform);
+        for (const { version, platform } of await storedRevisions(store, env))
+          expect(labels.get(version)?.platform, `${env} ${version}`).toBe(platform);
       }
       const listed: string[] = [];
       for (let cursor: string | null = null, pages = 0; pages === 0 || (cursor !== null && pages < 100); pages++) {
-        const page: { items: readonly { version: string }[]; next_cursor: string | null } = await domain.versions.versions(PROJECT, { limit: 3, cursor });
+        const page: { items: readonly { version: string }[]; next_cursor: string | null } = await domain.versions.versions(PROJECT, {
+          limit: 3,
+          cursor,
+        });
         listed.push(...page.items.map(({ version }) => version));
         cursor = page.next_cursor;
       }
@@ -179,7 +203,10 @@ test("the version log is paged newest first, and shows no roots", async () => {
   for (let edit = 1; edit <= 6; edit++) await project.set("dev", { "flows/a": { edit } });
   const numbers: number[] = [];
   for (let cursor: string | null = null, pages = 0; pages === 0 || cursor !== null; pages++) {
-    const page: { items: readonly { revision: number }[]; next_cursor: string | null } = await domain.versions.revisions(PROJECT, "dev", { limit: 3, cursor });
+    const page: { items: readonly { revision: number }[]; next_cursor: string | null } = await domain.versions.revisions(PROJECT, "dev", {
+      limit: 3,
+      cursor,
+    });
     for (const entry of page.items) {
       numbers.push(entry.revision);
       expect(Object.keys(entry)).not.toEqual(expect.arrayContaining(["lineage"]));

@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { AppError } from "../../src/errors.ts";
 import { keys } from "../../src/keys.ts";
+import { Ledger } from "../../src/ledger.ts";
 import { LIMITS } from "../../src/limits.ts";
 import type { Change, CommitResult, Store, Vault } from "../../src/ports.ts";
-import type { Intent, SecretFacts } from "../../src/secrets.ts";
+import { type Intent, type SecretFacts, Secrets } from "../../src/secrets.ts";
 import {
   caller,
   codeOf,
@@ -28,11 +29,12 @@ import {
 const intents = async (store: Store) => (await documents(store, PROJECT, keys.intentPrefix)).map(({ value }) => value as unknown as Intent);
 
 /** No vault entry that no revision refers to, no reference without its entry, no intent left over. */
-async function expectNothingLeftOver(store: Store, project: Project): Promise<void> {
+async function expectNothingLeftOver(store: Store): Promise<void> {
   expect(await intents(store)).toEqual([]);
-  const referred = await referredEntries(store, project.domain);
+  const referred = await referredEntries(store);
   expect(new Set(await vaultEntries(store))).toEqual(referred);
-  for (const path of referred) await document<SecretFacts>(store, keys.secret(path.slice(0, path.indexOf("/")), path.slice(path.indexOf("/") + 1)));
+  for (const path of referred)
+    await document<SecretFacts>(store, keys.secret(path.slice(0, path.indexOf("/")), path.slice(path.indexOf("/") + 1)));
 }
 
 class Crash extends Error {}
@@ -65,35 +67,38 @@ describe("a process that is killed while it writes secrets", () => {
     promotion: (project) => project.promote("staging", "target", { env_variables: { DB_PASSWORD: "new-1" } }),
   };
 
-  test.each(Object.entries(writes))("leaves no vault entry behind that no config refers to, wherever it dies (%s)", async (_what, write) => {
-    let finished = false;
-    for (let call = 1; !finished; call++) {
-      for (const moment of ["before", "after"] as const) {
-        const clock = new TestClock();
-        const store = memoryStore(clock);
-        const vault = await openVault(store);
-        const healthy = new Project(domainOn(store, vault));
-        await healthy.create("staging", { env_variables: { API_KEY: "old-1", REGION: "eu" } });
-        await healthy.create("target");
-        await healthy.set("staging", { "flows/a": {} });
-        const mortal = crashing(store, { call, moment });
-        const process = new Project(domainOn(mortal.store, dyingWith(mortal.store, vault)));
-        finished = await write(process).then(
-          () => mortal.calls() < call,
-          (error: unknown) => {
-            expect(error).toBeInstanceOf(Crash);
-            return false;
-          },
-        );
-        clock.time += LIMITS.intentAgeMs + 1;
-        await healthy.domain.sweeper.sweep();
-        await expectNothingLeftOver(store, healthy);
-        expect(await healthy.secrets("staging")).toMatchObject({ API_KEY: expect.stringMatching(/^(old|new)-1$/) });
-        expect(await healthy.domain.audit.verify(PROJECT, null)).toMatchObject({ valid: true });
+  test.each(Object.entries(writes))(
+    "leaves no vault entry behind that no config refers to, wherever it dies (%s)",
+    async (_what, write) => {
+      let finished = false;
+      for (let call = 1; !finished; call++) {
+        for (const moment of ["before", "after"] as const) {
+          const clock = new TestClock();
+          const store = memoryStore(clock);
+          const vault = await openVault(store);
+          const healthy = new Project(domainOn(store, vault));
+          await healthy.create("staging", { env_variables: { API_KEY: "old-1", REGION: "eu" } });
+          await healthy.create("target");
+          await healthy.set("staging", { "flows/a": {} });
+          const mortal = crashing(store, { call, moment });
+          const process = new Project(domainOn(mortal.store, dyingWith(mortal.store, vault)));
+          finished = await write(process).then(
+            () => mortal.calls() < call,
+            (error: unknown) => {
+              expect(error).toBeInstanceOf(Crash);
+              return false;
+            },
+          );
+          clock.time += LIMITS.intentAgeMs + 1;
+          await healthy.domain.sweeper.sweep();
+          await expectNothingLeftOver(store);
+          expect(await healthy.secrets("staging")).toMatchObject({ API_KEY: expect.stringMatching(/^(old|new)-1$/) });
+          expect(await healthy.domain.audit.verify(PROJECT, null)).toMatchObject({ valid: true });
+        }
+        expect(call).toBeLessThan(50);
       }
-      expect(call).toBeLessThan(50);
-    }
-  });
+    },
+  );
 
   /** The vault as that process sees it: it may die before and after each write. */
   function dyingWith(store: Store, vault: Vault): Vault {
@@ -139,7 +144,7 @@ describe("the sweeper", () => {
     const late = new Project(domainOn(store, slow));
     expect(await codeOf(late.configure("staging", { secrets: { API_KEY: "sk-late" }, vars: { REGION: "eu" } }))).toBe("write_conflict");
     expect(await healthy.config("staging")).toMatchObject({ vars: {}, secrets: {} });
-    await expectNothingLeftOver(store, healthy);
+    await expectNothingLeftOver(store);
   });
 
   test("goes on with the other projects when one gives trouble, and says so", async () => {
@@ -179,7 +184,7 @@ describe("a write that fails takes its secrets back at once", () => {
     });
     const slow = new Project(domainOn(store, overtaken));
     expect(await codeOf(slow.configure("staging", { secrets: { API_KEY: "sk-2" } }))).toBe("environment_archived");
-    await expectNothingLeftOver(store, healthy);
+    await expectNothingLeftOver(store);
     expect(await healthy.secrets("staging")).toEqual({ API_KEY: "sk-1" });
   });
 
@@ -190,7 +195,7 @@ describe("a write that fails takes its secrets back at once", () => {
       project.create("staging", { env_variables: { API_KEY: "sk-2" } }),
     ]);
     expect(created.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
-    await expectNothingLeftOver(store, project);
+    await expectNothingLeftOver(store);
     expect(await project.secrets("staging")).toEqual({ API_KEY: created[0]?.status === "fulfilled" ? "sk-1" : "sk-2" });
   });
 
@@ -209,7 +214,7 @@ describe("a write that fails takes its secrets back at once", () => {
     setTimeout(slow.open, 20);
     expect((await writing).code).toBe("vault_unavailable");
     await new Promise((resolve) => setTimeout(resolve, 20));
-    await expectNothingLeftOver(store, healthy);
+    await expectNothingLeftOver(store);
   });
 
   test("but not where its commit took effect and only the answer was lost", async () => {
@@ -230,9 +235,11 @@ describe("a write that fails takes its secrets back at once", () => {
         throw new AppError("store_unavailable");
       },
     });
-    expect(await codeOf(new Project(domainOn(flaky, vault)).configure("staging", { secrets: { API_KEY: "sk-1" } }))).toBe("store_unavailable");
+    expect(await codeOf(new Project(domainOn(flaky, vault)).configure("staging", { secrets: { API_KEY: "sk-1" } }))).toBe(
+      "store_unavailable",
+    );
     expect(await healthy.secrets("staging")).toEqual({ API_KEY: "sk-1" });
-    await expectNothingLeftOver(store, healthy);
+    await expectNothingLeftOver(store);
   });
 
   test("and a refused request never reaches the vault", async () => {
@@ -268,19 +275,19 @@ describe("every value is an entry of its own", () => {
   });
 
   test("also where the same value is set again, and where a copy is made", async () => {
-    const { project, store, domain } = await openWorld();
+    const { project, store } = await openWorld();
     await project.create("staging", { env_variables: { API_KEY: "sk-1" } });
     await project.configure("staging", { secrets: { API_KEY: "sk-1" } });
     await project.create("production", { base: "staging" });
     expect(new Set(await vaultEntries(store)).size).toBe(3);
-    const [copy] = await referencesOf(store, domain, "production", 1);
+    const [copy] = await referencesOf(store, "production", 1);
     expect(copy).toMatch(/^production\/API_KEY@[A-Za-z0-9_-]{12}$/);
     await project.configure("staging", { secrets: { API_KEY: "sk-3" } });
     expect(await project.secrets("production")).toEqual({ API_KEY: "sk-1" });
   });
 
   test("and no environment's reference ever names another's", async () => {
-    const { project, store, domain } = await openWorld();
+    const { project, store } = await openWorld();
     await project.create("dev", { env_variables: { API_KEY: "a", DB_PASSWORD: "b" } });
     await project.create("staging", { base: "dev", env_variables: { API_KEY: "c" } });
     await project.create("production", { base: "staging" });
@@ -290,21 +297,27 @@ describe("every value is an entry of its own", () => {
     await project.rollback("production", 1);
     for (const env of ["dev", "staging", "production"]) {
       for (let revision = 1; revision <= (await project.revisionNumber(env)); revision++) {
-        for (const path of await referencesOf(store, domain, env, revision)) expect(path.startsWith(`${env}/`), `${env}@${revision} ${path}`).toBe(true);
+        for (const path of await referencesOf(store, env, revision))
+          expect(path.startsWith(`${env}/`), `${env}@${revision} ${path}`).toBe(true);
       }
     }
-    await expectNothingLeftOver(store, project);
+    await expectNothingLeftOver(store);
   });
 
   test("so that a forged reference to another environment's entry opens nothing", async () => {
     const { project, store, vault } = await openWorld();
     await project.create("staging", { env_variables: { API_KEY: "sk-1" } });
     const [path] = await vaultEntries(store);
-    const { Secrets } = await import("../../src/secrets.ts");
-    const { Ledger } = await import("../../src/ledger.ts");
     const secrets = new Secrets(new Ledger(store), vault);
     expect(await secrets.reveal(PROJECT, "staging", "API_KEY", { vault: path as string })).toBe("sk-1");
-    for (const forged of [{ vault: path as string }, { vault: (path as string).replace("staging/", "production/") }, { vault: "x" }, null, {}, "x"]) {
+    for (const forged of [
+      { vault: path as string },
+      { vault: (path as string).replace("staging/", "production/") },
+      { vault: "x" },
+      null,
+      {},
+      "x",
+    ]) {
       await expect(secrets.reveal(PROJECT, "production", "API_KEY", forged)).rejects.toThrow();
     }
   });
@@ -328,10 +341,20 @@ describe("whether two secrets are the same", () => {
     });
   });
 
-  test.each([["neither", []], ["the left alone", ["left"]], ["the right alone", ["right"]]] as const)("is not told to whoever may reveal %s", async (_who, mayReveal) => {
+  test.each([
+    ["neither", []],
+    ["the left alone", ["left"]],
+    ["the right alone", ["right"]],
+  ] as const)("is not told to whoever may reveal %s", async (_who, mayReveal) => {
     const { project } = await twoSides();
     const { secrets } = await project.as(caller("eve", mayReveal)).compare("left", "right");
-    expect(secrets).toEqual({ only_left: ["LEFT_KEY"], only_right: [], different: [], same_count: 0, undisclosed: ["OTHER_KEY", "SAME_KEY"] });
+    expect(secrets).toEqual({
+      only_left: ["LEFT_KEY"],
+      only_right: [],
+      different: [],
+      same_count: 0,
+      undisclosed: ["OTHER_KEY", "SAME_KEY"],
+    });
   });
 
   test("is known without asking where both revisions refer to one entry", async () => {
@@ -348,7 +371,10 @@ test("a secret whose entry is gone says so and names the way out", async () => {
   await project.create("staging", { env_variables: { API_KEY: "sk-1", DB_PASSWORD: "pw" } });
   const path = (await vaultEntries(store)).find((entry) => entry.includes("API_KEY")) as string;
   await vault.delete({ project: PROJECT, env: "staging", name: "API_KEY", id: path.slice(path.indexOf("@") + 1) });
-  expect(await errorOf(project.secrets("staging"))).toMatchObject({ code: "secret_unavailable", fix: expect.stringContaining("PATCH /env/pf-777/staging/config") });
+  expect(await errorOf(project.secrets("staging"))).toMatchObject({
+    code: "secret_unavailable",
+    fix: expect.stringContaining("PATCH /env/pf-777/staging/config"),
+  });
   expect(await codeOf(project.runtime("staging"))).toBe("secret_unavailable");
 });
 

@@ -1,12 +1,13 @@
 import { randomBytes } from "node:crypto";
-import type { CreateRequest } from "../../src/environments.ts";
+import type { ConfigPatch } from "../../src/config-store.ts";
 import { createDomain, type Domain } from "../../src/domain.ts";
+import type { CreateRequest } from "../../src/environments.ts";
 import { AppError } from "../../src/errors.ts";
 import { keys } from "../../src/keys.ts";
-import type { ConfigPatch } from "../../src/config-store.ts";
 import type { AuditRecord, Caller, Environment, Labelling, Revision } from "../../src/model.ts";
 import type { Entry, Json, JsonObject, Key, SecretEntry, Store, Vault } from "../../src/ports.ts";
 import type { PromoteRequest } from "../../src/promotion.ts";
+import { Snapshots } from "../../src/snapshots.ts";
 import { checked } from "../../src/storage/checked.ts";
 import { MemoryBackend } from "../../src/storage/memory.ts";
 import { openBuiltinVault } from "../../src/vault/builtin.ts";
@@ -278,19 +279,18 @@ export async function vaultEntries(store: Store, project = PROJECT): Promise<str
 }
 
 /** The vault entries that some revision of some environment refers to. */
-export async function referredEntries(store: Store, domain: Domain): Promise<Set<string>> {
+export async function referredEntries(store: Store): Promise<Set<string>> {
   const referred = new Set<string>();
   for (const { value } of await documents(store, PROJECT, keys.environmentPrefix)) {
     const { env, revision } = value as unknown as Environment;
-    for (let at = 1; at <= revision; at++) for (const path of await referencesOf(store, domain, env, at)) referred.add(path);
+    for (let at = 1; at <= revision; at++) for (const path of await referencesOf(store, env, at)) referred.add(path);
   }
   return referred;
 }
 
 /** The secret references of one revision, as `<env>/<NAME>@<id>`: read from the objects, since no route shows them. */
-export async function referencesOf(store: Store, _domain: Domain, env: string, at: number): Promise<string[]> {
+export async function referencesOf(store: Store, env: string, at: number): Promise<string[]> {
   const { config } = await document<Revision>(store, keys.revision(env, at));
-  const { Snapshots } = await import("../../src/snapshots.ts");
   const entries = await new Snapshots(store).read(PROJECT).entries(config, { prefix: "secrets/", limit: 1_000 });
   return entries.map(({ value }) => (value as { readonly vault: string }).vault);
 }

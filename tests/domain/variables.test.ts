@@ -8,7 +8,18 @@ const nothingKnown = () => false;
 
 describe("a bare string is kept as a secret", () => {
   test.each([
-    "API_KEY", "KEY", "api_key", "Stripe_Token", "SECRET", "SESSION_SECRET_OLD", "DB_PASSWORD", "DB_PASSWD", "AWS_CREDENTIALS", "PRIVATE_PEM", "SENTRY_DSN", "_KEY_",
+    "API_KEY",
+    "KEY",
+    "api_key",
+    "Stripe_Token",
+    "SECRET",
+    "SESSION_SECRET_OLD",
+    "DB_PASSWORD",
+    "DB_PASSWD",
+    "AWS_CREDENTIALS",
+    "PRIVATE_PEM",
+    "SENTRY_DSN",
+    "_KEY_",
   ])("by a whole word of its name: %s", (name) => {
     expect(looksSecret(name, "plain")).toBe(true);
   });
@@ -52,14 +63,22 @@ describe("sorting the variables of a request", () => {
       COLOR: "blue",
     };
     const { vars, secrets } = sortVariables(input, nothingKnown);
-    expect([...vars]).toEqual([["API_KEY", "public"], ["COLOR", "blue"]]);
-    expect([...secrets]).toEqual([["REGION", "hidden"], ["TOKEN", "t"]]);
+    expect([...vars]).toEqual([
+      ["API_KEY", "public"],
+      ["COLOR", "blue"],
+    ]);
+    expect([...secrets]).toEqual([
+      ["REGION", "hidden"],
+      ["TOKEN", "t"],
+    ]);
   });
 
   test("a name that is a secret already stays one", () => {
     const known = (name: string) => name === "REGION";
     expect([...sortVariables({ REGION: "eu" }, known).secrets.keys()]).toEqual(["REGION"]);
-    expect(() => sortVariables({ REGION: { value: "eu", secret: false } }, known)).toThrow(expect.objectContaining({ code: "secret_stays_secret" }));
+    expect(() => sortVariables({ REGION: { value: "eu", secret: false } }, known)).toThrow(
+      expect.objectContaining({ code: "secret_stays_secret" }),
+    );
   });
 
   test.each<readonly [string, Record<string, VariableInput>, string]>([

@@ -43,6 +43,8 @@ describe("If-Match is compared strongly", () => {
   });
 
   test.each(["abc", '"abc', '"a b"', '"abc" x', '*, "abc"'])("%j is refused, and the fix shows how", (header) => {
-    expect(() => parseIfMatch(header)).toThrow(expect.objectContaining({ code: "invalid_request", fix: expect.stringContaining('If-Match: "') }));
+    expect(() => parseIfMatch(header)).toThrow(
+      expect.objectContaining({ code: "invalid_request", fix: expect.stringContaining('If-Match: "') }),
+    );
   });
 });

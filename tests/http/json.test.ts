@@ -7,7 +7,10 @@ import { serve } from "./support.ts";
 
 const parse = (text: string | Buffer, members = 1_000) => parseJson(Buffer.from(text), members);
 
-function refusal(text: string | Buffer, members?: number): { readonly code: ErrorCode; readonly reason: string; readonly details: unknown } {
+function refusal(
+  text: string | Buffer,
+  members?: number,
+): { readonly code: ErrorCode; readonly reason: string; readonly details: unknown } {
   try {
     parse(text, members);
   } catch (error) {
@@ -21,12 +24,13 @@ describe("good JSON is parsed as JSON.parse does", () => {
   test.each([
     "{}",
     "[]",
-    " \t\r\n{ \"a\" : [ 1 , 2.5e3 , -0 , true , false , null ] } \n",
+    ' \t\r\n{ "a" : [ 1 , 2.5e3 , -0 , true , false , null ] } \n',
     '"\\u00e9\\ud83d\\ude00\\n\\"\\\\\\/"',
     '{"a":{"b":1},"b":{"a":1}}',
     '{"":1," ":2}',
     "9007199254740992",
     "-9007199254740992",
+    "62685417233463050",
     "1e308",
     "0.1000000000000000055511151231257827",
     "0e400",
@@ -48,8 +52,8 @@ describe("good JSON is parsed as JSON.parse does", () => {
   test("`__proto__` becomes a property like any other", () => {
     const value = parse('{"__proto__":{"polluted":true}}') as Record<string, unknown>;
     expect(Object.keys(value)).toEqual(["__proto__"]);
-    expect(value["polluted"]).toBeUndefined();
-    expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
+    expect(value.polluted).toBeUndefined();
+    expect(({} as Record<string, unknown>).polluted).toBeUndefined();
   });
 });
 
@@ -92,29 +96,59 @@ describe("what is not JSON is refused", () => {
 
   test("text that JSON.parse refuses is refused, and text that it takes is taken or refused for a reason of ours", () => {
     const ours = /two members|does not fit a double|surrogate|deeper than/;
-    const piece = fc.constantFrom("{", "}", "[", "]", ",", ":", '"', "\\", "u", "d83d", "0", "1", "-", ".", "e", "+", "true", "null", " ", "a", '"a":', "\n");
-    const mutated = fc.tuple(fc.json({ maxDepth: 3 }), fc.nat(), fc.nat(3), fc.array(piece, { maxLength: 3 })).map(([text, at, cut, pieces]) => {
-      const place = at % (text.length + 1);
-      return text.slice(0, place) + pieces.join("") + text.slice(place + cut);
-    });
+    const piece = fc.constantFrom(
+      "{",
+      "}",
+      "[",
+      "]",
+      ",",
+      ":",
+      '"',
+      "\\",
+      "u",
+      "d83d",
+      "0",
+      "1",
+      "-",
+      ".",
+      "e",
+      "+",
+      "true",
+      "null",
+      " ",
+      "a",
+      '"a":',
+      "\n",
+    );
+    const mutated = fc
+      .tuple(fc.json({ maxDepth: 3 }), fc.nat(), fc.nat(3), fc.array(piece, { maxLength: 3 }))
+      .map(([text, at, cut, pieces]) => {
+        const place = at % (text.length + 1);
+        return text.slice(0, place) + pieces.join("") + text.slice(place + cut);
+      });
     fc.assert(
-      fc.property(fc.oneof(mutated, fc.array(piece, { maxLength: 12 }).map((pieces) => pieces.join(""))), (text) => {
-        fc.pre(text.isWellFormed());
-        let expected: { readonly value: unknown } | null;
-        try {
-          expected = { value: JSON.parse(text) };
-        } catch {
-          expected = null;
-        }
-        try {
-          const value = parse(text);
-          expect({ value }).toEqual(expected);
-        } catch (error) {
-          expect(error).toBeInstanceOf(AppError);
-          expect((error as AppError).code).toBe("invalid_json");
-          if (expected !== null) expect((error as AppError).message).toMatch(ours);
-        }
-      }),
+      fc.property(
+        fc.oneof(
+          mutated,
+          fc.array(piece, { maxLength: 12 }).map((pieces) => pieces.join("")),
+        ),
+        (text) => {
+          let expected: { readonly value: unknown } | null;
+          try {
+            expected = { value: JSON.parse(text) };
+          } catch {
+            expected = null;
+          }
+          try {
+            const value = parse(text);
+            expect({ value }).toEqual(expected);
+          } catch (error) {
+            expect(error).toBeInstanceOf(AppError);
+            expect((error as AppError).code).toBe("invalid_json");
+            if (expected !== null) expect((error as AppError).message).toMatch(ours);
+          }
+        },
+      ),
       { numRuns: 3_000 },
     );
   });
@@ -126,17 +160,23 @@ describe("what is not JSON is refused", () => {
 });
 
 describe("JSON that would change on its way is refused", () => {
-  test.each(["1e400", "-1e400", "1e-400", "9007199254740993", "12345678901234567890", `1${"0".repeat(400)}1`])("the number %s", (text) => {
-    expect(refusal(`{"n":${text}}`)).toMatchObject({ code: "invalid_json", reason: expect.stringContaining("does not fit a double") });
-  });
+  test.each(["1e400", "-1e400", "1e-400", "9007199254740993", "-9007199254740993", "12345678901234567890", `1${"0".repeat(400)}1`])(
+    "the number %s",
+    (text) => {
+      expect(refusal(`{"n":${text}}`)).toMatchObject({ code: "invalid_json", reason: expect.stringContaining("does not fit a double") });
+    },
+  );
 
   test.each(['"\\ud800"', '"\\udc00"', '"\\ud800x"', '"\\ud800\\ud800"', '"\\ude00\\ud83d"'])("the lone surrogate in %s", (text) => {
     expect(refusal(text)).toMatchObject({ code: "invalid_json", reason: expect.stringContaining("surrogate") });
   });
 
-  test.each([[[0x22, 0xff, 0x22]], [[0x22, 0xc0, 0xaf, 0x22]], [[0x22, 0xed, 0xa0, 0x80, 0x22]]])("bytes that are not UTF-8: %j", (bytes) => {
-    expect(refusal(Buffer.from(bytes))).toMatchObject({ code: "invalid_json", reason: "The body is not valid UTF-8." });
-  });
+  test.each([[[0x22, 0xff, 0x22]], [[0x22, 0xc0, 0xaf, 0x22]], [[0x22, 0xed, 0xa0, 0x80, 0x22]]])(
+    "bytes that are not UTF-8: %j",
+    (bytes) => {
+      expect(refusal(Buffer.from(bytes))).toMatchObject({ code: "invalid_json", reason: "The body is not valid UTF-8." });
+    },
+  );
 
   const manyKeys = Array.from({ length: 50 }, (_, index) => `"k${index}":1`).join(",");
   test.each([
@@ -189,13 +229,16 @@ describe("a body is read", () => {
     return (body: unknown, headers: Record<string, string> = {}) => ask({ method: "POST", path: "/", body, headers });
   }
 
-  test.each(["application/json", "APPLICATION/JSON", "application/json; charset=utf-8", 'application/json;charset="UTF-8"', "application/merge-patch+json"])(
-    "as %s",
-    async (type) => {
-      const send = await reader();
-      expect(await send('{"a":1}', { "content-type": type })).toMatchObject({ status: 200, text: '{"a":1}' });
-    },
-  );
+  test.each([
+    "application/json",
+    "APPLICATION/JSON",
+    "application/json; charset=utf-8",
+    'application/json;charset="UTF-8"',
+    "application/merge-patch+json",
+  ])("as %s", async (type) => {
+    const send = await reader();
+    expect(await send('{"a":1}', { "content-type": type })).toMatchObject({ status: 200, text: '{"a":1}' });
+  });
 
   test.each([
     ["text/plain", "415unsupported_media_type"],
@@ -228,7 +271,7 @@ describe("a body is read", () => {
   test("up to its bound in bytes, whether it says its length or not", async () => {
     const send = await reader();
     const fits = JSON.stringify({ a: "x".repeat(bounds.bytes - '{"a":""}'.length) });
-    const chunked = { "transfer-encoding": "chunked", "content-length": undefined } as unknown as Record<string, string>;
+    const chunked = { "transfer-encoding": "chunked" };
     expect(await send(fits)).toMatchObject({ status: 200, text: fits });
     expect(await send(fits, chunked)).toMatchObject({ status: 200, text: fits });
     expect(await send(`${fits} `)).toMatchObject({ status: 413, text: "too_large" });

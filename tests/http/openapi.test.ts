@@ -52,7 +52,7 @@ describe("the document", () => {
   });
 
   test("holds every route, with a description for each parameter and response", () => {
-    const paths = document["paths"] as Record<string, Record<string, Operation>>;
+    const paths = document.paths as Record<string, Record<string, Operation>>;
     for (const route of routes) {
       const operation = paths[route.path.replace(/:(\w+)/g, "{$1}")]?.[route.method];
       expect(operation?.operationId).toBe(route.operationId);
@@ -65,28 +65,28 @@ describe("the document", () => {
 
   test("refers to nothing that it does not have", () => {
     const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/(\w+)\/(\w+)"/g)];
-    const components = document["components"] as Record<string, Record<string, unknown>>;
+    const components = document.components as Record<string, Record<string, unknown>>;
     expect(references.length).toBeGreaterThan(100);
     for (const [, kind = "", name = ""] of references) expect(components[kind]?.[name], `${kind}/${name}`).toBeDefined();
     expect(JSON.stringify(document)).not.toContain("$defs");
   });
 
   test("refuses unknown fields in every request", () => {
-    const { schemas = {} } = document["components"] as Record<string, Record<string, { readonly additionalProperties?: unknown }>>;
+    const { schemas = {} } = document.components as Record<string, Record<string, { readonly additionalProperties?: unknown }>>;
     const strict = routes.flatMap(({ body }) => (body === null ? [] : [String(body.meta()?.id)])).filter((id) => id !== "Policy");
     for (const id of strict) expect(schemas[id]?.additionalProperties, id).toBe(false);
   });
 
   test("shows an example for every error code", () => {
-    const { examples = {} } = document["components"] as Record<string, Record<string, { readonly value: { readonly code: string } }>>;
+    const { examples = {} } = document.components as Record<string, Record<string, { readonly value: { readonly code: string } }>>;
     for (const code of Object.keys(ERRORS) as ErrorCode[]) expect(examples[code]?.value.code).toBe(code);
   });
 
   test("asks for a token everywhere but on open routes", () => {
-    const paths = document["paths"] as Record<string, Record<string, Operation>>;
+    const paths = document.paths as Record<string, Record<string, Operation>>;
     const open = Object.entries(paths).filter(([, methods]) => Object.values(methods).some(({ security }) => security?.length === 0));
     expect(open.map(([path]) => path).sort()).toEqual(["/healthz", "/openapi.json", "/readyz"]);
-    expect(document["security"]).toEqual([{ token: [] }]);
+    expect(document.security).toEqual([{ token: [] }]);
   });
 });
 

@@ -1,4 +1,11 @@
-import { createServer, type IncomingHttpHeaders, request as httpRequest, type OutgoingHttpHeaders, type RequestListener, type Server } from "node:http";
+import {
+  createServer,
+  request as httpRequest,
+  type IncomingHttpHeaders,
+  type OutgoingHttpHeaders,
+  type RequestListener,
+  type Server,
+} from "node:http";
 import type { AddressInfo } from "node:net";
 import { pino } from "pino";
 import { afterEach } from "vitest";
@@ -64,7 +71,8 @@ export async function serveApp(domain: Domain, options: Partial<AppOptions> = {}
 
 function ask(port: number, { method = "GET", path, headers = {}, body }: Question): Promise<Answer> {
   const payload = body === undefined || typeof body === "string" || Buffer.isBuffer(body) ? body : JSON.stringify(body);
-  const sent: OutgoingHttpHeaders = payload === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(payload) };
+  const sent: OutgoingHttpHeaders = payload === undefined ? {} : { "content-type": "application/json" };
+  if (payload !== undefined && !("transfer-encoding" in headers)) sent["content-length"] = Buffer.byteLength(payload);
   return new Promise((resolve, reject) => {
     const request = httpRequest({ port, host: "127.0.0.1", method, path, headers: { ...sent, ...headers }, agent: false }, (response) => {
       const chunks: Buffer[] = [];

@@ -42,7 +42,15 @@ describe("a request", () => {
   test("takes no field whose time has not come", () => {
     const promote = { project_id: "p", source_env: "a", target_env: "b" };
     expect(PromoteBody.safeParse({ ...promote, strategy: "replace" }).success).toBe(true);
-    for (const field of [{ strategy: "merge" }, { resolve: {} }, { only: [] }, { except: [] }, { flags: [] }, { vars: [] }, { force: true }]) {
+    for (const field of [
+      { strategy: "merge" },
+      { resolve: {} },
+      { only: [] },
+      { except: [] },
+      { flags: [] },
+      { vars: [] },
+      { force: true },
+    ]) {
       expect(PromoteBody.safeParse({ ...promote, ...field }).success).toBe(false);
     }
   });

@@ -1,9 +1,14 @@
+import type { Domain } from "../../domain.ts";
+import type { ErrorCode } from "../../errors.ts";
+import type { Caller } from "../../model.ts";
+import type { ExtendRequest } from "../../previews.ts";
 import { EnvironmentParams, PageQuery, ProjectParams } from "../../schemas/common.ts";
 import {
   CreateEnvironmentBody,
   EnvironmentCreated,
   EnvironmentPage,
   EnvironmentViewSchema,
+  ExpiringTransitionBody,
   ProjectPage,
   TransitionBody,
   TransitionReply,
@@ -21,9 +26,13 @@ const createEnvironment = route({
   description:
     "Starts at the base's version and with copies of its vars and flags, then takes `env_variables` on top. Secrets are copied into vault entries " +
     "of the new environment's own, where the token may reveal them; what it does not have is listed in `secrets_unbound`. " +
-    "Without a base it starts empty. A project's first environment creates the project.",
+    "Without a base it starts empty. A project's first environment creates the project. Asked again for a preview (`type` is `preview`), it is brought " +
+    "up to the base's platform and keeps its config: a CI job may send the same request for every push.",
   body: CreateEnvironmentBody,
-  responses: { 201: { description: "The environment was created.", schema: EnvironmentCreated } },
+  responses: {
+    201: { description: "The environment was created.", schema: EnvironmentCreated },
+    200: { description: "The preview existed and was brought up to date.", schema: EnvironmentCreated },
+  },
   errors: [
     "invalid_name",
     "invalid_version",
@@ -35,11 +44,11 @@ const createEnvironment = route({
   ],
   async handler({ body, caller, domain }) {
     const { project_id: project, new_environment: env, base_from: base = null, ...rest } = body;
-    const created = await domain.environments.create(caller, { project, env, base, ...rest });
+    const reply = await domain.creation.create(caller, { project, env, base, ...rest });
     return {
-      status: 201,
+      status: reply.status === "env_created" ? 201 : 200,
       headers: { location: `/env/${encodeURIComponent(project)}/${encodeURIComponent(env)}` },
-      body: { status: "env_created", ...created },
+      body: reply,
     };
   },
 });
@@ -87,38 +96,63 @@ const getEnvironment = route({
   handler: async ({ params, domain }) => ({ body: await domain.environments.view(params.project, params.env) }),
 });
 
-type TransitionName = "archive" | "restore" | "hold" | "resume";
+type TransitionName = "archive" | "restore" | "hold" | "resume" | "extend";
 
-const TRANSITIONS: Readonly<Record<TransitionName, { readonly summary: string; readonly description: string }>> = {
+interface Transition {
+  readonly summary: string;
+  readonly description: string;
+  readonly errors?: readonly ErrorCode[];
+  apply(domain: Domain, caller: Caller, request: ExtendRequest): Promise<unknown>;
+}
+
+const TRANSITIONS: Readonly<Record<TransitionName, Transition>> = {
   archive: {
     summary: "Archive an environment",
     description: "It takes no writes and no promotions from then on. Its history stays, and it can be restored.",
+    apply: (domain, caller, request) => domain.environments.archive(caller, request),
   },
   restore: {
-    summary: "Restore an archived environment",
-    description: "It comes back with the state and config that it was archived with.",
+    summary: "Restore an archived or expired environment",
+    description:
+      "It comes back with the state and config that it had. An expired preview can be restored within its grace time, and needs a new end: " +
+      "24 hours where none is given.",
+    errors: ["environment_expired"],
+    apply: (domain, caller, request) => domain.previews.restore(caller, request),
   },
   hold: {
     summary: "Hold an environment",
     description: "Keeps automatic promotions out until it is resumed; a manual one is warned, and lifts the hold.",
+    apply: (domain, caller, request) => domain.environments.hold(caller, request),
   },
-  resume: { summary: "Resume an environment", description: "Lifts a hold, whether a person or a rollback placed it." },
+  resume: {
+    summary: "Resume an environment",
+    description: "Lifts a hold, whether a person or a rollback placed it.",
+    apply: (domain, caller, request) => domain.environments.resume(caller, request),
+  },
+  extend: {
+    summary: "Move a preview's end",
+    description: "From now on by `expires_in`, or to `expires_at`, within what the policy's `max_ttl` allows.",
+    errors: ["environment_expired"],
+    apply: (domain, caller, request) => domain.previews.extend(caller, request),
+  },
 };
 
 function transition(name: TransitionName): Route {
+  const { summary, description, errors = [], apply } = TRANSITIONS[name];
   return route({
     method: "post",
     path: `/env/${name}`,
     operationId: `${name}Environment`,
     idempotent: true,
     tag: "Environments",
-    ...TRANSITIONS[name],
-    body: TransitionBody,
+    summary,
+    description,
+    body: name === "extend" || name === "restore" ? ExpiringTransitionBody : TransitionBody,
     responses: { 200: { description: "What the environment became.", schema: TransitionReply } },
-    errors: ["invalid_name", "project_not_found", "environment_not_found", "environment_archived", "invalid_transition"],
+    errors: ["invalid_name", "project_not_found", "environment_not_found", "environment_archived", "invalid_transition", ...errors],
     async handler({ body, caller, domain }) {
       const { project_id: project, ...rest } = body;
-      return { body: await domain.environments[name](caller, { project, ...rest }) };
+      return { body: await apply(domain, caller, { project, ...rest }) };
     },
   });
 }
@@ -132,4 +166,5 @@ export const environmentRoutes: readonly Route[] = [
   transition("restore"),
   transition("hold"),
   transition("resume"),
+  transition("extend"),
 ];

@@ -1,0 +1,228 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { isBuiltin } from "node:module";
+import { join, posix, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import ts from "typescript";
+import { describe, expect, test } from "vitest";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+
+/** A part of the tree with one right to import. Files of one room may always import one another. */
+type Room =
+  | "domain"
+  | "wiring"
+  | "start"
+  | "settings"
+  | "errors"
+  | "limits"
+  | "ports"
+  | "merkle"
+  | "storage"
+  | "engines"
+  | "vault"
+  | "schemas"
+  | "http"
+  | "sdk"
+  | "cli"
+  | "web";
+
+interface Right {
+  readonly rooms: readonly Room[];
+  /** Single files of other rooms. */
+  readonly files?: readonly string[];
+  /** Packages, and modules of Node by their `node:` name. `*` stands for any of that kind. */
+  readonly modules: readonly string[];
+}
+
+const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
+  errors: { rooms: [], modules: [] },
+  limits: { rooms: [], modules: [] },
+  ports: { rooms: [], modules: [] },
+  merkle: { rooms: ["errors", "limits", "ports"], modules: ["node:crypto"] },
+  // Packages that only calculate are no driver: croner says when a freeze window is open.
+  domain: { rooms: ["errors", "limits", "ports", "merkle"], modules: ["node:crypto", "croner"] },
+  wiring: { rooms: ["domain", "ports"], modules: [] },
+  settings: { rooms: ["errors", "limits"], modules: ["node:*", "dotenv"] },
+  storage: {
+    rooms: ["errors", "limits", "ports"],
+    files: ["src/merkle/canonical.ts"],
+    modules: ["node:*", "better-sqlite3", "pg", "redis"],
+  },
+  engines: { rooms: ["errors", "limits", "ports"], modules: ["node:*"] },
+  vault: { rooms: ["errors", "limits", "ports"], modules: ["node:*"] },
+  schemas: { rooms: ["errors", "limits", "ports"], modules: ["zod"] },
+  http: { rooms: ["schemas", "domain", "wiring", "settings", "errors", "limits", "ports"], modules: ["node:*", "express", "pino", "zod"] },
+  sdk: { rooms: ["schemas"], modules: [] },
+  cli: { rooms: ["sdk"], modules: ["node:*"] },
+  web: { rooms: ["sdk"], modules: ["*"] },
+};
+
+/** Files at the top of `src` that are not the domain. */
+const TOP: Readonly<Record<string, Room>> = {
+  "src/index.ts": "start",
+  "src/domain.ts": "wiring",
+  "src/settings.ts": "settings",
+  "src/errors.ts": "errors",
+  "src/limits.ts": "limits",
+  "src/ports.ts": "ports",
+};
+
+const FOLDERS: readonly Room[] = ["merkle", "storage", "engines", "vault", "schemas", "http", "sdk", "cli"];
+
+function roomOf(file: string): Room | null {
+  if (file in TOP) return TOP[file] ?? null;
+  if (file.startsWith("web/")) return "web";
+  const [, folder] = /^src\/([^/]+)\//.exec(file) ?? [];
+  if (folder !== undefined) return FOLDERS.find((room) => room === folder) ?? null;
+  return /^src\/[^/]+\.ts$/.test(file) ? "domain" : null;
+}
+
+/** Why `file` may not import `specifier`, or `null` where it may. */
+function breach(file: string, specifier: string): string | null {
+  const room = roomOf(file);
+  if (room === null) return "its folder is no room that STYLE.md knows";
+  if (room === "start") return null;
+  const { rooms, files = [], modules } = RIGHTS[room];
+  if (!specifier.startsWith(".")) {
+    const name = isBuiltin(specifier)
+      ? specifier
+      : specifier
+          .split("/")
+          .slice(0, specifier.startsWith("@") ? 2 : 1)
+          .join("/");
+    const any = isBuiltin(specifier) ? "node:*" : "*";
+    return modules.includes(name) || modules.includes(any) || modules.includes("*") ? null : `${room} may not use ${name}`;
+  }
+  const imported = posix.join(posix.dirname(file), specifier);
+  const other = roomOf(imported);
+  if (other === room || files.includes(imported) || (other !== null && rooms.includes(other))) return null;
+  return `${room} may not import ${other ?? "what is outside of src"}`;
+}
+
+interface Import {
+  readonly specifier: string;
+  /** Erased before anything runs. */
+  readonly typeOnly: boolean;
+}
+
+/** Every `import`, `export … from` and `import()` with a literal name. */
+function importsOf(path: string): Import[] {
+  const found: Import[] = [];
+  const add = (specifier: ts.Node, typeOnly: boolean) => {
+    if (ts.isStringLiteralLike(specifier)) found.push({ specifier: specifier.text, typeOnly });
+  };
+  const visit = (node: ts.Node) => {
+    if (ts.isImportDeclaration(node)) add(node.moduleSpecifier, isTypeOnly(node.importClause));
+    else if (ts.isExportDeclaration(node) && node.moduleSpecifier !== undefined) add(node.moduleSpecifier, node.isTypeOnly);
+    else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword && node.arguments[0] !== undefined)
+      add(node.arguments[0], false);
+    else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) add(node.argument.literal, true);
+    ts.forEachChild(node, visit);
+  };
+  visit(ts.createSourceFile(path, readFileSync(join(ROOT, path), "utf8"), ts.ScriptTarget.ESNext, true));
+  return found;
+}
+
+function isTypeOnly(clause: ts.ImportClause | undefined): boolean {
+  if (clause === undefined) return false;
+  const { namedBindings } = clause;
+  if (clause.isTypeOnly) return true;
+  return (
+    clause.name === undefined &&
+    namedBindings !== undefined &&
+    ts.isNamedImports(namedBindings) &&
+    namedBindings.elements.every((element) => element.isTypeOnly)
+  );
+}
+
+function filesBelow(folder: string): string[] {
+  if (!existsSync(join(ROOT, folder))) return [];
+  const names = readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" });
+  return names.filter((name) => /\.tsx?$/.test(name)).map((name) => posix.join(folder, name.split(sep).join("/")));
+}
+
+const sources = [...filesBelow("src"), ...filesBelow("web/src")];
+
+test("every import of every source file is one that its room has a right to", () => {
+  expect(sources.length).toBeGreaterThan(50);
+  const breaches = sources.flatMap((file) =>
+    importsOf(file).flatMap(({ specifier }) => {
+      const why = breach(file, specifier);
+      return why === null ? [] : [`${file} imports ${specifier}: ${why}`];
+    }),
+  );
+  expect(breaches).toEqual([]);
+});
+
+/** The files that each file imports; `runtime` leaves out what is imported for its types alone. */
+function graph({ runtime }: { readonly runtime: boolean }): ReadonlyMap<string, readonly string[]> {
+  const kept = (file: string) => importsOf(file).filter(({ specifier, typeOnly }) => specifier.startsWith(".") && !(runtime && typeOnly));
+  return new Map(sources.map((file) => [file, kept(file).map(({ specifier }) => posix.join(posix.dirname(file), specifier))]));
+}
+
+test("imports within the tree name the file with its extension, and the file exists", () => {
+  const known = new Set(sources);
+  const all = [...graph({ runtime: false })].flatMap(([file, imports]) => imports.map((imported) => ({ file, imported })));
+  expect(all.filter(({ imported }) => !known.has(imported))).toEqual([]);
+});
+
+test("no file needs itself to be loaded, by whatever detour", () => {
+  const imports = graph({ runtime: true });
+  const open: string[] = [];
+  const done = new Set<string>();
+  const cycles: string[] = [];
+  const visit = (file: string) => {
+    if (open.includes(file)) cycles.push([...open.slice(open.indexOf(file)), file].join(" → "));
+    if (open.includes(file) || done.has(file)) return;
+    open.push(file);
+    for (const imported of imports.get(file) ?? []) visit(imported);
+    open.pop();
+    done.add(file);
+  };
+  for (const file of sources) visit(file);
+  expect(cycles).toEqual([]);
+});
+
+describe("the rules find a breach where there is one:", () => {
+  test.each([
+    ["src/promotion.ts", "./http/app.ts"],
+    ["src/promotion.ts", "./schemas/common.ts"],
+    ["src/promotion.ts", "./storage/open.ts"],
+    ["src/promotion.ts", "./vault/builtin.ts"],
+    ["src/promotion.ts", "./index.ts"],
+    ["src/promotion.ts", "./settings.ts"],
+    ["src/promotion.ts", "./domain.ts"],
+    ["src/promotion.ts", "node:fs"],
+    ["src/promotion.ts", "better-sqlite3"],
+    ["src/storage/sqlite.ts", "../vault/builtin.ts"],
+    ["src/storage/sqlite.ts", "../merkle/index.ts"],
+    ["src/storage/sqlite.ts", "../ledger.ts"],
+    ["src/vault/builtin.ts", "../storage/open.ts"],
+    ["src/vault/builtin.ts", "../keys.ts"],
+    ["src/merkle/edit.ts", "../ledger.ts"],
+    ["src/ports.ts", "./errors.ts"],
+    ["src/schemas/common.ts", "../model.ts"],
+    ["src/http/app.ts", "../storage/open.ts"],
+    ["src/http/app.ts", "../index.ts"],
+    ["src/http/app.ts", "better-sqlite3"],
+    ["src/sdk/client.ts", "../model.ts"],
+    ["src/cli/main.ts", "../schemas/common.ts"],
+    ["web/src/api.ts", "../../src/schemas/common.ts"],
+    ["src/helpers/util.ts", "../errors.ts"],
+    ["src/promotion.ts", "../tests/domain/support.ts"],
+  ])("%s may not import %s", (file, specifier) => {
+    expect(breach(file, specifier)).not.toBeNull();
+  });
+
+  test.each([
+    ["src/promotion.ts", "./merkle/index.ts"],
+    ["src/promotion.ts", "node:crypto"],
+    ["src/index.ts", "./storage/open.ts"],
+    ["src/storage/checked.ts", "../merkle/canonical.ts"],
+    ["src/http/routes/state.ts", "../../schemas/state.ts"],
+    ["src/http/app.ts", "../domain.ts"],
+    ["web/src/api.ts", "../../src/sdk/client.ts"],
+  ])("%s may import %s", (file, specifier) => {
+    expect(breach(file, specifier)).toBeNull();
+  });
+});

@@ -1,0 +1,115 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import type { JsonObject } from "../../src/ports.ts";
+import { type Counts, counting, domainOn, memoryStore, openVault, PROJECT, Project } from "./support.ts";
+
+/** What operations cost, counted in objects and keys instead of time. Every operation starts with nothing in its cache. */
+
+const SIZES = [1_000, 10_000, 100_000];
+const CHANGED = 10;
+const OBJECT_BYTES = 2 * 1024;
+
+interface Costs {
+  readonly create: Counts;
+  readonly plan: Counts;
+  readonly promote: Counts;
+  readonly rollback: Counts;
+}
+
+/** Levels that a tree of this many components has at most, as a rule: mean fan-out 32, two more for bad luck. */
+function levels(components: number): number {
+  return Math.ceil(Math.log(components) / Math.log(32)) + 2;
+}
+
+const component = (index: number) => `collection-${index % 10}/component-${index}`;
+
+function platform(components: number): Record<string, Record<string, JsonObject>> {
+  const state: Record<string, Record<string, JsonObject>> = {};
+  for (let index = 0; index < components; index++) {
+    const [collection, name] = component(index).split("/") as [string, string];
+    state[collection] ??= {};
+    state[collection][name] = { title: `Component number ${index}`, text: "x".repeat(40) };
+  }
+  return state;
+}
+
+async function costsAt(components: number): Promise<Costs> {
+  const inner = memoryStore();
+  const vault = await openVault(inner);
+  const counted = counting(inner);
+  const setUp = new Project(domainOn(inner, vault));
+  await setUp.create("staging", { env_variables: { REGION: "eu", MODE: "fast" } });
+  await setUp.domain.state.replace(setUp.caller, { project: PROJECT, env: "staging", state: platform(components), ifMatch: null });
+
+  const cost = async (run: (project: Project) => Promise<unknown>): Promise<Counts> => {
+    const cold = new Project(domainOn(counted.store, vault));
+    counted.reset();
+    await run(cold);
+    return { ...counted.counts };
+  };
+  const create = await cost((project) => project.create("production", { base: "staging", env_variables: { REGION: "us" } }));
+  const spread = Array.from({ length: CHANGED }, (_, index) => component(Math.floor(((index + 0.5) * components) / CHANGED)));
+  await setUp.set("staging", Object.fromEntries(spread.map((name, index) => [name, { changed: index }])));
+  const plan = await cost((project) => project.plan("staging", "production"));
+  const promote = await cost((project) => project.promote("staging", "production"));
+  const rollback = await cost((project) => project.rollback("production", 1));
+  return { create, plan, promote, rollback };
+}
+
+describe("with 1,000, 10,000 and 100,000 components", () => {
+  const costs = new Map<number, Costs>();
+  const at = (components: number) => costs.get(components) as Costs;
+
+  beforeAll(async () => {
+    for (const size of SIZES) costs.set(size, await costsAt(size));
+  });
+
+  test.each(SIZES)("an environment is created from a base by one path of the tree and at most 2 KiB of new objects (%i)", (size) => {
+    const { create } = at(size);
+    expect(create.objectsLoaded).toBeLessThanOrEqual(levels(size) + 2);
+    expect(create.objectBytesWritten).toBeLessThanOrEqual(OBJECT_BYTES);
+    expect(create.commits).toBe(1);
+  });
+
+  test.each(SIZES)(
+    "ten changed components are promoted by at most ten paths on either side and at most 2 KiB of new objects (%i)",
+    (size) => {
+      for (const cost of [at(size).plan, at(size).promote, at(size).rollback]) {
+        expect(cost.objectsLoaded).toBeLessThanOrEqual(2 * CHANGED * levels(size));
+        expect(cost.objectBytesWritten).toBeLessThanOrEqual(OBJECT_BYTES);
+      }
+      expect(at(size).promote.commits).toBe(1);
+      expect(at(size).plan.commits).toBe(0);
+    },
+  );
+
+  test("a hundred times the components cost no more than the tree's depth", () => {
+    const [small, large] = [at(1_000), at(100_000)];
+    for (const operation of ["create", "plan", "promote", "rollback"] as const) {
+      expect(large[operation].objectsLoaded, operation).toBeLessThanOrEqual(4 * small[operation].objectsLoaded);
+      expect(large[operation].keysRead, operation).toBe(small[operation].keysRead);
+      expect(large[operation].puts, operation).toBe(small[operation].puts);
+    }
+  });
+});
+
+test("a config write costs the same at 10 and at 1,000 revisions of history", async () => {
+  const inner = memoryStore();
+  const vault = await openVault(inner);
+  const counted = counting(inner);
+  const setUp = new Project(domainOn(inner, vault));
+  await setUp.create("staging", { env_variables: { VALUE: "value-0000" } });
+  const write = (project: Project, revision: number) =>
+    project.configure("staging", { vars: { VALUE: `value-${String(revision).padStart(4, "0")}` } });
+  const costs: Counts[] = [];
+  for (let revision = 2; revision <= 1_000; revision++) {
+    if (revision !== 10 && revision !== 1_000) {
+      await write(setUp, revision);
+      continue;
+    }
+    const cold = new Project(domainOn(counted.store, vault));
+    counted.reset();
+    await write(cold, revision);
+    costs.push({ ...counted.counts });
+  }
+  expect(costs[1]).toEqual(costs[0]);
+});
