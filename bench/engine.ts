@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { statSync } from "node:fs";
 import { join } from "node:path";
+import { mayDoAll } from "../src/callers.ts";
 import { createDomain, type Domain } from "../src/domain.ts";
 import type { Caller } from "../src/model.ts";
 import type { Json } from "../src/ports.ts";
@@ -11,7 +12,7 @@ import { openBuiltinVault } from "../src/vault/builtin.ts";
 import { CountingStore } from "./counting-store.ts";
 
 export const PROJECT = "bench";
-export const CALLER: Caller = { actor: "bench", requestId: "00000000-0000-4000-8000-000000000000", mayReveal: () => true };
+export const CALLER: Caller = mayDoAll("bench", "00000000-0000-4000-8000-000000000000");
 
 /** The engine without HTTP, in this process, on an SQLite file with the settings that the product uses. */
 export interface InProcess {
@@ -50,7 +51,7 @@ export async function closedSize(engine: InProcess, folder: string): Promise<num
 
 /** An environment with this state, as the first of its project. */
 export async function createWith(domain: Domain, env: string, state: PlatformState): Promise<void> {
-  await domain.environments.create(CALLER, { project: PROJECT, env, base: null });
+  await domain.creation.create(CALLER, { project: PROJECT, env, base: null });
   await domain.state.replace(CALLER, { project: PROJECT, env, ifMatch: null, state });
 }
 

@@ -27,7 +27,15 @@ for (const [name, measure] of Object.entries(GROUPS)) {
   rows.push(...(await measure()));
   console.error(`${name}: ${((performance.now() - start) / 1_000).toFixed(1)} s`);
 }
-const machine = { node: process.version, platform: process.platform, arch: process.arch, cpus: cpus().length, cpu: cpus()[0]?.model ?? "unknown" };
+const machine = {
+  node: process.version,
+  platform: process.platform,
+  arch: process.arch,
+  cpus: cpus().length,
+  cpu: cpus()[0]?.model ?? "unknown",
+};
 writeFileSync(RESULTS, `${JSON.stringify({ at: new Date().toISOString(), machine, rows }, null, 2)}\n`);
 console.log(`${table(rows)}\n`);
-console.log(`Node ${machine.node} on ${machine.cpus} × ${machine.cpu}, ${((performance.now() - started) / 1_000).toFixed(0)} s in all. Written to bench/results.json.`);
+console.log(
+  `Node ${machine.node} on ${machine.cpus} × ${machine.cpu}, ${((performance.now() - started) / 1_000).toFixed(0)} s in all. Written to bench/results.json.`,
+);

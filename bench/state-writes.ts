@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { canonicalJson } from "../src/merkle/canonical.ts";
 import type { Json } from "../src/ports.ts";
 import type { PlatformState } from "../src/state.ts";
-import { closedSize, createWith, type InProcess, openEngine, PROJECT, patchState, CALLER } from "./engine.ts";
+import { CALLER, closedSize, createWith, type InProcess, openEngine, PROJECT, patchState } from "./engine.ts";
 import { withFolder } from "./folders.ts";
 import { GitHistory } from "./git.ts";
 import { alternate, countRow, ms, type Pair, type Row, ratioRow, skippedRow, timed, timesFaster } from "./measure.ts";
@@ -42,7 +42,15 @@ async function againstGit(): Promise<Row[]> {
     await session.end();
     await engine.close();
     const row = (baseline: string, pairs: readonly Pair[], goal: number | null) =>
-      ratioRow({ work: WORK, subject: "state patch", baseline, pairs, unit: ms, ratio: timesFaster, goal: goal === null ? null : { atLeast: goal } });
+      ratioRow({
+        work: WORK,
+        subject: "state patch",
+        baseline,
+        pairs,
+        unit: ms,
+        ratio: timesFaster,
+        goal: goal === null ? null : { atLeast: goal },
+      });
     return [row("git fast-import, a process each", single, 20), row("git fast-import, kept running", running, null)];
   });
 }

@@ -143,7 +143,10 @@ function diverged({ relation, base, lost, source, target, strategy, conflicts }:
   }
   if (strategy === "merge") return passed(`The changes of ${source.env} and ${target.env} go together.`);
   if (relation === "source_ahead" || lost.length === 0) return passed(`The promotion undoes no change of ${target.env}.`);
-  const since = base === null ? `They have no common ancestor, and ${target.env} has components of its own` : `Since ${base.env}@${base.revision}, ${target.env} changed on its own`;
+  const since =
+    base === null
+      ? `They have no common ancestor, and ${target.env} has components of its own`
+      : `Since ${base.env}@${base.revision}, ${target.env} changed on its own`;
   const details = { relation, lost: lost.slice(0, 200), lost_count: lost.length };
   if (strategy === "replace")
     return { status: "warning", reason: `${since}: ${listed(lost)}. The promotion replaces that, as asked.`, details };

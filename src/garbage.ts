@@ -84,6 +84,7 @@ export class Garbage {
   async #collectAnswers(project: string): Promise<number> {
     const now = (await this.#store.now()).toISOString();
     let taken = 0;
+    // Smaller pages: an answer may be as large as a plan.
     for await (const page of documentPages(this.#store, project, keys.oncePrefix, LIMITS.garbageBatch / 10)) {
       const old = page.filter(({ value }) => isOutdated(value as unknown as Answer, now)).map(({ key }) => key);
       if (old.length > 0) taken += await this.#deleteAnswers(project, old);

@@ -5,7 +5,8 @@ import { isObject } from "./json.ts";
 import type { CheckName, EnvironmentType } from "./model.ts";
 import { isEnvironmentName, quoted } from "./names.ts";
 import type { EnvironmentPolicy, Policy } from "./policy.ts";
-import type { Json } from "./ports.ts";
+import { POLICY_PRESETS } from "./policy-presets.ts";
+import type { Json, JsonObject } from "./ports.ts";
 
 /** How a policy is read: every rule says what it accepts, and every fault is told with its path. */
 
@@ -88,15 +89,27 @@ const TYPES: readonly EnvironmentType[] = ["development", "staging", "production
 /** Reads a policy, naming every fault with its path. @throws invalid_policy */
 export function parsePolicy(input: Json): Policy {
   if (!isObject(input)) throw invalidPolicy([{ path: "", message: "must be an object" }]);
+  if (input["preset"] !== undefined) return presetOf(input);
   const { pipeline, environments, ...unknown } = input;
   const faults: Fault[] = Object.keys(unknown).map((name) => ({
     path: `/${name}`,
-    message: "is not known; known are: pipeline, environments",
+    message: "is not known; known are: pipeline, environments, preset",
   }));
   if (pipeline !== undefined) faults.push(...pipelineFaults(pipeline));
   if (environments !== undefined) faults.push(...environmentsFaults(environments, Array.isArray(pipeline) ? pipeline : []));
   if (faults.length > 0) throw invalidPolicy(faults);
   return input as unknown as Policy;
+}
+
+function presetOf({ preset, ...rest }: JsonObject): Policy {
+  const found = typeof preset === "string" && Object.hasOwn(POLICY_PRESETS, preset) ? POLICY_PRESETS[preset] : undefined;
+  if (found === undefined) throw invalidPolicy([{ path: "/preset", message: `must be one of: ${Object.keys(POLICY_PRESETS).join(", ")}` }]);
+  const others = Object.keys(rest);
+  if (others.length > 0)
+    throw invalidPolicy(
+      others.map((name) => ({ path: `/${name}`, message: "does not go with a preset: take the preset, read the policy, and change that" })),
+    );
+  return found;
 }
 
 function pipelineFaults(pipeline: Json): Fault[] {

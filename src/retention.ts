@@ -141,18 +141,16 @@ export class Retention {
         reverse: true,
       };
       const page = await this.#store.list(project, { ...range, before: keys.revision(head.env, before) });
-      for (const { value } of page) {
-        const revision = value as unknown as Revision;
-        // A missing one may have referred to anything.
-        if (revision.revision !== before - 1) break;
+      for (const { value } of page.length > 0 ? page : [{ value: null }]) {
+        const revision = value as unknown as Revision | null;
+        // It may have referred to anything.
+        if (revision?.revision !== before - 1) throw new Error(`revision ${before - 1} of ${head.env} in ${project} is missing`);
         before = revision.revision;
         if (revision.config === config) continue;
         const changes = await maps.diff(revision.config, config, { prefix: SECRETS });
         spare(await maps.values(changes.map(({ left }) => left)));
         config = revision.config;
       }
-      if (before > keepFrom && page.length < LIMITS.pageItems)
-        throw new Error(`revision ${before - 1} of ${head.env} in ${project} is missing`);
     }
   }
 

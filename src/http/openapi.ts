@@ -1,8 +1,8 @@
 import * as z from "zod";
 import { ERRORS, type ErrorCode } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
 import { ErrorReplySchema } from "../schemas/operations.ts";
 import { FIXES } from "./errors.ts";
-import { LIMITS } from "../limits.ts";
 import type { ResponseFacts, Route } from "./route.ts";
 
 /** The reference, as OpenAPI 3.1, from the declarations of the routes and the very schemas that check their requests. */

@@ -20,7 +20,10 @@ const expiryMembers = {
     .string()
     .exactOptional()
     .meta({ description: "How long a preview lives, from now on: `1h`, `24h`, `72h`, `7d`.", examples: ["72h"] }),
-  expires_at: z.string().exactOptional().meta({ description: "Or until when, ISO 8601.", examples: ["2030-01-31T12:00:00Z"] }),
+  expires_at: z
+    .string()
+    .exactOptional()
+    .meta({ description: "Or until when, ISO 8601.", examples: ["2030-01-31T12:00:00Z"] }),
 };
 
 export const CreateEnvironmentBody = z
@@ -166,7 +169,9 @@ export const EnvironmentViewSchema = z
     base_from: EnvironmentName.nullable(),
     expires_at: Timestamp.nullable(),
     source_ref: z.string().nullable().meta({ description: "The pull request or ticket that a preview is for." }),
-    cleared_at: Timestamp.nullable().meta({ description: "When an expired preview's secrets left the vault: it cannot be restored since." }),
+    cleared_at: Timestamp.nullable().meta({
+      description: "When an expired preview's secrets left the vault: it cannot be restored since.",
+    }),
     protected: z.boolean().meta({ description: "Whether its platform state changes by promotion alone." }),
     deployment: DeploymentSchema.nullable().meta({ description: "The newest report." }),
     deployed: DeploymentSchema.nullable().meta({ description: "The newest report that said `deployed`." }),
@@ -208,13 +213,11 @@ export const ExpiringTransitionBody = z.strictObject({ ...transitionMembers, ...
   examples: [{ project_id: "pf-777", env: "pr-142", expires_in: "24h" }],
 });
 
-export const TransitionBody = z
-  .strictObject(transitionMembers)
-  .meta({
-    id: "Transition",
-    description: "Which environment, and why.",
-    examples: [{ project_id: "pf-777", env: "staging", reason: "Freeze until the incident is understood." }],
-  });
+export const TransitionBody = z.strictObject(transitionMembers).meta({
+  id: "Transition",
+  description: "Which environment, and why.",
+  examples: [{ project_id: "pf-777", env: "staging", reason: "Freeze until the incident is understood." }],
+});
 
 export const TransitionReply = z
   .object({

@@ -11,6 +11,10 @@ const policySchema = z
       description: "Environments in the order in which versions travel.",
       examples: [policyExample.pipeline],
     }),
+    preset: AnyJson.optional().meta({
+      description: "`solo`, `team` or `regulated`, alone: stands for a whole policy, which is what is stored.",
+      examples: ["team"],
+    }),
     environments: AnyJson.optional().meta({
       description: "What is demanded, by environment name or by type as `type:production`.",
       examples: [policyExample.environments],

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { guessType } from "../../src/environments.ts";
+import { guessType } from "../../src/creation.ts";
 import { keys, SYSTEM_PARTITION } from "../../src/keys.ts";
 import { canonicalJson } from "../../src/merkle/index.ts";
 import type { VariableInput } from "../../src/model.ts";

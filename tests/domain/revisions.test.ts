@@ -48,7 +48,7 @@ async function played(list: readonly Step[]): Promise<World> {
     else if (kind === "exact") await project.set(env, { "flows/0": { value } }, { version: `v${a % 3}.${b % 20}.${value}` });
     else if (kind === "archive") {
       await world.domain.environments.archive(project.caller, { project: PROJECT, env });
-      await world.domain.environments.restore(project.caller, { project: PROJECT, env });
+      await world.domain.previews.restore(project.caller, { project: PROJECT, env });
     } else if (kind === "promote") await project.promote(env, ENVS[(a + 1 + (b % 2)) % 3] as string, { strategy: "replace" });
     else if (kind === "rollback") await project.rollback(env, 1 + (b % (await project.revisionNumber(env))));
     else {

@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
+import { mayDoAll } from "../../src/callers.ts";
 import type { ConfigPatch } from "../../src/config-store.ts";
+import type { CreateRequest } from "../../src/creation.ts";
 import { createDomain, type Domain } from "../../src/domain.ts";
-import type { CreateRequest } from "../../src/environments.ts";
 import { AppError } from "../../src/errors.ts";
 import { keys } from "../../src/keys.ts";
 import type { AuditRecord, Caller, Environment, Labelling, Revision } from "../../src/model.ts";
@@ -20,7 +21,7 @@ let requests = 0;
 
 /** Somebody who may reveal the secrets of the environments named, or of all of them. */
 export function caller(actor: string, mayReveal: readonly string[] | "all" = "all"): Caller {
-  return { actor, requestId: `request-${++requests}`, mayReveal: (_project, env) => mayReveal === "all" || mayReveal.includes(env) };
+  return { ...mayDoAll(actor, `request-${++requests}`), mayReveal: (_project, env) => mayReveal === "all" || mayReveal.includes(env) };
 }
 
 /** A store's clock: stands still, or goes on by `step` milliseconds each time that it is read. */
@@ -93,7 +94,7 @@ export class Project {
   }
 
   create(env: string, wishes: Wishes<CreateRequest, "project" | "env"> = {}) {
-    return this.domain.environments.create(this.caller, { project: this.id, env, base: null, ...wishes });
+    return this.domain.creation.create(this.caller, { project: this.id, env, base: null, ...wishes });
   }
 
   set(env: string, components: JsonObject, labelling: Labelling = {}) {

@@ -1,0 +1,132 @@
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { AppError } from "../src/errors.ts";
+import { checkStore, type IntegrityCounts } from "../src/integrity.ts";
+import { LIMITS } from "../src/limits.ts";
+import { loadSettings, SettingsError } from "../src/settings.ts";
+import { openStore } from "../src/storage/open.ts";
+import { sqlitePath } from "../src/storage/sqlite-file.ts";
+
+/** `npm run store:check`: proves that everything in the store still resolves. Changes nothing. */
+
+const HELP = `Usage: npm run store:check
+
+Reads the whole store and proves that every environment, every revision and every version in it still resolves:
+that nothing they refer to is missing, damaged or somebody else's, and that the audit logs verify. Changes nothing.
+It looks at what is known of secrets, not into the vault: no key is needed.
+
+Stop the engine first where the store is an SQLite file: that has one user at a time. On a shared store, what engines
+write meanwhile may look like a fault; run it again to be sure.
+
+  --help        this text
+
+Exit codes: 0 everything resolves, 1 it does not or the store cannot be read, 2 wrong usage or settings.
+`;
+
+/** Milliseconds between two lines of progress. */
+const PROGRESS_MS = 1_000;
+
+/** Wrong usage or settings: exit code 2. */
+class UsageError extends Error {
+  readonly fix: string;
+
+  constructor(reason: string, fix: string) {
+    super(reason);
+    this.fix = fix;
+  }
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  const unknown = args.find((arg) => arg !== "--help" && arg !== "-h");
+  if (unknown !== undefined) throw new UsageError(`"${unknown}" is not an option.`, "`npm run store:check -- --help` lists them.");
+  if (args.length > 0) return void process.stdout.write(HELP);
+
+  const { storeUrl } = loadSettings(process.env, packageRoot());
+  mustExist(storeUrl);
+  const store = await openStore(storeUrl);
+  try {
+    const total = await checkStore(store, {
+      onFault: faults(),
+      onProgress: progress(),
+      onProject: (project, counts) => say(`${project}: ${told(counts)}`),
+    });
+    const projects = amount(total.projects, "project");
+    if (total.faults === 0) {
+      say(total.projects === 0 ? "The store holds no project." : `Everything in ${projects} resolves.`);
+    } else {
+      say(
+        `${amount(total.faults, "fault")} in ${projects}. Restore the store from a backup, or ask for help before anything is written to it.`,
+      );
+      process.exitCode = 1;
+    }
+  } finally {
+    await store.close();
+  }
+}
+
+/** Opening a file that is not there would make one. */
+function mustExist(storeUrl: string): void {
+  if (storeUrl.startsWith("memory:")) {
+    throw new UsageError("STORE_URL is memory:, which keeps nothing that could be checked.", "Set STORE_URL to the store of the engine.");
+  }
+  if (!storeUrl.startsWith("sqlite:")) return;
+  const path = sqlitePath(storeUrl);
+  if (!existsSync(path)) throw new UsageError(`There is no database ${path}.`, "Set STORE_URL to the store of the engine.");
+}
+
+/** Prints the first LIMITS.integrityFaults faults; all are counted. */
+function faults(): (project: string, what: string) => void {
+  let told = 0;
+  return (project, what) => {
+    told++;
+    if (told <= LIMITS.integrityFaults) say(`FAULT ${project}: ${what}`);
+    if (told === LIMITS.integrityFaults) say("FAULT further ones are counted, and not shown");
+  };
+}
+
+/** At most one line a second. */
+function progress(): (project: string, counts: Readonly<IntegrityCounts>) => void {
+  let last = Date.now();
+  return (project, counts) => {
+    if (Date.now() - last < PROGRESS_MS) return;
+    last = Date.now();
+    say(`  ${project}: ${told(counts)} so far`);
+  };
+}
+
+function told({ environments, revisions, versions, objects, faults }: Readonly<IntegrityCounts>): string {
+  const parts = [
+    amount(environments, "environment"),
+    amount(revisions, "revision"),
+    amount(versions, "version"),
+    amount(objects, "object"),
+  ];
+  return `${parts.join(", ")}; ${faults === 0 ? "no fault" : amount(faults, "fault")}`;
+}
+
+function amount(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** The folder of `package.json`, from `scripts/` and from `dist/scripts/` alike: `.env` lies there. */
+function packageRoot(): string {
+  const start = dirname(fileURLToPath(import.meta.url));
+  for (let folder = start; ; folder = dirname(folder)) {
+    if (existsSync(join(folder, "package.json"))) return folder;
+    if (folder === dirname(folder)) return start;
+  }
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  const usage = error instanceof UsageError || error instanceof SettingsError;
+  const fix = error instanceof UsageError || error instanceof AppError ? error.fix : undefined;
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${fix === undefined ? "" : `${fix}\n`}`);
+  process.exitCode = usage ? 2 : 1;
+}
