@@ -2,7 +2,7 @@ import { summary } from "./changes.ts";
 import { AppError } from "./errors.ts";
 import { type Documents, documentsOf, findRevision, isExpired, readableHead, revisionOfVersion } from "./heads.ts";
 import { keys, SYSTEM_PARTITION, systemKeys } from "./keys.ts";
-import { exactLabel, FIRST_LABEL } from "./labels.ts";
+import { exactLabel, FIRST_LABEL, labelPrefix } from "./labels.ts";
 import type { Ledger, Transaction } from "./ledger.ts";
 import { LIMITS } from "./limits.ts";
 import { newLine, nextOnLine } from "./lineage.ts";
@@ -13,7 +13,7 @@ import { policyFor, policyOf } from "./policy.ts";
 import type { Json, Store } from "./ports.ts";
 import { type Expiry, expiryOf, hasExpiry } from "./previews.ts";
 import { requirementsOf, unbound } from "./requirements.ts";
-import { appendRevision, type VersionChoice } from "./revisions.ts";
+import { appendRevision, newLabel, type VersionChoice } from "./revisions.ts";
 import { type Secrets, type SecretValue, vaultPath } from "./secrets.ts";
 import type { EditableMaps, Maps, Snapshots } from "./snapshots.ts";
 import type { Timers } from "./timers.ts";
@@ -351,6 +351,9 @@ async function startOf(tx: Transaction, request: CreateRequest, { base, existing
   const platform = from?.platform ?? existing?.platform ?? EMPTY_ROOT;
   const version = older !== null || asked === undefined ? (from?.version ?? existing?.version ?? FIRST_LABEL) : exactLabel(asked);
   const label = await tx.get<Label>(keys.label(version));
+  // Nobody chose the label of the empty platform: where it names something else by now, the next free one does.
+  if (label !== null && label.platform !== platform && asked === undefined)
+    return { platform, version: { create: await newLabel(tx, version, "patch", {}) }, from };
   if (label === null) return { platform, version: { create: version }, from };
   if (label.platform === platform) return { platform, version: { link: version }, from };
   throw new AppError("version_taken", {
@@ -361,6 +364,7 @@ async function startOf(tx: Transaction, request: CreateRequest, { base, existing
 
 /** The base's newest revision that had the version; `null` where it never had it. */
 async function revisionWith(tx: Transaction, base: Environment, version: string): Promise<Revision | null> {
+  if (labelPrefix(version) === null) return null;
   try {
     return await findRevision(tx, base, await revisionOfVersion(tx, base, version));
   } catch (error) {

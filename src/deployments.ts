@@ -81,11 +81,18 @@ export class Deployments {
   async report(caller: Caller, report: DeploymentReport) {
     const { project } = report;
     checkProject(project);
-    // Set before the commit, so that a crash in between forgets nothing; whoever acts on it looks at what is deployed.
-    if (report.status === "deployed" && (await this.#startsPromotions(project, report.env))) {
-      await this.#timers.setFor({ project, what: `auto:${report.env}` }, (await this.#store.now()).toISOString());
+    if (report.status !== "deployed" || !(await this.#startsPromotions(project, report.env))) {
+      return this.#ledger.once(project, caller, () => this.#record(caller, report));
     }
-    return this.#ledger.once(project, caller, () => this.#record(caller, report));
+    // Before the commit, so that a crash in between forgets nothing; and after it, since who looks too early finds nothing to do.
+    await this.#setTimer(report);
+    const reply = await this.#ledger.once(project, caller, () => this.#record(caller, report));
+    await this.#setTimer(report);
+    return reply;
+  }
+
+  async #setTimer({ project, env }: DeploymentReport): Promise<void> {
+    await this.#timers.setFor({ project, what: `auto:${env}` }, (await this.#store.now()).toISOString());
   }
 
   /** Whether the policy promotes by itself what is deployed here. */

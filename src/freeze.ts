@@ -27,73 +27,111 @@ export interface Freeze {
   readonly next_close?: string;
 }
 
-/** Steps taken to find the next opening, from one edge of a window to the next. */
-const MAX_EDGES = 500;
+/**
+ * Openings of windows that are looked up to find the next change, all windows together. Windows that touch or overlap are
+ * walked along one by one: a thousand of them lead from one hour to the next for six weeks.
+ */
+const MAX_LOOKUPS = 1_000;
 
 /** Without windows it is open. A denied window wins; where any window is allowed, it is open inside those alone. */
 export function freezeAt(windows: readonly FreezeWindow[], now: Date): Freeze {
   if (windows.length === 0) return { closed: false, reason: "The policy has no freeze windows." };
-  const state = stateAt(windows, now);
-  const edge = nextChange(windows, now, state.closed);
-  if (!state.closed) {
+  const sides = { denied: schedules(windows, "deny"), allowed: schedules(windows, "allow"), budget: { lookups: MAX_LOOKUPS } };
+  const why = closedBecause(sides, now.getTime());
+  if (why === null) {
+    const closes = isoTime(nextClose(sides, now.getTime()));
     return {
       closed: false,
-      reason: edge === null ? "No freeze window is near." : `Open until ${edge}.`,
-      ...(edge !== null && { next_close: edge }),
+      reason: closes === null ? "No freeze window is near." : `Open until ${closes}.`,
+      ...(closes !== null && { next_close: closes }),
     };
   }
-  const opens = edge === null ? "It is not known when it opens." : `It opens at ${edge}.`;
-  return { closed: true, reason: `${state.reason} ${opens}`, ...(edge !== null && { next_open: edge }) };
+  const opens = isoTime(nextOpen(sides, now.getTime()));
+  const until = opens === null ? "It is not known when it opens." : `It opens at ${opens}.`;
+  return { closed: true, reason: `${why} ${until}`, ...(opens !== null && { next_open: opens }) };
 }
 
-function stateAt(windows: readonly FreezeWindow[], now: Date): { closed: boolean; reason: string } {
-  const denied = windows.find((window) => window.kind === "deny" && isOpen(window, now));
-  if (denied !== undefined) return { closed: true, reason: denied.reason ?? `A freeze window (${denied.cron}, ${denied.duration}) is on.` };
-  const allowed = windows.filter(({ kind }) => kind === "allow");
-  if (allowed.length === 0 || allowed.some((window) => isOpen(window, now))) return { closed: false, reason: "" };
-  return { closed: true, reason: "Promotions are allowed inside release windows alone." };
+/** A window with its cron expression read. */
+interface Schedule {
+  readonly window: FreezeWindow;
+  readonly cron: Cron;
+  readonly length: number;
 }
 
-function isOpen(window: FreezeWindow, now: Date): boolean {
-  const start = startBefore(window, now);
-  return start !== null && now.getTime() < start.getTime() + lengthOf(window);
+interface Sides {
+  readonly denied: readonly Schedule[];
+  readonly allowed: readonly Schedule[];
+  readonly budget: Budget;
 }
 
-/** The first moment after `now` at which being closed or open changes: it can only be at an edge of some window. */
-function nextChange(windows: readonly FreezeWindow[], now: Date, closed: boolean): string | null {
-  let at = now;
-  for (let step = 0; step < MAX_EDGES; step++) {
-    const edges = windows.flatMap((window) => edgesAfter(window, at));
-    if (edges.length === 0) return null;
-    at = new Date(Math.min(...edges));
-    if (stateAt(windows, at).closed !== closed) return at.toISOString();
+/** How many openings may still be looked up: one budget for all loops of one answer. */
+interface Budget {
+  lookups: number;
+}
+
+function schedules(windows: readonly FreezeWindow[], kind: FreezeWindow["kind"]): Schedule[] {
+  return windows
+    .filter((window) => window.kind === kind)
+    .map((window) => ({ window, cron: cronOf(window), length: durationMs(window.duration) ?? 0 }));
+}
+
+function closedBecause({ denied, allowed }: Sides, at: number): string | null {
+  const on = denied.find((schedule) => endAfter(schedule, at) > at);
+  if (on !== undefined) return on.window.reason ?? `A freeze window (${on.window.cron}, ${on.window.duration}) is on.`;
+  if (allowed.length === 0 || allowed.some((schedule) => endAfter(schedule, at) > at)) return null;
+  return "Promotions are allowed inside release windows alone.";
+}
+
+/** The first moment from `at` on that is open; `null` where there is none, or none that is near. */
+function nextOpen({ denied, allowed, budget }: Sides, at: number): number | null {
+  let open = at;
+  while (budget.lookups > 0) {
+    const end = runEnd(denied, open, budget);
+    budget.lookups -= 2 * allowed.length;
+    if (end === null || allowed.length === 0 || allowed.some((schedule) => endAfter(schedule, end) > end)) return end;
+    open = firstStart(allowed, end);
+    if (open === Number.POSITIVE_INFINITY) return null;
   }
   return null;
 }
 
-function edgesAfter(window: FreezeWindow, at: Date): number[] {
-  const start = startBefore(window, at);
-  const end = start === null ? [] : [start.getTime() + lengthOf(window)].filter((time) => time > at.getTime());
-  const next = startAfter(window, at);
-  return next === null ? end : [...end, next.getTime()];
+/** The first moment after `at`, which is open, that is not; `null` where there is none, or none that is near. */
+function nextClose({ denied, allowed, budget }: Sides, at: number): number | null {
+  const frozen = firstStart(denied, at);
+  const ends = allowed.length === 0 ? Number.POSITIVE_INFINITY : runEnd(allowed, at, budget, frozen);
+  return ends === null ? null : Math.min(frozen, ends);
 }
 
-/** The newest start at or before `at`. */
-function startBefore(window: FreezeWindow, at: Date): Date | null {
+/** Where windows that touch or overlap end for the first time from `at` on; no further than `enough`. */
+function runEnd(windows: readonly Schedule[], at: number, budget: Budget, enough = Number.POSITIVE_INFINITY): number | null {
+  let end = at;
+  while (budget.lookups > 0) {
+    budget.lookups -= windows.length;
+    const next = Math.max(end, ...windows.map((schedule) => endAfter(schedule, end)));
+    if (next === end || next >= enough) return next;
+    end = next;
+  }
+  return null;
+}
+
+/** When what opened last, at or before `at`, ends. */
+function endAfter({ cron, length }: Schedule, at: number): number {
   // croner looks strictly before the second of its date.
-  return schedule(window).previousRuns(1, new Date(at.getTime() + 1_000))[0] ?? null;
+  const start = cron.previousRuns(1, new Date(at + 1_000))[0];
+  return start === undefined ? Number.NEGATIVE_INFINITY : start.getTime() + length;
 }
 
-function startAfter(window: FreezeWindow, at: Date): Date | null {
-  return schedule(window).nextRun(at);
+function firstStart(windows: readonly Schedule[], at: number): number {
+  const starts = windows.map(({ cron }) => cron.nextRun(new Date(at))?.getTime() ?? Number.POSITIVE_INFINITY);
+  return Math.min(Number.POSITIVE_INFINITY, ...starts);
 }
 
-function schedule({ cron, timezone }: Pick<FreezeWindow, "cron" | "timezone">): Cron {
+function cronOf({ cron, timezone }: Pick<FreezeWindow, "cron" | "timezone">): Cron {
   return new Cron(cron, { timezone: timezone ?? "UTC", mode: "5-part" });
 }
 
-function lengthOf(window: FreezeWindow): number {
-  return durationMs(window.duration) ?? 0;
+function isoTime(time: number | null): string | null {
+  return time === null || time === Number.POSITIVE_INFINITY ? null : new Date(time).toISOString();
 }
 
 /** What is wrong with a window, as [member, message]; empty where nothing is. */
@@ -120,7 +158,7 @@ export function windowFaults(window: Json): [string, string][] {
 
 function everStarts(cron: string, timezone: string | undefined): boolean {
   try {
-    return schedule({ cron, ...(timezone !== undefined && { timezone }) }).nextRun() !== null;
+    return cronOf({ cron, ...(timezone !== undefined && { timezone }) }).nextRun() !== null;
   } catch {
     return false;
   }

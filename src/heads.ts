@@ -125,7 +125,9 @@ export async function revisionOfVersion(documents: Documents, head: Environment,
 
 /** Binary search: the timestamps of one environment's revisions never decrease. */
 async function revisionAtTime(documents: Documents, head: Environment, text: string): Promise<Revision> {
-  const time = new Date(text).toISOString();
+  // A time without a zone is UTC, as all times here are, wherever the engine runs.
+  const zoned = text.includes("T") && !/(Z|[+-]\d{2}:?\d{2})$/.test(text) ? `${text}Z` : text;
+  const time = new Date(zoned).toISOString();
   let found: Revision | null = null;
   let low = 1;
   let high = head.revision;

@@ -37,6 +37,9 @@ export async function startEngine(settings: Settings, logger: Logger): Promise<E
 }
 
 async function open(settings: Settings, logger: Logger) {
+  // Loading what serves requests takes as long as opening the store: both begin at once.
+  const loading = import("./http/app.ts");
+  loading.catch(() => {}); // Awaited below, unless the store fails first.
   const store = await openStore(settings.storeUrl);
   try {
     const vault = await openBuiltinVault({ store, storeUrl: settings.storeUrl, masterKey: settings.masterKey });
@@ -45,7 +48,7 @@ async function open(settings: Settings, logger: Logger) {
     const domain = createDomain({ store, vault, previewUrlTemplate: settings.previewUrlTemplate, failed });
     const root = settings.auth === "on" ? await rootToken(store, settings.adminToken) : null;
     if (root?.made) announce(root.made);
-    const { createApp } = await import("./http/app.ts");
+    const { createApp } = await loading;
     const app = createApp({ domain, settings, logger, rootTokenDigest: root?.digest ?? null, readiness: () => readiness(store) });
     domain.sweeper.start();
     return {

@@ -118,26 +118,25 @@ class ProjectCheck {
 
   /** One pass over all revisions: those of one environment lie together, by number. */
   async #checkRevisions(): Promise<void> {
-    const begun = new Map<string, History>();
+    const begun = new Set<string>();
+    let history: History | undefined;
     for await (const page of documentPages(this.#store, this.#project, keys.revisionsPrefix)) {
       for (const { key, value } of page) {
         const revision = value as unknown as Revision;
-        const { env } = revision;
-        let history = begun.get(env);
-        if (history === undefined) {
-          await this.#end([...begun.values()].at(-1));
+        const env = key.slice(keys.revisionsPrefix.length, key.lastIndexOf("/"));
+        if (history?.env !== env) {
+          await this.#end(history);
           history = await this.#begin(env);
-          begun.set(env, history);
+          begun.add(env);
         }
-        if (key === keys.revision(env, revision.revision)) await this.#checkRevision(history, revision);
-        else this.#fault(`the document ${key} is revision ${revision.revision} of ${env}`);
+        if (key === keys.revision(revision.env, revision.revision)) await this.#checkRevision(history, revision);
+        else this.#fault(`the document ${key} is ${nameOf(revision)}`);
       }
       this.counts.objects = this.#objects.count;
       this.#options.onProgress?.(this.#project, this.counts);
     }
-    await this.#end([...begun.values()].at(-1));
-    for (const head of this.#heads.values()) if (!begun.has(head.env)) await this.#end(await this.#begin(head.env));
-    this.counts.objects = this.#objects.count;
+    await this.#end(history);
+    for (const env of this.#heads.keys()) if (!begun.has(env)) await this.#end(await this.#begin(env));
   }
 
   async #begin(env: string): Promise<History> {
@@ -181,7 +180,8 @@ class ProjectCheck {
     // A preview that was made anew after its end: what it had before may have left the vault.
     const renewed = history.last?.action === "expire" && revision.action !== "restore";
     if (renewed) history.facts.clear();
-    const whole = renewed || revision.revision === history.collected;
+    const first = (history.last?.revision ?? 0) < history.collected && revision.revision >= history.collected;
+    const whole = renewed || first;
     const before = whole ? EMPTY_ROOT : (history.last?.config ?? EMPTY_ROOT);
     if (before === revision.config) return;
     for (const { name, reference } of await this.#references(before, revision)) {

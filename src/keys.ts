@@ -19,6 +19,8 @@ export const keys = {
   labelPrefix: "label/",
   label: (version: string): Key => `label/${version}`,
   linkPrefix: "link/",
+  /** Numbers of a series of labels that are known to be taken. */
+  run: (series: string): Key => `run/${series}`,
   /** The newest revision of an environment that had a label which was first given elsewhere, or given again. */
   link: (env: string, version: string): Key => `link/${env}/${version}`,
   seriesPrefix: "series/",

@@ -78,8 +78,9 @@ export class Ledger {
   }
 
   /**
-   * Runs an operation whose last write answers the request. Where the caller's request has taken effect before, that
-   * write's answer is given again and nothing is done: it was kept in the same commit as the change.
+   * Runs an operation of which one write, made as this caller, answers the request; others it makes as `aside(caller)`.
+   * Where that write has happened before, its answer is given again and nothing is done: it was kept in the same commit
+   * as the change. That nothing was to change is an answer too.
    * @throws idempotency_mismatch where the key came with another request
    */
   async once<Result>(project: string, caller: Caller, operation: () => Promise<Result>): Promise<Result> {
@@ -148,7 +149,7 @@ export class Ledger {
 
   async #commit(project: string, view: View): Promise<boolean> {
     const change = view.change();
-    if (change.puts.length + change.deletes.length === 0) return true;
+    if (change.puts.length + change.deletes.length === 0) return this.#stillHolds(project, change.checks);
     let objects = change.objects;
     if (view.bytes > LIMITS.commitBytes / 2 || objects.length > LIMITS.commitOperations / 2) {
       // Objects are content-addressed: written ahead of the commit that refers to them they harm nobody, and a commit
@@ -163,6 +164,19 @@ export class Ledger {
       if (await this.#tookEffect(project, view)) return true;
       throw error;
     }
+  }
+
+  /** An answer that writes nothing must rest on one state too: all that it read is still as it was. */
+  async #stillHolds(project: string, checks: readonly Check[]): Promise<boolean> {
+    for (let from = 0; from < checks.length; from += LIMITS.getKeys) {
+      const part = checks.slice(from, from + LIMITS.getKeys);
+      const entries = await this.#store.get(
+        project,
+        part.map(({ key }) => key),
+      );
+      if (part.some(({ revision }, index) => (entries[index]?.revision ?? null) !== revision)) return false;
+    }
+    return true;
   }
 
   /**
@@ -182,11 +196,16 @@ function isRefusedContent(error: unknown): boolean {
   return error instanceof AppError && (error.code === "too_large" || error.code === "invalid_request");
 }
 
+/** The same caller for writes that go before or after the one that answers their request. */
+export function aside({ once: _, ...caller }: Caller): Caller {
+  return caller;
+}
+
 async function runTask(task: Task, view: View): Promise<Outcome> {
   const tx = new Transaction(view, task.caller);
   try {
     const value = await task.work(tx);
-    if (task.caller.once !== undefined && tx.records.length > 0) await keepAnswer(tx, task.caller.once, value);
+    if (task.caller.once !== undefined) await keepAnswer(tx, task.caller.once, value);
     view.absorb(tx);
     return { task, value };
   } catch (error) {

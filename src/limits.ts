@@ -72,6 +72,8 @@ export const LIMITS = {
   onceMs: 24 * 60 * 60_000,
   /** Characters of an idempotency key. */
   onceKeyLength: 255,
+  /** Milliseconds of any duration: what is added to a date must stay one whose year has four digits. */
+  durationMs: 100 * 365 * 24 * 60 * 60_000,
   /** Milliseconds that a preview may live at most. */
   previewTtlMs: 365 * 24 * 60 * 60_000,
   /** Milliseconds that a preview whose creation names no end lives. */

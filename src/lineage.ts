@@ -9,8 +9,8 @@ import type { Revision, RevisionRef } from "./model.ts";
  * line, since its only parent is the revision restored. The ancestors of a revision on one line are always all of that
  * line up to some revision: that number is what the vector holds. Lines are named `<env>~<first revision>`.
  *
- * The vector keeps the LIMITS.lineage lines joined last. Dropping one can only make a common ancestor look older,
- * which at worst asks for a decision (`diverged`) that was not needed; it never hides a divergence.
+ * The vector keeps the LIMITS.lineage lines joined last. Beyond that the common ancestor found may be an older one, so
+ * that a decision (`diverged`) is asked for that was not needed.
  */
 export type Lineage = Revision["lineage"];
 

@@ -17,7 +17,7 @@ export interface Snapshot {
 export interface Once {
   /** Names the token, the route and the key; a document's key is made of it. */
   readonly id: string;
-  /** Hash of what the request asks for. */
+  /** Keyed hash of what the request asks for. */
   readonly content: Hash;
 }
 

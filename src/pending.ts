@@ -38,6 +38,8 @@ export class PendingPromotions {
   async approve(caller: Caller, request: { project: string; id: string; comment?: string | undefined }): Promise<PromotionResult> {
     const { project, id } = request;
     checkProject(project);
+    // Before the commit: where the last approval has to wait for another check, no crash forgets that.
+    if (await this.#isPending(project, id)) await this.#tryAgain(project, id);
     const outcome = await this.#ledger.once(project, caller, () =>
       this.#ledger.write(project, caller, async (tx): Promise<ApprovalOutcome> => {
         const promotion = await findPromotion(tx, id);
@@ -58,7 +60,6 @@ export class PendingPromotions {
     );
     // That a promotion was voided is committed before it is told.
     if ("voided" in outcome) throw promotionClosed(outcome.voided);
-    if (outcome.result.status === "pending_approval") await this.#tryAgain(project, id);
     return outcome.result;
   }
 
@@ -107,23 +108,34 @@ export class PendingPromotions {
     return { items, next_cursor: before?.slice(keys.promotionPrefix.length) ?? null };
   }
 
-  /** Closes what has expired or lost its ground, and applies what has all approvals and waited for a check. The sweeper's part. */
+  /**
+   * Closes what has expired or lost its ground, and applies what has all approvals and waited for a check. The sweeper's
+   * part. A timer may come early, since the clock goes on and back after it is set: what is left waiting gets another.
+   */
   async settle(caller: Caller, project: string, id: string): Promise<void> {
-    const waits = await this.#ledger.write(project, caller, async (tx) => {
+    const again = await this.#ledger.write(project, caller, async (tx) => {
       const promotion = await tx.get<PendingPromotion>(keys.promotion(id));
-      if (promotion?.status !== "pending") return false;
+      if (promotion?.status !== "pending") return null;
       const void_ = await this.#voidReason(tx, promotion);
-      if (void_ !== null) await close(tx, this.#secrets, promotion, void_.status, void_.reason);
-      else if (promotion.approvals.length >= promotion.needed) return (await this.#advance(tx, promotion)).status === "pending_approval";
-      return false;
+      if (void_ !== null) {
+        await close(tx, this.#secrets, promotion, void_.status, void_.reason);
+        return null;
+      }
+      if (promotion.approvals.length < promotion.needed) return promotion.expires_at;
+      return (await this.#advance(tx, promotion)).status === "pending_approval" ? retryAfter(tx.now) : null;
     });
-    if (waits) await this.#tryAgain(project, id);
+    if (again !== null) await this.#timers.setFor({ project, what: `promotion:${id}` }, again);
+  }
+
+  async #isPending(project: string, id: string): Promise<boolean> {
+    if (!isPromotionId(id)) return false;
+    const [found] = await documentsOf(this.#store, project).getAll<PendingPromotion>([keys.promotion(id)]);
+    return found?.status === "pending";
   }
 
   /** What has all approvals and waits for another check, such as the end of a freeze, is looked at again. */
   async #tryAgain(project: string, id: string): Promise<void> {
-    const at = new Date(Date.parse(await this.#now()) + LIMITS.promotionRetryMs).toISOString();
-    await this.#timers.setFor({ project, what: `promotion:${id}` }, at);
+    await this.#timers.setFor({ project, what: `promotion:${id}` }, retryAfter(await this.#now()));
   }
 
   async #advance(tx: Transaction, promotion: PendingPromotion): Promise<PromotionResult> {
@@ -183,6 +195,19 @@ export function newPromotionId(now: string): string {
   return `${Date.parse(now).toString(36).padStart(9, "0")}${randomBytes(5).toString("hex")}`;
 }
 
+/** Names an automatic one: the same for everybody who would put up this plan for this deployment, so that it is put up once. */
+export function automaticPromotionId(deployedAt: string, planId: string): string {
+  return `${Date.parse(deployedAt).toString(36).padStart(9, "0")}${planId.slice(0, 10)}`;
+}
+
+function isPromotionId(id: string): boolean {
+  return /^[0-9a-z]{10,40}$/.test(id);
+}
+
+function retryAfter(now: string): string {
+  return new Date(Date.parse(now) + LIMITS.promotionRetryMs).toISOString();
+}
+
 function boundOf({ vars, references, fingerprint }: PendingPromotion): BoundVariables {
   return { vars: new Map(Object.entries(vars)), references: new Map(Object.entries(references)), fingerprint };
 }
@@ -203,6 +228,8 @@ export async function putUp(
   prepared: PreparedPlan,
   { id, order, variables, staged, message, force }: PutUp,
 ): Promise<PromotionResult> {
+  // Whatever became of it, an automatic promotion is put up once.
+  if ((await tx.peek([keys.promotion(id)]))[0]) return { ...resultOf("pending_approval", prepared, prepared.target.revision), promotion_id: id };
   await staged.bind(tx);
   const { policy } = await policyOf(tx);
   const rule = approvalsOf(policyFor(policy, prepared.target.env, prepared.target.type));
@@ -265,7 +292,7 @@ async function close(
 
 async function findPromotion(tx: Transaction, id: string): Promise<PendingPromotion> {
   await tx.existingProject();
-  const found = /^[0-9a-z]{10,40}$/.test(id) ? await tx.get<PendingPromotion>(keys.promotion(id)) : null;
+  const found = isPromotionId(id) ? await tx.get<PendingPromotion>(keys.promotion(id)) : null;
   if (found !== null) return found;
   throw new AppError("promotion_not_found", {
     reason: `Project ${quoted(tx.project)} has no promotion ${quoted(id)}.`,

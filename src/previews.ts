@@ -169,13 +169,17 @@ export function expiryOf(
   });
 }
 
+const MOMENT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})?$/;
+
 /** Milliseconds since 1970; not a number's worth of sense is refused here. */
 export function endOf({ expires_in, expires_at }: Expiry, now: number): number {
   if (expires_in !== undefined && expires_at !== undefined) {
     throw new AppError("invalid_request", { reason: "Both `expires_in` and `expires_at` are given.", fix: "Send one of them." });
   }
   if (expires_in !== undefined) return now + parseDuration("expires_in", expires_in);
-  const time = /^\d{4}-\d{2}-\d{2}T/.test(expires_at ?? "") ? Date.parse(expires_at ?? "") : Number.NaN;
+  const [text, zone] = MOMENT.exec(expires_at ?? "") ?? [];
+  // A time without a zone is UTC, as all times here are, wherever the engine runs.
+  const time = Date.parse(zone === undefined ? `${text}Z` : (text ?? ""));
   if (!Number.isNaN(time)) return time;
   throw new AppError("invalid_request", {
     reason: `expires_at is ${quoted(expires_at ?? "")}, which is no moment.`,

@@ -1,21 +1,20 @@
 import { applyPlan, checkApplicable, type PromotionResult, resultOf } from "./apply.ts";
-import type { PendingPromotion } from "./approvals.ts";
 import { mayDoLittle } from "./callers.ts";
 import { durationMs } from "./durations.ts";
 import { AppError } from "./errors.ts";
 import { type Documents, documentsOf, findHead } from "./heads.ts";
 import { keys } from "./keys.ts";
 import type { Ledger } from "./ledger.ts";
-import { LIMITS } from "./limits.ts";
 import { canonicalJson } from "./merkle/index.ts";
 import type { Caller, CheckName, CheckResult, Environment } from "./model.ts";
 import { checkEnvironmentName, checkProject, quoted } from "./names.ts";
-import { newPromotionId, putUp } from "./pending.ts";
+import { automaticPromotionId, newPromotionId, putUp } from "./pending.ts";
 import { type Force, findSides, type Plan, type PlanContext, type PreparedPlan, type PromotionOrder, preparePlan } from "./plan.ts";
 import { approvalsOf, autoPromoteSource, policyFor, policyOf } from "./policy.ts";
 import type { Json, Store } from "./ports.ts";
 import { REQUIRES } from "./requirements.ts";
 import type { Secrets } from "./secrets.ts";
+import { documentPages } from "./scan.ts";
 import { isSelective } from "./selection.ts";
 import type { Snapshots } from "./snapshots.ts";
 import { syncStatus } from "./sync.ts";
@@ -29,8 +28,8 @@ export interface PromoteRequest extends PromotionOrder {
   /** Skips failed checks that the policy calls forceable; the reason is audited. `true` takes `message` for it. */
   readonly force?: true | { readonly checks?: readonly CheckName[] | undefined; readonly reason: string } | undefined;
   readonly message?: string | undefined;
-  /** Nobody asked for it by hand. */
-  readonly automatic?: boolean | undefined;
+  /** Nobody asked for it by hand: what of the source is deployed, and since when. Nothing else is promoted. */
+  readonly automatic?: { readonly revision: number; readonly at: string } | undefined;
 }
 
 /** Moves versions between environments: plan purely, then apply as one commit, at once or when all have agreed. */
@@ -58,7 +57,7 @@ export class Promotion {
   async #promote(caller: Caller, request: PromoteRequest): Promise<PromotionResult> {
     const force = parseForce(caller, request);
     const documents = documentsOf(this.#store, request.project);
-    const context: PlanContext = { now: await this.#now(), automatic: request.automatic ?? false, approvedBy: [], force };
+    const context: PlanContext = { now: await this.#now(), automatic: request.automatic !== undefined, approvedBy: [], force };
     const order = orderOf(request);
     const sorted = await this.#sort(documents, order, context.now);
     const fingerprint = await this.#fingerprint(order);
@@ -66,7 +65,7 @@ export class Promotion {
     // Everything that can be refused is refused before a secret is written to the vault.
     const preview = await preparePlan(documents, this.#snapshots.draft(request.project), order, pending, context);
     if (request.dry_run) return resultOf("planned", preview, preview.target.revision);
-    checkCurrent(request.plan_id, preview.plan);
+    checkCurrent(request, preview.plan);
     checkApplicable(preview.plan, true);
     const { policy } = await policyOf(documents);
     const targetPolicy = policyFor(policy, preview.target.env, preview.target.type);
@@ -83,18 +82,20 @@ export class Promotion {
       new Map([...sorted.secrets].map(([name, value]) => [name, { value }])),
     );
     const variables = { vars: sorted.vars, references: staged.references, fingerprint };
-    const id = newPromotionId(context.now);
+    const id = request.automatic ? automaticPromotionId(request.automatic.at, preview.plan.plan_id) : newPromotionId(context.now);
     try {
       if (!preview.plan.applicable) await this.#setExpiry(request.project, id, context.now, approvalsOf(targetPolicy).expiresIn);
       return await this.#ledger.write(request.project, caller, async (tx) => {
         const maps = this.#snapshots.edit(tx);
         checkStillVars(sorted.vars, (await this.#sort(tx, order, tx.now)).vars);
         const prepared = await preparePlan(tx, maps, order, variables, { ...context, now: tx.now });
-        checkCurrent(request.plan_id, prepared.plan);
+        checkCurrent(request, prepared.plan);
         checkApplicable(prepared.plan, true);
         if (isNoChange(prepared)) return resultOf("no_changes", prepared, prepared.target.revision);
-        if (!prepared.plan.applicable)
+        if (!prepared.plan.applicable) {
+          checkPrepared(preview.plan, prepared.plan);
           return putUp(tx, prepared, { id, order, variables, staged, message: request.message ?? null, force });
+        }
         await staged.bind(tx);
         return applyPlan(tx, maps, prepared, request.message ?? null);
       });
@@ -111,38 +112,37 @@ export class Promotion {
   async promoteAutomatically(project: string, source: string): Promise<void> {
     const documents = documentsOf(this.#store, project);
     const head = await findHead(documents, source);
-    if (syncStatus(head) !== "in_sync") return;
-    const { policy } = await policyOf(documents);
-    for (const { env, type, status } of await this.#environments(project)) {
-      if (status !== "active" || autoPromoteSource(policy, env, type) !== source || (await this.#isPutUp(project, source, env))) continue;
-      const caller = mayDoLittle("auto-promotion", `auto-${source}-${head.revision}`);
+    if (syncStatus(head) !== "in_sync" || head.deployed === null) return;
+    const caller = mayDoLittle("auto-promotion", `auto-${source}-${head.revision}`);
+    const automatic = { revision: head.revision, at: head.deployed.at };
+    const failures: unknown[] = [];
+    for (const target of await this.#followers(documents, source)) {
       try {
-        await this.promote(caller, { project, source, target: env, automatic: true, message: `${head.version} was deployed in ${source}` });
+        await this.promote(caller, { project, source, target, automatic, message: `${head.version} was deployed in ${source}` });
       } catch (error) {
-        if (!(error instanceof AppError)) throw error;
+        if (!(error instanceof AppError) || isPassing(error)) {
+          failures.push(error);
+          continue;
+        }
         const again = retryTime(error, await this.#now());
         if (again !== null) await this.#timers.setFor({ project, what: `auto:${source}` }, again);
       }
     }
+    // The timer stays, and all of them are looked at again.
+    if (failures.length > 0) throw failures[0];
   }
 
-  async #environments(project: string): Promise<Environment[]> {
-    const entries = await this.#store.list(project, { prefix: keys.environmentPrefix, limit: LIMITS.listEntries });
-    return entries.map(({ value }) => value as unknown as Environment);
-  }
-
-  /** Whether the same already waits for approval. */
-  async #isPutUp(project: string, source: string, target: string): Promise<boolean> {
-    const entries = await this.#store.list(project, { prefix: keys.promotionPrefix, limit: LIMITS.pageItems, reverse: true });
-    const waiting = entries.map(({ value }) => value as unknown as PendingPromotion).filter(({ status }) => status === "pending");
-    const heads = await documentsOf(this.#store, project).getAll<Environment>([keys.environment(source), keys.environment(target)]);
-    return waiting.some(
-      ({ order, source_revision, target_revision }) =>
-        order.source === source &&
-        order.target === target &&
-        source_revision === heads[0]?.revision &&
-        target_revision === heads[1]?.revision,
-    );
+  /** The environments that the policy lets what is deployed in `source` into by itself. */
+  async #followers(documents: Documents, source: string): Promise<string[]> {
+    const { policy } = await policyOf(documents);
+    const followers: string[] = [];
+    for await (const page of documentPages(this.#store, documents.project, keys.environmentPrefix)) {
+      for (const { value } of page) {
+        const { env, type, status } = value as unknown as Environment;
+        if (status === "active" && autoPromoteSource(policy, env, type) === source) followers.push(env);
+      }
+    }
+    return followers;
   }
 
   async #setExpiry(project: string, id: string, now: string, expiresIn: string): Promise<void> {
@@ -226,8 +226,8 @@ function parseForce(caller: Caller, { project, target, force, message }: Promote
 
 /** What the plan depends on, without how it is asked for. */
 function orderOf(request: PromoteRequest): PromotionOrder {
-  const { dry_run: _, plan_id: __, force: ___, message: ____, automatic: _____, ...order } = request;
-  return order;
+  const { dry_run: _, plan_id: __, force: ___, message: ____, automatic: _____, env_variables, ...order } = request;
+  return env_variables === undefined || Object.keys(env_variables).length === 0 ? order : { ...order, env_variables };
 }
 
 /** Stands in for references that do not exist yet, where a plan is made before the vault is written. */
@@ -235,11 +235,16 @@ function pendingReferences({ secrets }: SortedVariables): ReadonlyMap<string, Js
   return new Map([...secrets.keys()].map((name) => [`secrets/${name}`, null]));
 }
 
+/** Nothing was decided: the store was out of reach, or others kept winning the race. */
+function isPassing({ code, status }: AppError): boolean {
+  return status >= 500 || code === "write_conflict";
+}
+
 /** When a refused automatic promotion may go through, if it is only early: the end of its soak time or of a freeze. */
 function retryTime({ code, details }: AppError, now: string): string | null {
   const checks = (code === "checks_failed" ? details?.["checks"] : []) as readonly CheckResult[];
   const times = checks
-    .filter(({ status }) => status === "failed")
+    .filter(({ name, status }) => status === "failed" && name !== "approvals")
     .map(({ name, details: facts }) => {
       if (name === "freeze_window") return String(facts?.["next_open"] ?? "");
       if (name !== "soak_time") return "";
@@ -248,12 +253,22 @@ function retryTime({ code, details }: AppError, now: string): string | null {
   return times.length === 0 || times.includes("") ? null : (times.sort().at(-1) ?? null);
 }
 
-function checkCurrent(planId: string | undefined, plan: Plan): void {
-  if (planId === undefined || planId === plan.plan_id) return;
+function checkCurrent({ plan_id, automatic }: PromoteRequest, plan: Plan): void {
+  const deployed = automatic === undefined || automatic.revision === plan.source.revision;
+  if (deployed && (plan_id === undefined || plan_id === plan.plan_id)) return;
   throw new AppError("plan_stale", {
     reason: "Source, target, policy or request changed since this plan was made.",
     fix: "Plan again with dry_run:true, look at what changed, and apply the new plan_id.",
     details: { plan_id: plan.plan_id },
+  });
+}
+
+/** A promotion is put up as what its timer was set for. @throws write_conflict */
+function checkPrepared(preview: Plan, plan: Plan): void {
+  if (preview.plan_id === plan.plan_id) return;
+  throw new AppError("write_conflict", {
+    reason: "Source, target or policy changed while the promotion was being put up for approval.",
+    fix: "Send the request again.",
   });
 }
 

@@ -1,7 +1,7 @@
 import { AppError } from "./errors.ts";
 import type { Documents } from "./heads.ts";
 import { keys } from "./keys.ts";
-import { bumped, exactLabel, formatLabel, parseLabel } from "./labels.ts";
+import { bumped, exactLabel, formatLabel, parseLabel, type Semver } from "./labels.ts";
 import type { Transaction } from "./ledger.ts";
 import { LIMITS } from "./limits.ts";
 import type { Lineage } from "./lineage.ts";
@@ -137,17 +137,57 @@ export async function newLabel(tx: Transaction, base: string, bump: Bump, asked:
       fix: "Choose another version, or leave it out to have the next free one.",
     });
   }
-  const start = parseLabel(base);
-  for (let from = 1, step = 8; from < LIMITS.labelCandidates; from += step, step = Math.min(step * 2, LIMITS.getKeys)) {
-    const numbers = Array.from({ length: step }, (_, index) => bumped(start, asked.bump ?? bump, from + index));
-    const candidates = numbers.filter((label) => label !== null).map(formatLabel);
-    if (candidates.length === 0) break;
-    const taken = await tx.peek(candidates.map(keys.label));
-    const free = candidates.find((_, index) => !taken[index]);
-    if (free !== undefined) return free;
-  }
+  const free = await firstFree(tx, parseLabel(base), asked.bump ?? bump);
+  if (free !== null) return free;
   throw new AppError("version_taken", {
     reason: `Too many versions after ${quoted(base)} are taken.`,
     fix: "Give the request an exact `version`.",
   });
+}
+
+/** The document `run/<series>`: numbers from `from` to before `to` are all taken. */
+interface Run {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Candidates looked at before anything is remembered: the first is free in nearly every edit. */
+const NEAR = 8;
+
+/**
+ * The first free label after `base`. Where many environments number from the same base, what was found to be taken is
+ * remembered as one run for each series, so that the next one does not look at all of it again.
+ */
+async function firstFree(tx: Transaction, base: Semver, bump: Bump): Promise<string | null> {
+  const near = await firstOf(tx, base, bump, 1, NEAR);
+  if (near !== null) return formatLabel(near.label);
+  const [major, minor, patch] = base;
+  const [part, series] = bump === "major" ? [major, "major"] : bump === "minor" ? [minor, `${major}`] : [patch, `${major}.${minor}`];
+  const run = await tx.get<Run>(keys.run(series));
+  const known = run !== null && run.from <= part + NEAR + 1 && run.to > part + NEAR + 1 ? run : null;
+  for (let from = known === null ? NEAR + 1 : known.to - part, step = NEAR; from < LIMITS.labelCandidates; ) {
+    const found = await firstOf(tx, base, bump, from, step);
+    if (found !== null) {
+      const next: Run = { from: Math.min(known?.from ?? part + 1, part + 1), to: part + found.index + 1 };
+      if (run === null || known !== null || next.to - next.from > run.to - run.from) tx.put(keys.run(series), next);
+      return formatLabel(found.label);
+    }
+    from += step;
+    step = Math.min(step * 2, LIMITS.getKeys);
+  }
+  return null;
+}
+
+/** The first free one of `count` candidates from the nth on. */
+async function firstOf(
+  tx: Transaction,
+  base: Semver,
+  bump: Bump,
+  from: number,
+  count: number,
+): Promise<{ label: Semver; index: number } | null> {
+  const candidates = Array.from({ length: count }, (_, offset) => ({ label: bumped(base, bump, from + offset), index: from + offset }));
+  const possible = candidates.flatMap(({ label, index }) => (label === null ? [] : [{ label, index }]));
+  const taken = await tx.peek(possible.map(({ label }) => keys.label(formatLabel(label))));
+  return possible.find((_, position) => !taken[position]) ?? null;
 }

@@ -1,4 +1,3 @@
-import { setImmediate } from "node:timers/promises";
 import { LIMITS } from "./limits.ts";
 import { decoding, type NodeSource } from "./merkle/index.ts";
 import type { Entry, Key, ObjectInfo, Store } from "./ports.ts";
@@ -52,5 +51,5 @@ export function storedMaps(store: Store, project: string): Maps {
 
 /** Lets requests come in between: a store that answers at once would keep them out until the scan ends. */
 export function turn(): Promise<void> {
-  return setImmediate();
+  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { AppError } from "./errors.ts";
 import { keys } from "./keys.ts";
-import type { Ledger, Transaction } from "./ledger.ts";
+import { aside, type Ledger, type Transaction } from "./ledger.ts";
 import type { Caller } from "./model.ts";
 import { quoted } from "./names.ts";
 import type { Json, SecretEntry, Vault } from "./ports.ts";
@@ -65,12 +65,12 @@ export class Secrets {
       ...secret,
     }));
     const intent = randomBytes(12).toString("hex");
-    await this.#ledger.write(project, caller, async (tx) => {
+    await this.#ledger.write(project, aside(caller), async (tx) => {
       tx.put(keys.intent(intent), { env, entries: staged.map(({ entry }) => entryName(entry)), at: tx.now } satisfies Intent);
     });
     const discard = () =>
       this.#takeBack(
-        caller,
+        aside(caller),
         project,
         intent,
         staged.map(({ entry }) => entry),

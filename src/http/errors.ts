@@ -33,7 +33,7 @@ export const FIXES: Readonly<Record<ErrorCode, string>> = {
   checks_failed: "Do what `fix` says at each failed check in details.checks, then ask again.",
   merge_conflict: "Settle each conflict in details.conflicts with `resolve`.",
   unrelated_histories: 'Use "strategy":"replace" once.',
-  promotion_not_found: "GET /env/:project/promotions lists them.",
+  promotion_not_found: "GET /env/<project>/promotions lists them.",
   promotion_closed: "Promote again to put up a new plan.",
   already_approved: "Somebody else must approve it too.",
   self_approval: "Ask somebody else to approve it.",

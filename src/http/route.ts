@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import * as z from "zod";
 import type { Domain } from "../domain.ts";
 import type { ErrorCode } from "../errors.ts";
-import type { Caller } from "../model.ts";
+import type { Caller, Once } from "../model.ts";
 import type { JsonObject } from "../ports.ts";
 import { type BodyBounds, SMALL_BODY } from "./json.ts";
 import type { Reply } from "./reply.ts";
@@ -79,7 +79,7 @@ export interface RouteSpec<Params extends z.ZodObject, Query extends z.ZodObject
 export interface RawRequest extends Pick<Context<unknown, unknown, unknown>, "caller" | "domain" | "ifMatch"> {
   readonly params: unknown;
   readonly query: unknown;
-  /** Names the token, the route and the idempotency key, where the request has one. */
+  /** The token, the route and the idempotency key, where the request has one. */
   readonly once: string | null;
   readBody(bounds: BodyBounds): Promise<JsonObject>;
 }
@@ -102,11 +102,17 @@ export interface Route extends RouteFacts {
 
 const NOTHING = z.strictObject({});
 
-/** What a request with an idempotency key asks for: repeated, it must ask for the same. */
-function contentHash(params: unknown, body: unknown): string {
-  return createHash("sha256")
-    .update(JSON.stringify([params, body]))
-    .digest("hex");
+/**
+ * What a request with an idempotency key asks for: repeated, it must ask for the same. The body may hold secrets, so that
+ * its hash is keyed: whoever reads the store cannot try out values without the idempotency key, which is not kept.
+ */
+function onceFor(key: string, params: unknown, body: unknown): Once {
+  return {
+    id: createHash("sha256").update(key).digest("hex"),
+    content: createHmac("sha256", key)
+      .update(JSON.stringify([params, body]))
+      .digest("hex"),
+  };
 }
 
 /**
@@ -128,10 +134,7 @@ export function route<Params extends z.ZodObject, Query extends z.ZodObject, Bod
       const read = body === null ? undefined : await request.readBody(facts.bodyBounds ?? SMALL_BODY);
       if (body !== null) validate(body, read, "body");
       const { domain, ifMatch } = request;
-      const caller =
-        request.once === null
-          ? request.caller
-          : { ...request.caller, once: { id: request.once, content: contentHash(checkedParams, read) } };
+      const caller = request.once === null ? request.caller : { ...request.caller, once: onceFor(request.once, checkedParams, read) };
       const context = { params: checkedParams, query: checkedQuery, body: read as z.output<Body>, caller, domain, ifMatch };
       return { params: checkedParams, query: checkedQuery, body: read, run: () => handler(context) };
     },
