@@ -1,13 +1,21 @@
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
+import { branching } from "./branching.ts";
+import { configWrites } from "./config-writes.ts";
+import { diffs } from "./diffs.ts";
 import type { Row } from "./measure.ts";
 import { stateWrites } from "./state-writes.ts";
 import { table } from "./table.ts";
+import { tenThousand } from "./ten-thousand.ts";
 
-/** `npm run bench` measures everything; `npm run bench -- diffs start` only the groups named. */
+/** `npm run bench` measures everything; `npm run bench -- diffs branching` only the groups named. */
 const GROUPS: Readonly<Record<string, () => Promise<Row[]>>> = {
   "state-writes": stateWrites,
+  diffs,
+  branching,
+  "config-writes": configWrites,
+  "ten-thousand": tenThousand,
 };
 
 const RESULTS = fileURLToPath(new URL("results.json", import.meta.url));
@@ -27,7 +35,15 @@ for (const [name, measure] of Object.entries(GROUPS)) {
   rows.push(...(await measure()));
   console.error(`${name}: ${((performance.now() - start) / 1_000).toFixed(1)} s`);
 }
-const machine = { node: process.version, platform: process.platform, arch: process.arch, cpus: cpus().length, cpu: cpus()[0]?.model ?? "unknown" };
+const machine = {
+  node: process.version,
+  platform: process.platform,
+  arch: process.arch,
+  cpus: cpus().length,
+  cpu: cpus()[0]?.model ?? "unknown",
+};
 writeFileSync(RESULTS, `${JSON.stringify({ at: new Date().toISOString(), machine, rows }, null, 2)}\n`);
 console.log(`${table(rows)}\n`);
-console.log(`Node ${machine.node} on ${machine.cpus} × ${machine.cpu}, ${((performance.now() - started) / 1_000).toFixed(0)} s in all. Written to bench/results.json.`);
+console.log(
+  `Node ${machine.node} on ${machine.cpus} × ${machine.cpu}, ${((performance.now() - started) / 1_000).toFixed(0)} s in all. Written to bench/results.json.`,
+);

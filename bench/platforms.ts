@@ -73,6 +73,10 @@ const HISTORY = fileURLToPath(new URL("../../shared/data/browser-compat-history.
 /** `null` where the file is not there: it does not belong to the project. */
 export function history(): History | null {
   if (!existsSync(HISTORY)) return null;
-  const [base, ...changes] = gunzipSync(readFileSync(HISTORY)).toString("utf8").trimEnd().split("\n").map((line) => JSON.parse(line) as object);
+  const [base, ...changes] = gunzipSync(readFileSync(HISTORY))
+    .toString("utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as object);
   return { base: (base as { state: PlatformState }).state, changes: changes as HistoricChange[] };
 }

@@ -77,7 +77,10 @@ function hold({ target }: Facts): Answer {
 function diverged({ relation, base, lost, source, target, strategy }: Facts): Answer {
   if (relation === "identical") return passed(`${source.env} and ${target.env} have the same platform.`);
   if (relation === "source_ahead") return passed(`${target.env} has no change that ${source.env} lacks.`);
-  const since = base === null ? `They have no common ancestor, and ${target.env} has components of its own` : `Since ${base.env}@${base.revision}, ${target.env} changed on its own`;
+  const since =
+    base === null
+      ? `They have no common ancestor, and ${target.env} has components of its own`
+      : `Since ${base.env}@${base.revision}, ${target.env} changed on its own`;
   const what = lost.length === 0 ? "" : `: ${lost.slice(0, 10).join(", ")}${lost.length > 10 ? ` and ${lost.length - 10} more` : ""}`;
   const details = { relation, lost: lost.slice(0, 200), lost_count: lost.length };
   if (strategy === "replace") return { status: "warning", reason: `${since}${what}. The promotion replaces that, as asked.`, details };
@@ -91,7 +94,8 @@ function diverged({ relation, base, lost, source, target, strategy }: Facts): An
 
 function configComplete({ project, target, targetPolicy, requirements, unbound }: Facts): Answer {
   if (targetPolicy.config_complete === "off") return skipped("The policy does not ask for complete config.");
-  if (unbound.length === 0) return passed(requirements.length === 0 ? "The platform requires no keys." : `All ${requirements.length} required keys are bound.`);
+  if (unbound.length === 0)
+    return passed(requirements.length === 0 ? "The platform requires no keys." : `All ${requirements.length} required keys are bound.`);
   const named = unbound.slice(0, 10).map((requirement) => `${requirement.name} (${requirement.kind})`);
   const more = unbound.length > named.length ? ` and ${unbound.length - named.length} more` : "";
   const example = Object.fromEntries(

@@ -75,12 +75,20 @@ export class Comparisons {
     const names = onBoth.map(({ key }) => key.slice(prefix.length));
     if (names.length === 0) return compared;
     if (!caller.mayReveal(project, left.env) || !caller.mayReveal(project, right.env)) return { ...compared, undisclosed: names };
-    const [lefts, rights] = await Promise.all([this.#fingerprints(project, maps, onBoth, "left"), this.#fingerprints(project, maps, onBoth, "right")]);
+    const [lefts, rights] = await Promise.all([
+      this.#fingerprints(project, maps, onBoth, "left"),
+      this.#fingerprints(project, maps, onBoth, "right"),
+    ]);
     const different = names.filter((_, index) => lefts[index] === undefined || lefts[index] !== rights[index]);
     return { ...compared, different: different.map((name) => ({ name })), same_count: same + names.length - different.length };
   }
 
-  async #fingerprints(project: string, maps: Maps, changes: readonly EntryChange[], side: "left" | "right"): Promise<(string | undefined)[]> {
+  async #fingerprints(
+    project: string,
+    maps: Maps,
+    changes: readonly EntryChange[],
+    side: "left" | "right",
+  ): Promise<(string | undefined)[]> {
     const references = await maps.values(changes.map((change) => change[side]));
     const facts = await documentsOf(this.#store, project).getAll<SecretFacts>(references.map((value) => factsKey(value ?? null)));
     return facts.map((known) => known?.fingerprint);

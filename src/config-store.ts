@@ -4,14 +4,14 @@ import { checkPrecondition, headTag, type TaggedRead } from "./etags.ts";
 import { flagDefinition } from "./flags.ts";
 import { documentsOf, findRevision, readableHead, writableHead } from "./heads.ts";
 import type { Ledger } from "./ledger.ts";
-import { nextOnLine } from "./lineage.ts";
 import { LIMITS } from "./limits.ts";
+import { nextOnLine } from "./lineage.ts";
 import type { Caller, ChangeSummary, Environment, Labelling, Revision } from "./model.ts";
 import { checkConfigKey, quoted } from "./names.ts";
 import type { Hash, Json, JsonObject, Store } from "./ports.ts";
 import { requirementsOf } from "./requirements.ts";
 import { appendRevision, newLabel } from "./revisions.ts";
-import type { SecretValue, Secrets } from "./secrets.ts";
+import type { Secrets, SecretValue } from "./secrets.ts";
 import type { Maps, Snapshots } from "./snapshots.ts";
 import { checkSecret, checkVar, staysSecret } from "./variables.ts";
 
@@ -120,12 +120,22 @@ export class ConfigStore {
     const defaults = requirements.filter((requirement) => requirement.default !== undefined);
     const vars = Object.fromEntries(defaults.filter(({ kind }) => kind === "var").map((item) => [item.name, String(item.default)]));
     const flags = Object.fromEntries(
-      defaults.filter(({ kind, name }) => kind === "flag" && !(name in content.flags)).map((item) => [item.name, flagDefinition(item.name, item.default ?? null)]),
+      defaults
+        .filter(({ kind, name }) => kind === "flag" && !(name in content.flags))
+        .map((item) => [item.name, flagDefinition(item.name, item.default ?? null)]),
     );
     const secrets = await this.#revealAll(project, env, Object.entries(content.secrets));
     await this.#auditReveal(caller, project, shown, "runtime", Object.keys(secrets));
     const { version, revision } = shown;
-    return { project_id: project, env, version, revision, vars: { ...vars, ...content.vars }, secrets, flags: { ...flags, ...content.flags } };
+    return {
+      project_id: project,
+      env,
+      version,
+      revision,
+      vars: { ...vars, ...content.vars },
+      secrets,
+      flags: { ...flags, ...content.flags },
+    };
   }
 
   /** The values of some secrets, or of all where `names` is left out. @throws key_not_found, secret_unavailable */
@@ -181,11 +191,23 @@ export class ConfigStore {
 }
 
 function result(status: ConfigResult["status"], project: string, head: Environment, changes: ChangeSummary): ConfigResult {
-  return { status, project_id: project, env: head.env, version: head.version, revision: head.revision, tag: headTag(project, head), changes };
+  return {
+    status,
+    project_id: project,
+    env: head.env,
+    version: head.version,
+    revision: head.revision,
+    tag: headTag(project, head),
+    changes,
+  };
 }
 
 export async function readConfig(maps: Maps, config: Hash): Promise<ConfigContent> {
-  const kinds: Record<string, Record<string, Json>> = { vars: Object.create(null), secrets: Object.create(null), flags: Object.create(null) };
+  const kinds: Record<string, Record<string, Json>> = {
+    vars: Object.create(null),
+    secrets: Object.create(null),
+    flags: Object.create(null),
+  };
   for (const { key, value } of await maps.entries(config, { prefix: "", limit: LIMITS.configEntries })) {
     const slash = key.indexOf("/");
     const kind = kinds[key.slice(0, slash)];
@@ -241,10 +263,16 @@ function checkEntryName(entry: string): void {
 /** Against what the environment holds and its platform declares: no secret becomes a var. */
 async function checkEdits(maps: Maps, head: Environment, edits: ReadonlyMap<string, Json | undefined>): Promise<void> {
   const set = [...edits].filter(([entry, value]) => value !== undefined && entry.startsWith("vars/")).map(([entry]) => entry.slice(5));
-  const secret = await maps.has(head.config, set.map((name) => `secrets/${name}`));
+  const secret = await maps.has(
+    head.config,
+    set.map((name) => `secrets/${name}`),
+  );
   const offender = set.find((_, index) => secret[index]);
   if (offender !== undefined) throw staysSecret(offender);
-  const declared = await maps.lookup(head.platform, set.map((name) => `requires/${name}`));
+  const declared = await maps.lookup(
+    head.platform,
+    set.map((name) => `requires/${name}`),
+  );
   const demanded = set.find((_, index) => (declared[index] as { kind?: string } | undefined)?.kind === "secret");
   if (demanded !== undefined) {
     throw new AppError("secret_stays_secret", {

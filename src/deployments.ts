@@ -63,7 +63,10 @@ export class Deployments {
       state_url: `${path}/state?at=${shown.revision}`,
       config_url: `${path}/config?at=${shown.revision}`,
     };
-    const tag = createHash("sha256").update(canonicalJson(body as unknown as Json)).digest("hex").slice(0, 32);
+    const tag = createHash("sha256")
+      .update(canonicalJson(body as unknown as Json))
+      .digest("hex")
+      .slice(0, 32);
     return { tag, body };
   }
 

@@ -4,8 +4,8 @@ import { type Documents, documentsOf, findHead, findRevision, isExpired, readabl
 import { keys, SYSTEM_PARTITION, systemKeys } from "./keys.ts";
 import { exactLabel, FIRST_LABEL } from "./labels.ts";
 import { type Ledger, type Project, projectNotFound, type Transaction } from "./ledger.ts";
-import { newLine, nextOnLine } from "./lineage.ts";
 import { LIMITS } from "./limits.ts";
+import { newLine, nextOnLine } from "./lineage.ts";
 import { EMPTY_ROOT } from "./merkle/index.ts";
 import type {
   Caller,
@@ -24,7 +24,7 @@ import { policyFor, policyOf } from "./policy.ts";
 import type { Json, Store } from "./ports.ts";
 import { boundAt, requirementsOf, unbound } from "./requirements.ts";
 import { appendRevision, type VersionChoice } from "./revisions.ts";
-import { type SecretValue, type Secrets, vaultPath } from "./secrets.ts";
+import { type Secrets, type SecretValue, vaultPath } from "./secrets.ts";
 import type { EditableMaps, Maps, Snapshots } from "./snapshots.ts";
 import { syncStatus } from "./sync.ts";
 import { checkStillVars, sortVariables } from "./variables.ts";
@@ -118,7 +118,10 @@ export class Environments {
           url: head.url,
           revision: head.revision,
           type: head.type,
-          stored: { vars: [...plan.vars.keys()].sort(), secrets: [...staged.references.keys()].map((key) => key.slice("secrets/".length)).sort() },
+          stored: {
+            vars: [...plan.vars.keys()].sort(),
+            secrets: [...staged.references.keys()].map((key) => key.slice("secrets/".length)).sort(),
+          },
           secrets_unbound: await this.#secretsUnbound(maps, platform, config, left),
         };
       });
@@ -135,8 +138,12 @@ export class Environments {
     const hints = await this.#store.list(SYSTEM_PARTITION, range);
     const names = hints.slice(0, limit).map(({ key }) => key.slice(prefix.length));
     // A hint is written before its project: one whose project never came is no project.
-    const found = await Promise.all(names.map(async (name) => (await this.#store.get(name, [keys.project]))[0]?.value as unknown as Project | undefined));
-    const items = found.filter((project) => project !== undefined).map(({ project_id, created_at, created_by }) => ({ project_id, created_at, created_by }));
+    const found = await Promise.all(
+      names.map(async (name) => (await this.#store.get(name, [keys.project]))[0]?.value as unknown as Project | undefined),
+    );
+    const items = found
+      .filter((project) => project !== undefined)
+      .map(({ project_id, created_at, created_by }) => ({ project_id, created_at, created_by }));
     return { items, next_cursor: hints.length > limit ? (names.at(-1) ?? null) : null };
   }
 
@@ -182,7 +189,12 @@ export class Environments {
   hold(caller: Caller, request: StatusRequest) {
     return this.#turn(caller, request, "held", async (tx) => {
       const head = await writableHead(tx, request.env, tx.now);
-      return putHead(tx, { ...head, hold: { by: caller.actor, at: tx.now, reason: request.reason ?? "held by hand" } }, "hold", request.reason);
+      return putHead(
+        tx,
+        { ...head, hold: { by: caller.actor, at: tx.now, reason: request.reason ?? "held by hand" } },
+        "hold",
+        request.reason,
+      );
     });
   }
 
@@ -190,19 +202,33 @@ export class Environments {
     return this.#turn(caller, request, "resumed", async (tx) => {
       const head = await writableHead(tx, request.env, tx.now);
       if (head.hold === null) {
-        throw new AppError("invalid_transition", { reason: `The environment ${quoted(head.env)} is not held.`, fix: "There is nothing to resume." });
+        throw new AppError("invalid_transition", {
+          reason: `The environment ${quoted(head.env)} is not held.`,
+          fix: "There is nothing to resume.",
+        });
       }
       return putHead(tx, { ...head, hold: null }, "resume", request.reason);
     });
   }
 
-  async #turn<Status extends string>(caller: Caller, request: StatusRequest, status: Status, change: (tx: Transaction) => Promise<Environment>) {
+  async #turn<Status extends string>(
+    caller: Caller,
+    request: StatusRequest,
+    status: Status,
+    change: (tx: Transaction) => Promise<Environment>,
+  ) {
     checkProject(request.project);
     const head = await this.#ledger.write(request.project, caller, change);
     return { status, env: head.env, version: head.version, revision: head.revision };
   }
 
-  async #appendStatus(tx: Transaction, head: Environment, status: Environment["status"], action: RevisionAction, reason: string | undefined): Promise<Environment> {
+  async #appendStatus(
+    tx: Transaction,
+    head: Environment,
+    status: Environment["status"],
+    action: RevisionAction,
+    reason: string | undefined,
+  ): Promise<Environment> {
     const self = { env: head.env, revision: head.revision + 1 };
     const previous = await findRevision(tx, head, head.revision);
     const appended = await appendRevision(tx, {
@@ -285,7 +311,12 @@ export class Environments {
   }
 
   /** Secrets that the base had or the platform requires, and that the new environment lacks. */
-  async #secretsUnbound(maps: Maps, platform: Snapshot["platform"], config: Snapshot["config"], left: readonly string[]): Promise<string[]> {
+  async #secretsUnbound(
+    maps: Maps,
+    platform: Snapshot["platform"],
+    config: Snapshot["config"],
+    left: readonly string[],
+  ): Promise<string[]> {
     const missing = await unbound(maps, await requirementsOf(maps, platform), config);
     return [...new Set([...left, ...missing.filter(({ kind }) => kind === "secret").map(({ name }) => name)])].sort();
   }

@@ -15,9 +15,15 @@ export interface TaggedRead {
 }
 
 /** Names everything that state and config reads of one revision show: 32 hexadecimal digits. */
-export function headTag(project: string, shown: Pick<Environment | Revision, "env" | "revision" | "version" | "platform" | "config">): string {
+export function headTag(
+  project: string,
+  shown: Pick<Environment | Revision, "env" | "revision" | "version" | "platform" | "config">,
+): string {
   const parts = [project, shown.env, shown.revision, shown.version, shown.platform, shown.config];
-  return createHash("sha256").update(`env-etag\0${parts.join("\0")}`).digest("hex").slice(0, 32);
+  return createHash("sha256")
+    .update(`env-etag\0${parts.join("\0")}`)
+    .digest("hex")
+    .slice(0, 32);
 }
 
 /** Refuses a write whose `If-Match` names another state than the head. @throws precondition_failed */

@@ -27,9 +27,13 @@ export function flagDefinition(name: string, input: Json): FlagDefinition {
     }
   }
   if (targeting !== undefined && !isObject(targeting)) throw invalid(name, "`targeting` must be an object");
-  if (metadata !== undefined && !isScalarMap(metadata)) throw invalid(name, "`metadata` must be an object of strings, numbers and booleans");
+  if (metadata !== undefined && !isScalarMap(metadata))
+    throw invalid(name, "`metadata` must be an object of strings, numbers and booleans");
   if (Buffer.byteLength(canonicalJson(input)) > LIMITS.flagBytes) {
-    throw new AppError("too_large", { reason: `The flag ${quoted(name)} is larger than ${LIMITS.flagBytes} bytes.`, fix: "Shorten its rules." });
+    throw new AppError("too_large", {
+      reason: `The flag ${quoted(name)} is larger than ${LIMITS.flagBytes} bytes.`,
+      fix: "Shorten its rules.",
+    });
   }
   return { ...input, state, variants };
 }
@@ -40,7 +44,9 @@ export function disabled(definition: Json): Json {
 }
 
 function checkVariants(name: string, variants: JsonObject): void {
-  const types = new Set(Object.values(variants).map((value) => (isObject(value) ? "object" : Array.isArray(value) ? "array" : typeof value)));
+  const types = new Set(
+    Object.values(variants).map((value) => (isObject(value) ? "object" : Array.isArray(value) ? "array" : typeof value)),
+  );
   if (types.size > 1) throw invalid(name, "all variants must have values of one type");
   const [type] = types;
   if (type === "array" || Object.values(variants).includes(null)) {

@@ -36,7 +36,11 @@ export function freezeAt(windows: readonly FreezeWindow[], now: Date): Freeze {
   const state = stateAt(windows, now);
   const edge = nextChange(windows, now, state.closed);
   if (!state.closed) {
-    return { closed: false, reason: edge === null ? "No freeze window is near." : `Open until ${edge}.`, ...(edge !== null && { next_close: edge }) };
+    return {
+      closed: false,
+      reason: edge === null ? "No freeze window is near." : `Open until ${edge}.`,
+      ...(edge !== null && { next_close: edge }),
+    };
   }
   const opens = edge === null ? "It is not known when it opens." : `It opens at ${edge}.`;
   return { closed: true, reason: `${state.reason} ${opens}`, ...(edge !== null && { next_open: edge }) };
@@ -96,10 +100,14 @@ function lengthOf(window: FreezeWindow): number {
 export function windowFaults(window: Json): [string, string][] {
   if (!isObject(window)) return [["", "must be an object with kind, cron and duration"]];
   const { kind, cron, duration, timezone, reason, ...unknown } = window;
-  const faults: [string, string][] = Object.keys(unknown).map((name) => [`/${name}`, "is not known; known are: kind, cron, duration, timezone, reason"]);
+  const faults: [string, string][] = Object.keys(unknown).map((name) => [
+    `/${name}`,
+    "is not known; known are: kind, cron, duration, timezone, reason",
+  ]);
   if (kind !== "deny" && kind !== "allow") faults.push(["/kind", 'must be "deny" or "allow"']);
   if (typeof duration !== "string" || durationMs(duration) === null) faults.push(["/duration", "must be a duration such as `8h`"]);
-  if (reason !== undefined && (typeof reason !== "string" || reason.length > 200)) faults.push(["/reason", "must be a string of at most 200 characters"]);
+  if (reason !== undefined && (typeof reason !== "string" || reason.length > 200))
+    faults.push(["/reason", "must be a string of at most 200 characters"]);
   const zoned = timezone === undefined || (typeof timezone === "string" && isTimeZone(timezone));
   if (!zoned) faults.push(["/timezone", "must be an IANA time zone such as `Europe/Berlin`"]);
   if (typeof cron !== "string" || cron.trim().split(/\s+/).length !== 5) {

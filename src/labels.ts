@@ -28,7 +28,10 @@ export function exactLabel(text: string): string {
 export function labelPrefix(text: string): readonly number[] | null {
   const found = PREFIX.exec(text);
   if (found === null) return null;
-  return found.slice(1).filter((part) => part !== undefined).map(Number);
+  return found
+    .slice(1)
+    .filter((part) => part !== undefined)
+    .map(Number);
 }
 
 export function parseLabel(label: string): Semver {
@@ -50,6 +53,7 @@ const GREATEST = 999_999_999;
  */
 export function bumped(base: Semver, bump: Bump, times: number): Semver | null {
   const [major, minor, patch] = base;
-  const next: Semver = bump === "major" ? [major + times, 0, 0] : bump === "minor" ? [major, minor + times, 0] : [major, minor, patch + times];
+  const next: Semver =
+    bump === "major" ? [major + times, 0, 0] : bump === "minor" ? [major, minor + times, 0] : [major, minor, patch + times];
   return Math.max(...next) > GREATEST ? null : next;
 }

@@ -29,7 +29,10 @@ export const AUDIT_ORIGIN: Hash = "0".repeat(64);
 
 /** The hash of an audit record: over all its other members, `prev_hash` included. */
 export function auditHash(record: Omit<AuditRecord, "hash">): Hash {
-  return createHash("sha256").update("env-audit\0").update(canonicalJson(record as unknown as Json)).digest("hex");
+  return createHash("sha256")
+    .update("env-audit\0")
+    .update(canonicalJson(record as unknown as Json))
+    .digest("hex");
 }
 
 type Task = {

@@ -4,10 +4,49 @@ import { isWellFormed } from "./merkle/index.ts";
 
 /** Every literal segment of any route: none may be a project's or an environment's name, so that no URL has two meanings. */
 export const RESERVED_NAMES: ReadonlySet<string> = new Set([
-  "active", "approve", "archive", "audit", "compare", "config", "create", "deployments", "docs", "env", "evaluate", "export",
-  "extend", "flags", "git", "healthz", "hold", "mcp", "metrics", "ofrep", "openapi", "policy", "promote", "promotions", "readiness",
-  "readyz", "reject", "restore", "resume", "reveal", "revisions", "rollback", "runtime", "secrets", "session", "sinks", "state",
-  "tokens", "v1", "verify", "versions", "watch", "webhooks",
+  "active",
+  "approve",
+  "archive",
+  "audit",
+  "compare",
+  "config",
+  "create",
+  "deployments",
+  "docs",
+  "env",
+  "evaluate",
+  "export",
+  "extend",
+  "flags",
+  "git",
+  "healthz",
+  "hold",
+  "mcp",
+  "metrics",
+  "ofrep",
+  "openapi",
+  "policy",
+  "promote",
+  "promotions",
+  "readiness",
+  "readyz",
+  "reject",
+  "restore",
+  "resume",
+  "reveal",
+  "revisions",
+  "rollback",
+  "runtime",
+  "secrets",
+  "session",
+  "sinks",
+  "state",
+  "tokens",
+  "v1",
+  "verify",
+  "versions",
+  "watch",
+  "webhooks",
 ]);
 
 const PROJECT = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
@@ -32,13 +71,21 @@ export function isEnvironmentName(name: string): boolean {
 
 export function checkEnvironmentName(name: string): void {
   if (isEnvironmentName(name)) return;
-  throw invalidName("environment", name, "1 to 63 lower-case letters, digits, `_` and `-`, starting with a letter or digit, for example `staging`");
+  throw invalidName(
+    "environment",
+    name,
+    "1 to 63 lower-case letters, digits, `_` and `-`, starting with a letter or digit, for example `staging`",
+  );
 }
 
 /** Checks a var's, secret's or flag's name. */
 export function checkConfigKey(kind: "var" | "secret" | "flag", name: string): void {
   if (CONFIG_KEY.test(name) && name.length <= LIMITS.configNameLength && !UNSAFE_MEMBERS.has(name)) return;
-  throw invalidName(kind, name, `1 to ${LIMITS.configNameLength} letters, digits, \`_\`, \`.\` and \`-\`, starting with a letter or \`_\`, for example \`API_KEY\``);
+  throw invalidName(
+    kind,
+    name,
+    `1 to ${LIMITS.configNameLength} letters, digits, \`_\`, \`.\` and \`-\`, starting with a letter or \`_\`, for example \`API_KEY\``,
+  );
 }
 
 /** Checks a component's full name, `collection/name`. The part after the first `/` may hold more of them. */

@@ -31,11 +31,22 @@ const duration = accepts(isDuration, "must be a duration such as `30m`");
 const mode = accepts((value) => ["fail", "warn", "off"].includes(value as string), 'must be "fail", "warn" or "off"');
 
 /** Checks that may be skipped by force: what the others protect cannot be mended afterwards. */
-const FORCEABLE: readonly CheckName[] = ["pipeline_order", "freeze_window", "soak_time", "config_complete", "secrets_isolated", "validation", "approvals"];
+const FORCEABLE: readonly CheckName[] = [
+  "pipeline_order",
+  "freeze_window",
+  "soak_time",
+  "config_complete",
+  "secrets_isolated",
+  "validation",
+  "approvals",
+];
 
 const RULES: Readonly<Record<keyof EnvironmentPolicy, Rule>> = {
   protected: bool,
-  require_from: accepts((value) => isName(value) || (isListOf(value, isName) && (value as Json[]).length > 0), "must be an environment's name or a list of them"),
+  require_from: accepts(
+    (value) => isName(value) || (isListOf(value, isName) && (value as Json[]).length > 0),
+    "must be an environment's name or a list of them",
+  ),
   soak: duration,
   approvals,
   validation: accepts((value) => ["required", "advisory", "off"].includes(value as string), 'must be "required", "advisory" or "off"'),
@@ -43,12 +54,17 @@ const RULES: Readonly<Record<keyof EnvironmentPolicy, Rule>> = {
   secrets_isolated: mode,
   freeze: (value) =>
     Array.isArray(value) && value.length <= 50
-      ? value.flatMap((window: Json, index) => windowFaults(window).map(([path, message]): [string, string] => [`/${index}${path}`, message]))
+      ? value.flatMap((window: Json, index) =>
+          windowFaults(window).map(([path, message]): [string, string] => [`/${index}${path}`, message]),
+        )
       : [["", "must be a list of at most 50 windows"]],
   auto_promote_from: accepts(isName, "must be an environment's name"),
   auto_promote: bool,
   auto_deploy: bool,
-  forceable: accepts((value) => isListOf(value, (item) => FORCEABLE.includes(item as CheckName)), `must be a list of: ${FORCEABLE.join(", ")}`),
+  forceable: accepts(
+    (value) => isListOf(value, (item) => FORCEABLE.includes(item as CheckName)),
+    `must be a list of: ${FORCEABLE.join(", ")}`,
+  ),
   require_message: bool,
   max_ttl: duration,
 };
@@ -59,8 +75,10 @@ function approvals(value: Json): [string, string][] {
   const { count, by, expires_in, ...unknown } = value;
   const faults: [string, string][] = Object.keys(unknown).map((name) => [`/${name}`, "is not known; known are: count, by, expires_in"]);
   if (!isCount(count ?? null)) faults.push(["/count", "must be a number from 0 to 20"]);
-  if (by !== undefined && !isListOf(by, (item) => typeof item === "string" && item !== "")) faults.push(["/by", "must be a list of actors"]);
-  else if (Array.isArray(by) && typeof count === "number" && new Set(by).size < count) faults.push(["/by", `names fewer people than the ${count} that are needed`]);
+  if (by !== undefined && !isListOf(by, (item) => typeof item === "string" && item !== ""))
+    faults.push(["/by", "must be a list of actors"]);
+  else if (Array.isArray(by) && typeof count === "number" && new Set(by).size < count)
+    faults.push(["/by", `names fewer people than the ${count} that are needed`]);
   if (expires_in !== undefined && !isDuration(expires_in)) faults.push(["/expires_in", "must be a duration such as `72h`"]);
   return faults;
 }
@@ -71,7 +89,10 @@ const TYPES: readonly EnvironmentType[] = ["development", "staging", "production
 export function parsePolicy(input: Json): Policy {
   if (!isObject(input)) throw invalidPolicy([{ path: "", message: "must be an object" }]);
   const { pipeline, environments, ...unknown } = input;
-  const faults: Fault[] = Object.keys(unknown).map((name) => ({ path: `/${name}`, message: "is not known; known are: pipeline, environments" }));
+  const faults: Fault[] = Object.keys(unknown).map((name) => ({
+    path: `/${name}`,
+    message: "is not known; known are: pipeline, environments",
+  }));
   if (pipeline !== undefined) faults.push(...pipelineFaults(pipeline));
   if (environments !== undefined) faults.push(...environmentsFaults(environments, Array.isArray(pipeline) ? pipeline : []));
   if (faults.length > 0) throw invalidPolicy(faults);
@@ -83,7 +104,9 @@ function pipelineFaults(pipeline: Json): Fault[] {
   return pipeline.flatMap((name: Json, index) => {
     const path = `/pipeline/${index}`;
     if (!isName(name)) return [{ path, message: "must be an environment's name" }];
-    return pipeline.indexOf(name) === index ? [] : [{ path, message: `names ${quoted(name as string)} a second time: a pipeline has no cycles` }];
+    return pipeline.indexOf(name) === index
+      ? []
+      : [{ path, message: `names ${quoted(name as string)} a second time: a pipeline has no cycles` }];
   });
 }
 

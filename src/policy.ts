@@ -78,7 +78,11 @@ function own({ environments = {} }: Policy, name: string): EnvironmentPolicy | u
 }
 
 /** How many approvals a promotion needs, and from whom. */
-export function approvalsOf({ approvals }: EnvironmentPolicy): { readonly count: number; readonly by: readonly string[] | null; readonly expiresIn: string } {
+export function approvalsOf({ approvals }: EnvironmentPolicy): {
+  readonly count: number;
+  readonly by: readonly string[] | null;
+  readonly expiresIn: string;
+} {
   const rule = typeof approvals === "object" ? approvals : { count: approvals ?? 0 };
   return { count: rule.count, by: rule.by ?? null, expiresIn: rule.expires_in ?? "7d" };
 }
@@ -122,7 +126,10 @@ export class Policies {
       checkOpens(policy, new Date(tx.now));
       const current = await policyOf(tx);
       if (ifMatch !== null && !ifMatch.includes("*") && !ifMatch.includes(policyTag(current.revision))) {
-        throw new AppError("precondition_failed", { reason: "The policy changed since it was read.", fix: "Read it again, then send the change again." });
+        throw new AppError("precondition_failed", {
+          reason: "The policy changed since it was read.",
+          fix: "Read it again, then send the change again.",
+        });
       }
       const revision = current.revision + 1;
       tx.put(keys.policy, { revision, policy, updated_at: tx.now, updated_by: caller.actor } satisfies PolicyDocument);
@@ -139,7 +146,9 @@ function policyTag(revision: number): string {
 /** A pipeline leads through environments that exist: a misspelt one would silently bind nobody. */
 async function checkPipeline(documents: Documents, { pipeline = [] }: Policy): Promise<void> {
   const found = await documents.getAll(pipeline.map(keys.environment));
-  const faults = pipeline.flatMap((name, index) => (found[index] ? [] : [{ path: `/pipeline/${index}`, message: `names ${quoted(name)}, which does not exist` }]));
+  const faults = pipeline.flatMap((name, index) =>
+    found[index] ? [] : [{ path: `/pipeline/${index}`, message: `names ${quoted(name)}, which does not exist` }],
+  );
   if (faults.length > 0) throw invalidPolicy(faults);
 }
 
@@ -147,7 +156,9 @@ async function checkPipeline(documents: Documents, { pipeline = [] }: Policy): P
 function checkOpens({ environments = {} }: Policy, now: Date): void {
   const faults = Object.entries(environments).flatMap(([name, { freeze = [] }]) => {
     const { closed, next_open } = freezeAt(freeze, now);
-    return closed && next_open === undefined ? [{ path: `/environments/${name}/freeze`, message: "never opens: shorten a denied window or widen an allowed one" }] : [];
+    return closed && next_open === undefined
+      ? [{ path: `/environments/${name}/freeze`, message: "never opens: shorten a denied window or widen an allowed one" }]
+      : [];
   });
   if (faults.length > 0) throw invalidPolicy(faults);
 }

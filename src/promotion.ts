@@ -5,8 +5,8 @@ import { AppError } from "./errors.ts";
 import { disabled } from "./flags.ts";
 import { type Documents, documentsOf, findRevision, readableHead, revisionOfVersion, writableHead } from "./heads.ts";
 import type { Ledger } from "./ledger.ts";
-import { nextOnLine } from "./lineage.ts";
 import { LIMITS } from "./limits.ts";
+import { nextOnLine } from "./lineage.ts";
 import { canonicalJson, EMPTY_ROOT } from "./merkle/index.ts";
 import type { Caller, CheckResult, DiffFromPrevious, Environment, Revision, VariableInput } from "./model.ts";
 import { checkEnvironmentName, checkProject, quoted } from "./names.ts";
@@ -96,10 +96,23 @@ export class Promotion {
     const variables = request.env_variables;
     const fingerprint = variables && (await this.#secrets.fingerprintOf(project, canonicalJson(variables)));
     // Everything that can be refused is refused before a secret is written to the vault.
-    const preview = await this.#prepare(documents, this.#snapshots.draft(project), request, now, fingerprint, sorted, pendingReferences(sorted));
+    const preview = await this.#prepare(
+      documents,
+      this.#snapshots.draft(project),
+      request,
+      now,
+      fingerprint,
+      sorted,
+      pendingReferences(sorted),
+    );
     if (request.dry_run) return resultOf("planned", preview, preview.target.revision);
     checkApplicable(request, preview.plan);
-    const staged = await this.#secrets.stage(caller, project, target, new Map([...sorted.secrets].map(([name, value]) => [name, { value }])));
+    const staged = await this.#secrets.stage(
+      caller,
+      project,
+      target,
+      new Map([...sorted.secrets].map(([name, value]) => [name, { value }])),
+    );
     try {
       return await this.#apply(caller, request, fingerprint, sorted, staged);
     } catch (error) {
@@ -108,7 +121,13 @@ export class Promotion {
     }
   }
 
-  #apply(caller: Caller, request: PromoteRequest, fingerprint: string | undefined, sorted: SortedVariables, staged: StagedSecrets): Promise<PromotionResult> {
+  #apply(
+    caller: Caller,
+    request: PromoteRequest,
+    fingerprint: string | undefined,
+    sorted: SortedVariables,
+    staged: StagedSecrets,
+  ): Promise<PromotionResult> {
     return this.#ledger.write(request.project, caller, async (tx) => {
       const prepared = await this.#prepare(tx, this.#snapshots.edit(tx), request, tx.now, fingerprint, sorted, staged.references);
       const { plan, source, target, targetRevision, changes } = prepared;
@@ -147,10 +166,18 @@ export class Promotion {
     const { source, target } = await findSides(documents, request, now);
     const maps = this.#snapshots.read(request.project);
     const [secret, declared] = await Promise.all([
-      maps.has(target.config, names.map((name) => `secrets/${name}`)),
-      maps.lookup(source.platform, names.map((name) => REQUIRES + name)),
+      maps.has(
+        target.config,
+        names.map((name) => `secrets/${name}`),
+      ),
+      maps.lookup(
+        source.platform,
+        names.map((name) => REQUIRES + name),
+      ),
     ]);
-    const known = new Set(names.filter((_, index) => secret[index] || (declared[index] as { kind?: string } | undefined)?.kind === "secret"));
+    const known = new Set(
+      names.filter((_, index) => secret[index] || (declared[index] as { kind?: string } | undefined)?.kind === "secret"),
+    );
     return sortVariables(request.env_variables ?? {}, (name) => known.has(name));
   }
 
@@ -169,7 +196,10 @@ export class Promotion {
     const { policy, revision: policyRevision } = await policyOf(documents);
     const base = source.platform === target.platform ? null : await mergeBase(documents, source, targetRevision);
     const relation = relate(source, targetRevision, base);
-    const { root: config, changes: configChanges } = await maps.edit(target.config, await configEdits(maps, source, target, sorted, references));
+    const { root: config, changes: configChanges } = await maps.edit(
+      target.config,
+      await configEdits(maps, source, target, sorted, references),
+    );
     const changes = { platform: await maps.diff(target.platform, source.platform), config: configChanges };
     const requirements = await requirementsOf(maps, source.platform);
     const facts: Facts = {
@@ -196,7 +226,10 @@ export class Promotion {
       relation,
       checks,
       applicable: !checks.some(({ status }) => status === "failed"),
-      diff_from_previous: diffFromPrevious(changes, required.filter(({ kind }) => kind !== "flag").map(({ name }) => name)),
+      diff_from_previous: diffFromPrevious(
+        changes,
+        required.filter(({ kind }) => kind !== "flag").map(({ name }) => name),
+      ),
     };
     return { plan, source, target, targetRevision, config, changes };
   }
@@ -250,7 +283,13 @@ async function copiedSecrets(documents: Documents, maps: Maps, config: Hash): Pr
  * Names what was planned: both sides, the policy and the request, its values by keyed hash. Neither time nor outcomes
  * are part of it: applying evaluates the checks again.
  */
-function planId(request: PromoteRequest, source: Revision, target: Environment, policyRevision: number, fingerprint: string | undefined): string {
+function planId(
+  request: PromoteRequest,
+  source: Revision,
+  target: Environment,
+  policyRevision: number,
+  fingerprint: string | undefined,
+): string {
   const covered = {
     project: request.project,
     source: [source.env, source.revision, source.snapshot],

@@ -73,10 +73,7 @@ export function boundAt({ kind, name }: Pick<Requirement, "kind" | "name">): str
 /** Among a platform's changes: the keys that are required without a default now and were not before. */
 export async function newlyRequired(maps: Maps, changes: readonly EntryChange[]): Promise<Requirement[]> {
   const touched = changes.filter(({ key, right }) => key.startsWith(REQUIRES) && right !== null);
-  const [before, after] = await Promise.all([
-    maps.values(touched.map(({ left }) => left)),
-    maps.values(touched.map(({ right }) => right)),
-  ]);
+  const [before, after] = await Promise.all([maps.values(touched.map(({ left }) => left)), maps.values(touched.map(({ right }) => right))]);
   return touched.flatMap(({ key }, index) => {
     const name = key.slice(REQUIRES.length);
     const now = parseRequirement(name, after[index] ?? null);

@@ -60,12 +60,21 @@ export class Secrets {
 
   async stage(caller: Caller, project: string, env: string, values: ReadonlyMap<string, SecretValue>): Promise<StagedSecrets> {
     if (values.size === 0) return NOTHING_STAGED;
-    const staged = [...values].map(([name, secret]) => ({ entry: { project, env, name, id: randomBytes(9).toString("base64url") }, ...secret }));
+    const staged = [...values].map(([name, secret]) => ({
+      entry: { project, env, name, id: randomBytes(9).toString("base64url") },
+      ...secret,
+    }));
     const intent = randomBytes(12).toString("hex");
     await this.#ledger.write(project, caller, async (tx) => {
       tx.put(keys.intent(intent), { env, entries: staged.map(({ entry }) => entryName(entry)), at: tx.now } satisfies Intent);
     });
-    const discard = () => this.#takeBack(caller, project, intent, staged.map(({ entry }) => entry));
+    const discard = () =>
+      this.#takeBack(
+        caller,
+        project,
+        intent,
+        staged.map(({ entry }) => entry),
+      );
     // All writes must have ended before any is taken back: one that ended later would outlive its intent.
     const kept = await Promise.allSettled(staged.map((item) => this.#keep(item)));
     const failed = kept.find((outcome) => outcome.status === "rejected");
@@ -123,7 +132,9 @@ export class Secrets {
    */
   async #takeBack(caller: Caller, project: string, intent: string, entries: readonly SecretEntry[]): Promise<void> {
     if (await this.#discard(caller, project, intent)) return;
-    const bound = await this.#ledger.write(project, caller, (tx) => tx.peek(entries.map((entry) => keys.secret(entry.env, entryName(entry)))));
+    const bound = await this.#ledger.write(project, caller, (tx) =>
+      tx.peek(entries.map((entry) => keys.secret(entry.env, entryName(entry)))),
+    );
     await Promise.all(entries.filter((_, index) => !bound[index]).map((entry) => this.#vault.delete(entry)));
   }
 
@@ -134,7 +145,11 @@ export class Secrets {
     return old.length;
   }
 
-  async #keep({ entry, value, copiedFrom }: { entry: SecretEntry } & SecretValue): Promise<{ entry: SecretEntry; facts: Omit<SecretFacts, "created_at"> }> {
+  async #keep({
+    entry,
+    value,
+    copiedFrom,
+  }: { entry: SecretEntry } & SecretValue): Promise<{ entry: SecretEntry; facts: Omit<SecretFacts, "created_at"> }> {
     const fingerprint = await this.#vault.fingerprint(entry.project, value);
     await this.#vault.put(entry, value);
     return { entry, facts: { fingerprint, copied_from: copiedFrom ?? null } };
@@ -148,7 +163,10 @@ async function bindStaged(
 ): Promise<void> {
   const found = await tx.get<Intent>(keys.intent(intent));
   if (found === null || found.abandoned) {
-    throw new AppError("write_conflict", { reason: "The write took so long that its secrets were swept away.", fix: "Send the request again." });
+    throw new AppError("write_conflict", {
+      reason: "The write took so long that its secrets were swept away.",
+      fix: "Send the request again.",
+    });
   }
   tx.delete(keys.intent(intent));
   for (const { entry, facts } of staged) {

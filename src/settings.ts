@@ -57,7 +57,10 @@ export function loadSettings(env: Environment = process.env, root: string = pack
     masterKey: read("ENV_MANAGER_MASTER_KEY"),
     previewUrlTemplate: read("PREVIEW_URL_TEMPLATE") ?? "https://preview.puraify.app/{project_id}/{env}",
     logLevel: oneOf("LOG_LEVEL", read("LOG_LEVEL") ?? "info", LOG_LEVELS),
-    allowedHosts: (read("ENV_MANAGER_ALLOWED_HOSTS") ?? "").split(",").map((name) => name.trim().toLowerCase()).filter(Boolean),
+    allowedHosts: (read("ENV_MANAGER_ALLOWED_HOSTS") ?? "")
+      .split(",")
+      .map((name) => name.trim().toLowerCase())
+      .filter(Boolean),
   });
 }
 

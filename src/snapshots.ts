@@ -57,7 +57,10 @@ export class Maps {
 
   /** The values behind the sides of a diff, in the order given; `undefined` for an absent side. */
   async values(refs: readonly (ValueRef | null)[]): Promise<(Json | undefined)[]> {
-    const present = await readValues(this.source, refs.filter((ref) => ref !== null));
+    const present = await readValues(
+      this.source,
+      refs.filter((ref) => ref !== null),
+    );
     let next = 0;
     return refs.map((ref) => (ref === null ? undefined : present[next++]));
   }

@@ -3,8 +3,8 @@ import { AppError } from "./errors.ts";
 import { checkPrecondition, headTag, type TaggedRead } from "./etags.ts";
 import { documentsOf, findRevision, readableHead, writableHead } from "./heads.ts";
 import type { Ledger, Transaction } from "./ledger.ts";
-import { nextOnLine } from "./lineage.ts";
 import { LIMITS } from "./limits.ts";
+import { nextOnLine } from "./lineage.ts";
 import { canonicalJson, type Edits, type EntryChange } from "./merkle/index.ts";
 import type { Bump, Caller, ChangeSummary, Environment, Labelling, Revision } from "./model.ts";
 import { checkCollection, checkComponent, quoted } from "./names.ts";
@@ -47,7 +47,11 @@ export class State {
   }
 
   /** The head, or revision `at`: all of it, one collection, or one component. */
-  async read(project: string, env: string, { at, collection, name }: { at?: number | undefined; collection?: string | undefined; name?: string | undefined }): Promise<TaggedRead> {
+  async read(
+    project: string,
+    env: string,
+    { at, collection, name }: { at?: number | undefined; collection?: string | undefined; name?: string | undefined },
+  ): Promise<TaggedRead> {
     const documents = documentsOf(this.#store, project);
     const head = await readableHead(documents, env, async () => (await this.#store.now()).toISOString());
     const shown = at === undefined ? head : await findRevision(documents, head, at);
@@ -77,7 +81,10 @@ export class State {
   }
 
   /** Sets some components and removes others. */
-  async patch(caller: Caller, request: WriteRequest & { readonly set?: JsonObject | undefined; readonly remove?: readonly string[] | undefined }): Promise<WriteResult> {
+  async patch(
+    caller: Caller,
+    request: WriteRequest & { readonly set?: JsonObject | undefined; readonly remove?: readonly string[] | undefined },
+  ): Promise<WriteResult> {
     const edits = new Map<string, Json | undefined>();
     for (const [name, value] of Object.entries(request.set ?? {})) {
       checkNewComponent(name, value);
@@ -128,7 +135,15 @@ export class State {
 }
 
 function result(status: WriteResult["status"], project: string, head: Environment | Revision, changes: ChangeSummary): WriteResult {
-  return { status, project_id: project, env: head.env, version: head.version, revision: head.revision, tag: headTag(project, head), changes };
+  return {
+    status,
+    project_id: project,
+    env: head.env,
+    version: head.version,
+    revision: head.revision,
+    tag: headTag(project, head),
+    changes,
+  };
 }
 
 /** A removed component or a new required key breaks who depends on the platform; everything else adds to it. */
@@ -148,7 +163,10 @@ async function checkUnprotected(tx: Transaction, head: Environment): Promise<voi
 
 async function checkComponentCount(maps: Maps, platform: Hash): Promise<void> {
   if ((await maps.count(platform)) <= LIMITS.components) return;
-  throw new AppError("too_large", { reason: `A platform holds at most ${LIMITS.components} components.`, fix: "Remove some, or split the project." });
+  throw new AppError("too_large", {
+    reason: `A platform holds at most ${LIMITS.components} components.`,
+    fix: "Remove some, or split the project.",
+  });
 }
 
 function flatten(state: PlatformState): Map<string, Json> {
@@ -188,7 +206,10 @@ async function oneCollection(maps: Maps, platform: Hash, collection: string): Pr
   const prefix = `${collection}/`;
   const entries = await maps.entries(platform, { prefix, limit: LIMITS.components });
   if (entries.length === 0) {
-    throw new AppError("collection_not_found", { reason: `There is no collection ${quoted(collection)}.`, fix: "Read the whole state to see which there are." });
+    throw new AppError("collection_not_found", {
+      reason: `There is no collection ${quoted(collection)}.`,
+      fix: "Read the whole state to see which there are.",
+    });
   }
   const components = emptyRecord<Json>();
   for (const { key, value } of entries) components[key.slice(prefix.length)] = value;
@@ -202,7 +223,10 @@ async function oneComponent(maps: Maps, platform: Hash, name: string): Promise<J
 }
 
 function componentNotFound(name: string): AppError {
-  return new AppError("component_not_found", { reason: `There is no component ${quoted(name)}.`, fix: "Read its collection to see which there are." });
+  return new AppError("component_not_found", {
+    reason: `There is no component ${quoted(name)}.`,
+    fix: "Read its collection to see which there are.",
+  });
 }
 
 /** Names come from users: no prototype for them to meet. */

@@ -48,7 +48,10 @@ export function sortVariables(input: Readonly<Record<string, VariableInput>>, is
 export function checkStillVars(sorted: SortedVariables["vars"], now: SortedVariables["vars"]): void {
   const turned = [...sorted.keys()].find((name) => !now.has(name));
   if (turned === undefined) return;
-  throw new AppError("write_conflict", { reason: `${quoted(turned)} became a secret while this request was being made.`, fix: "Send the request again." });
+  throw new AppError("write_conflict", {
+    reason: `${quoted(turned)} became a secret while this request was being made.`,
+    fix: "Send the request again.",
+  });
 }
 
 export function checkVar(name: string, value: Json): asserts value is string {
@@ -83,7 +86,10 @@ function checkText(kind: "var" | "secret", name: string, value: Json, bound: num
     });
   }
   if (!isWellFormed(value)) {
-    throw new AppError("invalid_request", { reason: `The value of ${kind} ${quoted(name)} is not valid Unicode.`, fix: "Remove the lone surrogates." });
+    throw new AppError("invalid_request", {
+      reason: `The value of ${kind} ${quoted(name)} is not valid Unicode.`,
+      fix: "Remove the lone surrogates.",
+    });
   }
   if (Buffer.byteLength(value) > bound) {
     throw new AppError("too_large", { reason: `The value of ${kind} ${quoted(name)} is larger than ${bound} bytes.`, fix: "Shorten it." });

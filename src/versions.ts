@@ -4,8 +4,8 @@ import { type Documents, documentsOf, findHead, findRevision, resolveRevision, w
 import { auditSeq, keys } from "./keys.ts";
 import { exactLabel } from "./labels.ts";
 import { type Ledger, type Project, projectNotFound } from "./ledger.ts";
-import { newLine } from "./lineage.ts";
 import { LIMITS } from "./limits.ts";
+import { newLine } from "./lineage.ts";
 import type { AuditRecord, Caller, DiffFromPrevious, Label, Page, PageRequest, Revision } from "./model.ts";
 import { checkProject, quoted } from "./names.ts";
 import type { Hash, Json, Store } from "./ports.ts";
@@ -79,7 +79,12 @@ export class Versions {
     let before = cursor === null ? known.audit.seq + 1 : cursorNumber(cursor);
     const made: AuditRecord[] = [];
     for (let looked = 0; looked < LIMITS.listEntries && made.length < limit && before > 1; ) {
-      const entries = await this.#store.list(project, { prefix: keys.auditPrefix, before: keys.audit(before), limit: limit * 2, reverse: true });
+      const entries = await this.#store.list(project, {
+        prefix: keys.auditPrefix,
+        before: keys.audit(before),
+        limit: limit * 2,
+        reverse: true,
+      });
       if (entries.length === 0) before = 1;
       for (const { key, value } of entries) {
         const record = value as unknown as AuditRecord;
@@ -89,7 +94,9 @@ export class Versions {
         if (made.length === limit) break;
       }
     }
-    const revisions = await documents.getAll<Revision>(made.map(({ environment, revision }) => keys.revision(environment ?? "", revision ?? 0)));
+    const revisions = await documents.getAll<Revision>(
+      made.map(({ environment, revision }) => keys.revision(environment ?? "", revision ?? 0)),
+    );
     return { items: revisions.filter((revision) => revision !== null).map(versionEntry), next_cursor: before > 1 ? String(before) : null };
   }
 
@@ -117,7 +124,8 @@ export class Versions {
   async rollback(caller: Caller, request: RollbackRequest): Promise<RollbackResult> {
     const { project, env } = request;
     checkProject(project);
-    if (request.dry_run) return (await this.#planRollback(documentsOf(this.#store, project), this.#snapshots.draft(project), request)).result;
+    if (request.dry_run)
+      return (await this.#planRollback(documentsOf(this.#store, project), this.#snapshots.draft(project), request)).result;
     await this.#planRollback(documentsOf(this.#store, project), this.#snapshots.draft(project), request);
     return this.#ledger.write(project, caller, async (tx) => {
       const { head, target, config, changes, result } = await this.#planRollback(tx, this.#snapshots.edit(tx), request, tx.now);
