@@ -25,7 +25,7 @@ export interface InProcess {
 }
 
 /** One key for all of a run: the files are gone after it. */
-const MASTER_KEY = randomBytes(32).toString("base64");
+export const MASTER_KEY = randomBytes(32).toString("base64");
 
 export async function openEngine(folder: string): Promise<InProcess> {
   const url = `sqlite:${databasePath(folder)}`;

@@ -4,18 +4,22 @@ import type { JsonObject } from "../src/ports.ts";
 
 /** Everything that git can sync is synced before it says that it is done: what the engine promises too. */
 const DURABLE = ["-c", "core.fsync=all"];
-/** Keeps each commit's objects as one small pack. Git's default writes every object as a file of its own, which takes about twice as long. */
+/** Keeps a commit's objects as one small pack. By default git makes each a file of its own, which takes longer but leaves no packs to merge. */
 const PACKED = ["-c", "fastimport.unpackLimit=1"];
+
+export type GitStorage = "as git comes" | "packed";
 
 type Files = Iterable<readonly [path: string, content: JsonObject]>;
 
 /** A bare repository that commits one tree of JSON files, `collection/name.json`, by `git fast-import`. */
 export class GitHistory {
   readonly #folder: string;
+  readonly #storage: GitStorage;
   #commits = 0;
 
-  constructor(folder: string) {
+  constructor(folder: string, storage: GitStorage) {
     this.#folder = folder;
+    this.#storage = storage;
     execFileSync("git", ["init", "--quiet", "--bare", folder]);
   }
 
@@ -33,7 +37,8 @@ export class GitHistory {
   }
 
   #start(): ChildProcessWithoutNullStreams {
-    const git = spawn("git", ["-C", this.#folder, ...DURABLE, ...PACKED, "fast-import", "--quiet"]);
+    const settings = this.#storage === "packed" ? [...DURABLE, ...PACKED] : DURABLE;
+    const git = spawn("git", ["-C", this.#folder, ...settings, "fast-import", "--quiet"]);
     git.stderr.pipe(process.stderr);
     return git;
   }

@@ -1,13 +1,21 @@
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
+import { branching } from "./branching.ts";
+import { configWrites } from "./config-writes.ts";
+import { diffs } from "./diffs.ts";
 import type { Row } from "./measure.ts";
 import { stateWrites } from "./state-writes.ts";
 import { table } from "./table.ts";
+import { tenThousand } from "./ten-thousand.ts";
 
-/** `npm run bench` measures everything; `npm run bench -- diffs start` only the groups named. */
+/** `npm run bench` measures everything; `npm run bench -- diffs branching` only the groups named. */
 const GROUPS: Readonly<Record<string, () => Promise<Row[]>>> = {
   "state-writes": stateWrites,
+  diffs,
+  branching,
+  "config-writes": configWrites,
+  "ten-thousand": tenThousand,
 };
 
 const RESULTS = fileURLToPath(new URL("results.json", import.meta.url));

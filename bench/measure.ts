@@ -37,11 +37,17 @@ export async function alternate(turns: number, subject: () => Promise<number>, b
   return pairs.slice(1);
 }
 
-/** Milliseconds that `work` takes, divided by how often it says that it did it. */
+/** Milliseconds that `work` takes, as the mean of so many times in a row. */
 export async function timed(times: number, work: () => Promise<unknown> | unknown): Promise<number> {
   const start = performance.now();
   for (let i = 0; i < times; i++) await work();
   return (performance.now() - start) / times;
+}
+
+/** Milliseconds that `work` takes for one item, as the mean over all, one after another. */
+export function timedEach<Item>(items: readonly Item[], work: (item: Item) => Promise<unknown>): Promise<number> {
+  let next = 0;
+  return timed(items.length, () => work(items[next++] as Item));
 }
 
 export function median(values: readonly number[]): number {

@@ -229,7 +229,8 @@ export async function putUp(
   { id, order, variables, staged, message, force }: PutUp,
 ): Promise<PromotionResult> {
   // Whatever became of it, an automatic promotion is put up once.
-  if ((await tx.peek([keys.promotion(id)]))[0]) return { ...resultOf("pending_approval", prepared, prepared.target.revision), promotion_id: id };
+  if ((await tx.peek([keys.promotion(id)]))[0])
+    return { ...resultOf("pending_approval", prepared, prepared.target.revision), promotion_id: id };
   await staged.bind(tx);
   const { policy } = await policyOf(tx);
   const rule = approvalsOf(policyFor(policy, prepared.target.env, prepared.target.type));

@@ -13,8 +13,8 @@ import { type Force, findSides, type Plan, type PlanContext, type PreparedPlan, 
 import { approvalsOf, autoPromoteSource, policyFor, policyOf } from "./policy.ts";
 import type { Json, Store } from "./ports.ts";
 import { REQUIRES } from "./requirements.ts";
-import type { Secrets } from "./secrets.ts";
 import { documentPages } from "./scan.ts";
+import type { Secrets } from "./secrets.ts";
 import { isSelective } from "./selection.ts";
 import type { Snapshots } from "./snapshots.ts";
 import { syncStatus } from "./sync.ts";

@@ -17,10 +17,10 @@ import {
   headOf,
   milliseconds,
   numbersOf,
+  Refusal,
   type Report,
   type Revision,
   refuse,
-  Refusal,
   requirementsOf,
   rulesFor,
   type Secret,
@@ -459,4 +459,4 @@ export function iso(time: number | null): string | null {
   return time === null ? null : new Date(time).toISOString();
 }
 
-export { checkComponent, Refusal, type Change };
+export { type Change, checkComponent, Refusal };
