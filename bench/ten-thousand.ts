@@ -30,7 +30,7 @@ export async function tenThousand(): Promise<Row[]> {
 
 async function fill(folder: string): Promise<void> {
   const engine = await openEngine(folder);
-  const { environments, state } = engine.domain;
+  const { creation, state } = engine.domain;
   const components = platform(COMPONENTS);
   const env_variables = Object.fromEntries(Array.from({ length: 10 }, (_, index) => [`VAR_${index}`, `value ${index}`]));
   const fillProject = async (project: string): Promise<void> => {

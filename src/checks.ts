@@ -126,7 +126,7 @@ function soakTime({ source, target, targetPolicy, soakedMs }: Facts): Answer {
   return {
     status: "failed",
     reason: `${source.version} has stayed in ${source.env} for ${durationText(soakedMs)}, and ${targetPolicy.soak} is needed.`,
-    fix: `Leave it in ${source.env} for another ${durationText(needed - soakedMs)}.`,
+    fix: `Leave it in ${source.env} for another ${durationText(needed - soakedMs, Math.ceil)}.`,
     details: { soaked_ms: soakedMs, needed_ms: needed },
   };
 }

@@ -82,9 +82,11 @@ export class ConfigStore {
     const { project, env } = request;
     const { edits, secrets } = parsePatch(request);
     // Everything that can be refused is refused before a secret is written to the vault.
-    const before = await this.#writable(project, env);
-    checkPrecondition(project, before, request.ifMatch);
-    await checkEdits(this.#snapshots.read(project), before, edits);
+    if (secrets.size > 0) {
+      const before = await this.#writable(project, env);
+      checkPrecondition(project, before, request.ifMatch);
+      await checkEdits(this.#snapshots.read(project), before, edits);
+    }
     const staged = await this.#secrets.stage(caller, project, env, secrets);
     try {
       return await this.#ledger.write(project, caller, async (tx) => {

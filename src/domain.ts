@@ -11,7 +11,7 @@ import { Policies } from "./policy.ts";
 import type { Store, Vault } from "./ports.ts";
 import { Previews } from "./previews.ts";
 import { Promotion } from "./promotion.ts";
-import { VaultedSecrets } from "./retention.ts";
+import { Secrets } from "./secrets.ts";
 import { Snapshots } from "./snapshots.ts";
 import { State } from "./state.ts";
 import { Sweeper } from "./sweeper.ts";
@@ -47,7 +47,7 @@ export interface DomainParts {
 export function createDomain({ store, vault, previewUrlTemplate, failed }: DomainParts): Domain {
   const ledger = new Ledger(store);
   const snapshots = new Snapshots(store);
-  const secrets = new VaultedSecrets(store, ledger, vault);
+  const secrets = new Secrets(ledger, vault);
   const timers = new Timers(store);
   const promotions = new Promotion(store, ledger, snapshots, secrets, timers);
   const pending = new PendingPromotions(store, ledger, snapshots, secrets, timers);

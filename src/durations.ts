@@ -15,18 +15,21 @@ export function durationMs(text: string): number | null {
   return total > 0 && total <= LIMITS.durationMs ? total : null;
 }
 
-/** The text of a duration in its two largest units: `1d12h`. */
-export function durationText(ms: number): string {
-  let left = Math.max(0, Math.ceil(ms / 1_000)) * 1_000;
-  const parts: string[] = [];
-  for (const unit of ["d", "h", "m", "s"]) {
-    const size = UNITS[unit] ?? 1;
-    if (left >= size && parts.length < 2) {
-      parts.push(`${Math.floor(left / size)}${unit}`);
-      left %= size;
-    }
+/**
+ * The text of a duration in its two largest units: `1d12h`. What is less than the smaller one is left out, or counts as
+ * one more of it where `rounding` is `Math.ceil`: whoever is told how long to wait must not be told too little.
+ */
+export function durationText(ms: number, rounding: (value: number) => number = Math.floor): string {
+  const sizes = ["d", "h", "m", "s"].map((unit) => [unit, UNITS[unit] ?? 1] as const);
+  const largest = sizes.findIndex(([, size]) => ms >= size);
+  const [, smaller] = sizes[largest < 0 ? 3 : Math.min(largest + 1, 3)] ?? ["s", 1_000];
+  let left = Math.max(0, rounding(ms / smaller)) * smaller;
+  let text = "";
+  for (const [unit, size] of sizes) {
+    if (left >= size) text += `${Math.floor(left / size)}${unit}`;
+    left %= size;
   }
-  return parts.join("") || "0s";
+  return text || "0s";
 }
 
 /** @throws invalid_request */

@@ -66,6 +66,8 @@ export const LIMITS = {
   batchWriters: 64,
   /** Writers of one project that may wait. */
   queuedWriters: 10_000,
+  /** Partitions whose number in the SQLite file is kept in memory. */
+  cachedPartitions: 10_000,
   /** Commits that share one SQLite transaction. */
   groupCommits: 256,
   /** Milliseconds for which the answer to a request with an idempotency key is kept. */

@@ -194,8 +194,11 @@ function graceEndOf({ expires_at, updated_at }: Environment): string {
 function checkRestorable(head: Environment, now: string): void {
   if (head.cleared_at !== null || (isExpired(head, now) && graceEndOf(head) <= now)) {
     throw new AppError("environment_expired", {
-      reason: `The environment ${quoted(head.env)} expired at ${head.expires_at}, and its grace time of ${durationText(LIMITS.previewGraceMs)} is over.`,
-      fix: "Create it anew with POST /env/create.",
+      reason:
+        head.status === "archived"
+          ? `The environment ${quoted(head.env)} was archived for so long that its secrets are gone.`
+          : `The environment ${quoted(head.env)} expired at ${head.expires_at}, and its grace time of ${durationText(LIMITS.previewGraceMs)} is over.`,
+      fix: head.status === "archived" ? "Create an environment of another name." : "Create it anew with POST /env/create.",
     });
   }
   if (head.status === "active" && !isExpired(head, now)) {

@@ -5,9 +5,9 @@ import { keys } from "./keys.ts";
 import type { Ledger } from "./ledger.ts";
 import { LIMITS } from "./limits.ts";
 import type { AuditRecord, Caller, Environment, Revision } from "./model.ts";
-import type { Json, Key, Store } from "./ports.ts";
+import type { Json, Store } from "./ports.ts";
 import { documentPages, storedMaps } from "./scan.ts";
-import { factsKey, type Intent, type SecretFacts, Secrets, vaultPath } from "./secrets.ts";
+import { type Intent, type SecretFacts, type Secrets, vaultPath } from "./secrets.ts";
 import type { Maps } from "./snapshots.ts";
 import { type Decide, revisionsNamed, Watermark } from "./watermark.ts";
 
@@ -35,7 +35,7 @@ interface Known {
  * An entry goes in the steps in which a write that failed takes back its secrets: one commit deletes the facts and puts an
  * abandoned intent; then the vault is told; then the intent goes. After a crash the sweeper finds the intent. That commit is made
  * under a `Watermark`: a rollback that brings the reference back comes before it and stops it, or loses its race to it, runs
- * again, and finds the facts gone (`CollectedSecrets` says up to where, `VaultedSecrets` is what refuses).
+ * again, and finds the facts gone (`CollectedSecrets` says up to where; a rollback asks for the facts in its transaction).
  */
 export class Retention {
   readonly #store: Store;
@@ -231,23 +231,4 @@ async function spareNamed(maps: Maps, { config }: Revision, candidates: Set<stri
 function entryOf(reference: Json): string {
   const path = vaultPath(reference);
   return path.slice(path.indexOf("/") + 1);
-}
-
-/**
- * Secrets of which one counts as gone from the commit on that gave it up: the vault hears of that a moment later, or after
- * a crash much later, and nothing may refer to it again in between.
- */
-export class VaultedSecrets extends Secrets {
-  readonly #store: Store;
-
-  constructor(store: Store, ...rest: ConstructorParameters<typeof Secrets>) {
-    super(...rest);
-    this.#store = store;
-  }
-
-  override async exists(project: string, env: string, reference: Json): Promise<boolean> {
-    const key: Key = factsKey(reference);
-    const [facts] = await this.#store.get(project, [key]);
-    return Boolean(facts) && super.exists(project, env, reference);
-  }
 }

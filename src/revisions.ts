@@ -151,7 +151,7 @@ interface Run {
   readonly to: number;
 }
 
-/** Candidates looked at before anything is remembered: the first is free in nearly every edit. */
+/** Candidates looked at before anything is remembered. The first is free in nearly every edit, and asked about alone. */
 const NEAR = 8;
 
 /**
@@ -159,7 +159,7 @@ const NEAR = 8;
  * remembered as one run for each series, so that the next one does not look at all of it again.
  */
 async function firstFree(tx: Transaction, base: Semver, bump: Bump): Promise<string | null> {
-  const near = await firstOf(tx, base, bump, 1, NEAR);
+  const near = (await firstOf(tx, base, bump, 1, 1)) ?? (await firstOf(tx, base, bump, 2, NEAR - 1));
   if (near !== null) return formatLabel(near.label);
   const [major, minor, patch] = base;
   const [part, series] = bump === "major" ? [major, "major"] : bump === "minor" ? [minor, `${major}`] : [patch, `${major}.${minor}`];

@@ -11,7 +11,7 @@ import { checkProject, quoted } from "./names.ts";
 import type { Hash, Json, Store } from "./ports.ts";
 import { newlyRequired } from "./requirements.ts";
 import { appendRevision } from "./revisions.ts";
-import type { Secrets } from "./secrets.ts";
+import { factsKey, type SecretFacts, type Secrets } from "./secrets.ts";
 import type { EditableMaps, Maps, Snapshots } from "./snapshots.ts";
 
 /** One entry of the version log. */
@@ -159,7 +159,7 @@ export class Versions {
       platform: await maps.diff(head.platform, target.platform),
       config: await maps.diff(head.config, config),
     };
-    await this.#checkSecrets(maps, request, changes);
+    await this.#checkSecrets(documents, maps, request, changes);
     const required = (await newlyRequired(maps, changes.platform)).filter(({ kind }) => kind !== "flag").map(({ name }) => name);
     // As in a promotion, the same content under another label is a change: the environment runs that version from now on.
     const same = changes.platform.length + changes.config.length === 0 && target.version === head.version;
@@ -174,12 +174,16 @@ export class Versions {
     return { head, target, config, changes, result };
   }
 
-  /** Of the references that would return, all must still have their value. Those that stay are not asked about. */
-  async #checkSecrets(maps: Maps, { project, env }: RollbackRequest, { config }: SnapshotChanges): Promise<void> {
+  /**
+   * Of the references that would return, all must still have their value. Those that stay are not asked about. The facts
+   * are asked too, in the transaction: from the commit that gives an entry up they are gone, and the vault hears of it later.
+   */
+  async #checkSecrets(documents: Documents, maps: Maps, { project, env }: RollbackRequest, { config }: SnapshotChanges): Promise<void> {
     const returning = config.filter((change) => change.key.startsWith("secrets/") && !isRemoved(change));
     const references = await maps.values(returning.map(({ right }) => right));
+    const facts = await documents.getAll<SecretFacts>(references.map((reference) => factsKey(reference ?? null)));
     const found = await Promise.all(references.map((reference: Json | undefined) => this.#secrets.exists(project, env, reference ?? null)));
-    const missing = returning.filter((_, index) => !found[index]).map(({ key }) => key.slice("secrets/".length));
+    const missing = returning.filter((_, index) => !found[index] || !facts[index]).map(({ key }) => key.slice("secrets/".length));
     if (missing.length === 0) return;
     throw new AppError("secret_unavailable", {
       reason: `The vault no longer has the old values of: ${missing.slice(0, 20).join(", ")}.`,

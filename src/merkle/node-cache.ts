@@ -45,7 +45,7 @@ export class NodeCache {
 
   /** Takes nodes that were just made, so that the next reader of a new root need not load and decode them. */
   keep(nodes: ReadonlyMap<Hash, MapNode>): void {
-    for (const [hash, node] of nodes) this.#put(hash, node, nodeBytes(node));
+    for (const [hash, node] of nodes) this.#put(hash, node, nodeBytes(node), true);
   }
 
   clear(): void {
@@ -96,10 +96,10 @@ export class NodeCache {
     return slot.content;
   }
 
-  #put(hash: Hash, content: MapNode | string, bytes: number): void {
+  #put(hash: Hash, content: MapNode | string, bytes: number, settled = false): void {
     if (bytes > this.#maxBytes || this.#slots.has(hash)) return;
     this.#makeRoom(bytes);
-    this.#slots.set(hash, { content, bytes, used: false, settled: false });
+    this.#slots.set(hash, { content, bytes, used: false, settled });
     this.#bytes += bytes;
   }
 

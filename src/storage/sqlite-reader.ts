@@ -1,4 +1,5 @@
 import type Database from "better-sqlite3";
+import { LIMITS } from "../limits.ts";
 import type { Entry, Hash, Key, ObjectInfo, Range } from "../ports.ts";
 import { bounds } from "./keys.ts";
 import { decodeObject } from "./sqlite-objects.ts";
@@ -17,18 +18,30 @@ interface ObjectRow {
 /** Every read of the SQLite backend. Calls are synchronous and see committed data only, so that each is consistent by itself. */
 export class SqliteReader {
   readonly #sql: ReturnType<typeof prepare>;
+  readonly #ids = new Map<string, number>();
 
   constructor(db: Database.Database) {
     this.#sql = prepare(db);
   }
 
-  get(partition: string, keys: readonly Key[]): readonly (Entry<string> | null)[] {
+  /** A partition's number never changes once it is there. */
+  #id(partition: string): number | undefined {
+    const known = this.#ids.get(partition);
+    if (known !== undefined) return known;
     const id = this.#sql.partition.get(partition);
+    if (id === undefined) return undefined;
+    if (this.#ids.size >= LIMITS.cachedPartitions) this.#ids.clear();
+    this.#ids.set(partition, id);
+    return id;
+  }
+
+  get(partition: string, keys: readonly Key[]): readonly (Entry<string> | null)[] {
+    const id = this.#id(partition);
     return keys.map((key) => (id === undefined ? null : (this.#sql.document.get(id, key) ?? null)));
   }
 
   list(partition: string, range: Range): readonly Entry<string>[] {
-    const id = this.#sql.partition.get(partition);
+    const id = this.#id(partition);
     if (id === undefined) return [];
     const { lower, upper } = bounds(range);
     const statement = range.reverse === true ? this.#sql.listDown : this.#sql.listUp;
@@ -40,7 +53,7 @@ export class SqliteReader {
   }
 
   getObjects(partition: string, hashes: readonly Hash[]): readonly (Uint8Array | null)[] {
-    const id = this.#sql.partition.get(partition);
+    const id = this.#id(partition);
     return hashes.map((hex) => {
       if (id === undefined) return null;
       const hash = Buffer.from(hex, "hex");
@@ -50,7 +63,7 @@ export class SqliteReader {
   }
 
   listObjects(partition: string, after: Hash | null, limit: number): readonly ObjectInfo[] {
-    const id = this.#sql.partition.get(partition);
+    const id = this.#id(partition);
     if (id === undefined) return [];
     const from = after === null ? BEFORE_ALL_HASHES : Buffer.from(after, "hex");
     const rows = this.#sql.listObjects.all(id, from, from, limit);

@@ -38,11 +38,13 @@ describe("without a base", () => {
     expect(await codeOf(domain.environments.list(PROJECT, { limit: 10, cursor: null }))).toBe("project_not_found");
     const created = await project.create("staging", { env_variables: { REGION: "eu", API_KEY: "sk-1" }, message: "First" });
     expect(created).toEqual({
+      status: "env_created",
       env: "staging",
       linked_version: "v0.1.0",
       url: "https://preview.test/pf-777/staging",
       revision: 1,
       type: "staging",
+      expires_at: null,
       stored: { vars: ["REGION"], secrets: ["API_KEY"] },
       secrets_unbound: [],
     });

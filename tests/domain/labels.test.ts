@@ -153,6 +153,18 @@ test("no bump goes beyond the numbers that a label can hold, so that no environm
 });
 
 describe("an environment starts", () => {
+  test("at an older version of its base, or a prefix of one, with what the base had then", async () => {
+    const { project } = await staging();
+    await project.set("staging", { "flows/b": {} }, { version: "v1.1.0" });
+    expect(await project.create("a", { base: "staging", version: "v1.0.0" })).toMatchObject({ linked_version: "v1.0.0" });
+    expect(await project.create("b", { base: "staging", version: "v1.0" })).toMatchObject({ linked_version: "v1.0.0" });
+    expect(await project.create("c", { base: "staging", version: "v0.1.0" })).toMatchObject({ linked_version: "v0.1.0" });
+    expect(Object.keys((await project.state("a")).flows ?? {})).not.toContain("b");
+    expect(await project.state("b")).toEqual(await project.state("a"));
+    expect(await project.state("c")).toEqual({});
+    expect(await codeOf(project.create("d", { base: "staging", version: "v1.9" }))).toBe("invalid_version");
+  });
+
   test("empty at v0.1.0, and each further one links it", async () => {
     const { project, store } = await openWorld();
     expect(await project.create("one")).toMatchObject({ linked_version: "v0.1.0" });
@@ -167,7 +179,8 @@ describe("an environment starts", () => {
     expect(await project.create("a", { base: "staging" })).toMatchObject({ linked_version: "v1.0.0" });
     expect(await project.create("b", { base: "staging", version: "v7.0.0" })).toMatchObject({ linked_version: "v7.0.0" });
     expect(await project.create("c", { base: "staging", version: "v7.0.0" })).toMatchObject({ linked_version: "v7.0.0" });
-    expect(await codeOf(project.create("d", { base: "staging", version: "v0.1.0" }))).toBe("version_taken");
+    await project.set("a", { "flows/b": {} }, { version: "v8.0.0" });
+    expect(await codeOf(project.create("d", { base: "staging", version: "v8.0.0" }))).toBe("version_taken");
     expect(await codeOf(project.create("e", { version: "v1.0.0" }))).toBe("version_taken");
   });
 });

@@ -10,8 +10,8 @@ const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 
 describe("with auth on", () => {
   test("the root token is let in, as root", async () => {
-    const create = vi.fn(async (_caller: Caller) => ({ env: "e" }) as never);
-    const ask = await serveApp(domainOf({ environments: { create } }), WITH_AUTH);
+    const create = vi.fn(async (_caller: Caller) => ({ env: "e", status: "env_created" }) as never);
+    const ask = await serveApp(domainOf({ creation: { create } }), WITH_AUTH);
     const body = { project_id: "p", new_environment: "e" };
     const headers = { ...bearer(ROOT_TOKEN), "x-actor": "somebody-else", "x-request-id": "r-1" };
     expect(await ask({ method: "POST", path: "/env/create", body, headers })).toMatchObject({ status: 201 });

@@ -148,13 +148,13 @@ describe("writes", () => {
 
   test("are refused before they reach the domain, with the place of every fault", async () => {
     const ask = await serveApp(domainOf({}));
-    const { status, body } = await ask({ method: "POST", path: "/env/promote", body: { project_id: 7, source_env: "a", force: true } });
+    const { status, body } = await ask({ method: "POST", path: "/env/promote", body: { project_id: 7, source_env: "a", farce: true } });
     expect(status).toBe(400);
     expect(body).toMatchObject({ code: "invalid_request", details: { in: "body" } });
     expect((body.details as { issues: unknown }).issues).toEqual([
       { path: "project_id", message: "must be a string" },
       { path: "target_env", message: "is required" },
-      { path: "force", message: "is not a known field" },
+      { path: "farce", message: "is not a known field" },
     ]);
     expect(body.fix_suggestion).toContain("known are: project_id, source_env, target_env");
   });

@@ -4,11 +4,9 @@ import type { Json } from "../../src/ports.ts";
 import {
   bumped,
   bumpOf,
-  type Change,
   type Components,
   type Config,
   changesBetween,
-  checkComponent,
   DAY,
   type Environment,
   edited,
@@ -83,8 +81,6 @@ export class World {
   policyRevision = 0;
   #secrets = 0;
   #collectedAt: number | null = null;
-  /** Secrets that only older revisions refer to are gone already. */
-  readonly #collectedTo = new Map<string, number>();
   readonly #bounds: Bounds;
 
   constructor(now: number, bounds: Bounds) {
@@ -256,7 +252,8 @@ export class World {
 
   #expiry(duration: string | undefined, about: Pick<Environment, "name" | "type">): number | null {
     if (duration === undefined) return null;
-    if (about.type !== "preview" || !/^[1-9]\d*[smhd]$/.test(duration)) refuse("invalid_request");
+    if (about.type !== "preview") refuse("invalid_request");
+    checkDuration(duration);
     const longest = Math.min(365 * DAY, milliseconds(this.rules(about).max_ttl ?? "365d"));
     return milliseconds(duration) <= longest ? this.now + milliseconds(duration) : refuse("invalid_request");
   }
@@ -334,6 +331,7 @@ export class World {
   }
 
   extend(_actor: Actor, env: string, expiresIn: string | undefined): Expected {
+    checkDuration(expiresIn);
     const environment = this.writable(env);
     environment.expiresAt = this.#expiry(expiresIn, environment) ?? refuse("invalid_request");
     return statusOf("extended", environment);
@@ -347,6 +345,7 @@ export class World {
   }
 
   restore(actor: Actor, env: string, expiresIn: string | undefined): Expected {
+    checkDuration(expiresIn);
     const environment = this.find(env);
     const isOver = this.isExpired(environment) && this.graceEnd(environment) <= this.now;
     if (environment.cleared || isOver) refuse("environment_expired");
@@ -403,6 +402,7 @@ export class World {
 
   govern(_actor: Actor, policy: Policy): Expected {
     if (policy.pipeline?.some((env) => !this.environments.has(env))) refuse("invalid_policy");
+    if (Object.entries(policy.environments ?? {}).some(([env, rules]) => rules.auto_promote_from === env)) refuse("invalid_policy");
     this.policy = policy;
     this.policyRevision++;
     return { status: "updated", revision: this.policyRevision };
@@ -428,16 +428,19 @@ export class World {
       for (const secret of revisions.flatMap(({ config }) => Object.values(config.secrets))) {
         if (!needed.has(secret) && old(secret)) secret.gone = true;
       }
-      this.#collectedTo.set(environment.name, keepFrom);
     }
   }
 
-  #keptFrom({ name, revisions }: Environment): number {
+  #keptFrom({ revisions }: Environment): number {
     const amongNewest = revisions.length - this.#bounds.rollbackRevisions + 1;
     const inWindow = revisions.findLastIndex(({ at }) => at <= this.now - WINDOW) + 1;
     if (amongNewest <= 1 || inWindow <= 1) return 1;
-    return Math.max(Math.min(amongNewest, inWindow), this.#collectedTo.get(name) ?? 1);
+    return Math.min(amongNewest, inWindow);
   }
+}
+
+function checkDuration(text: string | undefined): void {
+  if (text !== undefined && !/^[1-9]\d*[smhd]$/.test(text)) refuse("invalid_request");
 }
 
 /** What becomes a secret, or stays one, is no var any more. */

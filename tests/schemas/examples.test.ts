@@ -25,10 +25,13 @@ describe("a request", () => {
   test("may leave out what is optional, or give it", () => {
     expect(CreateEnvironmentBody.safeParse(create).success).toBe(true);
     expect(CreateEnvironmentBody.safeParse({ ...create, base_from: null, type: "preview", secrets: "empty" }).success).toBe(true);
+    expect(CreateEnvironmentBody.safeParse({ ...create, expires_in: "72h", source_ref: "#142" }).success).toBe(true);
   });
 
   test.each([
-    [{ ...create, expires_in: "72h" }],
+    [{ ...create, expires_in: 72 }],
+    [{ ...create, expires_at: null }],
+    [{ ...create, source_ref: "x".repeat(501) }],
     [{ ...create, env_variables: { A: 1 } }],
     [{ ...create, env_variables: { A: { value: "x" } } }],
     [{ ...create, env_variables: { A: { value: "x", secret: true, more: 1 } } }],
@@ -39,20 +42,33 @@ describe("a request", () => {
     expect(CreateEnvironmentBody.safeParse(body).success).toBe(false);
   });
 
-  test("takes no field whose time has not come", () => {
-    const promote = { project_id: "p", source_env: "a", target_env: "b" };
-    expect(PromoteBody.safeParse({ ...promote, strategy: "replace" }).success).toBe(true);
-    for (const field of [
-      { strategy: "merge" },
-      { resolve: {} },
-      { only: [] },
-      { except: [] },
-      { flags: [] },
-      { vars: [] },
-      { force: true },
-    ]) {
-      expect(PromoteBody.safeParse({ ...promote, ...field }).success).toBe(false);
-    }
+  const promote = { project_id: "p", source_env: "a", target_env: "b" };
+  test.each([
+    { strategy: "merge", resolve: { "flows/a": "ours", "flows/b": { on: true } } },
+    { strategy: "replace" },
+    { only: ["flows/*"], except: ["flows/a"], flags: ["beta"], vars: ["REGION"] },
+    { force: true, message: "why" },
+    { force: { reason: "why", checks: ["soak_time"] } },
+    { dry_run: true, plan_id: "x" },
+  ])("to promote may say %j", (field) => {
+    expect(PromoteBody.safeParse({ ...promote, ...field }).error).toBeUndefined();
+  });
+
+  test.each([
+    { strategy: "rebase" },
+    { resolve: ["flows/a"] },
+    { only: "flows/*" },
+    { except: [1] },
+    { flags: { beta: true } },
+    { vars: [null] },
+    { force: false },
+    { force: "because" },
+    { force: {} },
+    { force: { reason: "why", checks: ["luck"] } },
+    { force: { reason: "why", by: "me" } },
+    { automatic: true },
+  ])("to promote may not say %j", (field) => {
+    expect(PromoteBody.safeParse({ ...promote, ...field }).success).toBe(false);
   });
 });
 

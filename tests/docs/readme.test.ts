@@ -1,0 +1,173 @@
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { standaloneEnvironment } from "../../scripts/demo/engine-process.ts";
+import { packageFolder } from "../../scripts/demo/package.ts";
+import { loadSettings } from "../../src/settings.ts";
+import { Engine } from "../support/engine.ts";
+import { type Answer, byFetch, hasShell, inBash, stepsOf } from "./curl.ts";
+import { blocks, code, read, rows, section } from "./support.ts";
+
+const README = read("README.md");
+const TOKEN = "the-root-token-of-the-readme-0123456789";
+const [LOOP = ""] = blocks(section(README, "## The loop"), "sh");
+const steps = stepsOf(LOOP);
+
+const runners = [
+  ["bash and curl", inBash],
+  ["fetch", byFetch],
+] as const;
+
+describe.each(runners)("the loop, by %s", (name, runner) => {
+  // Everything is looked at by fetch as well.
+  const skipped = name !== "fetch" && !hasShell();
+  const engine = new Engine({ token: TOKEN });
+  let answers: Answer[] = [];
+
+  beforeAll(async () => {
+    if (skipped) return;
+    await engine.start();
+    answers = await runner(LOOP, { engine: engine.url, TOKEN });
+  });
+  afterAll(() => engine.dispose());
+
+  test("answers each request as the comment before it says", (context) => {
+    context.skip(skipped, "bash or curl is not installed; the same is sent by fetch");
+    const told = answers.map(({ status, body }, index) => {
+      const { status: word, code } = body as { status?: string; code?: string };
+      return { statement: steps[index]?.statement, status, word: steps[index]?.word === null ? null : (code ?? word) };
+    });
+    expect(told).toEqual(steps);
+  });
+
+  test("leads to what it says", async (context) => {
+    context.skip(skipped, "bash or curl is not installed; the same is sent by fetch");
+    const merged = await engine.get<{ component: unknown }>("/env/pf-777/staging/state/entities/Customer");
+    expect(merged.body.component).toEqual({ fields: { name: "text", phone: "text", email: "text" } });
+    const selected = await engine.get<{ state: Record<string, unknown> }>("/env/pf-777/production/state?at=3");
+    expect(Object.keys(selected.body.state)).toEqual(["entities", "requires"]);
+    const [, , , , , once] = answers;
+    expect(once?.body).toMatchObject({ version: "v1.0.0", diff_from_previous: { env_updated: ["API_KEY"] } });
+    expect(answers.at(-1)?.body).toMatchObject({ valid: true });
+  });
+});
+
+describe("what the README promises beside the loop", () => {
+  const engine = new Engine({ token: TOKEN });
+
+  beforeAll(async () => {
+    await engine.start();
+    await byFetch(LOOP, { engine: engine.url, TOKEN });
+  });
+  afterAll(() => engine.dispose());
+
+  test("a request with an Idempotency-Key takes effect once, and its key goes with no other request", async () => {
+    const request = { project_id: "pf-777", source_env: "staging", target_env: "production", env_variables: { API_KEY: "live-key" } };
+    const before = await engine.get<{ revision: number }>("/env/pf-777/production");
+    const again = await engine.request("POST", "/env/promote", request, { "idempotency-key": "release-1" });
+    expect(again.body).toMatchObject({ status: "ready_for_deploy", version: "v1.0.0", revision: 2 });
+    const other = await engine.request("POST", "/env/promote", { ...request, message: "again" }, { "idempotency-key": "release-1" });
+    expect(other).toMatchObject({ status: 422, body: { code: "idempotency_mismatch" } });
+    expect((await engine.get<{ revision: number }>("/env/pf-777/production")).body.revision).toBe(before.body.revision);
+  });
+
+  test("a preview that is asked for again is brought up to date", async () => {
+    await engine.request("PATCH", "/env/pf-777/staging/state", { set: { "pages/home": {} } });
+    const again = { project_id: "pf-777", new_environment: "pr-142", base_from: "staging", type: "preview", expires_in: "72h" };
+    const reply = await engine.request("POST", "/env/create", again);
+    expect(reply).toMatchObject({ status: 200, body: { status: "env_updated", revision: 2 } });
+    expect((await engine.get("/env/pf-777/pr-142/state/pages/home")).status).toBe(200);
+  });
+
+  test("who asks for a promotion cannot approve it", async () => {
+    const order = { project_id: "pf-777", source_env: "staging", target_env: "production", strategy: "merge" };
+    const put = await engine.request<{ promotion_id: string }>("POST", "/env/promote", order);
+    expect(put.status).toBe(202);
+    const approval = await engine.request("POST", `/env/promotions/${put.body.promotion_id}/approve`, { project_id: "pf-777" });
+    expect(approval).toMatchObject({ status: 403, body: { code: "self_approval" } });
+  });
+
+  test("a stopped engine's store is proven whole, and its vault's key replaced", async () => {
+    await engine.stop();
+    const settings = { STORE_URL: `sqlite:${join(engine.directory, "env.db")}` };
+    const checked = await command("store-check", settings);
+    expect(checked).toMatchObject({ status: 0, output: expect.stringContaining("Everything in 1 project resolves.") });
+    expect(await command("vault-rotate", settings)).toMatchObject({ status: 0 });
+    await engine.start();
+    const runtime = await engine.get<{ secrets: unknown }>("/env/pf-777/development/runtime");
+    expect(runtime.body.secrets).toEqual({ API_KEY: "dev-key" });
+  });
+});
+
+describe("an engine that nobody gave a token", () => {
+  const engine = new Engine({ token: "", env: { ENV_MANAGER_AUTH: "on" } });
+  afterAll(() => engine.dispose());
+
+  test("makes the database, the key file and a token, which it shows once", async () => {
+    await engine.start();
+    const [token = ""] = /envm_root_[\w-]+/.exec(engine.output()) ?? [];
+    for (const file of ["env.db", "env.db.key"]) expect(existsSync(join(engine.directory, file))).toBe(true);
+    expect((await engine.get("/env", { authorization: `Bearer ${token}` })).status).toBe(200);
+    await engine.restart();
+    expect(engine.output().match(/envm_root_/g)).toHaveLength(1);
+    expect((await engine.get("/env", { authorization: `Bearer ${token}` })).status).toBe(200);
+  });
+});
+
+describe("the settings", () => {
+  const table = rows(section(README, "## Settings")).filter(([name]) => /^`[A-Z_]+`$/.test(name ?? ""));
+  const known = [...new Set([...read("src/settings.ts").matchAll(/\bread\("([A-Z_]+)"\)/g)].map(([, name]) => name ?? ""))].sort();
+
+  test("of the table are those that the engine reads, and those of .env.example", () => {
+    expect(known.length).toBeGreaterThan(5);
+    expect(table.map(([name]) => code(name)).sort()).toEqual(known);
+    expect([...read(".env.example").matchAll(/^#?([A-Z_]+)=/gm)].map(([, name]) => name ?? "").sort()).toEqual(known);
+  });
+
+  test("have the defaults that the table gives them", () => {
+    const nowhere = mkdtempSync(join(tmpdir(), "env-manager-"));
+    const settings = loadSettings({}, nowhere);
+    rmSync(nowhere, { recursive: true });
+    const told = Object.fromEntries(table.map(([name, value]) => [code(name), code(value)]));
+    expect(told).toMatchObject({
+      ENV_MANAGER_PORT: String(settings.port),
+      ENV_MANAGER_HOST: settings.host,
+      ENV_MANAGER_AUTH: settings.auth,
+      STORE_URL: settings.storeUrl,
+      PREVIEW_URL_TEMPLATE: settings.previewUrlTemplate,
+      LOG_LEVEL: settings.logLevel,
+    });
+  });
+});
+
+describe.each(["README.md", "AGENTS.md", "CONTRIBUTING.md", "ENGINE_SPEC.md", "docs/policy.md", "docs/dependencies.md"])("%s", (file) => {
+  const text = read(file);
+
+  test("names commands that there are", () => {
+    const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
+    for (const [, name = ""] of text.matchAll(/npm run ([\w:]+)/g)) expect(Object.keys(scripts)).toContain(name);
+    for (const [, name = ""] of text.matchAll(/npm (test|start)\b/g)) expect(Object.keys(scripts)).toContain(name);
+  });
+
+  test("names files that there are", () => {
+    const named = [...text.matchAll(/`((?:src|tests|docs|scripts|examples)\/[\w./-]+|[A-Z_]+\.md|\.env\.example)`/g)].map(([, path]) => path ?? "");
+    for (const path of named) expect(existsSync(new URL(`../../${path}`, import.meta.url)), path).toBe(true);
+    for (const [, path = ""] of text.matchAll(/\]\(((?!https?:|#)[^)#]+)/g)) {
+      expect(existsSync(new URL(path, new URL(`../../${file}`, import.meta.url))), path).toBe(true);
+    }
+  });
+});
+
+/** Runs what an npm script runs, from its source. */
+function command(script: string, settings: Record<string, string>): Promise<{ status: number | null; output: string }> {
+  const args = ["--import", "tsx", join(packageFolder(), "scripts", `${script}.ts`)];
+  const child = spawn(process.execPath, args, { cwd: packageFolder(), env: standaloneEnvironment(settings) as NodeJS.ProcessEnv });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (output += chunk));
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (status) => resolve({ status, output }));
+  });
+}

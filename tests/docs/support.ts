@@ -1,0 +1,42 @@
+import { readFileSync } from "node:fs";
+
+/** Reading the documents of this repository, so that what they say can be compared with what is so. */
+
+export function read(path: string): string {
+  return readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
+}
+
+/** What stands under a heading, up to the next one of its level or above. */
+export function section(text: string, heading: string): string {
+  const start = text.indexOf(`\n${heading}\n`);
+  if (start < 0) throw new Error(`there is no heading ${heading}`);
+  const level = /^#+/.exec(heading)?.[0].length ?? 1;
+  const rest = text.slice(start + heading.length + 2);
+  const end = rest.search(new RegExp(`^#{1,${level}} `, "m"));
+  return end < 0 ? rest : rest.slice(0, end);
+}
+
+/** The code blocks of a language. */
+export function blocks(text: string, language: string): string[] {
+  return [...text.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, "gm"))].map(([, code]) => code ?? "");
+}
+
+/** The rows of all tables, without their headings: cells as they are written. `\|` is no border. */
+export function rows(text: string): string[][] {
+  const lines = text.split("\n");
+  return lines.flatMap((line, index) => {
+    const isHeading = /^\|( ?:?-+:? ?\|)+$/.test(lines[index + 1] ?? "");
+    if (!line.startsWith("|") || isHeading || /^\|( ?:?-+:? ?\|)+$/.test(line)) return [];
+    return [
+      line
+        .slice(1, -1)
+        .split(/(?<!\\)\|/)
+        .map((cell) => cell.trim()),
+    ];
+  });
+}
+
+/** What stands between the first pair of backticks. */
+export function code(cell: string | undefined): string {
+  return /`([^`]+)`/.exec(cell ?? "")?.[1] ?? "";
+}
