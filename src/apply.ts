@@ -1,12 +1,12 @@
 import type { PendingPromotion } from "./approvals.ts";
 import { summary } from "./changes.ts";
 import { AppError } from "./errors.ts";
-import type { Transaction } from "./ledger.ts";
 import { nextOnLine } from "./lineage.ts";
 import type { Plan, PreparedPlan } from "./plan.ts";
 import { appendRevision, newLabel } from "./revisions.ts";
 import type { Maps } from "./snapshots.ts";
 import { bumpOf } from "./state.ts";
+import type { Transaction } from "./transaction.ts";
 
 /** How a plan becomes a revision of its target, at once or when all have agreed. */
 

@@ -2,11 +2,11 @@ import { AppError } from "./errors.ts";
 import { documentsOf } from "./heads.ts";
 import { isObject } from "./json.ts";
 import { auditSeq, keys } from "./keys.ts";
-import { AUDIT_ORIGIN, auditHash, type Project, projectNotFound } from "./ledger.ts";
 import { LIMITS } from "./limits.ts";
 import type { AuditRecord, Page, PageRequest } from "./model.ts";
 import { checkProject, quoted } from "./names.ts";
 import type { Json, Store } from "./ports.ts";
+import { AUDIT_ORIGIN, auditHash, type Project, projectNotFound } from "./transaction.ts";
 import { cursorNumber } from "./versions.ts";
 
 export interface AuditFilter {

@@ -1,40 +1,25 @@
 import { summary } from "./changes.ts";
+import { appendEdit, type EditRequest, type EditResult, editResult } from "./edits.ts";
 import { AppError } from "./errors.ts";
 import { checkPrecondition, headTag, type TaggedRead } from "./etags.ts";
 import { flagDefinition } from "./flags.ts";
 import { documentsOf, findRevision, readableHead, writableHead } from "./heads.ts";
 import type { Ledger } from "./ledger.ts";
 import { LIMITS } from "./limits.ts";
-import { nextOnLine } from "./lineage.ts";
-import type { Caller, ChangeSummary, Environment, Labelling, Revision } from "./model.ts";
+import type { Caller, Environment, Revision } from "./model.ts";
 import { checkConfigKey, checkProject, quoted } from "./names.ts";
 import type { Hash, Json, JsonObject, Store } from "./ports.ts";
 import { requirementsOf } from "./requirements.ts";
-import { appendRevision, newLabel } from "./revisions.ts";
 import type { Secrets, SecretValue } from "./secrets.ts";
 import type { Maps, Snapshots } from "./snapshots.ts";
 import { checkSecret, checkVar, staysSecret } from "./variables.ts";
 
-export interface ConfigPatch extends Labelling {
-  readonly project: string;
-  readonly env: string;
+export interface ConfigPatch extends EditRequest {
   readonly vars?: JsonObject | undefined;
   readonly secrets?: JsonObject | undefined;
   readonly flags?: JsonObject | undefined;
   /** `vars/K`, `secrets/K` or `flags/K`. */
   readonly unset?: readonly string[] | undefined;
-  readonly ifMatch: readonly string[] | null;
-  readonly message?: string | undefined;
-}
-
-export interface ConfigResult {
-  readonly status: "updated" | "no_changes";
-  readonly project_id: string;
-  readonly env: string;
-  readonly version: string;
-  readonly revision: number;
-  readonly tag: string;
-  readonly changes: ChangeSummary;
 }
 
 /** What an environment's config holds, sorted by kind. */
@@ -73,12 +58,12 @@ export class ConfigStore {
   }
 
   /** Sets and unsets some entries; all of them or, where one is refused, none. */
-  async patch(caller: Caller, request: ConfigPatch): Promise<ConfigResult> {
+  async patch(caller: Caller, request: ConfigPatch): Promise<EditResult> {
     checkProject(request.project);
     return this.#ledger.once(request.project, caller, () => this.#patch(caller, request));
   }
 
-  async #patch(caller: Caller, request: ConfigPatch): Promise<ConfigResult> {
+  async #patch(caller: Caller, request: ConfigPatch): Promise<EditResult> {
     const { project, env } = request;
     const { edits, secrets } = parsePatch(request);
     // Everything that can be refused is refused before a secret is written to the vault.
@@ -96,22 +81,11 @@ export class ConfigStore {
         await checkEdits(maps, head, edits);
         const { root, changes } = await maps.edit(head.config, new Map([...edits, ...staged.references]));
         const changed = summary({ platform: [], config: changes });
-        if (changes.length === 0) return result("no_changes", project, head, changed);
+        if (changes.length === 0) return editResult("no_changes", project, head, changed);
         await checkEntryCount(maps, root);
         await staged.bind(tx);
-        const label = await newLabel(tx, head.version, "patch", request);
-        const previous = await findRevision(tx, head, head.revision);
-        const { head: next } = await appendRevision(tx, {
-          head,
-          snapshot: { platform: head.platform, config: root },
-          action: "config",
-          version: { create: label },
-          message: request.message ?? null,
-          parents: [{ env, revision: head.revision }],
-          lineage: nextOnLine(previous.lineage, { env, revision: head.revision + 1 }),
-          changes: changed,
-        });
-        return result("updated", project, next, changed);
+        const snapshot = { platform: head.platform, config: root };
+        return await appendEdit(tx, head, request, { action: "config", snapshot, bump: "patch", changes: changed });
       });
     } catch (error) {
       await staged.discard().catch(() => {}); // The sweeper does it later; the caller must hear what failed first.
@@ -195,18 +169,6 @@ export class ConfigStore {
   async #now(): Promise<string> {
     return (await this.#store.now()).toISOString();
   }
-}
-
-function result(status: ConfigResult["status"], project: string, head: Environment, changes: ChangeSummary): ConfigResult {
-  return {
-    status,
-    project_id: project,
-    env: head.env,
-    version: head.version,
-    revision: head.revision,
-    tag: headTag(project, head),
-    changes,
-  };
 }
 
 export async function readConfig(maps: Maps, config: Hash): Promise<ConfigContent> {

@@ -1,9 +1,10 @@
 import { summary } from "./changes.ts";
 import { AppError } from "./errors.ts";
+import { defaultExpiry, type Expiry, expiryOf, hasExpiry } from "./expiry.ts";
 import { type Documents, documentsOf, findRevision, isExpired, readableHead, revisionOfVersion } from "./heads.ts";
 import { keys, SYSTEM_PARTITION, systemKeys } from "./keys.ts";
 import { exactLabel, FIRST_LABEL, labelPrefix } from "./labels.ts";
-import type { Ledger, Transaction } from "./ledger.ts";
+import type { Ledger } from "./ledger.ts";
 import { LIMITS } from "./limits.ts";
 import { newLine, nextOnLine } from "./lineage.ts";
 import { EMPTY_ROOT } from "./merkle/index.ts";
@@ -11,12 +12,12 @@ import type { Caller, Environment, EnvironmentType, Label, Revision, Snapshot, V
 import { checkEnvironmentName, checkProject, quoted } from "./names.ts";
 import { policyFor, policyOf } from "./policy.ts";
 import type { Json, Store } from "./ports.ts";
-import { type Expiry, expiryOf, hasExpiry } from "./previews.ts";
 import { requirementsOf, unbound } from "./requirements.ts";
 import { appendRevision, newLabel, type VersionChoice } from "./revisions.ts";
 import { type Secrets, type SecretValue, vaultPath } from "./secrets.ts";
 import type { EditableMaps, Maps, Snapshots } from "./snapshots.ts";
 import type { Timers } from "./timers.ts";
+import type { Transaction } from "./transaction.ts";
 import { checkStillVars, sortVariables } from "./variables.ts";
 
 export interface CreateRequest extends Expiry {
@@ -74,17 +75,24 @@ export class Creation {
   async create(caller: Caller, request: CreateRequest) {
     checkProject(request.project);
     checkEnvironmentName(request.env);
-    return this.#ledger.once(request.project, caller, () => this.#create(caller, withDefaultExpiry(request)));
+    return this.#ledger.once(request.project, caller, async () => this.#create(caller, await this.#withExpiry(request)));
+  }
+
+  /** A preview that nobody gave an end has one all the same. */
+  async #withExpiry(request: CreateRequest): Promise<CreateRequest> {
+    if (request.type !== "preview" || hasExpiry(request)) return request;
+    const { policy } = await policyOf(documentsOf(this.#store, request.project));
+    return { ...request, ...defaultExpiry(policy, request.env, LIMITS.previewDefaultTtlMs) };
   }
 
   async #create(caller: Caller, request: CreateRequest) {
     const { project, env } = request;
     const plan = await this.#plan(caller, request);
     await this.#hint(project, caller);
-    await this.#timers.prepare(project, env, request);
+    const timer = await this.#timers.prepare(project, env, request);
     const staged = await this.#secrets.stage(caller, project, env, plan.secrets);
     try {
-      return await this.#ledger.write(project, caller, async (tx) => {
+      const reply = await this.#ledger.write(project, caller, async (tx) => {
         const maps = this.#snapshots.edit(tx);
         const origin = await findOrigin(tx, request, async () => tx.now);
         await this.#checkStillTrue(maps, origin, request, plan);
@@ -108,6 +116,8 @@ export class Creation {
           secrets_unbound: await secretsUnbound(maps, head.platform, config, left),
         };
       });
+      if (reply.expires_at !== null) await this.#timers.confirm(project, env, timer, reply.expires_at);
+      return reply;
     } catch (error) {
       await staged.discard().catch(() => {}); // The sweeper does it later; the caller must hear what failed first.
       throw error;
@@ -164,12 +174,12 @@ export class Creation {
     const now = (await this.#store.now()).toISOString();
     const maps = this.#snapshots.read(project);
     const origin = await findOrigin(documents, request, async () => now);
-    const { base, existing } = origin;
+    const { base, existing, inherited } = origin;
     const type = existing?.type ?? request.type ?? guessType(request.env);
     expiryOf(request, { env: request.env, type, policy: (await policyOf(documents)).policy, now });
     const { known, vars, secrets } = await this.#sort(maps, origin, request);
     const values = new Map<string, SecretValue>([...secrets].map(([name, value]) => [name, { value }]));
-    const copies = base !== null && existing === null && (await this.#copiesSecrets(caller, documents, base, request));
+    const copies = base !== null && inherited === base && (await this.#copiesSecrets(caller, documents, base, request));
     for (const [name, reference] of copies ? known : []) {
       if (values.has(name)) continue;
       values.set(name, { value: await this.#secrets.reveal(project, base?.env ?? "", name, reference), copiedFrom: vaultPath(reference) });
@@ -268,12 +278,6 @@ export function guessType(env: string): EnvironmentType {
   };
   const word = env.split(/[-_]/).find((part) => Object.hasOwn(words, part));
   return (word === undefined ? undefined : words[word]) ?? "custom";
-}
-
-/** A preview that nobody gave an end has one all the same. */
-function withDefaultExpiry(request: CreateRequest): CreateRequest {
-  if (request.type !== "preview" || hasExpiry(request)) return request;
-  return { ...request, expires_in: `${LIMITS.previewDefaultTtlMs / 3_600_000}h` };
 }
 
 async function findOrigin(documents: Documents, request: CreateRequest, now: () => Promise<string>): Promise<Origin> {

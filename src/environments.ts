@@ -1,7 +1,7 @@
 import { AppError } from "./errors.ts";
-import { documentsOf, findHead, writableHead } from "./heads.ts";
+import { documentsOf, findHead, isExpired, writableHead } from "./heads.ts";
 import { keys, SYSTEM_PARTITION, systemKeys } from "./keys.ts";
-import { type Ledger, type Project, projectNotFound, type Transaction } from "./ledger.ts";
+import type { Ledger } from "./ledger.ts";
 import type { Caller, Environment, Page, PageRequest, SyncStatus } from "./model.ts";
 import { checkProject, quoted } from "./names.ts";
 import { policyFor, policyOf } from "./policy.ts";
@@ -10,6 +10,7 @@ import { appendStatus, statusResult } from "./previews.ts";
 import { boundAt, requirementsOf, unbound } from "./requirements.ts";
 import type { Snapshots } from "./snapshots.ts";
 import { syncStatus } from "./sync.ts";
+import { type Project, projectNotFound, type Transaction } from "./transaction.ts";
 
 export interface StatusRequest {
   readonly project: string;
@@ -126,10 +127,13 @@ export class Environments {
     const maps = this.#snapshots.read(project);
     const { policy } = await policyOf(documentsOf(this.#store, project));
     const missing = await unbound(maps, await requirementsOf(maps, head.platform), head.config);
+    const hasEnded = head.status === "active" && head.expires_at !== null && isExpired(head, (await this.#store.now()).toISOString());
     const { platform, config, labelled_at: _, platform_since: __, ...shown } = head;
     return {
       project_id: project,
       ...shown,
+      // From the moment on that it names, whether or not the sweep has come by.
+      status: hasEnded ? "expired" : head.status,
       snapshot: maps.snapshot({ platform, config }),
       sync_status: syncStatus(head),
       protected: policyFor(policy, head.env, head.type).protected,

@@ -116,8 +116,8 @@ function runEnd(windows: readonly Schedule[], at: number, budget: Budget, enough
 
 /** When what opened last, at or before `at`, ends. */
 function endAfter({ cron, length }: Schedule, at: number): number {
-  // croner looks strictly before the second of its date.
-  const start = cron.previousRuns(1, new Date(at + 1_000))[0];
+  // croner looks before the second of its date, so that a whole second is given: the one after `at`.
+  const start = cron.previousRuns(1, new Date((Math.floor(at / 1_000) + 1) * 1_000))[0];
   return start === undefined ? Number.NEGATIVE_INFINITY : start.getTime() + length;
 }
 

@@ -1,11 +1,11 @@
 import { AppError } from "./errors.ts";
 import { keys } from "./keys.ts";
 import { labelPrefix, parseLabel } from "./labels.ts";
-import { type Project, projectNotFound } from "./ledger.ts";
 import { LIMITS } from "./limits.ts";
 import type { Environment, Label, Revision } from "./model.ts";
 import { checkEnvironmentName, checkProject, quoted } from "./names.ts";
 import type { Key, Store } from "./ports.ts";
+import { type Project, projectNotFound } from "./transaction.ts";
 
 /** Documents of one project as one consistent read or one transaction sees them. */
 export interface Documents {

@@ -2,7 +2,6 @@ import type { PendingPromotion } from "./approvals.ts";
 import { Audit } from "./audit.ts";
 import { documentsOf } from "./heads.ts";
 import { keys, SYSTEM_PARTITION, systemKeys } from "./keys.ts";
-import type { Project } from "./ledger.ts";
 import { EMPTY_ROOT, snapshotId } from "./merkle/index.ts";
 import type { Environment, Label, Revision, RevisionRef } from "./model.ts";
 import { ObjectCheck } from "./object-check.ts";
@@ -11,6 +10,7 @@ import type { CollectedSecrets } from "./retention.ts";
 import { documentPages, storedMaps } from "./scan.ts";
 import { factsKey, vaultPath } from "./secrets.ts";
 import type { Maps } from "./snapshots.ts";
+import type { Project } from "./transaction.ts";
 
 /** What was looked at, and how much of it was not as it must be. */
 export interface IntegrityCounts {

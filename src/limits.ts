@@ -80,6 +80,8 @@ export const LIMITS = {
   previewTtlMs: 365 * 24 * 60 * 60_000,
   /** Milliseconds that a preview whose creation names no end lives. */
   previewDefaultTtlMs: 72 * 60 * 60_000,
+  /** Milliseconds that a preview lives that is brought back without a new end. */
+  previewRestoredMs: 24 * 60 * 60_000,
   /** Milliseconds after its end within which a preview can be brought back. */
   previewGraceMs: 24 * 60 * 60_000,
   /** Milliseconds after which an approved promotion that another check holds back is tried again. */

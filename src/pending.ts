@@ -5,7 +5,7 @@ import { durationMs } from "./durations.ts";
 import { AppError } from "./errors.ts";
 import { documentsOf } from "./heads.ts";
 import { keys } from "./keys.ts";
-import { type Ledger, projectNotFound, type Transaction } from "./ledger.ts";
+import type { Ledger } from "./ledger.ts";
 import { LIMITS } from "./limits.ts";
 import type { Caller, Page, PageRequest } from "./model.ts";
 import { checkProject, quoted } from "./names.ts";
@@ -15,6 +15,7 @@ import type { Store } from "./ports.ts";
 import type { Secrets, StagedSecrets } from "./secrets.ts";
 import type { Snapshots } from "./snapshots.ts";
 import type { Timers } from "./timers.ts";
+import { projectNotFound, type Transaction } from "./transaction.ts";
 
 type ApprovalOutcome = { readonly result: PromotionResult } | { readonly voided: PendingPromotion };
 

@@ -2,11 +2,12 @@ import { AppError } from "./errors.ts";
 import { type FreezeWindow, freezeAt } from "./freeze.ts";
 import type { Documents } from "./heads.ts";
 import { keys } from "./keys.ts";
-import { type Ledger, projectNotFound } from "./ledger.ts";
+import type { Ledger } from "./ledger.ts";
 import type { Caller, CheckName, EnvironmentType } from "./model.ts";
 import { checkProject, quoted } from "./names.ts";
 import { invalidPolicy, parsePolicy } from "./policy-rules.ts";
 import type { Json, Store } from "./ports.ts";
+import { projectNotFound } from "./transaction.ts";
 
 export type Mode = "fail" | "warn" | "off";
 

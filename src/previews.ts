@@ -1,26 +1,20 @@
 import { summary } from "./changes.ts";
-import { durationText, parseDuration } from "./durations.ts";
+import { durationText } from "./durations.ts";
 import { AppError } from "./errors.ts";
+import { defaultExpiry, type Expiry, expiryOf, hasExpiry } from "./expiry.ts";
 import { findHead, findRevision, isExpired, writableHead } from "./heads.ts";
 import { keys } from "./keys.ts";
-import type { Ledger, Transaction } from "./ledger.ts";
+import type { Ledger } from "./ledger.ts";
 import { LIMITS } from "./limits.ts";
 import { nextOnLine } from "./lineage.ts";
-import type { Caller, Environment, EnvironmentType, RevisionAction } from "./model.ts";
+import type { Caller, Environment, RevisionAction } from "./model.ts";
 import { checkProject, quoted } from "./names.ts";
-import { type Policy, policyFor, policyOf } from "./policy.ts";
+import { policyOf } from "./policy.ts";
 import { appendRevision } from "./revisions.ts";
 import type { Secrets } from "./secrets.ts";
 import type { Snapshots } from "./snapshots.ts";
 import type { Timers } from "./timers.ts";
-
-/** When a preview ends: a duration from now on, or a moment. */
-export interface Expiry {
-  /** For example `72h`. */
-  readonly expires_in?: string | undefined;
-  /** ISO 8601. */
-  readonly expires_at?: string | undefined;
-}
+import type { Transaction } from "./transaction.ts";
 
 export interface ExtendRequest extends Expiry {
   readonly project: string;
@@ -80,17 +74,18 @@ export class Previews {
     });
   }
 
-  /** Brings an archived or expired environment back; a preview needs a new end, 24 hours where none is given. */
+  /** Brings an archived or expired environment back; a preview needs a new end, 24 hours at most where none is given. */
   async restore(caller: Caller, request: ExtendRequest): Promise<StatusResult<"restored">> {
     const { project, env } = request;
     checkProject(project);
     return this.#ledger.once(project, caller, async () => {
-      await this.#timers.prepare(project, env, hasExpiry(request) ? request : { expires_in: RESTORED_FOR });
+      // At its end or before: a timer that comes early is set again.
+      await this.#timers.prepare(project, env, hasExpiry(request) ? request : { expires_in: RESTORED_EARLY });
       return this.#ledger.write(project, caller, async (tx) => {
         const head = await findHead(tx, env);
         checkRestorable(head, tx.now);
         const { policy } = await policyOf(tx);
-        const asked = hasExpiry(request) || head.expires_at === null ? request : { expires_in: RESTORED_FOR };
+        const asked = hasExpiry(request) || head.expires_at === null ? request : defaultExpiry(policy, env, LIMITS.previewRestoredMs);
         const expires_at = expiryOf(asked, { env, type: head.type, policy, now: tx.now });
         return statusResult(
           "restored" as const,
@@ -100,23 +95,30 @@ export class Previews {
     });
   }
 
-  /** The timer's part: appends the `expire` revision when the time has come, once though many instances run. */
+  /**
+   * The timer's part: appends the `expire` revision when the time has come, once though many instances run, and clears up
+   * after the grace time. A timer may come early, since ends move and clocks go back: what is left to do gets another.
+   */
   async expire(caller: Caller, project: string, env: string): Promise<void> {
-    const graceEnd = await this.#ledger.write(project, caller, async (tx) => {
-      const head = await tx.get<Environment>(keys.environment(env));
-      if (head?.status !== "active" || !isExpired(head, tx.now)) return null;
-      await appendStatus(tx, { ...head, status: "expired" }, "expire", undefined);
-      return graceEndOf(head);
-    });
-    if (graceEnd !== null) await this.#timers.set(project, env, graceEnd);
-    await this.#clear(caller, project, env);
-  }
-
-  /** After the grace time: the preview's secrets leave the vault, and it cannot be brought back any more. */
-  async #clear(caller: Caller, project: string, env: string): Promise<void> {
     await this.#ledger.write(project, caller, async (tx) => {
       const head = await tx.get<Environment>(keys.environment(env));
-      if (head?.status !== "expired" || head.cleared_at !== null || graceEndOf(head) > tx.now) return;
+      if (head?.status !== "active" || !isExpired(head, tx.now)) return;
+      await appendStatus(tx, { ...head, status: "expired" }, "expire", undefined);
+    });
+    const next = await this.#clear(caller, project, env);
+    if (next !== null) await this.#timers.set(project, env, next);
+  }
+
+  /**
+   * After the grace time: the preview's secrets leave the vault, and it cannot be brought back any more. Returns when
+   * there is something to do next.
+   */
+  async #clear(caller: Caller, project: string, env: string): Promise<string | null> {
+    return this.#ledger.write(project, caller, async (tx) => {
+      const head = await tx.get<Environment>(keys.environment(env));
+      if (head?.status === "active") return head.expires_at;
+      if (head?.status !== "expired" || head.cleared_at !== null) return null;
+      if (graceEndOf(head) > tx.now) return graceEndOf(head);
       const maps = this.#snapshots.edit(tx);
       const secrets = await maps.entries(head.config, { prefix: "secrets/", limit: LIMITS.configEntries });
       this.#secrets.release(
@@ -132,60 +134,12 @@ export class Previews {
         revision: head.revision,
         details: { secrets: secrets.length },
       });
+      return null;
     });
   }
 }
 
-const RESTORED_FOR = "24h";
-
-export function hasExpiry({ expires_in, expires_at }: Expiry): boolean {
-  return expires_in !== undefined || expires_at !== undefined;
-}
-
-/** The moment that a request names, `null` where it names none. @throws invalid_request */
-export function expiryOf(
-  { expires_in, expires_at }: Expiry,
-  { env, type, policy, now }: { env: string; type: EnvironmentType; policy: Policy; now: string },
-): string | null {
-  if (expires_in === undefined && expires_at === undefined) return null;
-  if (type !== "preview") {
-    throw new AppError("invalid_request", {
-      reason: `${quoted(env)} is a ${type} environment: previews alone expire.`,
-      fix: 'Leave the expiry out, or create the environment with "type":"preview".',
-    });
-  }
-  const end = endOf({ expires_in, expires_at }, Date.parse(now));
-  const longest = Math.min(
-    LIMITS.previewTtlMs,
-    parseDuration("max_ttl", policyFor(policy, env, type).max_ttl ?? durationText(LIMITS.previewTtlMs)),
-  );
-  if (end > Date.parse(now) && end <= Date.parse(now) + longest) return new Date(end).toISOString();
-  throw new AppError("invalid_request", {
-    reason:
-      end <= Date.parse(now)
-        ? `The expiry of ${quoted(env)} is not in the future.`
-        : `A preview lives for at most ${durationText(longest)}.`,
-    fix: `Choose a time within the next ${durationText(longest)}, for example "expires_in":"1h", "24h", "72h" or "7d".`,
-  });
-}
-
-const MOMENT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})?$/;
-
-/** Milliseconds since 1970; not a number's worth of sense is refused here. */
-export function endOf({ expires_in, expires_at }: Expiry, now: number): number {
-  if (expires_in !== undefined && expires_at !== undefined) {
-    throw new AppError("invalid_request", { reason: "Both `expires_in` and `expires_at` are given.", fix: "Send one of them." });
-  }
-  if (expires_in !== undefined) return now + parseDuration("expires_in", expires_in);
-  const [text, zone] = MOMENT.exec(expires_at ?? "") ?? [];
-  // A time without a zone is UTC, as all times here are, wherever the engine runs.
-  const time = Date.parse(zone === undefined ? `${text}Z` : (text ?? ""));
-  if (!Number.isNaN(time)) return time;
-  throw new AppError("invalid_request", {
-    reason: `expires_at is ${quoted(expires_at ?? "")}, which is no moment.`,
-    fix: "Write it as ISO 8601, for example `2026-01-31T12:00:00Z`.",
-  });
-}
+const RESTORED_EARLY = "1s";
 
 function graceEndOf({ expires_at, updated_at }: Environment): string {
   return new Date(Date.parse(expires_at ?? updated_at) + LIMITS.previewGraceMs).toISOString();

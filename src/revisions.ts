@@ -2,13 +2,13 @@ import { AppError } from "./errors.ts";
 import type { Documents } from "./heads.ts";
 import { keys } from "./keys.ts";
 import { bumped, exactLabel, formatLabel, parseLabel, type Semver } from "./labels.ts";
-import type { Transaction } from "./ledger.ts";
 import { LIMITS } from "./limits.ts";
 import type { Lineage } from "./lineage.ts";
 import { snapshotId } from "./merkle/index.ts";
 import type { Bump, ChangeSummary, Environment, Label, Labelling, Revision, RevisionAction, RevisionRef, Snapshot } from "./model.ts";
 import { quoted } from "./names.ts";
 import type { Hash, JsonObject } from "./ports.ts";
+import type { Transaction } from "./transaction.ts";
 
 /** The version of a new revision: a label that exists already, or a new one. */
 export type VersionChoice = { readonly link: string } | { readonly create: string };

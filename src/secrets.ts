@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { AppError } from "./errors.ts";
 import { keys } from "./keys.ts";
-import { aside, type Ledger, type Transaction } from "./ledger.ts";
+import { aside, type Ledger } from "./ledger.ts";
 import type { Caller } from "./model.ts";
 import { quoted } from "./names.ts";
 import type { Json, SecretEntry, Vault } from "./ports.ts";
+import type { Transaction } from "./transaction.ts";
 
 /** A reference as it stands under `secrets/<NAME>` in an environment's config: where the value is, and nothing else. */
 export type SecretReference = { readonly vault: string };

@@ -1,4 +1,3 @@
-import type { Transaction } from "./ledger.ts";
 import { LIMITS } from "./limits.ts";
 import {
   applyEdits,
@@ -19,6 +18,7 @@ import {
 } from "./merkle/index.ts";
 import type { Snapshot } from "./model.ts";
 import type { Hash, Json, Store, StoredObject } from "./ports.ts";
+import type { Transaction } from "./transaction.ts";
 
 /** The Merkle maps of one project, read through a cache that all projects share. */
 export class Maps {

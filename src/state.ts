@@ -1,38 +1,21 @@
 import { isRemoved, summary } from "./changes.ts";
+import { appendEdit, type EditRequest, type EditResult, editResult } from "./edits.ts";
 import { AppError } from "./errors.ts";
 import { checkPrecondition, headTag, type TaggedRead } from "./etags.ts";
 import { documentsOf, findRevision, readableHead, writableHead } from "./heads.ts";
-import type { Ledger, Transaction } from "./ledger.ts";
+import type { Ledger } from "./ledger.ts";
 import { LIMITS } from "./limits.ts";
-import { nextOnLine } from "./lineage.ts";
 import { canonicalJson, type Edits, type EntryChange } from "./merkle/index.ts";
-import type { Bump, Caller, ChangeSummary, Environment, Labelling, Revision } from "./model.ts";
+import type { Bump, Caller, Environment } from "./model.ts";
 import { checkCollection, checkComponent, quoted } from "./names.ts";
 import { policyFor, policyOf } from "./policy.ts";
 import type { Hash, Json, JsonObject, Store } from "./ports.ts";
 import { newlyRequired, parseRequirement, REQUIRES } from "./requirements.ts";
-import { appendRevision, newLabel } from "./revisions.ts";
 import type { Maps, Snapshots } from "./snapshots.ts";
+import type { Transaction } from "./transaction.ts";
 
 /** A platform state as the API shows it: `{collection: {name: component}}`. */
 export type PlatformState = Readonly<Record<string, Readonly<Record<string, Json>>>>;
-
-interface WriteRequest extends Labelling {
-  readonly project: string;
-  readonly env: string;
-  readonly ifMatch: readonly string[] | null;
-  readonly message?: string | undefined;
-}
-
-export interface WriteResult {
-  readonly status: "updated" | "no_changes";
-  readonly project_id: string;
-  readonly env: string;
-  readonly version: string;
-  readonly revision: number;
-  readonly tag: string;
-  readonly changes: ChangeSummary;
-}
 
 /** Reads and direct edits of an environment's platform state. */
 export class State {
@@ -69,7 +52,7 @@ export class State {
   }
 
   /** Makes the platform exactly `state`. */
-  async replace(caller: Caller, request: WriteRequest & { readonly state: PlatformState }): Promise<WriteResult> {
+  async replace(caller: Caller, request: EditRequest & { readonly state: PlatformState }): Promise<EditResult> {
     const wanted = flatten(request.state);
     return this.#write(caller, request, async (maps, head) => {
       const edits = new Map<string, Json | undefined>(wanted);
@@ -83,8 +66,8 @@ export class State {
   /** Sets some components and removes others. */
   async patch(
     caller: Caller,
-    request: WriteRequest & { readonly set?: JsonObject | undefined; readonly remove?: readonly string[] | undefined },
-  ): Promise<WriteResult> {
+    request: EditRequest & { readonly set?: JsonObject | undefined; readonly remove?: readonly string[] | undefined },
+  ): Promise<EditResult> {
     const edits = new Map<string, Json | undefined>();
     for (const [name, value] of Object.entries(request.set ?? {})) {
       checkNewComponent(name, value);
@@ -106,45 +89,22 @@ export class State {
     });
   }
 
-  #write(caller: Caller, request: WriteRequest, edit: (maps: Maps, head: Environment) => Promise<Edits>): Promise<WriteResult> {
+  #write(caller: Caller, request: EditRequest, edit: (maps: Maps, head: Environment) => Promise<Edits>): Promise<EditResult> {
     const { project, env } = request;
-    const write = async (tx: Transaction): Promise<WriteResult> => {
+    const write = async (tx: Transaction): Promise<EditResult> => {
       const head = await writableHead(tx, env, tx.now);
       checkPrecondition(project, head, request.ifMatch);
       await checkUnprotected(tx, head);
       const maps = this.#snapshots.edit(tx);
       const { root, changes } = await maps.edit(head.platform, await edit(maps, head));
       const changed = summary({ platform: changes, config: [] });
-      if (changes.length === 0) return result("no_changes", project, head, changed);
+      if (changes.length === 0) return editResult("no_changes", project, head, changed);
       await checkComponentCount(maps, root);
-      const label = await newLabel(tx, head.version, await bumpOf(maps, changes), request);
-      const previous = await findRevision(tx, head, head.revision);
-      const { head: next } = await appendRevision(tx, {
-        head,
-        snapshot: { platform: root, config: head.config },
-        action: "update",
-        version: { create: label },
-        message: request.message ?? null,
-        parents: [{ env, revision: head.revision }],
-        lineage: nextOnLine(previous.lineage, { env, revision: head.revision + 1 }),
-        changes: changed,
-      });
-      return result("updated", project, next, changed);
+      const snapshot = { platform: root, config: head.config };
+      return appendEdit(tx, head, request, { action: "update", snapshot, bump: await bumpOf(maps, changes), changes: changed });
     };
     return this.#ledger.once(project, caller, () => this.#ledger.write(project, caller, write));
   }
-}
-
-function result(status: WriteResult["status"], project: string, head: Environment | Revision, changes: ChangeSummary): WriteResult {
-  return {
-    status,
-    project_id: project,
-    env: head.env,
-    version: head.version,
-    revision: head.revision,
-    tag: headTag(project, head),
-    changes,
-  };
 }
 
 /** A removed component or a new required key breaks who depends on the platform; everything else adds to it. */

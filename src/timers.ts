@@ -1,7 +1,7 @@
+import { type Expiry, endOf, hasExpiry } from "./expiry.ts";
 import { SYSTEM_PARTITION, systemKeys } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
 import type { Store } from "./ports.ts";
-import { type Expiry, endOf, hasExpiry } from "./previews.ts";
 
 /** What is due: the project and the thing in it. A hint, not a promise: whoever acts on it looks at the thing itself. */
 export interface Due {
@@ -21,13 +21,21 @@ export class Timers {
     this.#store = store;
   }
 
-  /** Sets the timer of a preview's end, where the request names one that makes sense. */
-  async prepare(project: string, env: string, expiry: Expiry): Promise<void> {
-    if (!hasExpiry(expiry)) return;
+  /** Sets the timer of a preview's end, where the request names one that makes sense, and returns when that is. */
+  async prepare(project: string, env: string, expiry: Expiry): Promise<string | null> {
+    if (!hasExpiry(expiry)) return null;
     const now = (await this.#store.now()).getTime();
     const end = endOf(expiry, now);
     // What makes no sense is refused by the write that follows.
-    if (end > now && end <= now + LIMITS.previewTtlMs) await this.set(project, env, new Date(end).toISOString());
+    if (end <= now || end > now + LIMITS.previewTtlMs) return null;
+    const at = new Date(end).toISOString();
+    await this.set(project, env, at);
+    return at;
+  }
+
+  /** Sets the timer of an end that was just committed again, where the one that was prepared may have come too early to find it. */
+  async confirm(project: string, env: string, prepared: string | null, end: string): Promise<void> {
+    if (prepared === null || prepared <= (await this.#store.now()).toISOString()) await this.set(project, env, end);
   }
 
   /** Sets a timer for an environment. */

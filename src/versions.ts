@@ -3,7 +3,7 @@ import { AppError } from "./errors.ts";
 import { type Documents, documentsOf, findHead, findRevision, resolveRevision, writableHead } from "./heads.ts";
 import { auditSeq, keys } from "./keys.ts";
 import { exactLabel } from "./labels.ts";
-import { type Ledger, type Project, projectNotFound } from "./ledger.ts";
+import type { Ledger } from "./ledger.ts";
 import { LIMITS } from "./limits.ts";
 import { newLine } from "./lineage.ts";
 import type { AuditRecord, Caller, DiffFromPrevious, Label, Page, PageRequest, Revision } from "./model.ts";
@@ -13,6 +13,7 @@ import { newlyRequired } from "./requirements.ts";
 import { appendRevision } from "./revisions.ts";
 import { factsKey, type SecretFacts, type Secrets } from "./secrets.ts";
 import type { EditableMaps, Maps, Snapshots } from "./snapshots.ts";
+import { type Project, projectNotFound } from "./transaction.ts";
 
 /** One entry of the version log. */
 export type VersionEntry = Omit<Revision, "lineage" | "platform" | "config">;

@@ -1,8 +1,8 @@
 import { keys } from "./keys.ts";
-import type { Project } from "./ledger.ts";
 import { LIMITS } from "./limits.ts";
 import type { AuditRecord } from "./model.ts";
 import type { Change, Check, Store } from "./ports.ts";
+import type { Project } from "./transaction.ts";
 
 /** What a decision does to the project, made of what is known at the moment of its commit; `null` for nothing. */
 export type Decide = () => Promise<Partial<Pick<Change, "puts" | "deletes" | "objectDeletes">> | null>;

@@ -105,9 +105,7 @@ function statements(script: string): string[] {
 /** The words of one statement: bare, 'as they are', or "with $variables". */
 function words(text: string, variables: Readonly<Record<string, string>>): string[] {
   const filled = (part: string) => part.replace(/\$(\w+)/g, (_, name: string) => variables[name] ?? "");
-  return [...text.matchAll(/'([^']*)'|"([^"]*)"|([^\s'"]+)/g)].map(
-    ([, plain, quoted, bare]) => plain ?? filled(quoted ?? bare ?? ""),
-  );
+  return [...text.matchAll(/'([^']*)'|"([^"]*)"|([^\s'"]+)/g)].map(([, plain, quoted, bare]) => plain ?? filled(quoted ?? bare ?? ""));
 }
 
 function run(program: string, args: readonly string[]): Promise<string> {

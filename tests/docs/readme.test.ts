@@ -35,6 +35,7 @@ describe.each(runners)("the loop, by %s", (name, runner) => {
 
   test("answers each request as the comment before it says", (context) => {
     context.skip(skipped, "bash or curl is not installed; the same is sent by fetch");
+    expect(steps.length).toBeGreaterThan(10);
     const told = answers.map(({ status, body }, index) => {
       const { status: word, code } = body as { status?: string; code?: string };
       return { statement: steps[index]?.statement, status, word: steps[index]?.word === null ? null : (code ?? word) };
@@ -152,7 +153,9 @@ describe.each(["README.md", "AGENTS.md", "CONTRIBUTING.md", "ENGINE_SPEC.md", "d
   });
 
   test("names files that there are", () => {
-    const named = [...text.matchAll(/`((?:src|tests|docs|scripts|examples)\/[\w./-]+|[A-Z_]+\.md|\.env\.example)`/g)].map(([, path]) => path ?? "");
+    const named = [...text.matchAll(/`((?:src|tests|docs|scripts|examples)\/[\w./-]+|[A-Z_]+\.md|\.env\.example)`/g)].map(
+      ([, path]) => path ?? "",
+    );
     for (const path of named) expect(existsSync(new URL(`../../${path}`, import.meta.url)), path).toBe(true);
     for (const [, path = ""] of text.matchAll(/\]\(((?!https?:|#)[^)#]+)/g)) {
       expect(existsSync(new URL(path, new URL(`../../${file}`, import.meta.url))), path).toBe(true);

@@ -8,12 +8,17 @@ export function read(path: string): string {
 
 /** What stands under a heading, up to the next one of its level or above. */
 export function section(text: string, heading: string): string {
-  const start = text.indexOf(`\n${heading}\n`);
+  const lines = text.split("\n");
+  const start = lines.indexOf(heading);
   if (start < 0) throw new Error(`there is no heading ${heading}`);
-  const level = /^#+/.exec(heading)?.[0].length ?? 1;
-  const rest = text.slice(start + heading.length + 2);
-  const end = rest.search(new RegExp(`^#{1,${level}} `, "m"));
-  return end < 0 ? rest : rest.slice(0, end);
+  const level = heading.indexOf(" ");
+  let inCode = false;
+  const end = lines.findIndex((line, index) => {
+    if (line.startsWith("```")) inCode = !inCode;
+    const [marks = ""] = /^#+(?= )/.exec(line) ?? [];
+    return index > start && !inCode && marks !== "" && marks.length <= level;
+  });
+  return lines.slice(start + 1, end < 0 ? undefined : end).join("\n");
 }
 
 /** The code blocks of a language. */

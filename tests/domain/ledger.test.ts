@@ -3,10 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { AppError } from "../../src/errors.ts";
-import { AUDIT_ORIGIN, auditHash, Ledger, type Transaction } from "../../src/ledger.ts";
+import { Ledger } from "../../src/ledger.ts";
 import { LIMITS } from "../../src/limits.ts";
 import type { Change, CommitResult, Store } from "../../src/ports.ts";
 import { openStore } from "../../src/storage/open.ts";
+import { AUDIT_ORIGIN, auditHash, type Transaction } from "../../src/transaction.ts";
 import { auditRecords, caller, counting, document, documents, errorOf, memoryStore, PROJECT, TestClock, wrapped } from "./support.ts";
 
 interface Counter {

@@ -22,13 +22,21 @@ export class Engine {
   readonly #dispose: () => void;
   #parts: { readonly store: Store; readonly vault: BuiltinVault; readonly domain: Domain } | null = null;
 
-  private constructor(backend: (clock: TestClock) => Promise<Backend>, dispose: () => void) {
-    this.#backend = () => backend(this.clock);
-    this.#dispose = dispose;
+  private constructor(kind: StoreKind) {
+    if (kind === "memory") {
+      // What it holds outlives its `close`, which here stands for a restart.
+      const memory = new MemoryBackend(this.clock.read);
+      this.#backend = async () => memory;
+      this.#dispose = () => {};
+    } else {
+      const directory = mkdtempSync(join(tmpdir(), "env-model-"));
+      this.#backend = () => openSqlite(`sqlite:${join(directory, "env.db")}`, { clock: this.clock.read });
+      this.#dispose = () => rmSync(directory, { recursive: true, force: true });
+    }
   }
 
   static async open(kind: StoreKind): Promise<Engine> {
-    const engine = kind === "memory" ? onMemory() : onSqlite();
+    const engine = new Engine(kind);
     await engine.#start();
     return engine;
   }
@@ -73,20 +81,4 @@ export class Engine {
     vault.close();
     await store.close();
   }
-}
-
-/** What it holds is lost by no `close`: that stands for a restart. */
-function onMemory(): Engine {
-  let backend: MemoryBackend | null = null;
-  const open = async (clock: TestClock) => {
-    backend ??= new MemoryBackend(clock.read);
-    return backend;
-  };
-  return newEngine(open, () => {});
-}
-
-function onSqlite(): Engine {
-  const directory = mkdtempSync(join(tmpdir(), "env-model-"));
-  const open = (clock: TestClock) => openSqlite(`sqlite:${join(directory, "env.db")}`, { clock: clock.read });
-  return newEngine(open, () => rmSync(directory, { recursive: true, force: true }));
 }

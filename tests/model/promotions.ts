@@ -476,4 +476,3 @@ function diffOf({ target, config, changes }: Plan): Expected {
     flags_changed: changed("flags"),
   };
 }
-

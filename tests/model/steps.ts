@@ -85,7 +85,13 @@ export type Action =
   /** Until a preview ends, its grace time ends, or a promotion expires; or a millisecond later. */
   | { readonly do: "wait-for"; readonly what: "expiry" | "grace" | "promotion"; readonly of: Pick; readonly over: 0 | 1 }
   | { readonly do: "due" | "sweep" | "collect" | "reopen" }
-  | { readonly do: "compare"; readonly left: Pick; readonly leftAt?: Naming | undefined; readonly right: Pick; readonly rightAt?: Naming };
+  | {
+      readonly do: "compare";
+      readonly left: Pick;
+      readonly leftAt?: Naming | undefined;
+      readonly right: Pick;
+      readonly rightAt?: Naming | undefined;
+    };
 
 export type Step = Action & {
   readonly by: string;
@@ -103,6 +109,11 @@ const FLAGS = ["beta", "dark"] as const;
 
 /** Every secret value holds this, so that a leak is found wherever it is. */
 export const MARK = "s3cr3t";
+
+/** Typed, which `Object.fromEntries` on its own is not. */
+function recordOf<Value>(entries: readonly (readonly [string, Value])[]): Readonly<Record<string, Value>> {
+  return Object.fromEntries(entries);
+}
 
 const pick = fc.nat({ max: 999 });
 const member = fc.nat({ max: 2 });
@@ -125,18 +136,24 @@ const component = fc.oneof(
     weight: 1,
   },
 );
-const components = (maxLength: number) => fc.array(component, { maxLength }).map((entries) => Object.fromEntries(entries));
+const components = (maxLength: number) => fc.array(component, { maxLength }).map(recordOf);
 const plain = fc.constantFrom("eu", "us", "");
 const secret = fc.nat({ max: 3 }).map((n) => `${MARK}-${n}`);
 const flag = fc.constantFrom<Json>(true, false, { state: "DISABLED", variants: { a: "1", b: "2" }, defaultVariant: "a" });
 const someOf = <Name extends string, Value>(names: readonly Name[], value: fc.Arbitrary<Value>, max = 2) =>
-  fc.uniqueArray(fc.tuple(fc.constantFrom(...names), value), { selector: ([name]) => name, maxLength: max }).map(Object.fromEntries);
+  fc.uniqueArray(fc.tuple(fc.constantFrom(...names), value), { selector: ([name]) => name, maxLength: max }).map(recordOf);
 const variable: fc.Arbitrary<[string, VariableInput]> = fc.oneof(
   fc.tuple(fc.constantFrom("API_KEY", "DB_PASSWORD"), secret),
-  fc.tuple(fc.constantFrom("REGION", "LEVEL"), plain.filter((value) => value !== "")),
-  fc.constantFrom<[string, VariableInput]>(["REGION", { value: `${MARK}-9`, secret: true }], ["API_KEY", { value: "public", secret: false }]),
+  fc.tuple(
+    fc.constantFrom("REGION", "LEVEL"),
+    plain.filter((value) => value !== ""),
+  ),
+  fc.constantFrom<[string, VariableInput]>(
+    ["REGION", { value: `${MARK}-9`, secret: true }],
+    ["API_KEY", { value: "public", secret: false }],
+  ),
 );
-const variables = fc.uniqueArray(variable, { selector: ([name]) => name, minLength: 1, maxLength: 2 }).map(Object.fromEntries);
+const variables = fc.uniqueArray(variable, { selector: ([name]) => name, minLength: 1, maxLength: 2 }).map(recordOf);
 const maybe = <Value>(value: fc.Arbitrary<Value>, freq = 3) => fc.option(value, { nil: undefined, freq });
 /** Mostly none. */
 const rarely = <Value>(value: fc.Arbitrary<Value>) =>
@@ -201,7 +218,10 @@ const configure = fc.record({
   ).map((list) => list ?? []),
   label: rarely(exactLabel),
 });
-const patterns = fc.uniqueArray(fc.constantFrom(...COMPONENTS, "flows/*", "entities/*", "*", "flows/no-such"), { minLength: 1, maxLength: 2 });
+const patterns = fc.uniqueArray(fc.constantFrom(...COMPONENTS, "flows/*", "entities/*", "*", "flows/no-such"), {
+  minLength: 1,
+  maxLength: 2,
+});
 const checkNames: readonly CheckName[] = ["approvals", "soak_time", "freeze_window", "config_complete", "pipeline_order"];
 const promotion = {
   do: fc.constant("promote" as const),
@@ -325,7 +345,13 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   { arbitrary: fc.record({ do: fc.constant("due" as const) }), weight: 8 },
   { arbitrary: fc.record({ do: fc.constantFrom("sweep" as const, "collect" as const, "reopen" as const) }), weight: 3 },
   {
-    arbitrary: fc.record({ do: fc.constant("compare" as const), left: pick, leftAt: maybe(naming, 1), right: pick, rightAt: maybe(naming, 1) }),
+    arbitrary: fc.record({
+      do: fc.constant("compare" as const),
+      left: pick,
+      leftAt: maybe(naming, 1),
+      right: pick,
+      rightAt: maybe(naming, 1),
+    }),
     weight: 4,
   },
 );

@@ -461,5 +461,3 @@ function statusOf(status: string, environment: Environment): Expected {
 export function iso(time: number | null): string | null {
   return time === null ? null : new Date(time).toISOString();
 }
-
-export { type Change, checkComponent, Refusal };

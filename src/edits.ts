@@ -1,0 +1,60 @@
+import { headTag } from "./etags.ts";
+import { findRevision } from "./heads.ts";
+import { nextOnLine } from "./lineage.ts";
+import type { Bump, ChangeSummary, Environment, Labelling, Snapshot } from "./model.ts";
+import { appendRevision, newLabel } from "./revisions.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** What edits of state and of config have in common. */
+export interface EditRequest extends Labelling {
+  readonly project: string;
+  readonly env: string;
+  /** Tags of the state that the edit was made on; `null` for whatever is there. */
+  readonly ifMatch: readonly string[] | null;
+  readonly message?: string | undefined;
+}
+
+export interface EditResult {
+  readonly status: "updated" | "no_changes";
+  readonly project_id: string;
+  readonly env: string;
+  readonly version: string;
+  readonly revision: number;
+  readonly tag: string;
+  readonly changes: ChangeSummary;
+}
+
+export interface Edit {
+  readonly action: "update" | "config";
+  readonly snapshot: Snapshot;
+  /** How much the version rises where the request does not say. */
+  readonly bump: Bump;
+  readonly changes: ChangeSummary;
+}
+
+/** Appends the revision that an edit makes of the head. */
+export async function appendEdit(
+  tx: Transaction,
+  head: Environment,
+  request: EditRequest,
+  { action, snapshot, bump, changes }: Edit,
+): Promise<EditResult> {
+  const label = await newLabel(tx, head.version, bump, request);
+  const previous = await findRevision(tx, head, head.revision);
+  const appended = await appendRevision(tx, {
+    head,
+    snapshot,
+    action,
+    version: { create: label },
+    message: request.message ?? null,
+    parents: [{ env: head.env, revision: head.revision }],
+    lineage: nextOnLine(previous.lineage, { env: head.env, revision: head.revision + 1 }),
+    changes,
+  });
+  return editResult("updated", tx.project, appended.head, changes);
+}
+
+export function editResult(status: EditResult["status"], project: string, head: Environment, changes: ChangeSummary): EditResult {
+  const { env, version, revision } = head;
+  return { status, project_id: project, env, version, revision, tag: headTag(project, head), changes };
+}
