@@ -1,15 +1,17 @@
+import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { Client, StepFailed } from "./demo/client.ts";
-import { EngineProcess, standaloneEnvironment } from "./demo/engine-process.ts";
+import { Client } from "./demo/client.ts";
+import { DemoEngine } from "./demo/demo-engine.ts";
+import type { AsRoot } from "./demo/governed-story.ts";
 import { readInputs } from "./demo/inputs.ts";
 import { Narration, wantsColour } from "./demo/narration.ts";
-import { engineArguments, packageFolder } from "./demo/package.ts";
 import { countComponents, requiredKeys } from "./demo/platform.ts";
-import { PROJECT, tellStory } from "./demo/story.ts";
+import { tellStory } from "./demo/story.ts";
+import { PROJECT } from "./demo/telling.ts";
 
 /** `npm run demo`: the whole loop on a real engine, from an empty database to a verified audit log. Then it keeps serving. */
 
@@ -37,39 +39,38 @@ async function main(options: Options): Promise<void> {
   const inputs = readInputs(options.platform);
   const folder = mkdtempSync(join(tmpdir(), "env-manager-demo-"));
   const signal = nextSignal();
-  const engine = await startEngine(options.port, folder);
+  const engine = new DemoEngine(await freePort(options.port), folder);
   try {
-    const url = await Promise.race([engine.listening, signal.then(interrupt)]);
+    const url = await Promise.race([engine.start(), signal.then(interrupt)]);
     narration.heading("Environment Manager: the whole loop, over HTTP");
     narration.remark(`engine:   ${url}, on a fresh database in ${folder}`);
     narration.remark(
       `platform: ${inputs.source}: ${countComponents(inputs.state)} components, ${requiredKeys(inputs.state).length} keys required`,
     );
     await Promise.race([
-      tellStory(new Client(url, narration), narration, inputs),
+      tellStory(new Client(url, narration), narration, inputs, actingAsRoot(engine, narration)),
       signal.then(interrupt),
-      engine.exited.then(ended(engine)),
+      engine.failed,
     ]);
     narration.remark();
     if (options.once) return;
     narration.heading(`The engine keeps serving at ${url}`);
     narration.remark(`Look around: ${url}/docs, ${url}/env/${PROJECT}, ${url}/env/${PROJECT}/production/active`);
     narration.remark("Ctrl-C ends it and removes the database.");
-    await Promise.race([signal, engine.exited.then(ended(engine))]);
+    await Promise.race([signal, engine.failed]);
   } finally {
-    await engine.end("SIGTERM");
+    await engine.close();
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-async function startEngine(wanted: number, folder: string): Promise<EngineProcess> {
-  const port = await freePort(wanted);
-  return new EngineProcess({
-    args: engineArguments(),
-    cwd: packageFolder(),
-    env: standaloneEnvironment({ ENV_MANAGER_PORT: String(port), ENV_MANAGER_AUTH: "off", STORE_URL: `sqlite:${join(folder, "env.db")}` }),
-    ownGroup: true,
-  });
+/** Approving takes two: the engine asks for a token meanwhile, and its holder is another actor than everybody without one. */
+function actingAsRoot(engine: DemoEngine, narration: Narration): AsRoot {
+  return async (tell) => {
+    const token = randomBytes(32).toString("base64url");
+    await tell(new Client(await engine.restart(token), narration, token));
+    await engine.restart();
+  };
 }
 
 /** The port wanted; 0, for any free one, where it is taken. */
@@ -90,12 +91,6 @@ function nextSignal(): Promise<NodeJS.Signals> {
 
 function interrupt(name: NodeJS.Signals): never {
   throw new Interrupted(name);
-}
-
-function ended(engine: EngineProcess): (how: string) => never {
-  return (how) => {
-    throw new StepFailed(`The engine ended (${how}):\n${engine.output()}`);
-  };
 }
 
 function readOptions(): Options {

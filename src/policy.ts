@@ -3,7 +3,7 @@ import { type FreezeWindow, freezeAt } from "./freeze.ts";
 import type { Documents } from "./heads.ts";
 import { keys } from "./keys.ts";
 import type { Ledger } from "./ledger.ts";
-import type { Caller, CheckName, EnvironmentType } from "./model.ts";
+import type { Caller, CheckName, Environment, EnvironmentType } from "./model.ts";
 import { checkProject, quoted } from "./names.ts";
 import { invalidPolicy, parsePolicy } from "./policy-rules.ts";
 import type { Json, Store } from "./ports.ts";
@@ -86,6 +86,15 @@ export function approvalsOf({ approvals }: EnvironmentPolicy): {
 } {
   const rule = typeof approvals === "object" ? approvals : { count: approvals ?? 0 };
   return { count: rule.count, by: rule.by ?? null, expiresIn: rule.expires_in ?? "7d" };
+}
+
+/** Some environments change for a reason or not at all. @throws invalid_request */
+export function checkMessage(policy: Policy, { env, type }: Pick<Environment, "env" | "type">, message: string | undefined): void {
+  if (!policyFor(policy, env, type).require_message || message?.trim()) return;
+  throw new AppError("invalid_request", {
+    reason: `The policy asks why: a promotion to ${quoted(env)}, or a rollback of it, needs a message.`,
+    fix: "Send a `message`.",
+  });
 }
 
 /** The environment whose successful deployment is promoted here by itself. */

@@ -10,7 +10,7 @@ import type { Caller, CheckName, CheckResult, Environment } from "./model.ts";
 import { checkEnvironmentName, checkProject, quoted } from "./names.ts";
 import { automaticPromotionId, newPromotionId, putUp } from "./pending.ts";
 import { type Force, findSides, type Plan, type PlanContext, type PreparedPlan, type PromotionOrder, preparePlan } from "./plan.ts";
-import { approvalsOf, autoPromoteSource, policyFor, policyOf } from "./policy.ts";
+import { approvalsOf, autoPromoteSource, checkMessage, policyFor, policyOf } from "./policy.ts";
 import type { Json, Store } from "./ports.ts";
 import { REQUIRES } from "./requirements.ts";
 import { documentPages } from "./scan.ts";
@@ -69,12 +69,7 @@ export class Promotion {
     checkApplicable(preview.plan, true);
     const { policy } = await policyOf(documents);
     const targetPolicy = policyFor(policy, preview.target.env, preview.target.type);
-    if (targetPolicy.require_message && request.message === undefined) {
-      throw new AppError("invalid_request", {
-        reason: `The policy asks why: a promotion to ${quoted(request.target)} needs a message.`,
-        fix: "Send a `message`.",
-      });
-    }
+    checkMessage(policy, preview.target, request.message);
     const staged = await this.#secrets.stage(
       caller,
       request.project,

@@ -8,6 +8,7 @@ import { LIMITS } from "./limits.ts";
 import { newLine } from "./lineage.ts";
 import type { AuditRecord, Caller, DiffFromPrevious, Label, Page, PageRequest, Revision } from "./model.ts";
 import { checkProject, quoted } from "./names.ts";
+import { checkMessage, policyOf } from "./policy.ts";
 import type { Hash, Json, Store } from "./ports.ts";
 import { newlyRequired } from "./requirements.ts";
 import { appendRevision } from "./revisions.ts";
@@ -135,6 +136,7 @@ export class Versions {
     return this.#ledger.write(project, caller, async (tx) => {
       const { head, target, config, changes, result } = await this.#planRollback(tx, this.#snapshots.edit(tx), request, tx.now);
       if (result.status === "no_changes") return result;
+      checkMessage((await policyOf(tx)).policy, head, request.message);
       const self = { env, revision: head.revision + 1 };
       const reason = request.message ?? `rolled back to ${target.version}`;
       const { head: next } = await appendRevision(tx, {
@@ -194,11 +196,13 @@ export class Versions {
   }
 }
 
-/** A config with all of its secret references replaced by another's. */
+/** A config with all of its secret references replaced by another's. What is a secret there was a var here perhaps, and is none any more. */
 async function withSecretsOf(maps: EditableMaps, config: Hash, secrets: Hash): Promise<Hash> {
   const changes = await maps.diff(config, secrets, { prefix: "secrets/" });
   const values = await maps.values(changes.map(({ right }) => right));
-  return (await maps.edit(config, new Map(changes.map(({ key }, index) => [key, values[index]])))).root;
+  const turned = changes.filter((change) => !isRemoved(change)).map(({ key }) => [`vars/${key.slice("secrets/".length)}`, undefined] as const);
+  const edits = new Map<string, Json | undefined>([...turned, ...changes.map(({ key }, index) => [key, values[index]] as const)]);
+  return (await maps.edit(config, edits)).root;
 }
 
 export function versionEntry(revision: Revision): VersionEntry {

@@ -19,14 +19,16 @@ export interface Question<Body> {
 export class Client {
   readonly url: string;
   readonly #narration: Narration;
+  readonly #token: string | null;
 
-  constructor(url: string, narration: Narration) {
+  constructor(url: string, narration: Narration, token: string | null = null) {
     this.url = url;
     this.#narration = narration;
+    this.#token = token;
   }
 
   async ask<Body>({ method, path, body, status = 200, shows }: Question<Body>): Promise<Body> {
-    this.#narration.asked(method, path, body);
+    this.#narration.asked(method, this.#token === null ? path : `${path} with the root token`, body);
     const reply = await this.#send(method, path, body);
     const content: unknown = await reply.json().catch(() => null);
     if (reply.status !== status)
@@ -39,7 +41,11 @@ export class Client {
     try {
       return await fetch(new URL(path, this.url), {
         method,
-        ...(body !== undefined && { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+        headers: {
+          ...(body !== undefined && { "content-type": "application/json" }),
+          ...(this.#token !== null && { authorization: `Bearer ${this.#token}` }),
+        },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
       });
     } catch (error) {
       throw new StepFailed(`${method} ${path} got no answer: ${error instanceof Error ? error.message : String(error)}.`);

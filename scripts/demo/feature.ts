@@ -41,6 +41,13 @@ function withNotification(flow: JsonValue): JsonValue {
   return { ...flow, notify };
 }
 
+/** A component with one more entry, or another one, in one of its members. */
+export function withMember(component: JsonValue, member: string, name: string, value: JsonValue): JsonValue {
+  const members = isObject(component) ? component : {};
+  const entries = members[member];
+  return { ...members, [member]: { ...(isObject(entries) ? entries : {}), [name]: value } };
+}
+
 function isList(value: JsonValue | undefined): value is readonly JsonValue[] {
   return Array.isArray(value);
 }

@@ -7,6 +7,7 @@ export interface Created {
   readonly url: string;
   readonly stored: { readonly vars: readonly string[]; readonly secrets: readonly string[] };
   readonly secrets_unbound: readonly string[];
+  readonly expires_at: string | null;
 }
 
 export interface Written {
@@ -33,10 +34,30 @@ export interface Promoted {
   readonly plan_id: string;
   readonly checks: readonly Check[];
   readonly diff_from_previous: Diff;
+  /** Of a merge: the version whose changes came in. */
+  readonly source_version?: string;
+  /** Where it waits for approval, or did. */
+  readonly promotion_id?: string;
+}
+
+export interface PolicyReply {
+  readonly revision: number;
+  readonly policy: { readonly environments?: Readonly<Record<string, JsonValue>> };
+}
+
+export interface WaitingPage {
+  readonly items: readonly {
+    readonly version: string;
+    readonly source_env: string;
+    readonly target_env: string;
+    readonly requested_by: string;
+    readonly missing: number;
+  }[];
 }
 
 export interface Refused {
   readonly reason: string;
+  readonly fix_suggestion: string;
   readonly details: { readonly checks: readonly Check[] };
 }
 

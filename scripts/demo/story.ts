@@ -1,10 +1,10 @@
 import type { Client } from "./client.ts";
 import { notificationFeature } from "./feature.ts";
+import { type AsRoot, tellRules } from "./governed-story.ts";
 import { bindingsFor, type Inputs } from "./inputs.ts";
 import { type Narration, names } from "./narration.ts";
 import { countComponents, type JsonValue, type RequiredKey, requiredKeys } from "./platform.ts";
 import type {
-  Check,
   CollectionReply,
   Comparison,
   Config,
@@ -18,16 +18,16 @@ import type {
   Verified,
   Written,
 } from "./replies.ts";
-
-export const PROJECT = "demo";
+import { checkLines, PROJECT } from "./telling.ts";
 
 /** The whole loop, through HTTP alone: each step asks the engine and shows what came back. Throws `StepFailed`. */
-export async function tellStory(client: Client, narration: Narration, inputs: Inputs): Promise<void> {
+export async function tellStory(client: Client, narration: Narration, inputs: Inputs, asRoot: AsRoot): Promise<void> {
   const story = new Story(client, narration, inputs);
   await story.environments();
   await story.feature();
   await story.release();
   await story.lookAround();
+  await tellRules(client, narration, asRoot);
   await story.goBack();
 }
 
@@ -204,11 +204,6 @@ class Story {
     };
     return requiredKeys({ requires: components }).filter(({ name, kind, hasDefault }) => !hasDefault && !Object.hasOwn(bound[kind], name));
   }
-}
-
-function checkLines({ name, status, reason, fix }: Check): readonly string[] {
-  const sign = { passed: "✓", warning: "!", failed: "✗", skipped: "-" }[status];
-  return [`${sign} ${name}: ${reason}`, ...(fix === undefined || status === "passed" ? [] : [`  fix: ${fix}`])];
 }
 
 function difference({ only_left, only_right, different, same_count }: Differences): string {

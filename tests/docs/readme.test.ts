@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -127,10 +127,13 @@ describe("the settings", () => {
     expect([...read(".env.example").matchAll(/^#?([A-Z_]+)=/gm)].map(([, name]) => name ?? "").sort()).toEqual(known);
   });
 
+  const folder = mkdtempSync(join(tmpdir(), "env-manager-"));
+  const root = join(folder, "family/engine");
+  mkdirSync(root, { recursive: true });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
   test("have the defaults that the table gives them", () => {
-    const nowhere = mkdtempSync(join(tmpdir(), "env-manager-"));
-    const settings = loadSettings({}, nowhere);
-    rmSync(nowhere, { recursive: true });
+    const settings = loadSettings({}, root);
     const told = Object.fromEntries(table.map(([name, value]) => [code(name), code(value)]));
     expect(told).toMatchObject({
       ENV_MANAGER_PORT: String(settings.port),
@@ -140,6 +143,17 @@ describe("the settings", () => {
       PREVIEW_URL_TEMPLATE: settings.previewUrlTemplate,
       LOG_LEVEL: settings.logLevel,
     });
+  });
+
+  test("come from the process, then from the .env beside package.json, then from the family's", () => {
+    writeFileSync(join(folder, ".env"), "ENV_MANAGER_PORT=1\nLOG_LEVEL=warn\nSTORE_URL=memory:\n");
+    writeFileSync(join(root, ".env"), "ENV_MANAGER_PORT=2\nLOG_LEVEL=error\n");
+    expect(loadSettings({ ENV_MANAGER_PORT: "3" }, root)).toMatchObject({ port: 3, logLevel: "error", storeUrl: "memory:" });
+  });
+
+  test("are refused where they would open the engine to others, or are too weak", () => {
+    expect(() => loadSettings({ ENV_MANAGER_AUTH: "off", ENV_MANAGER_HOST: "0.0.0.0" }, root)).toThrow(/loopback/);
+    expect(() => loadSettings({ ENV_MANAGER_ADMIN_TOKEN: "fifteen-chars-x" }, root)).toThrow(/16 characters/);
   });
 });
 

@@ -281,7 +281,7 @@ async function refused(world: World, policy: Json, ...paths: string[]): Promise<
   const before = await documents(world.store);
   const error = await errorOf(world.project.policy(policy));
   expect(error.code).toBe("invalid_policy");
-  expect((error.details?.faults as readonly Fault[]).map(({ path }) => path)).toEqual(paths);
+  expect(((error.details?.faults ?? []) as readonly Fault[]).map(({ path }) => path)).toEqual(paths);
   expect(await documents(world.store)).toEqual(before);
 }
 
@@ -394,7 +394,9 @@ describe("a rule holds from the commit on that brought it:", () => {
     const before = await documents(made.store);
     const error = await errorOf(act(made.project));
     expect(error.code).toBe("checks_failed");
-    const failed = (error.details?.checks as readonly { name: CheckName; status: string }[]).filter(({ status }) => status === "failed");
+    const failed = ((error.details?.checks ?? []) as readonly { name: CheckName; status: string }[]).filter(
+      ({ status }) => status === "failed",
+    );
     expect(failed.map((check) => check.name)).toEqual([name]);
     expect(await documents(made.store)).toEqual(before);
     await made.project.policy({});
@@ -404,10 +406,21 @@ describe("a rule holds from the commit on that brought it:", () => {
   test("require_message refuses a promotion that does not say why, and puts none up for approval", async () => {
     const { project, store } = await ready(production({ require_message: true, approvals: 1 }));
     const before = await documents(store);
-    expect(await codeOf(project.promote("staging", "production"))).toBe("invalid_request");
+    for (const message of [undefined, "", "  "])
+      expect(await codeOf(project.promote("staging", "production", { message }))).toBe("invalid_request");
     expect(await documents(store)).toEqual(before);
     expect(await project.promote("staging", "production", { message: "Release 1" })).toMatchObject({ status: "pending_approval" });
     expect(await project.promote("staging", "dev")).toMatchObject({ status: "ready_for_deploy" });
+  });
+
+  test("and a rollback, but its plan", async () => {
+    const { project, store } = await ready(production({ require_message: true }));
+    await project.promote("staging", "production", { message: "Release 1" });
+    const before = await documents(store);
+    for (const message of [undefined, " "]) expect(await codeOf(project.rollback("production", 1, { message }))).toBe("invalid_request");
+    expect(await documents(store)).toEqual(before);
+    expect(await project.rollback("production", 1, { dry_run: true })).toMatchObject({ status: "planned" });
+    expect(await project.rollback("production", 1, { message: "Bad release" })).toMatchObject({ status: "rolled_back" });
   });
 
   test("every check that there is shows in a plan, whatever the policy", async () => {

@@ -56,6 +56,20 @@ const MILESTONES = [
   "is live",
   "in_sync",
   "compared",
+  "agrees on rules",
+  "409 checks_failed",
+  "✗ pipeline_order",
+  "is merged",
+  "✓ diverged",
+  "fields: channel, priority, read_at, recipient, text; texts up to 2000 characters",
+  "202 pending_approval",
+  "✗ approvals",
+  "403 self_approval",
+  "asked for by local",
+  "200 ready_for_deploy",
+  "Approved by root",
+  "expires_in: 72h",
+  "ends: ",
   "rolled_back",
   "valid: true",
 ];
@@ -101,6 +115,9 @@ test(
     await demo.printed("keeps serving at ");
     const url = /keeps serving at (\S+)/.exec(demo.output())?.[1] ?? "";
     expect((await fetch(`${url}/env/demo/production/active`)).status).toBe(200);
+    // The promotion that waited was applied across two restarts, and nothing waits any more.
+    const promotions = (await (await fetch(`${url}/env/demo/promotions`)).json()) as { readonly items: readonly object[] };
+    expect(promotions.items).toMatchObject([{ status: "applied", requested_by: "local", approvals: [{ by: "root" }] }]);
     const closed = once(demo.process, "close");
     demo.process.kill("SIGINT");
     expect((await closed)[0]).toBe(0);

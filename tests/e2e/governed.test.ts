@@ -48,10 +48,10 @@ describe("the policy", () => {
     const first = await engine.get<Policy>(project.path("policy"));
     expect(succeeded(first)).toMatchObject({ revision: 0, policy: {} });
     const policy = { pipeline: ["development", "staging", "production"], environments: { production: { approvals: 1, soak: "30m" } } };
-    const written = await engine.request<Policy>("PUT", project.path("policy"), policy, { "if-match": String(first.headers["etag"]) });
+    const written = await engine.request<Policy>("PUT", project.path("policy"), policy, { "if-match": String(first.headers.etag) });
     expect(succeeded(written)).toMatchObject({ status: "updated", revision: 1, policy });
     expect(await project.read<Policy>(project.path("policy"))).toMatchObject({ revision: 1, policy });
-    const stale = await engine.request("PUT", project.path("policy"), {}, { "if-match": String(first.headers["etag"]) });
+    const stale = await engine.request("PUT", project.path("policy"), {}, { "if-match": String(first.headers.etag) });
     expectError(stale, 412, "precondition_failed");
   });
 
@@ -73,7 +73,7 @@ describe("the policy", () => {
     const project = await ahead();
     const faulty = { pipeline: ["staging", "nowhere"], environments: { production: { soak: "soon", approvals: -1, protectd: true } } };
     const { details } = expectError(await engine.request("PUT", project.path("policy"), faulty), 400, "invalid_policy");
-    const paths = (details?.["faults"] as readonly { readonly path: string }[]).map(({ path }) => path);
+    const paths = ((details?.faults ?? []) as readonly { readonly path: string }[]).map(({ path }) => path);
     expect(paths.sort()).toEqual([
       "/environments/production/approvals",
       "/environments/production/protectd",
@@ -212,7 +212,7 @@ describe("a merge", () => {
 
     expect(failedChecks(await project.tryPromote("staging", "production"))).toMatchObject([{ name: "diverged", fix: /merge/ }]);
     const { details } = expectError(await project.tryPromote("staging", "production", { strategy: "merge" }), 409, "merge_conflict");
-    expect(details?.["conflicts"]).toMatchObject([
+    expect(details?.conflicts).toMatchObject([
       { component: "entities/Note", our_change: "added", their_change: "added", ours: { hotfix: true }, theirs: { hotfix: false } },
       { component: "flows/submit", base: { steps: 1 }, ours: { steps: 3 }, theirs: { steps: 2 }, paths: [{ path: "/steps" }] },
     ]);

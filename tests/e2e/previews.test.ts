@@ -54,7 +54,7 @@ describe("a preview", () => {
 
     const second = await ask(project, { expires_in: "72h" });
     expect(succeeded(second)).toMatchObject({ status: "env_updated", linked_version: version, revision: 3 });
-    expect(second.headers["location"]).toBe(project.path("pr-142"));
+    expect(second.headers.location).toBe(project.path("pr-142"));
     expect(hoursFromNow(second.body.expires_at)).toBeCloseTo(72, 1);
     expect(await project.state("pr-142")).toEqual(await project.state("development"));
     expect((await project.config("pr-142")).vars).toEqual({ REGION: "us" });

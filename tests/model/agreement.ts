@@ -110,7 +110,7 @@ async function checkHead(trial: Trial, environment: Environment): Promise<void> 
       project_id: PROJECT,
       env: environment.name,
       type: environment.type,
-      status: environment.status,
+      status: environment.status === "active" && trial.world.isExpired(environment) ? "expired" : environment.status,
       created_at: iso(environment.revisions[0]?.at ?? null),
       base_from: environment.base,
       revision: head.number,
@@ -131,7 +131,7 @@ async function checkHead(trial: Trial, environment: Environment): Promise<void> 
 
 /** The head, and one older revision. */
 async function checkContent(trial: Trial, environment: Environment, turn: number): Promise<void> {
-  const { name: env, revisions } = environment;
+  const env = environment.name;
   const project = projectOf(trial);
   if (trial.world.isExpired(environment)) {
     agree(`a read of ${env}`, await codeOf(project.state(env)), "environment_expired");
@@ -139,27 +139,8 @@ async function checkContent(trial: Trial, environment: Environment, turn: number
     agree(`a read of ${env}`, await codeOf(project.runtime(env)), "environment_expired");
     return;
   }
-  const older = revisions[turn % revisions.length] as Revision;
-  for (const [revision, at] of [
-    [headOf(environment), undefined],
-    [older, older.number],
-  ] as const) {
-    const about = `${env}@${at ?? "head"}`;
-    const { domain } = trial.engine;
-    const state = (await (await domain.state.read(PROJECT, env, { at })).load()) as { state: Record<string, Components> };
-    agree(`the state of ${about}`, flat(state.state), revision.platform);
-    const config = await (await domain.config.read(PROJECT, env, { at })).load();
-    agree(`the config of ${about}`, config, {
-      project_id: PROJECT,
-      env,
-      version: revision.version,
-      revision: revision.number,
-      vars: revision.config.vars,
-      flags: revision.config.flags,
-      secrets: Object.fromEntries(Object.keys(revision.config.secrets).map((name) => [name, { set: true }])),
-    });
-    await checkRuntime(trial, revision, at);
-  }
+  const revisions = [undefined, 1 + (turn % environment.revisions.length)];
+  for (const at of revisions) await checkRuntime(trial, await checkStored(trial, environment, at), at);
   const active = await trial.engine.domain.deployments.active(PROJECT, env, {});
   const head = headOf(environment);
   agree(
@@ -167,6 +148,26 @@ async function checkContent(trial: Trial, environment: Environment, turn: number
     [active.body.version, active.body.revision, active.body.status],
     [head.version, head.number, syncStatusOf(environment)],
   );
+}
+
+/** State and config as they are read: of the head, or of the revision `at`. */
+export async function checkStored({ engine }: Trial, environment: Environment, at: number | undefined): Promise<Revision> {
+  const { name: env, revisions } = environment;
+  const revision = (at === undefined ? headOf(environment) : revisions[at - 1]) as Revision;
+  const about = `${env}@${at ?? "head"}`;
+  const state = (await (await engine.domain.state.read(PROJECT, env, { at })).load()) as { state: Record<string, Components> };
+  agree(`the state of ${about}`, flat(state.state), revision.platform);
+  const config = await (await engine.domain.config.read(PROJECT, env, { at })).load();
+  agree(`the config of ${about}`, config, {
+    project_id: PROJECT,
+    env,
+    version: revision.version,
+    revision: revision.number,
+    vars: revision.config.vars,
+    flags: revision.config.flags,
+    secrets: Object.fromEntries(Object.keys(revision.config.secrets).map((name) => [name, { set: true }])),
+  });
+  return revision;
 }
 
 async function checkRuntime(trial: Trial, revision: Revision, at: number | undefined): Promise<void> {
@@ -319,14 +320,16 @@ async function checkPromotions({ engine, promotions }: Trial): Promise<void> {
 /** A timer may be one too many, never one too few. */
 async function checkTimers({ engine, world, promotions }: Trial): Promise<void> {
   const entries = await documents(engine.store, SYSTEM_PARTITION, systemKeys.duePrefix);
-  const set = new Set(entries.map(({ key }) => key));
   const needed = (at: number, what: string) => {
-    if (!set.has(systemKeys.due(iso(at) ?? "", PROJECT, what))) throw new Error(`No timer is set for ${what} at ${iso(at)}.`);
+    const last = systemKeys.due(iso(at) ?? "", PROJECT, what);
+    // One that comes early sets another.
+    const isSet = entries.some(({ key, value }) => key <= last && (value as { what: string }).what === what);
+    if (!isSet) throw new Error(`No timer is set for ${what} at ${iso(at)}.`);
   };
   for (const environment of world.environments.values()) {
     const { name, status, expiresAt, cleared } = environment;
     if (status === "active" && expiresAt !== null) needed(expiresAt, `env:${name}`);
-    if (status === "expired" && !cleared && world.graceEnd(environment) >= world.now) needed(world.graceEnd(environment), `env:${name}`);
+    if (status === "expired" && !cleared) needed(world.graceEnd(environment), `env:${name}`);
   }
   for (const { id, status, expiresAt } of promotions.all) if (status === "pending") needed(expiresAt, `promotion:${id}`);
 }

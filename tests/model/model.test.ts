@@ -13,7 +13,8 @@ vi.mock("../../src/limits.ts", async (original) => {
 
 const long = process.env["ENV_MANAGER_TEST_LONG"] !== undefined;
 const RUNS = long ? { memory: 2_000, sqlite: 600 } : { memory: 70, sqlite: 45 };
-const COMMANDS = long ? 90 : 40;
+/** Half as many on average. */
+const COMMANDS = long ? 120 : 80;
 /** `<seed>` or `<seed>/<path>`, as a failure names them. */
 const [seed, path] = process.env["ENV_MANAGER_MODEL_REPLAY"]?.split("/") ?? [];
 
@@ -23,7 +24,7 @@ describe.each(STORES)("on the %s store", (kind) => {
   }, async () => {
     const bounds = { rollbackRevisions: LIMITS.rollbackRevisions };
     let failed: readonly string[] = [];
-    const runs = fc.asyncProperty(fc.array(step, { minLength: COMMANDS / 2, maxLength: COMMANDS, size: "max" }), async (steps: Step[]) => {
+    const runs = fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: COMMANDS, size: "max" }), async (steps: Step[]) => {
       const log: string[] = [];
       try {
         await Trial.run(kind, steps, bounds, log);

@@ -48,7 +48,8 @@ export interface Wish extends Order {
   readonly env_variables?: Readonly<Record<string, VariableInput>> | undefined;
   readonly force?: readonly CheckName[] | "all" | undefined;
   readonly dryRun?: boolean | undefined;
-  readonly automatic?: boolean | undefined;
+  /** Nobody asked for it by hand: it is for the deployment of that moment. */
+  readonly deployedAt?: number | undefined;
   /** What an earlier plan rested on. */
   readonly basis?: string | undefined;
 }
@@ -83,6 +84,8 @@ export interface Plan {
 export interface Pending {
   /** As the engine named it. */
   id: string;
+  /** What an automatic one is for. */
+  readonly once: string | null;
   readonly order: Order;
   readonly variables: Variables;
   readonly force: Wish["force"];
@@ -118,7 +121,7 @@ export class Promotions {
     const isSecret = (name: string) => Object.hasOwn(config.secrets, name) || declared.some((one) => one.name === name);
     const { vars, secrets } = sortVariables(wish.env_variables ?? {}, isSecret);
     const variables = { vars, secrets: world.secretsFrom(secrets) };
-    const context = { automatic: wish.automatic ?? false, approvedBy: [], force: wish.force };
+    const context = { automatic: wish.deployedAt !== undefined, approvedBy: [], force: wish.force };
     const plan = this.plan(wish, variables, context);
     if (wish.dryRun) return this.#told("planned", plan);
     if (wish.basis !== undefined && wish.basis !== plan.basis) refuse("plan_stale");
@@ -127,10 +130,14 @@ export class Promotions {
     const isSame = plan.changes.length === 0 && same(plan.config, before.config);
     if (isSame && (plan.kind !== "full" || source.version === before.version)) return this.#told("no_changes", plan);
     if (plan.checks.approvals !== "failed") return this.#apply(actor.name, plan);
-    const { env_variables: _, force: __, dryRun: ___, automatic: ____, basis: _____, ...order } = wish;
+    const { env_variables: _, force: __, dryRun: ___, deployedAt, basis: ____, ...order } = wish;
     const rule = approvalRule(world.rules(target));
+    // Whatever became of it, an automatic promotion is put up once.
+    const once = deployedAt === undefined ? null : `${deployedAt} ${plan.basis}`;
+    if (once !== null && this.all.some((one) => one.once === once)) return this.#told("pending_approval", plan);
     this.all.push({
       id: "",
+      once,
       order,
       variables,
       force: wish.force,
@@ -313,27 +320,17 @@ export class Promotions {
   promoteAutomatically(source: string): void {
     const world = this.#world;
     const deployed = world.find(source);
-    if (syncStatusOf(deployed) !== "in_sync") return;
+    if (syncStatusOf(deployed) !== "in_sync" || deployed.deployed === null) return;
+    const deployedAt = deployed.deployed.at;
     const actor = { name: "auto-promotion", mayReveal: false, mayForce: false, mayApprove: false };
     for (const target of [...world.environments.values()].sort((a, b) => (a.name < b.name ? -1 : 1))) {
-      if (target.status !== "active" || world.autoSource(target) !== source || this.#isPutUp(deployed, target)) continue;
+      if (target.status !== "active" || world.autoSource(target) !== source) continue;
       try {
-        this.promote(actor, { source, target: target.name, automatic: true });
+        this.promote(actor, { source, target: target.name, deployedAt });
       } catch (error) {
         if (!(error instanceof Refusal)) throw error;
       }
     }
-  }
-
-  #isPutUp(source: Environment, target: Environment): boolean {
-    return this.all.some(
-      ({ status, order, sourceRevision, targetRevision }) =>
-        status === "pending" &&
-        order.source === source.name &&
-        order.target === target.name &&
-        sourceRevision === headOf(source).number &&
-        targetRevision === headOf(target).number,
-    );
   }
 }
 

@@ -44,6 +44,7 @@ export interface Revision {
 export interface Report {
   readonly status: "deploying" | "deployed" | "failed";
   readonly revision: Revision;
+  readonly at: number;
 }
 
 export interface Environment {

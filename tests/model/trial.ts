@@ -6,7 +6,7 @@ import type { Policy } from "../../src/policy.ts";
 import type { Json, JsonObject } from "../../src/ports.ts";
 import type { PromoteRequest } from "../../src/promotion.ts";
 import { documents, PROJECT } from "../domain/support.ts";
-import { checkEverything, compared, History } from "./agreement.ts";
+import { checkEverything, checkStored, compared, History } from "./agreement.ts";
 import { Engine, type StoreKind } from "./engine.ts";
 import { type Order, Promotions, type Wish } from "./promotions.ts";
 import { type Environment, headOf, Refusal, same } from "./reference.ts";
@@ -41,6 +41,7 @@ export class Trial {
   /** What was done, and what came of it: a line for each command. */
   readonly log: string[];
   readonly #history = new History();
+  readonly #seen = new Map<string, number>();
   #plan: { readonly wish: Wish; readonly request: PromoteRequest; readonly basis: string; readonly planId: string } | null = null;
   #requests = 0;
 
@@ -64,7 +65,7 @@ export class Trial {
   }
 
   async #run(steps: readonly Step[]): Promise<void> {
-    const begin: Step = { do: "create", env: "dev", base: null, by: "ann", tick: 0 };
+    const begin = stepOf({ do: "create", env: "dev", base: null });
     for (const [index, step] of [begin, ...steps].entries()) {
       this.#advance(step.tick);
       await this.#take(step);
@@ -73,7 +74,7 @@ export class Trial {
     await this.#look(steps.length);
     // Nothing that a writer left behind outlives the sweep.
     this.#advance(11 * 60_000);
-    await this.#take({ do: "sweep", by: "ann", tick: 0 });
+    await this.#take(stepOf({ do: "sweep" }));
     await checkEverything(this, this.#history, { thorough: true, seed: steps.length });
   }
 
@@ -88,7 +89,7 @@ export class Trial {
 
   async #take(step: Step): Promise<void> {
     const actor = ACTORS[step.by] as Actor;
-    const command = this.#command(step, actor);
+    const command = this.#command(step.action, actor);
     const at = step.tick === 0 ? "" : `, ${step.tick} ms later`;
     this.log.push(`${step.by}${at}: ${command.told}`);
     const foretold = foretell(command.foretell);
@@ -110,9 +111,20 @@ export class Trial {
       );
     }
     if (JSON.stringify(result).includes(MARK)) throw new Error(`The answer tells a secret: ${JSON.stringify(result)}`);
+    await this.#lookAtNews();
     if ("result" in result) {
       command.learn?.(result.result);
       if (step.twice) await this.#repeat(command, caller, result);
+    }
+  }
+
+  /** What has a new revision is looked at once, so that what went wrong is told of the command that did it. */
+  async #lookAtNews(): Promise<void> {
+    for (const environment of this.world.environments.values()) {
+      const { number } = headOf(environment);
+      if (this.#seen.get(environment.name) === number || this.world.isExpired(environment)) continue;
+      this.#seen.set(environment.name, number);
+      await checkStored(this, environment, undefined);
     }
   }
 
@@ -310,8 +322,8 @@ export class Trial {
     const { world } = this;
     const { do: _, base: pick, expires, version: given, ...rest } = step;
     const names = [...world.environments.keys()];
-    const base = pick === null || names.length === 0 ? null : pick % 25 === 24 ? "ghost" : (names[pick % names.length] ?? null);
-    const named = typeof given === "object" && (base === null || base === "ghost") ? undefined : given;
+    const base = pick === null || names.length === 0 ? null : pick % 25 === 24 ? this.#missing() : (names[pick % names.length] ?? null);
+    const named = typeof given === "object" && !world.environments.has(base ?? "") ? undefined : given;
     const version = typeof named === "object" ? this.#named(base ?? "", named) : named;
     const wish = { ...rest, base, expires_in: expires, version };
     return {
@@ -346,7 +358,7 @@ export class Trial {
     const { do: _, from, to, version, resolve, ...rest } = step;
     const source = this.#env(from);
     const others = [...this.world.environments.keys()].filter((env) => env !== source);
-    const target = to % 20 === 19 ? source : (others[to % Math.max(1, others.length)] ?? "ghost");
+    const target = to % 20 === 19 ? source : (others[to % Math.max(1, others.length)] ?? this.#missing());
     const named = version === undefined ? undefined : this.#named(source, version);
     const order = { ...rest, source, target, version: named };
     return resolve === undefined ? order : { ...order, resolve: this.#resolutions(order, resolve) };
@@ -363,7 +375,7 @@ export class Trial {
   }
 
   #promote(wish: Wish, actor: Actor, planId?: string): Command {
-    const { force, dryRun, basis, automatic: _, ...order } = wish;
+    const { force, dryRun, basis, deployedAt: _, ...order } = wish;
     const reason = "it cannot wait";
     const request: PromoteRequest = {
       ...order,
@@ -405,7 +417,12 @@ export class Trial {
 
   #env(pick: number): string {
     const names = [...this.world.environments.keys()];
-    return pick % 50 === 49 ? "ghost" : (names[pick % names.length] ?? ENVIRONMENTS[0]);
+    return pick % 50 === 49 ? this.#missing() : (names[pick % names.length] ?? ENVIRONMENTS[0]);
+  }
+
+  /** An environment that there is not, or not yet. */
+  #missing(): string {
+    return ENVIRONMENTS.find((env) => !this.world.environments.has(env)) ?? "ghost";
   }
 
   #side(pick: number, at: Naming | undefined): string {
@@ -433,6 +450,10 @@ export class Trial {
         return iso((revisions[0]?.at ?? 0) - 1) ?? "";
     }
   }
+}
+
+function stepOf(action: Action): Step {
+  return { by: "ann", tick: 0, twice: false, action };
 }
 
 type Outcome = { readonly result: Record<string, unknown> } | { readonly code: string; readonly about: unknown };

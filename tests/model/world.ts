@@ -15,7 +15,6 @@ import {
   headOf,
   milliseconds,
   numbersOf,
-  Refusal,
   type Report,
   type Revision,
   refuse,
@@ -177,14 +176,14 @@ export class World {
     const base = wish.base === null ? null : this.readable(wish.base, "base_not_found");
     const type = existing?.type ?? wish.type ?? typeOf(wish.env);
     const about = { name: wish.env, type };
-    const expiresAt = this.#expiry(wish.type === "preview" ? (wish.expires_in ?? "72h") : wish.expires_in, about);
+    const expiresAt = this.#expiry(wish.expires_in ?? (wish.type === "preview" ? this.#usual("72h", about) : undefined), about);
     const own = existing !== null && !existing.cleared ? headOf(existing).config : null;
     const inherited = own ?? (base === null ? EMPTY : headOf(base).config);
     const declared = base === null ? [] : requirementsOf(headOf(base).platform).filter(({ kind }) => kind === "secret");
     const isSecret = (name: string) => Object.hasOwn(inherited.secrets, name) || declared.some((one) => one.name === name);
     const { vars, secrets: values } = sortVariables(wish.env_variables ?? {}, isSecret);
     const secrets = this.secretsFrom(values);
-    if (base !== null && existing === null && this.#copiesSecrets(actor, base, wish.secrets)) {
+    if (base !== null && own === null && this.#copiesSecrets(actor, base, wish.secrets)) {
       for (const [name, secret] of Object.entries(inherited.secrets)) {
         if (Object.hasOwn(secrets, name)) continue;
         if (secret.gone) refuse("secret_unavailable");
@@ -248,6 +247,12 @@ export class World {
     if (known === undefined || same(known, platform)) return { platform, version, from };
     if (wish.version !== undefined) refuse("version_taken");
     return { platform, version: this.nextLabel(version, "patch"), from };
+  }
+
+  /** The usual life of a preview, or the longest that the policy lets it live. */
+  #usual(duration: string, about: Pick<Environment, "name" | "type">): string {
+    const { max_ttl = duration } = this.rules(about);
+    return milliseconds(max_ttl) < milliseconds(duration) ? max_ttl : duration;
   }
 
   #expiry(duration: string | undefined, about: Pick<Environment, "name" | "type">): number | null {
@@ -350,7 +355,10 @@ export class World {
     const isOver = this.isExpired(environment) && this.graceEnd(environment) <= this.now;
     if (environment.cleared || isOver) refuse("environment_expired");
     if (environment.status === "active" && !this.isExpired(environment)) refuse("invalid_transition");
-    const expiresAt = this.#expiry(expiresIn ?? (environment.expiresAt === null ? undefined : "24h"), environment);
+    const expiresAt = this.#expiry(
+      expiresIn ?? (environment.expiresAt === null ? undefined : this.#usual("24h", environment)),
+      environment,
+    );
     Object.assign(environment, { status: "active", expiresAt });
     this.append(environment, actor.name, { action: "restore" });
     return statusOf("restored", environment);
@@ -363,7 +371,8 @@ export class World {
 
   /** The timer of an environment went off. */
   expire(env: string): void {
-    const environment = this.find(env);
+    const environment = this.environments.get(env);
+    if (environment === undefined) return;
     if (environment.status === "active" && this.isExpired(environment)) {
       environment.status = "expired";
       this.append(environment, "engine", { action: "expire" });
@@ -387,7 +396,7 @@ export class World {
       (reported.number < newest.revision.number ||
         (reported.number === newest.revision.number && (status === newest.status || status === "deploying")));
     if (isStale) return { status: "stale", ...about, sync_status: syncStatusOf(environment) };
-    environment.deployment = { status, revision: reported };
+    environment.deployment = { status, revision: reported, at: this.now };
     if (status === "deployed") environment.deployed = environment.deployment;
     return { status: "recorded", ...about, sync_status: syncStatusOf(environment) };
   }
