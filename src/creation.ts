@@ -80,7 +80,7 @@ export class Creation {
 
   /** A preview that nobody gave an end has one all the same. */
   async #withExpiry(request: CreateRequest): Promise<CreateRequest> {
-    if (request.type !== "preview" || hasExpiry(request)) return request;
+    if ((request.type ?? guessType(request.env)) !== "preview" || hasExpiry(request)) return request;
     const { policy } = await policyOf(documentsOf(this.#store, request.project));
     return { ...request, ...defaultExpiry(policy, request.env, LIMITS.previewDefaultTtlMs) };
   }

@@ -147,7 +147,12 @@ function autoPromoteFaults(path: string, env: string, rules: EnvironmentPolicy, 
   if (rules.auto_promote_from === env) faults.push({ path: `${path}/auto_promote_from`, message: "names the environment itself" });
   const needsPipeline = rules.auto_promote === true && rules.auto_promote_from === undefined;
   if (needsPipeline && pipeline.indexOf(env) < 1) {
-    faults.push({ path: `${path}/auto_promote`, message: "needs an environment before this one in the pipeline, or auto_promote_from" });
+    faults.push({
+      path: `${path}/auto_promote`,
+      message: env.startsWith("type:")
+        ? "cannot stand under a type: say auto_promote_from, or name the environment"
+        : "needs an environment before this one in the pipeline, or auto_promote_from",
+    });
   }
   return faults;
 }

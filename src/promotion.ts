@@ -221,7 +221,9 @@ function parseForce(caller: Caller, { project, target, force, message }: Promote
 
 /** What the plan depends on, without how it is asked for. */
 function orderOf(request: PromoteRequest): PromotionOrder {
-  const { dry_run: _, plan_id: __, force: ___, message: ____, automatic: _____, env_variables, ...order } = request;
+  const { dry_run: _, plan_id: __, force: ___, message: ____, automatic: _____, env_variables, ...rest } = request;
+  // A promotion that waits keeps its order in a document, which holds no `undefined`.
+  const order = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)) as unknown as PromotionOrder;
   return env_variables === undefined || Object.keys(env_variables).length === 0 ? order : { ...order, env_variables };
 }
 

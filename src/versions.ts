@@ -200,7 +200,9 @@ export class Versions {
 async function withSecretsOf(maps: EditableMaps, config: Hash, secrets: Hash): Promise<Hash> {
   const changes = await maps.diff(config, secrets, { prefix: "secrets/" });
   const values = await maps.values(changes.map(({ right }) => right));
-  const turned = changes.filter((change) => !isRemoved(change)).map(({ key }) => [`vars/${key.slice("secrets/".length)}`, undefined] as const);
+  const turned = changes
+    .filter((change) => !isRemoved(change))
+    .map(({ key }) => [`vars/${key.slice("secrets/".length)}`, undefined] as const);
   const edits = new Map<string, Json | undefined>([...turned, ...changes.map(({ key }, index) => [key, values[index]] as const)]);
   return (await maps.edit(config, edits)).root;
 }

@@ -87,13 +87,16 @@ export const RevisionEntry = z
     env: EnvironmentName,
     revision: RevisionNumber,
     version: VersionLabel,
-    action: z.enum(["create", "update", "config", "promote", "rollback", "expire", "restore", "archive", "extend"]),
+    action: z.enum(["create", "update", "config", "promote", "rollback", "expire", "restore", "archive"]),
     snapshot: Digest,
     created_by: z.string(),
     timestamp: Timestamp,
     message: z.string().nullable(),
     parents: z.array(RevisionReference).meta({ description: "The revisions that it came from." }),
     changes: ChangeSummarySchema,
+    source_version: VersionLabel.exactOptional().meta({
+      description: "The source's version, where a merge or a selection made one of its own.",
+    }),
     source: RevisionReference.extend({ version: VersionLabel }).exactOptional().meta({ description: "A promotion's source." }),
   })
   .meta({ id: "Revision", description: "One entry of the version log.", examples: [entryExample] });

@@ -176,7 +176,7 @@ export class World {
     const base = wish.base === null ? null : this.readable(wish.base, "base_not_found");
     const type = existing?.type ?? wish.type ?? typeOf(wish.env);
     const about = { name: wish.env, type };
-    const expiresAt = this.#expiry(wish.expires_in ?? (wish.type === "preview" ? this.#usual("72h", about) : undefined), about);
+    const expiresAt = this.#expiry(wish.expires_in ?? (type === "preview" ? this.#usual("72h", about) : undefined), about);
     const own = existing !== null && !existing.cleared ? headOf(existing).config : null;
     const inherited = own ?? (base === null ? EMPTY : headOf(base).config);
     const declared = base === null ? [] : requirementsOf(headOf(base).platform).filter(({ kind }) => kind === "secret");

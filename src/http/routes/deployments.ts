@@ -13,14 +13,7 @@ const getActive = route({
   query: AtQuery,
   conditional: "read",
   responses: { 200: { description: "What should run.", schema: ActiveReply } },
-  errors: [
-    "invalid_name",
-    "project_not_found",
-    "environment_not_found",
-    "environment_archived",
-    "environment_expired",
-    "revision_not_found",
-  ],
+  errors: ["invalid_name", "project_not_found", "environment_not_found", "environment_expired", "revision_not_found"],
   handler: ({ params, query, domain }) => domain.deployments.active(params.project, params.env, query),
 });
 
