@@ -2,7 +2,7 @@ import { applyPlan, checkApplicable, type PromotionResult, resultOf } from "./ap
 import { mayDoLittle } from "./callers.ts";
 import { durationMs } from "./durations.ts";
 import { AppError } from "./errors.ts";
-import { type Documents, documentsOf, findHead } from "./heads.ts";
+import { type Documents, documentsOf } from "./heads.ts";
 import { keys } from "./keys.ts";
 import type { Ledger } from "./ledger.ts";
 import { canonicalJson } from "./merkle/index.ts";
@@ -106,8 +106,9 @@ export class Promotion {
    */
   async promoteAutomatically(project: string, source: string): Promise<void> {
     const documents = documentsOf(this.#store, project);
-    const head = await findHead(documents, source);
-    if (syncStatus(head) !== "in_sync" || head.deployed === null) return;
+    // A timer is set before the report is looked at, which may have named what does not exist.
+    const [head] = await documents.getAll<Environment>([keys.environment(source)]);
+    if (!head || syncStatus(head) !== "in_sync" || head.deployed === null) return;
     const caller = mayDoLittle("auto-promotion", `auto-${source}-${head.revision}`);
     const automatic = { revision: head.revision, at: head.deployed.at };
     const failures: unknown[] = [];

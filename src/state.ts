@@ -107,8 +107,9 @@ export class State {
   }
 }
 
-/** A removed component or a new required key breaks who depends on the platform; everything else adds to it. */
+/** A removed component or a new required key breaks who depends on the platform; everything else adds to it, where there is anything. */
 export async function bumpOf(maps: Maps, changes: readonly EntryChange[]): Promise<Bump> {
+  if (changes.length === 0) return "patch";
   if (changes.some(isRemoved)) return "major";
   return (await newlyRequired(maps, changes)).length > 0 ? "major" : "minor";
 }

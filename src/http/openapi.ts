@@ -134,6 +134,7 @@ export function documentedErrors(route: Route): readonly ErrorCode[] {
   if (!route.open) add("unauthorized", "invalid_request", "store_unavailable");
   if (route.body) add("invalid_json", "too_large", "unsupported_media_type");
   if (route.method !== "get") add("origin_not_allowed", "write_conflict", "overloaded", "storage_full");
+  if (route.idempotent) add("idempotency_mismatch");
   return errorCodes().filter((code) => codes.has(code));
 }
 

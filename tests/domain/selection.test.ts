@@ -1,19 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { PromoteRequest } from "../../src/promotion.ts";
-import { danglingReferences } from "../../src/selection.ts";
-import {
-  codeOf,
-  documents,
-  errorOf,
-  headOf,
-  memoryStore,
-  openWorld,
-  PROJECT,
-  type Project,
-  storedRevisions,
-  vaultEntries,
-  type World,
-} from "./support.ts";
+import { codeOf, documents, errorOf, headOf, openWorld, type Project, storedRevisions, vaultEntries, type World } from "./support.ts";
 
 /** Production was made from staging; staging then changed, added and removed components of three collections. */
 async function world(): Promise<World> {
@@ -140,7 +127,7 @@ describe("what a selective promotion makes", () => {
 
   test("is numbered by what it changes in the target", async () => {
     const { project } = await world();
-    expect(await project.promote("staging", "production", { only: ["pages/new"] })).toMatchObject({ version: "v1.1.1" });
+    expect(await project.promote("staging", "production", { only: ["pages/new"] })).toMatchObject({ version: "v1.2.0" });
     expect(await project.promote("staging", "production", { only: ["flows/gone"] })).toMatchObject({ version: "v3.0.0" });
   });
 
@@ -273,7 +260,8 @@ describe("flags and vars that are named", () => {
     const promoted = await project.promote("staging", "production", { only: [], flags: ["beta"] });
     expect(promoted).toMatchObject({ status: "ready_for_deploy", diff_from_previous: { flags_changed: ["beta"] } });
     expect((await headOf(store, "production")).platform).toBe(platform);
-    expect(promoted.version).not.toBe(version);
+    // A change of config is a patch, wherever it comes from.
+    expect([version, promoted.version]).toEqual(["v1.0.1", "v1.0.2"]);
   });
 
   test("give way to the request's own variables", async () => {
@@ -387,7 +375,6 @@ describe("a selection warns of", () => {
     const { project } = await world();
     const plan = await project.plan("staging", "production");
     expect(plan).not.toHaveProperty("warnings");
-    expect(typeof danglingReferences).toBe("function");
   });
 });
 
@@ -405,15 +392,4 @@ test("a selection does not go with a merge, and `resolve` not without one", asyn
     expect(error.fix).toMatch(/\S/);
   }
   expect(await documents(store)).toEqual(before);
-});
-
-test("what is chosen of a store that was opened anew is the same", async () => {
-  const store = memoryStore();
-  const { project } = await openWorld({ store });
-  await project.create("staging");
-  await project.create("production");
-  await project.set("staging", { "flows/a": {}, "pages/b": {} });
-  const again = await openWorld({ store });
-  expect(await again.project.promote("staging", "production", { only: ["flows/*"] })).toMatchObject({ status: "ready_for_deploy" });
-  expect(await again.domain.environments.view(PROJECT, "production")).toMatchObject({ revision: 2 });
 });

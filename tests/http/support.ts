@@ -7,10 +7,17 @@ import {
   type Server,
 } from "node:http";
 import type { AddressInfo } from "node:net";
+import express from "express";
 import { pino } from "pino";
 import { afterEach } from "vitest";
+import { mayDoAll } from "../../src/callers.ts";
 import type { Domain } from "../../src/domain.ts";
+import { AppError } from "../../src/errors.ts";
 import { type AppOptions, createApp } from "../../src/http/app.ts";
+import type { Authenticate } from "../../src/http/auth.ts";
+import { errorHandler } from "../../src/http/errors.ts";
+import { mountRoutes } from "../../src/http/mount.ts";
+import { apiRoutes } from "../../src/http/routes/index.ts";
 import { tokenDigest } from "../../src/root-token.ts";
 
 /** A domain of which a test needs a function or two: what HTTP does with their answers is the subject. */
@@ -66,6 +73,22 @@ export async function serveApp(domain: Domain, options: Partial<AppOptions> = {}
     readiness: async () => ({ store: { status: "ok" }, vault: { status: "ok" } }),
     ...options,
   });
+  return (await serve(app)).ask;
+}
+
+/** Tokens are names here: each acts for the person of that name, who may do everything. */
+const byName: Authenticate = (request, requestId) => {
+  const { authorization } = request.headers;
+  if (authorization === undefined) throw new AppError("unauthorized");
+  return mayDoAll(authorization, requestId);
+};
+
+/** Serves the routes for one test, to several people. */
+export async function serveRoutes(domain: Domain): Promise<Ask> {
+  const app = express();
+  app.set("query parser", "simple");
+  mountRoutes(app, apiRoutes, { domain, authenticate: byName });
+  app.use(errorHandler(pino({ level: "silent" })));
   return (await serve(app)).ask;
 }
 

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import { LIMITS } from "../../src/limits.ts";
 import { STORES } from "./engine.ts";
-import { type Step, step } from "./steps.ts";
+import { type Action, beginning, type Step, step } from "./steps.ts";
 import { Trial } from "./trial.ts";
 
 /** Few enough that a run comes to lose secrets, and one timer at a time, so that there is one order to foretell. */
@@ -15,6 +15,7 @@ const long = process.env["ENV_MANAGER_TEST_LONG"] !== undefined;
 const RUNS = long ? { memory: 2_000, sqlite: 600 } : { memory: 70, sqlite: 45 };
 /** Half as many on average. */
 const COMMANDS = long ? 120 : 80;
+const TIME_MS = long ? 1_800_000 : 150_000;
 /** `<seed>` or `<seed>/<path>`, as a failure names them. */
 const [seed, path] = process.env["ENV_MANAGER_MODEL_REPLAY"]?.split("/") ?? [];
 
@@ -24,10 +25,10 @@ describe.each(STORES)("on the %s store", (kind) => {
   }, async () => {
     const bounds = { rollbackRevisions: LIMITS.rollbackRevisions };
     let failed: readonly string[] = [];
-    const runs = fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: COMMANDS, size: "max" }), async (steps: Step[]) => {
+    const runs = fc.asyncProperty(beginning, fc.array(step, { minLength: 1, maxLength: COMMANDS, size: "max" }), async (begin, steps) => {
       const log: string[] = [];
       try {
-        await Trial.run(kind, steps, bounds, log);
+        await Trial.run(kind, begin, steps, bounds, log);
       } catch (error) {
         failed = log;
         throw error;
@@ -35,6 +36,9 @@ describe.each(STORES)("on the %s store", (kind) => {
     });
     const outcome = await fc.check(runs, {
       numRuns: RUNS[kind],
+      // A failure that is still being made smaller is told as it is then.
+      interruptAfterTimeLimit: TIME_MS,
+      markInterruptAsFailure: true,
       ...(seed !== undefined && { seed: Number(seed) }),
       ...(path !== undefined && { path, numRuns: 1 }),
     });
@@ -43,7 +47,7 @@ describe.each(STORES)("on the %s store", (kind) => {
 });
 
 /** The commands that led to a failure, the fewest found, and how to see them again. */
-function story(outcome: fc.RunDetails<[Step[]]>, log: readonly string[]): string {
+function story(outcome: fc.RunDetails<[readonly Action[], Step[]]>, log: readonly string[]): string {
   const { seed, counterexamplePath, numRuns, numShrinks, errorInstance } = outcome;
   const message = errorInstance instanceof Error ? errorInstance.stack : String(errorInstance);
   return [

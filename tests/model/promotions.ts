@@ -319,8 +319,8 @@ export class Promotions {
   /** What was deployed in `source` goes where the policy lets it go by itself. */
   promoteAutomatically(source: string): void {
     const world = this.#world;
-    const deployed = world.find(source);
-    if (syncStatusOf(deployed) !== "in_sync" || deployed.deployed === null) return;
+    const deployed = world.environments.get(source);
+    if (deployed === undefined || syncStatusOf(deployed) !== "in_sync" || deployed.deployed === null) return;
     const deployedAt = deployed.deployed.at;
     const actor = { name: "auto-promotion", mayReveal: false, mayForce: false, mayApprove: false };
     for (const target of [...world.environments.values()].sort((a, b) => (a.name < b.name ? -1 : 1))) {

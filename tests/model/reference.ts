@@ -148,6 +148,7 @@ export function newlyRequired(changes: readonly Change[]): Requirement[] {
 }
 
 export function bumpOf(changes: readonly Change[]): Bump {
+  if (changes.length === 0) return "patch";
   return changes.some(({ after }) => after === undefined) || newlyRequired(changes).length > 0 ? "major" : "minor";
 }
 

@@ -103,7 +103,7 @@ export interface Step {
 }
 
 export const ENVIRONMENTS = ["dev", "staging", "prod", "qa", "pr-1", "pr-2"] as const;
-const COMPONENTS = ["entities/deep/one", "entities/user", "flows/a", "flows/b", "logic/c", "pages/home"] as const;
+const COMPONENTS = ["entities/deep/one", "entities/user", "flows/a", "flows/b", "pages/home"] as const;
 const VARS = ["REGION", "LEVEL", "API_KEY"] as const;
 const SECRETS = ["API_KEY", "DB_PASSWORD", "REGION"] as const;
 const FLAGS = ["beta", "dark"] as const;
@@ -118,9 +118,13 @@ function recordOf<Value>(entries: readonly (readonly [string, Value])[]): Readon
 
 const pick = fc.nat({ max: 999 });
 const member = fc.nat({ max: 2 });
+const plain = { noNullPrototype: true } as const;
 const body: fc.Arbitrary<Json> = fc.oneof(
-  { arbitrary: fc.record({ a: member, b: member }), weight: 3 },
-  { arbitrary: fc.record({ a: member, b: member, c: fc.record({ d: member, e: member }) }, { requiredKeys: ["b"] }), weight: 3 },
+  { arbitrary: fc.record({ a: member, b: member }, plain), weight: 3 },
+  {
+    arbitrary: fc.record({ a: member, b: member, c: fc.record({ d: member, e: member }, plain) }, { ...plain, requiredKeys: ["b"] }),
+    weight: 3,
+  },
   { arbitrary: fc.constantFrom<Json>(1, "text", null, [1], [2, 1], {}), weight: 1 },
 );
 const component = fc.oneof(
@@ -138,7 +142,7 @@ const component = fc.oneof(
   },
 );
 const components = (maxLength: number) => fc.array(component, { maxLength }).map(recordOf);
-const plain = fc.constantFrom("eu", "us", "");
+const text = fc.constantFrom("eu", "us", "");
 const secret = fc.nat({ max: 3 }).map((n) => `${MARK}-${n}`);
 const flag = fc.constantFrom<Json>(true, false, { state: "DISABLED", variants: { a: "1", b: "2" }, defaultVariant: "a" });
 const someOf = <Name extends string, Value>(names: readonly Name[], value: fc.Arbitrary<Value>, max = 2) =>
@@ -147,7 +151,7 @@ const variable: fc.Arbitrary<[string, VariableInput]> = fc.oneof(
   fc.tuple(fc.constantFrom("API_KEY", "DB_PASSWORD"), secret),
   fc.tuple(
     fc.constantFrom("REGION", "LEVEL"),
-    plain.filter((value) => value !== ""),
+    text.filter((value) => value !== ""),
   ),
   fc.constantFrom<[string, VariableInput]>(
     ["REGION", { value: `${MARK}-9`, secret: true }],
@@ -208,7 +212,7 @@ const replace = fc.record({
 const configure = fc.record({
   do: fc.constant("configure" as const),
   env: pick,
-  vars: someOf(VARS, plain),
+  vars: someOf(VARS, text),
   secrets: someOf(SECRETS, secret, 1),
   flags: someOf(FLAGS, flag, 1),
   unset: rarely(
@@ -251,39 +255,48 @@ const select = fc.record({
   only: maybe(patterns, 2),
   except: maybe(patterns, 1),
 });
-const rules: fc.Arbitrary<EnvironmentPolicy> = fc
-  .record(
-    {
-      protected: fc.boolean(),
-      require_from: fc.constantFrom<string | string[]>("staging", ["dev", "qa"]),
-      soak: fc.constantFrom("1h", "1d"),
-      approvals: fc.constantFrom<NonNullable<EnvironmentPolicy["approvals"]>>(
-        0,
-        1,
-        1,
-        2,
-        { count: 1, by: ["bob", "cy"], expires_in: "1d" },
-        { count: 2, expires_in: "3d" },
-      ),
-      config_complete: fc.constantFrom("fail" as const, "warn" as const, "off" as const),
-      secrets_isolated: fc.constantFrom("fail" as const, "warn" as const, "off" as const),
-      freeze: fc.constantFrom<NonNullable<EnvironmentPolicy["freeze"]>>(
-        [],
-        [{ kind: "deny", cron: "0 12 * * *", duration: "6h" }],
-        [{ kind: "allow", cron: "0 6 * * *", duration: "8h", timezone: "UTC" }],
-        [
-          { kind: "allow", cron: "0 0 * * *", duration: "20h" },
-          { kind: "deny", cron: "0 3 * * *", duration: "2h" },
-        ],
-      ),
-      auto_promote_from: fc.constantFrom("dev", "staging"),
-      forceable: fc.constantFrom<CheckName[]>(["approvals"], ["soak_time", "freeze_window"], [...checkNames]),
-      max_ttl: fc.constantFrom("2d", "7d"),
-    },
-    { requiredKeys: [] },
-  )
+const approvals = fc.constantFrom<NonNullable<EnvironmentPolicy["approvals"]>>(
+  0,
+  1,
+  1,
+  2,
+  { count: 1, by: ["bob", "cy"], expires_in: "1d" },
+  { count: 2, expires_in: "3d" },
+);
+const anyRules: fc.Arbitrary<EnvironmentPolicy> = fc
+  .record({
+    protected: fc.boolean(),
+    require_from: fc.constantFrom<string | string[]>("staging", ["dev", "qa"]),
+    soak: fc.constantFrom("1h", "1d"),
+    approvals,
+    config_complete: fc.constantFrom("fail" as const, "warn" as const, "off" as const),
+    secrets_isolated: fc.constantFrom("fail" as const, "warn" as const, "off" as const),
+    freeze: fc.constantFrom<NonNullable<EnvironmentPolicy["freeze"]>>(
+      [],
+      [{ kind: "deny", cron: "0 12 * * *", duration: "6h" }],
+      [{ kind: "allow", cron: "0 6 * * *", duration: "8h", timezone: "UTC" }],
+      [
+        { kind: "allow", cron: "0 0 * * *", duration: "20h" },
+        { kind: "deny", cron: "0 3 * * *", duration: "2h" },
+      ],
+    ),
+    auto_promote_from: fc.constantFrom("dev", "staging"),
+    forceable: fc.constantFrom<CheckName[]>(["approvals"], ["soak_time", "freeze_window"], [...checkNames]),
+    max_ttl: fc.constantFrom("2d", "7d"),
+  })
   // All of them at once would let nothing through.
-  .chain((all) => fc.shuffledSubarray(Object.entries(all), { maxLength: 3 }).map((some) => Object.fromEntries(some)));
+  .chain((all) => fc.shuffledSubarray(Object.entries(all), { maxLength: 3 }).map(Object.fromEntries<unknown>));
+const rules: fc.Arbitrary<EnvironmentPolicy> = fc.oneof(
+  { arbitrary: anyRules, weight: 3 },
+  { arbitrary: fc.record({ approvals }, plain), weight: 2 },
+  {
+    arbitrary: fc.record(
+      { auto_promote_from: fc.constantFrom("dev", "staging"), approvals },
+      { ...plain, requiredKeys: ["auto_promote_from"] },
+    ),
+    weight: 2,
+  },
+);
 const govern = fc.record({
   do: fc.constant("govern" as const),
   pipeline: fc.oneof({ arbitrary: fc.constant(false), weight: 2 }, { arbitrary: fc.constant(true), weight: 1 }),
@@ -293,7 +306,7 @@ const wait = fc.oneof(
   {
     arbitrary: fc.record({
       do: fc.constant("wait" as const),
-      ms: fc.constantFrom(60_001, HOUR, 5 * HOUR, 12 * HOUR, DAY, DAY + 1, 3 * DAY, 8 * DAY, 31 * DAY, 91 * DAY),
+      ms: fc.constantFrom(...[60_001, HOUR, 5 * HOUR, 12 * HOUR, DAY].flatMap((ms) => [ms, ms, ms]), 3 * DAY, 8 * DAY, 31 * DAY, 91 * DAY),
     }),
     weight: 3,
   },
@@ -316,16 +329,16 @@ const report = fc.record({
 });
 
 const action: fc.Arbitrary<Action> = fc.oneof(
-  { arbitrary: create, weight: 7 },
-  { arbitrary: preview, weight: 5 },
+  { arbitrary: create, weight: 4 },
+  { arbitrary: preview, weight: 4 },
   { arbitrary: edit, weight: 16 },
   { arbitrary: replace, weight: 2 },
   { arbitrary: configure, weight: 11 },
-  { arbitrary: promote, weight: 14 },
+  { arbitrary: promote, weight: 18 },
   { arbitrary: merge, weight: 8 },
   { arbitrary: select, weight: 5 },
   { arbitrary: fc.record({ do: fc.constant("apply-plan" as const) }), weight: 2 },
-  { arbitrary: fc.record({ do: fc.constant("approve" as const), promotion: pick }), weight: 7 },
+  { arbitrary: fc.record({ do: fc.constant("approve" as const), promotion: pick }), weight: 9 },
   { arbitrary: fc.record({ do: fc.constant("reject" as const), promotion: pick }), weight: 1 },
   {
     arbitrary: fc.record({
@@ -340,9 +353,9 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   { arbitrary: fc.record({ do: fc.constantFrom("hold" as const, "resume" as const, "archive" as const), env: pick }), weight: 3 },
   { arbitrary: fc.record({ do: fc.constant("restore" as const), env: pick, expires: rarely(duration) }), weight: 3 },
   { arbitrary: fc.record({ do: fc.constant("extend" as const), env: pick, expires: maybe(duration, 9) }), weight: 2 },
-  { arbitrary: report, weight: 6 },
-  { arbitrary: govern, weight: 3 },
-  { arbitrary: wait, weight: 6 },
+  { arbitrary: report, weight: 8 },
+  { arbitrary: govern, weight: 5 },
+  { arbitrary: wait, weight: 5 },
   { arbitrary: fc.record({ do: fc.constant("due" as const) }), weight: 8 },
   { arbitrary: fc.record({ do: fc.constantFrom("sweep" as const, "collect" as const, "reopen" as const) }), weight: 3 },
   {
@@ -368,3 +381,21 @@ export const step: fc.Arbitrary<Step> = fc.record({
   twice: rarely(fc.constant(true)).map((twice) => twice ?? false),
   action,
 });
+
+/** What was done before a run begins: nothing, or three environments with something in them. */
+export const beginning: fc.Arbitrary<readonly Action[]> = fc.constantFrom<readonly Action[]>(
+  [{ do: "create", env: "dev", base: null }],
+  ...[undefined, "v2.0.0"].map((version): Action[] => [
+    { do: "create", env: "dev", base: null, version },
+    {
+      do: "edit",
+      env: 0,
+      set: { "flows/a": { a: 0, b: 0 }, "flows/b": { a: 0, b: 0 }, "entities/user": { a: 0, b: 0, c: { d: 0, e: 0 } }, "pages/home": 1 },
+      remove: [],
+      whole: false,
+    },
+    { do: "configure", env: 0, vars: { REGION: "eu" }, secrets: { API_KEY: `${MARK}-0` }, flags: { beta: true }, unset: [] },
+    { do: "create", env: "staging", base: 0 },
+    { do: "create", env: "prod", base: 1 },
+  ]),
+);

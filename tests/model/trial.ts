@@ -9,7 +9,7 @@ import { documents, PROJECT } from "../domain/support.ts";
 import { checkEverything, checkStored, compared, History } from "./agreement.ts";
 import { Engine, type StoreKind } from "./engine.ts";
 import { type Order, Promotions, type Wish } from "./promotions.ts";
-import { type Environment, headOf, Refusal, same } from "./reference.ts";
+import { type Config, type Environment, headOf, Refusal, same } from "./reference.ts";
 import { type Action, ENVIRONMENTS, MARK, type Naming, type PromoteStep, type Step } from "./steps.ts";
 import { type Actor, type Bounds, type Expected, iso, World } from "./world.ts";
 
@@ -53,11 +53,11 @@ export class Trial {
   }
 
   /** @throws where engine and model differ, or an invariant is broken. `log` tells of the commands so far. */
-  static async run(kind: StoreKind, steps: readonly Step[], bounds: Bounds, log: string[] = []): Promise<Trial> {
+  static async run(kind: StoreKind, begin: readonly Action[], steps: readonly Step[], bounds: Bounds, log: string[] = []): Promise<Trial> {
     const engine = await Engine.open(kind);
     try {
       const trial = new Trial(engine, bounds, log);
-      await trial.#run(steps);
+      await trial.#run([...begin.map(stepOf), ...steps]);
       return trial;
     } finally {
       await engine.close();
@@ -65,8 +65,7 @@ export class Trial {
   }
 
   async #run(steps: readonly Step[]): Promise<void> {
-    const begin = stepOf({ do: "create", env: "dev", base: null });
-    for (const [index, step] of [begin, ...steps].entries()) {
+    for (const [index, step] of steps.entries()) {
       this.#advance(step.tick);
       await this.#take(step);
       if (index % LOOK_EVERY === LOOK_EVERY - 1) await this.#look(index);
@@ -161,7 +160,8 @@ export class Trial {
       }
       case "approve":
       case "reject": {
-        const id = promotions.all[step.promotion % Math.max(1, promotions.all.length)]?.id ?? "0000000000none";
+        const open = promotions.all.filter(({ status }) => status === "pending");
+        const { id = "0000000000none" } = picked(step.promotion, open, promotions.all) ?? {};
         const request = { project: PROJECT, id };
         return {
           told: `${step.do} promotion ${promotions.all.findIndex((one) => one.id === id) + 1}`,
@@ -188,7 +188,7 @@ export class Trial {
       case "hold":
       case "resume":
       case "archive": {
-        const env = this.#env(step.env);
+        const env = this.#env(step.env, step.do === "resume" ? ({ held }) => held : undefined);
         return {
           told: `${step.do} ${env}`,
           foretell: () => world[step.do](actor, env),
@@ -197,7 +197,7 @@ export class Trial {
       }
       case "extend":
       case "restore": {
-        const env = this.#env(step.env);
+        const env = this.#env(step.env, step.do === "restore" ? (one) => one.status !== "active" : ({ expiresAt }) => expiresAt !== null);
         return {
           told: `${step.do} ${env}${step.expires === undefined ? "" : ` for ${step.expires}`}`,
           foretell: () => world[step.do](actor, env, step.expires),
@@ -208,7 +208,7 @@ export class Trial {
         return this.#report(step, actor);
       case "govern": {
         const policy: Policy = {
-          ...(step.pipeline && { pipeline: ["dev", "staging", "prod"].filter((env) => world.environments.has(env) || env === "dev") }),
+          ...(step.pipeline && { pipeline: ["dev", "staging", "prod"].filter((env) => world.environments.has(env)) }),
           environments: step.environments,
         };
         return {
@@ -219,7 +219,7 @@ export class Trial {
       }
       case "compare": {
         const left = this.#side(step.left, step.leftAt);
-        const right = this.#side(step.right, step.rightAt);
+        const right = this.#otherSide(actor, left, this.#side(step.right, step.rightAt));
         return {
           told: `compare ${left} with ${right}`,
           foretell: () => compared(world, actor, left, right),
@@ -360,8 +360,16 @@ export class Trial {
     const others = [...this.world.environments.keys()].filter((env) => env !== source);
     const target = to % 20 === 19 ? source : (others[to % Math.max(1, others.length)] ?? this.#missing());
     const named = version === undefined ? undefined : this.#named(source, version);
-    const order = { ...rest, source, target, version: named };
+    const config = this.#configOf(source);
+    const known = (names: readonly string[] | undefined, kind: "vars" | "flags") =>
+      to % 10 === 9 ? names : names?.filter((name) => Object.hasOwn(config?.[kind] ?? {}, name));
+    const order = { ...rest, flags: known(rest.flags, "flags"), vars: known(rest.vars, "vars"), source, target, version: named };
     return resolve === undefined ? order : { ...order, resolve: this.#resolutions(order, resolve) };
+  }
+
+  #configOf(env: string): Config | undefined {
+    const environment = this.world.environments.get(env);
+    return environment && headOf(environment).config;
   }
 
   #resolutions(order: Order, how: NonNullable<PromoteStep["resolve"]>): Readonly<Record<string, Json>> {
@@ -415,9 +423,15 @@ export class Trial {
     };
   }
 
-  #env(pick: number): string {
-    const names = [...this.world.environments.keys()];
-    return pick % 50 === 49 ? this.#missing() : (names[pick % names.length] ?? ENVIRONMENTS[0]);
+  #env(pick: number, likely: (environment: Environment) => boolean = () => true): string {
+    const all = [...this.world.environments.values()];
+    return pick % 50 === 49 ? this.#missing() : (picked(pick, all.filter(likely), all)?.name ?? ENVIRONMENTS[0]);
+  }
+
+  /** Where both sides are refused, which of them is told is left to the engine: then they are the same. */
+  #otherSide(actor: Actor, left: string, right: string): string {
+    const isRefused = (side: string) => "code" in foretell(() => compared(this.world, actor, side, side));
+    return isRefused(left) && isRefused(right) ? left : right;
   }
 
   /** An environment that there is not, or not yet. */
@@ -450,6 +464,12 @@ export class Trial {
         return iso((revisions[0]?.at ?? 0) - 1) ?? "";
     }
   }
+}
+
+/** Mostly one of the likely ones, where there are any. */
+function picked<Item>(pick: number, likely: readonly Item[], all: readonly Item[]): Item | undefined {
+  const list = likely.length === 0 || pick % 7 === 6 ? all : likely;
+  return list[pick % Math.max(1, list.length)];
 }
 
 function stepOf(action: Action): Step {

@@ -40,6 +40,11 @@ const createEnvironment = route({
     "version_not_found",
     "environment_exists",
     "environment_archived",
+    "environment_expired",
+    "forbidden",
+    "version_taken",
+    "secret_stays_secret",
+    "secret_unavailable",
     "vault_unavailable",
   ],
   async handler({ body, caller, domain }) {

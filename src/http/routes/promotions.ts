@@ -44,6 +44,8 @@ const promote = route({
     "merge_conflict",
     "unrelated_histories",
     "plan_stale",
+    "forbidden",
+    "version_taken",
     "secret_stays_secret",
     "vault_unavailable",
   ],
@@ -95,7 +97,7 @@ const listPromotions = route({
   handler: async ({ params, query, domain }) => ({ body: await domain.pending.list(params.project, pageRequest(query), query.status) }),
 });
 
-const DECISION_ERRORS = ["invalid_name", "project_not_found", "promotion_not_found", "promotion_closed"] as const;
+const DECISION_ERRORS = ["invalid_name", "forbidden", "project_not_found", "promotion_not_found", "promotion_closed"] as const;
 
 const approvePromotion = route({
   method: "post",
@@ -113,7 +115,7 @@ const approvePromotion = route({
     200: { description: "It was the last approval, and the promotion is applied.", schema: PromoteReply },
     202: { description: "It goes on waiting: for more approvals, or for a check.", schema: PromoteReply },
   },
-  errors: [...DECISION_ERRORS, "self_approval", "already_approved"],
+  errors: [...DECISION_ERRORS, "self_approval", "already_approved", "version_taken"],
   async handler({ params, body, caller, domain }) {
     const { project_id: project, ...rest } = body;
     return promotionReply(await domain.pending.approve(caller, { project, id: params.id, ...rest }));
