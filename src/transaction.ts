@@ -69,7 +69,7 @@ export class View {
     for (let from = 0; from < missing.length; from += LIMITS.getKeys) {
       const keys = missing.slice(from, from + LIMITS.getKeys);
       const entries = await this.#store.get(this.project, keys);
-      keys.forEach((key, index) => this.#read.set(key, entries[index] ?? null));
+      for (const [index, key] of keys.entries()) this.#read.set(key, entries[index] ?? null);
     }
     return wanted.map((key) => (this.#deletes.has(key) ? null : (this.#puts.get(key) ?? this.#read.get(key)?.value ?? null)));
   }

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { keys } from "../../src/keys.ts";
-import type { Project as ProjectDocument } from "../../src/transaction.ts";
 import type { AuditRecord } from "../../src/model.ts";
 import type { Json, Key } from "../../src/ports.ts";
+import type { Project as ProjectDocument } from "../../src/transaction.ts";
 import { auditHash } from "../../src/transaction.ts";
 import { auditRecords, caller, codeOf, document, openWorld, PROJECT, Project, tamper, type World } from "./support.ts";
 

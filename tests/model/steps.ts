@@ -104,7 +104,7 @@ export interface Step {
 
 export const ENVIRONMENTS = ["dev", "staging", "prod", "qa", "pr-1", "pr-2"] as const;
 const COMPONENTS = ["entities/deep/one", "entities/user", "flows/a", "flows/b", "pages/home"] as const;
-const VARS = ["REGION", "LEVEL", "API_KEY"] as const;
+const VARS = ["LEVEL", "MODE", "REGION", "API_KEY"] as const;
 const SECRETS = ["API_KEY", "DB_PASSWORD", "REGION"] as const;
 const FLAGS = ["beta", "dark"] as const;
 
@@ -356,7 +356,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   { arbitrary: report, weight: 8 },
   { arbitrary: govern, weight: 5 },
   { arbitrary: wait, weight: 5 },
-  { arbitrary: fc.record({ do: fc.constant("due" as const) }), weight: 8 },
+  { arbitrary: fc.record({ do: fc.constant("due" as const) }), weight: 10 },
   { arbitrary: fc.record({ do: fc.constantFrom("sweep" as const, "collect" as const, "reopen" as const) }), weight: 3 },
   {
     arbitrary: fc.record({
@@ -382,20 +382,35 @@ export const step: fc.Arbitrary<Step> = fc.record({
   action,
 });
 
-/** What was done before a run begins: nothing, or three environments with something in them. */
+const first: Action = { do: "create", env: "dev", base: null };
+const three: readonly Action[] = [
+  first,
+  {
+    do: "edit",
+    env: 0,
+    set: { "flows/a": { a: 0, b: 0 }, "flows/b": { a: 0, b: 0 }, "entities/user": { a: 0, b: 0, c: { d: 0, e: 0 } }, "pages/home": 1 },
+    remove: [],
+    whole: false,
+  },
+  { do: "configure", env: 0, vars: { REGION: "eu" }, secrets: { API_KEY: `${MARK}-0` }, flags: { beta: true }, unset: [] },
+  { do: "create", env: "staging", base: 0 },
+  { do: "create", env: "prod", base: 1 },
+];
+
+/** What was done before a run begins: next to nothing, or three environments with something in them, governed or not. */
 export const beginning: fc.Arbitrary<readonly Action[]> = fc.constantFrom<readonly Action[]>(
-  [{ do: "create", env: "dev", base: null }],
-  ...[undefined, "v2.0.0"].map((version): Action[] => [
-    { do: "create", env: "dev", base: null, version },
+  [first],
+  three,
+  [...three, { do: "govern", pipeline: false, environments: { prod: { approvals: 1 }, staging: { approvals: 1, soak: "1h" } } }],
+  [
+    ...three,
     {
-      do: "edit",
-      env: 0,
-      set: { "flows/a": { a: 0, b: 0 }, "flows/b": { a: 0, b: 0 }, "entities/user": { a: 0, b: 0, c: { d: 0, e: 0 } }, "pages/home": 1 },
-      remove: [],
-      whole: false,
+      do: "govern",
+      pipeline: true,
+      environments: {
+        staging: { auto_promote_from: "dev", freeze: [{ kind: "deny", cron: "0 12 * * *", duration: "6h" }] },
+        prod: { auto_promote: true, approvals: { count: 2, expires_in: "3d" }, forceable: ["approvals", "pipeline_order"] },
+      },
     },
-    { do: "configure", env: 0, vars: { REGION: "eu" }, secrets: { API_KEY: `${MARK}-0` }, flags: { beta: true }, unset: [] },
-    { do: "create", env: "staging", base: 0 },
-    { do: "create", env: "prod", base: 1 },
-  ]),
+  ],
 );

@@ -9,7 +9,7 @@ import { documents, PROJECT } from "../domain/support.ts";
 import { checkEverything, checkStored, compared, History } from "./agreement.ts";
 import { Engine, type StoreKind } from "./engine.ts";
 import { type Order, Promotions, type Wish } from "./promotions.ts";
-import { type Config, type Environment, headOf, Refusal, same } from "./reference.ts";
+import { approvalRule, type Config, type Environment, headOf, Refusal, same } from "./reference.ts";
 import { type Action, ENVIRONMENTS, MARK, type Naming, type PromoteStep, type Step } from "./steps.ts";
 import { type Actor, type Bounds, type Expected, iso, World } from "./world.ts";
 
@@ -357,8 +357,9 @@ export class Trial {
   #wishOf(step: PromoteStep): Wish {
     const { do: _, from, to, version, resolve, ...rest } = step;
     const source = this.#env(from);
-    const others = [...this.world.environments.keys()].filter((env) => env !== source);
-    const target = to % 20 === 19 ? source : (others[to % Math.max(1, others.length)] ?? this.#missing());
+    const others = [...this.world.environments.values()].filter(({ name }) => name !== source);
+    const governed = others.filter((environment) => approvalRule(this.world.rules(environment)).count > 0);
+    const target = to % 20 === 19 ? source : (picked(to, to % 3 === 0 ? governed : others, others)?.name ?? this.#missing());
     const named = version === undefined ? undefined : this.#named(source, version);
     const config = this.#configOf(source);
     const known = (names: readonly string[] | undefined, kind: "vars" | "flags") =>
@@ -410,7 +411,8 @@ export class Trial {
 
   #report(step: Extract<Action, { do: "report" }>, actor: Actor): Command {
     const { world } = this;
-    const env = this.#env(step.env);
+    const followed = new Set([...world.environments.values()].map((environment) => world.autoSource(environment)));
+    const env = this.#env(step.env, ({ name }) => followed.has(name));
     const revisions = world.environments.get(env)?.revisions ?? [];
     const head = revisions.length - 1;
     const chosen = revisions[step.how === "head" ? head : step.of % Math.max(1, revisions.length)];
