@@ -272,6 +272,8 @@ export async function putUp(
       plan_id: promotion.plan_id,
       source: `${prepared.source.env}@${prepared.source.revision}`,
       needed: rule.count,
+      // Whatever becomes of it: who asked to skip which checks, and why.
+      ...(force !== null && { force: { by: force.by, reason: force.reason, checks: force.checks } }),
     },
   });
   return { ...resultOf("pending_approval", prepared, prepared.target.revision), promotion_id: id };

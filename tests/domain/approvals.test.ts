@@ -290,6 +290,10 @@ describe("force", () => {
     const { project, domain, store } = made;
     const put = await project.promote("staging", "production", { ...HOST, force: { reason: "Hotfix" } });
     expect(put).toMatchObject({ status: "pending_approval" });
+    expect((await auditRecords(store)).at(-1)).toMatchObject({
+      action: "request_promotion",
+      details: { force: { by: "ann", reason: "Hotfix", checks: null } },
+    });
     const done = await domain.pending.approve(caller("cleo"), { project: PROJECT, id: put.promotion_id ?? "" });
     expect(done).toMatchObject({ status: "ready_for_deploy", revision: 2 });
     const record = (await auditRecords(store)).at(-1);

@@ -73,8 +73,7 @@ async function refused({ method, path, body }: Bad, status: number, code: string
 let swept: Promise<void>;
 beforeAll(() => {
   swept = (async () => {
-    while ((await project.read<Members>(project.path("pr-2"))).status !== "expired")
-      await new Promise((resolve) => setTimeout(resolve, 50));
+    while ((await project.read<Members>(project.path("pr-2"))).revision !== 2) await new Promise((resolve) => setTimeout(resolve, 50));
   })();
 });
 
@@ -302,7 +301,7 @@ describe("a selection", () => {
     ["that is no list", { only: "flows/a" }, 400, "invalid_request"],
     ["of a flag that there is not", { flags: ["beta"] }, 404, "key_not_found"],
     ["of a var that there is not", { vars: ["NOTHING"] }, 404, "key_not_found"],
-    ["of a secret as a var", { vars: ["API_KEY"] }, 404, "key_not_found"],
+    ["of a secret as a var", { vars: ["API_KEY"] }, 409, "secret_stays_secret"],
     ["of more names than a list may hold", { only: Array.from({ length: 10_001 }, (_, index) => `f/${index}`) }, 400, "invalid_request"],
   ])("%s", async (_what, wishes, status, code) => {
     await refused(promote("development", "forked", wishes), status, code);

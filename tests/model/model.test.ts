@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import { LIMITS } from "../../src/limits.ts";
 import { STORES } from "./engine.ts";
-import { type Action, beginning, type Step, step } from "./steps.ts";
+import { type Action, beginning, commands, type Step } from "./steps.ts";
 import { Trial } from "./trial.ts";
 
 /** Few enough that a run comes to lose secrets, and one timer at a time, so that there is one order to foretell. */
@@ -25,7 +25,7 @@ describe.each(STORES)("on the %s store", (kind) => {
   }, async () => {
     const bounds = { rollbackRevisions: LIMITS.rollbackRevisions };
     let failed: readonly string[] = [];
-    const runs = fc.asyncProperty(beginning, fc.array(step, { minLength: 1, maxLength: COMMANDS, size: "max" }), async (begin, steps) => {
+    const runs = fc.asyncProperty(beginning, commands(COMMANDS), async (begin, steps) => {
       const log: string[] = [];
       try {
         await Trial.run(kind, begin, steps, bounds, log);

@@ -191,6 +191,14 @@ const preview = fc.record({
   secrets: rarely(fc.constantFrom("copy" as const, "empty" as const)),
   env_variables: rarely(variables),
 });
+const rollbackOf = (env: Pick) =>
+  fc.record({
+    do: fc.constant("rollback" as const),
+    env: fc.constant(env),
+    to: naming,
+    keepSecrets: rarely(fc.constant(true)).map((keep) => keep ?? false),
+    dryRun: rarely(fc.constant(true)).map((dry) => dry ?? false),
+  });
 const edit = fc.record({
   do: fc.constant("edit" as const),
   env: pick,
@@ -340,16 +348,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   { arbitrary: fc.record({ do: fc.constant("apply-plan" as const) }), weight: 2 },
   { arbitrary: fc.record({ do: fc.constant("approve" as const), promotion: pick }), weight: 9 },
   { arbitrary: fc.record({ do: fc.constant("reject" as const), promotion: pick }), weight: 1 },
-  {
-    arbitrary: fc.record({
-      do: fc.constant("rollback" as const),
-      env: pick,
-      to: naming,
-      keepSecrets: rarely(fc.constant(true)).map((keep) => keep ?? false),
-      dryRun: rarely(fc.constant(true)).map((dry) => dry ?? false),
-    }),
-    weight: 8,
-  },
+  { arbitrary: pick.chain(rollbackOf), weight: 8 },
   { arbitrary: fc.record({ do: fc.constantFrom("hold" as const, "resume" as const, "archive" as const), env: pick }), weight: 3 },
   { arbitrary: fc.record({ do: fc.constant("restore" as const), env: pick, expires: rarely(duration) }), weight: 3 },
   { arbitrary: fc.record({ do: fc.constant("extend" as const), env: pick, expires: maybe(duration, 9) }), weight: 2 },
@@ -375,12 +374,81 @@ const actor = fc.oneof(
   { arbitrary: fc.constantFrom("eve", "robot"), weight: 1 },
 );
 
-export const step: fc.Arbitrary<Step> = fc.record({
+const step: fc.Arbitrary<Step> = fc.record({
   by: actor,
   tick: fc.constantFrom(0, 1, 1, 1_000),
   twice: rarely(fc.constant(true)).map((twice) => twice ?? false),
   action,
 });
+
+const inOrder = (...actions: fc.Arbitrary<Action>[]): fc.Arbitrary<Step[]> =>
+  fc.tuple(...actions.map((one) => fc.record({ by: actor, tick: fc.constant(1), twice: fc.constant(false), action: one })));
+const exactly = <Value>(value: Value) => fc.constant(value);
+const newer = fc.tuple(fc.constantFrom("flows/a", "flows/b"), member, member).map(([name, a, b]) => ({ [name]: { a, b } }));
+const editOf = (env: Pick) =>
+  fc.record({ do: exactly("edit" as const), env: exactly(env), set: newer, remove: exactly([]), whole: exactly(false) });
+
+/** What chance alone would seldom put one after another. */
+const scenes: fc.Arbitrary<Step[]> = fc.oneof(
+  // A deployment, and what is promoted because of it.
+  fc
+    .constantFrom(0, 1)
+    .chain((env) =>
+      inOrder(
+        editOf(env),
+        exactly({ do: "report", env, of: 0, how: "head", status: "deployed" }),
+        exactly({ do: "due" }),
+        fc.constantFrom<Action>({ do: "due" }, { do: "wait", ms: 12 * HOUR }, { do: "wait", ms: 60_001 }),
+        exactly({ do: "due" }),
+      ),
+    ),
+  // A promotion that people agree to.
+  fc
+    .tuple(pick, pick)
+    .chain(([from, to]) =>
+      inOrder(
+        editOf(from),
+        exactly({ do: "promote", from, to: 3 * Math.floor(to / 3), strategy: "replace" }),
+        exactly({ do: "approve", promotion: 0 }),
+        exactly({ do: "approve", promotion: 0 }),
+      ),
+    ),
+  // Secrets that are given up: too old for a rollback, and of a preview that came and went.
+  pick.chain((env) =>
+    inOrder(
+      exactly({ do: "configure", env, vars: {}, secrets: { DB_PASSWORD: `${MARK}-1` }, flags: {}, unset: [] }),
+      exactly({ do: "configure", env, vars: { LEVEL: "us" }, secrets: { DB_PASSWORD: `${MARK}-2` }, flags: {}, unset: [] }),
+      ...[0, 1, 2].map(() => editOf(env)),
+      exactly({ do: "wait", ms: 91 * DAY }),
+      fc.constantFrom<Action>({ do: "collect" }, { do: "sweep" }),
+      rollbackOf(env),
+    ),
+  ),
+  inOrder(
+    preview.map((wish) => ({ ...wish, env: "pr-2", type: "preview" as const, expires: "1h", env_variables: { API_KEY: `${MARK}-3` } })),
+    exactly({ do: "wait", ms: HOUR }),
+    fc.constantFrom<Action>({ do: "due" }, { do: "restore", env: 0 }),
+    exactly({ do: "wait", ms: DAY }),
+    fc.constantFrom<Action>({ do: "due" }, { do: "collect" }),
+    preview.map((wish) => ({ ...wish, env: "pr-2", type: "preview" as const })),
+    pick.chain(rollbackOf),
+  ),
+  // Changes on both sides, and a merge.
+  fc.tuple(pick, pick).chain(([from, to]) =>
+    inOrder(
+      editOf(from),
+      editOf(to),
+      merge.map((wish) => ({ ...wish, from, to })),
+      merge.map((wish) => ({ ...wish, from, to })),
+    ),
+  ),
+);
+
+/** Commands of one run. */
+export function commands(maxLength: number): fc.Arbitrary<Step[]> {
+  const some = fc.oneof({ arbitrary: step.map((one) => [one]), weight: 16 }, { arbitrary: scenes, weight: 1 });
+  return fc.array(some, { minLength: 1, maxLength, size: "max" }).map((groups) => groups.flat());
+}
 
 const first: Action = { do: "create", env: "dev", base: null };
 const three: readonly Action[] = [
