@@ -1,12 +1,10 @@
 import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { AppError } from "../src/errors.ts";
 import { checkStore, type IntegrityCounts } from "../src/integrity.ts";
 import { LIMITS } from "../src/limits.ts";
-import { loadSettings, SettingsError } from "../src/settings.ts";
+import { loadSettings } from "../src/settings.ts";
 import { openStore } from "../src/storage/open.ts";
 import { sqlitePath } from "../src/storage/sqlite-file.ts";
+import { runCommand, say, UsageError } from "./command.ts";
 
 /** `npm run store:check`: proves that everything in the store still resolves. Changes nothing. */
 
@@ -27,22 +25,12 @@ Exit codes: 0 everything resolves, 1 it does not or the store cannot be read, 2 
 /** Milliseconds between two lines of progress. */
 const PROGRESS_MS = 1_000;
 
-/** Wrong usage or settings: exit code 2. */
-class UsageError extends Error {
-  readonly fix: string;
-
-  constructor(reason: string, fix: string) {
-    super(reason);
-    this.fix = fix;
-  }
-}
-
 async function main(args: readonly string[]): Promise<void> {
   const unknown = args.find((arg) => arg !== "--help" && arg !== "-h");
   if (unknown !== undefined) throw new UsageError(`"${unknown}" is not an option.`, "`npm run store:check -- --help` lists them.");
   if (args.length > 0) return void process.stdout.write(HELP);
 
-  const { storeUrl } = loadSettings(process.env, packageRoot());
+  const { storeUrl } = loadSettings();
   mustExist(storeUrl);
   const store = await openStore(storeUrl);
   try {
@@ -109,24 +97,4 @@ function amount(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
-}
-
-/** The folder of `package.json`, from `scripts/` and from `dist/scripts/` alike: `.env` lies there. */
-function packageRoot(): string {
-  const start = dirname(fileURLToPath(import.meta.url));
-  for (let folder = start; ; folder = dirname(folder)) {
-    if (existsSync(join(folder, "package.json"))) return folder;
-    if (folder === dirname(folder)) return start;
-  }
-}
-
-try {
-  await main(process.argv.slice(2));
-} catch (error) {
-  const usage = error instanceof UsageError || error instanceof SettingsError;
-  const fix = error instanceof UsageError || error instanceof AppError ? error.fix : undefined;
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${fix === undefined ? "" : `${fix}\n`}`);
-  process.exitCode = usage ? 2 : 1;
-}
+await runCommand(main);

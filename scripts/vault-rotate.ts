@@ -1,9 +1,6 @@
-import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { AppError } from "../src/errors.ts";
 import type { Store } from "../src/ports.ts";
-import { loadSettings, type Settings, SettingsError } from "../src/settings.ts";
+import { loadSettings, type Settings } from "../src/settings.ts";
 import { openStore } from "../src/storage/open.ts";
 import type { Rotation } from "../src/vault/documents.ts";
 import { readKeycheck } from "../src/vault/keycheck.ts";
@@ -18,6 +15,7 @@ import {
 } from "../src/vault/master-key.ts";
 import { abandonRotation, type RotationOptions, readRotation, rotateMasterKey } from "../src/vault/rotation.ts";
 import type { MasterKey } from "../src/vault/sealing.ts";
+import { runCommand, say, UsageError } from "./command.ts";
 
 /** `npm run vault:rotate`: changes the built-in vault's master key. Killed at any moment, it goes on when run again. */
 
@@ -46,16 +44,6 @@ const NEW_KEY = "ENV_MANAGER_NEW_MASTER_KEY";
 const PROGRESS_MS = 1_000;
 const PROGRESS = { wrapping: "wrapping with the new key", both: "checking", pruning: "removing the old key's wrapping" } as const;
 
-/** Wrong usage or settings: exit code 2. */
-class UsageError extends Error {
-  readonly fix: string;
-
-  constructor(reason: string, fix: string) {
-    super(reason);
-    this.fix = fix;
-  }
-}
-
 /** What a run works with: the keys that it found, and the key files, where the master key lies in one. */
 interface Situation {
   readonly store: Store;
@@ -72,7 +60,7 @@ async function main(args: readonly string[]): Promise<void> {
   if (unknown !== undefined) throw new UsageError(`"${unknown}" is not an option.`, "`npm run vault:rotate -- --help` lists them.");
   if (args.includes("--help") || args.includes("-h")) return void process.stdout.write(HELP);
 
-  const settings = loadSettings(process.env, packageRoot());
+  const settings = loadSettings();
   if (settings.storeUrl.startsWith("memory:")) {
     throw new UsageError("STORE_URL is memory:, which keeps nothing that could be rotated.", "Set STORE_URL to the store of the engine.");
   }
@@ -160,29 +148,9 @@ function progress(): NonNullable<RotationOptions["onProgress"]> {
   };
 }
 
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
-}
-
 /** Without a password that may be part of it. */
 function shown(storeUrl: string): string {
   return storeUrl.replace(/\/\/[^@/]*@/, "//");
 }
 
-/** The folder of `package.json`, from `scripts/` and from `dist/scripts/` alike: `.env` lies there. */
-function packageRoot(): string {
-  const start = dirname(fileURLToPath(import.meta.url));
-  for (let folder = start; ; folder = dirname(folder)) {
-    if (existsSync(join(folder, "package.json"))) return folder;
-    if (folder === dirname(folder)) return start;
-  }
-}
-
-try {
-  await main(process.argv.slice(2));
-} catch (error) {
-  const usage = error instanceof UsageError || error instanceof SettingsError;
-  const fix = error instanceof UsageError || error instanceof AppError ? error.fix : undefined;
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${fix === undefined ? "" : `${fix}\n`}`);
-  process.exitCode = usage ? 2 : 1;
-}
+await runCommand(main);

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -70,9 +70,15 @@ export function isLoopback(host: string): boolean {
   return name === "localhost" || name === "::1" || (isIP(name) === 4 && name.startsWith("127."));
 }
 
-/** The folder that holds `package.json`, whether the code runs from `src/` or from `dist/`. */
-export function packageRoot(): string {
-  return resolve(dirname(fileURLToPath(import.meta.url)), "..");
+/** The folder that holds `package.json`: found by walking up, so that it is the same from `src/`, `dist/` and `dist/scripts/`. */
+export function packageRoot(from: string = fileURLToPath(import.meta.url)): string {
+  let folder = dirname(from);
+  while (!existsSync(join(folder, "package.json"))) {
+    const parent = dirname(folder);
+    if (parent === folder) throw new Error(`No package.json in any folder above ${from}.`);
+    folder = parent;
+  }
+  return folder;
 }
 
 function readDotenv(path: string): Environment {

@@ -1,7 +1,8 @@
 import { join } from "node:path";
+import { packageRoot } from "../../src/settings.ts";
 import { StepFailed } from "./client.ts";
 import { EngineProcess, standaloneEnvironment } from "./engine-process.ts";
-import { engineArguments, packageFolder } from "./package.ts";
+import { engineArguments } from "./package.ts";
 
 /** The demo's engine: one database, one address, and as many processes one after another as the story asks for. */
 export class DemoEngine {
@@ -28,7 +29,7 @@ export class DemoEngine {
     if (this.#closed) throw new StepFailed("The engine was closed.");
     const child = new EngineProcess({
       args: engineArguments(),
-      cwd: packageFolder(),
+      cwd: packageRoot(),
       env: standaloneEnvironment({
         ENV_MANAGER_PORT: String(this.#port),
         ENV_MANAGER_AUTH: token === null ? "off" : "on",

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
-import { packageFolder } from "./package.ts";
+import { packageRoot } from "../../src/settings.ts";
 import { type JsonValue, type PlatformState, type RequiredKey, readPlatform, requiredKeys } from "./platform.ts";
 
 export type Variables = Readonly<Record<string, string | { readonly value: string; readonly secret: boolean }>>;
@@ -23,7 +23,7 @@ export interface Inputs {
 /** The project's own example, or any other platform with dummy values for the keys that it requires. */
 export function readInputs(platformFile: string | undefined): Inputs {
   if (platformFile !== undefined) return foreignInputs(platformFile);
-  const folder = join(packageFolder(), "examples");
+  const folder = join(packageRoot(), "examples");
   const read = (name: string): unknown => JSON.parse(readFileSync(join(folder, name), "utf8"));
   return {
     source: join("examples", "customer-portal.json"),

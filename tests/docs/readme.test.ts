@@ -4,8 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { standaloneEnvironment } from "../../scripts/demo/engine-process.ts";
-import { packageFolder } from "../../scripts/demo/package.ts";
-import { loadSettings } from "../../src/settings.ts";
+import { loadSettings, packageRoot } from "../../src/settings.ts";
 import { Engine } from "../support/engine.ts";
 import { type Answer, byFetch, hasShell, inBash, stepsOf } from "./curl.ts";
 import { blocks, code, read, rows, section } from "./support.ts";
@@ -179,8 +178,8 @@ describe.each(["README.md", "AGENTS.md", "CONTRIBUTING.md", "ENGINE_SPEC.md", "d
 
 /** Runs what an npm script runs, from its source. */
 function command(script: string, settings: Record<string, string>): Promise<{ status: number | null; output: string }> {
-  const args = ["--import", "tsx", join(packageFolder(), "scripts", `${script}.ts`)];
-  const child = spawn(process.execPath, args, { cwd: packageFolder(), env: standaloneEnvironment(settings) as NodeJS.ProcessEnv });
+  const args = ["--import", "tsx", join(packageRoot(), "scripts", `${script}.ts`)];
+  const child = spawn(process.execPath, args, { cwd: packageRoot(), env: standaloneEnvironment(settings) as NodeJS.ProcessEnv });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (output += chunk));
   return new Promise((resolve, reject) => {

@@ -3,9 +3,9 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
-import { packageFolder } from "../../scripts/demo/package.ts";
+import { packageRoot } from "../../src/settings.ts";
 
-const root = packageFolder();
+const root = packageRoot();
 const RUN_MS = 120_000;
 
 interface Demo {

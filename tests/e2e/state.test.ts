@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { describe, expect, test } from "vitest";
-import { packageFolder } from "../../scripts/demo/package.ts";
 import { countComponents, readPlatform } from "../../scripts/demo/platform.ts";
+import { packageRoot } from "../../src/settings.ts";
 import { useEngine } from "../support/engine.ts";
 import { expectError, Project, succeeded } from "../support/project.ts";
 
@@ -206,8 +206,8 @@ test("a protected environment's state is not written directly", async () => {
 });
 
 test("a real platform goes in and comes out unchanged", async (context) => {
-  const real = resolve(packageFolder(), "../shared/data/workflow-platform.json.gz");
-  const path = existsSync(real) ? real : resolve(packageFolder(), "examples/customer-portal.json");
+  const real = resolve(packageRoot(), "../shared/data/workflow-platform.json.gz");
+  const path = existsSync(real) ? real : resolve(packageRoot(), "examples/customer-portal.json");
   if (path !== real) context.annotate(`${real} is absent: the project's own example stands in`);
   const state = readPlatform(path);
   const project = await withState(state);

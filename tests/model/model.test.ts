@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import { LIMITS } from "../../src/limits.ts";
-import { STORES } from "./engine.ts";
-import { type Action, beginning, commands, type Step } from "./steps.ts";
+import { STORES, type StoreKind } from "./engine.ts";
+import { type Failure, reduced } from "./reduce.ts";
+import { commands, type Step } from "./steps.ts";
 import { Trial } from "./trial.ts";
 
 /** Few enough that a run comes to lose secrets, and one timer at a time, so that there is one order to foretell. */
@@ -12,48 +13,51 @@ vi.mock("../../src/limits.ts", async (original) => {
 });
 
 const long = process.env["ENV_MANAGER_TEST_LONG"] !== undefined;
-const RUNS = long ? { memory: 2_000, sqlite: 600 } : { memory: 70, sqlite: 45 };
+const RUNS = long ? { memory: 3_000, sqlite: 800 } : { memory: 70, sqlite: 40 };
 /** Half as many on average. */
-const COMMANDS = long ? 120 : 80;
-const TIME_MS = long ? 1_800_000 : 150_000;
-/** `<seed>` or `<seed>/<path>`, as a failure names them. */
+const COMMANDS = long ? 100 : 70;
+/** That a failure may take to be made smaller. */
+const REDUCE_MS = 60_000;
+/** `<seed>/<path>`, as a failure names them. */
 const [seed, path] = process.env["ENV_MANAGER_MODEL_REPLAY"]?.split("/") ?? [];
 
 describe.each(STORES)("on the %s store", (kind) => {
   test("any commands in any order come out as the model foretells, and break no invariant", {
-    timeout: long ? 3_600_000 : 600_000,
+    timeout: long ? 3_600_000 : 180_000,
   }, async () => {
-    const bounds = { rollbackRevisions: LIMITS.rollbackRevisions };
-    let failed: readonly string[] = [];
-    const runs = fc.asyncProperty(beginning, commands(COMMANDS), async (begin, steps) => {
-      const log: string[] = [];
-      try {
-        await Trial.run(kind, begin, steps, bounds, log);
-      } catch (error) {
-        failed = log;
-        throw error;
-      }
+    let found: Failure | null = null;
+    const runs = fc.asyncProperty(commands(COMMANDS), async (steps) => {
+      found = await failureOf(kind, steps);
+      return found === null;
     });
     const outcome = await fc.check(runs, {
       numRuns: RUNS[kind],
-      // A failure that is still being made smaller is told as it is then.
-      interruptAfterTimeLimit: TIME_MS,
-      markInterruptAsFailure: true,
+      endOnFailure: true,
       ...(seed !== undefined && { seed: Number(seed) }),
       ...(path !== undefined && { path, numRuns: 1 }),
     });
-    if (outcome.failed) expect.fail(story(outcome, failed));
+    if (found === null) return;
+    const least = await reduced(found, (steps) => failureOf(kind, steps), Date.now() + REDUCE_MS);
+    expect.fail(story(least, `${outcome.seed}/${outcome.counterexamplePath}`));
   });
 });
 
-/** The commands that led to a failure, the fewest found, and how to see them again. */
-function story(outcome: fc.RunDetails<[readonly Action[], Step[]]>, log: readonly string[]): string {
-  const { seed, counterexamplePath, numRuns, numShrinks, errorInstance } = outcome;
-  const message = errorInstance instanceof Error ? errorInstance.stack : String(errorInstance);
+async function failureOf(kind: StoreKind, steps: readonly Step[]): Promise<Failure | null> {
+  const log: string[] = [];
+  try {
+    await Trial.run(kind, steps, { rollbackRevisions: LIMITS.rollbackRevisions }, log);
+    return null;
+  } catch (error) {
+    return { steps, log, error };
+  }
+}
+
+/** The fewest commands found that lead to a failure, and how to see them again. */
+function story({ log, error }: Failure, replay: string): string {
   return [
-    `Engine and model differ (run ${numRuns}, made smaller ${numShrinks} times):`,
+    "Engine and model differ:",
     ...log.map((line, index) => `${String(index + 1).padStart(4)}. ${line}`),
-    message,
-    `Again: ENV_MANAGER_MODEL_REPLAY=${seed}/${counterexamplePath} npx vitest run tests/model`,
+    error instanceof Error ? error.stack : String(error),
+    `Again: ENV_MANAGER_MODEL_REPLAY=${replay} npx vitest run tests/model`,
   ].join("\n");
 }

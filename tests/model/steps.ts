@@ -12,7 +12,8 @@ export type Pick = number;
 
 /** How a revision is named: by its number, its label or a beginning of it, or its time. */
 export interface Naming {
-  readonly by: "revision" | "label" | "minor" | "major" | "time" | "before-all" | "unknown";
+  /** `back`: as many revisions before the newest. */
+  readonly by: "revision" | "back" | "label" | "minor" | "major" | "time" | "before-all" | "unknown";
   readonly of: Pick;
 }
 
@@ -100,6 +101,10 @@ export interface Step {
   /** Sent again with the same idempotency key. */
   readonly twice: boolean;
   readonly action: Action;
+}
+
+export function stepOf(action: Action): Step {
+  return { by: "ann", tick: 0, twice: false, action };
 }
 
 export const ENVIRONMENTS = ["dev", "staging", "prod", "qa", "pr-1", "pr-2"] as const;
@@ -382,7 +387,7 @@ const step: fc.Arbitrary<Step> = fc.record({
 });
 
 const inOrder = (...actions: fc.Arbitrary<Action>[]): fc.Arbitrary<Step[]> =>
-  fc.tuple(...actions.map((one) => fc.record({ by: actor, tick: fc.constant(1), twice: fc.constant(false), action: one })));
+  fc.tuple(...actions.map((one) => fc.record({ by: actor, tick: fc.constantFrom(0, 1), twice: fc.constant(false), action: one })));
 const exactly = <Value>(value: Value) => fc.constant(value);
 const newer = fc.tuple(fc.constantFrom("flows/a", "flows/b"), member, member).map(([name, a, b]) => ({ [name]: { a, b } }));
 const editOf = (env: Pick) =>
@@ -433,6 +438,37 @@ const scenes: fc.Arbitrary<Step[]> = fc.oneof(
     preview.map((wish) => ({ ...wish, env: "pr-2", type: "preview" as const })),
     pick.chain(rollbackOf),
   ),
+  inOrder(
+    preview.map((wish) => ({ ...wish, env: "pr-2", type: "preview" as const, expires: "1h" })),
+    exactly({ do: "wait", ms: HOUR }),
+    fc.constantFrom<Action>({ do: "due" }, { do: "extend", env: 0, expires: "1h" }),
+    exactly({ do: "restore", env: 0 }),
+    exactly({ do: "wait", ms: 60_001 }),
+    exactly({ do: "due" }),
+  ),
+  // A var that became a secret, and the way back.
+  pick.chain((env) =>
+    inOrder(
+      exactly({ do: "configure", env, vars: { REGION: "us" }, secrets: {}, flags: {}, unset: ["secrets/REGION"] }),
+      exactly({ do: "configure", env, vars: { REGION: "eu" }, secrets: {}, flags: {}, unset: [] }),
+      exactly({ do: "configure", env, vars: {}, secrets: { REGION: `${MARK}-4` }, flags: {}, unset: [] }),
+      fc.boolean().map((keepSecrets) => ({ do: "rollback", env, to: { by: "back", of: 1 }, keepSecrets, dryRun: false })),
+    ),
+  ),
+  // A platform that stays for long, goes, and comes back for a moment.
+  fc
+    .tuple(pick, pick)
+    .chain(([from, to]) =>
+      inOrder(
+        exactly({ do: "govern", pipeline: false, environments: { prod: { soak: "1h" }, staging: { soak: "1h" }, qa: { soak: "1h" } } }),
+        exactly({ do: "wait", ms: 5 * HOUR }),
+        ...[0, 1].flatMap(() => [
+          editOf(from),
+          exactly<Action>({ do: "rollback", env: from, to: { by: "back", of: 1 }, keepSecrets: false, dryRun: false }),
+        ]),
+        exactly({ do: "promote", from, to, strategy: "replace" }),
+      ),
+    ),
   // Changes on both sides, and a merge.
   fc.tuple(pick, pick).chain(([from, to]) =>
     inOrder(
@@ -443,12 +479,6 @@ const scenes: fc.Arbitrary<Step[]> = fc.oneof(
     ),
   ),
 );
-
-/** Commands of one run. */
-export function commands(maxLength: number): fc.Arbitrary<Step[]> {
-  const some = fc.oneof({ arbitrary: step.map((one) => [one]), weight: 16 }, { arbitrary: scenes, weight: 1 });
-  return fc.array(some, { minLength: 1, maxLength, size: "max" }).map((groups) => groups.flat());
-}
 
 const first: Action = { do: "create", env: "dev", base: null };
 const three: readonly Action[] = [
@@ -466,10 +496,13 @@ const three: readonly Action[] = [
 ];
 
 /** What was done before a run begins: next to nothing, or three environments with something in them, governed or not. */
-export const beginning: fc.Arbitrary<readonly Action[]> = fc.constantFrom<readonly Action[]>(
+const beginning: fc.Arbitrary<readonly Action[]> = fc.constantFrom<readonly Action[]>(
   [first],
   three,
-  [...three, { do: "govern", pipeline: false, environments: { prod: { approvals: 1 }, staging: { approvals: 1, soak: "1h" } } }],
+  [
+    ...three,
+    { do: "govern", pipeline: false, environments: { prod: { protected: true, approvals: 2 }, staging: { approvals: 1, soak: "1h" } } },
+  ],
   [
     ...three,
     {
@@ -482,3 +515,11 @@ export const beginning: fc.Arbitrary<readonly Action[]> = fc.constantFrom<readon
     },
   ],
 );
+
+/** Commands of one run. */
+export function commands(maxLength: number): fc.Arbitrary<Step[]> {
+  const some = fc.oneof({ arbitrary: step.map((one) => [one]), weight: 23 }, { arbitrary: scenes, weight: 2 });
+  return fc
+    .tuple(beginning, fc.array(some, { minLength: 1, maxLength, size: "max" }))
+    .map(([actions, groups]) => [...actions.map(stepOf), ...groups.flat()]);
+}

@@ -10,7 +10,7 @@ import { checkEverything, checkStored, compared, History } from "./agreement.ts"
 import { Engine, type StoreKind } from "./engine.ts";
 import { type Order, Promotions, type Wish } from "./promotions.ts";
 import { approvalRule, type Config, type Environment, headOf, Refusal, same } from "./reference.ts";
-import { type Action, ENVIRONMENTS, MARK, type Naming, type PromoteStep, type Step } from "./steps.ts";
+import { type Action, ENVIRONMENTS, MARK, type Naming, type PromoteStep, type Step, stepOf } from "./steps.ts";
 import { type Actor, type Bounds, type Expected, iso, World } from "./world.ts";
 
 /** What a command comes to in the model, and how the engine is asked for the same. */
@@ -53,11 +53,11 @@ export class Trial {
   }
 
   /** @throws where engine and model differ, or an invariant is broken. `log` tells of the commands so far. */
-  static async run(kind: StoreKind, begin: readonly Action[], steps: readonly Step[], bounds: Bounds, log: string[] = []): Promise<Trial> {
+  static async run(kind: StoreKind, steps: readonly Step[], bounds: Bounds, log: string[] = []): Promise<Trial> {
     const engine = await Engine.open(kind);
     try {
       const trial = new Trial(engine, bounds, log);
-      await trial.#run([...begin.map(stepOf), ...steps]);
+      await trial.#run(steps);
       return trial;
     } finally {
       await engine.close();
@@ -450,10 +450,12 @@ export class Trial {
     const environment: Environment | undefined = this.world.environments.get(env);
     const revisions = environment?.revisions ?? [];
     const revision = revisions[of % Math.max(1, revisions.length)];
-    if (revision === undefined || by === "unknown") return "v99.1.2";
+    if (revision === undefined || by === "unknown" || (by === "back" && of >= revisions.length)) return "v99.1.2";
     switch (by) {
       case "revision":
         return String(1 + (of % (revisions.length + 1)));
+      case "back":
+        return String(revisions.length - of);
       case "label":
         return revision.version;
       case "minor":
@@ -472,10 +474,6 @@ export class Trial {
 function picked<Item>(pick: number, likely: readonly Item[], all: readonly Item[]): Item | undefined {
   const list = likely.length === 0 || pick % 7 === 6 ? all : likely;
   return list[pick % Math.max(1, list.length)];
-}
-
-function stepOf(action: Action): Step {
-  return { by: "ann", tick: 0, twice: false, action };
 }
 
 type Outcome = { readonly result: Record<string, unknown> } | { readonly code: string; readonly about: unknown };

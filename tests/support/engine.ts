@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll } from "vitest";
 import { EngineProcess, standaloneEnvironment } from "../../scripts/demo/engine-process.ts";
-import { engineArguments, packageFolder } from "../../scripts/demo/package.ts";
+import { engineArguments } from "../../scripts/demo/package.ts";
+import { packageRoot } from "../../src/settings.ts";
 
 const START_MS = 60_000;
 
@@ -49,7 +50,7 @@ export class Engine {
     this.#agent = new Agent({ keepAlive: true });
     this.#process = new EngineProcess({
       args: engineArguments(),
-      cwd: packageFolder(),
+      cwd: packageRoot(),
       env: standaloneEnvironment({
         ENV_MANAGER_PORT: "0",
         ENV_MANAGER_AUTH: token === undefined ? "off" : "on",
