@@ -13,9 +13,9 @@ vi.mock("../../src/limits.ts", async (original) => {
 });
 
 const long = process.env["ENV_MANAGER_TEST_LONG"] !== undefined;
-const RUNS = long ? { memory: 3_000, sqlite: 800 } : { memory: 70, sqlite: 40 };
-/** Half as many on average. */
-const COMMANDS = long ? 100 : 70;
+const RUNS = long ? { memory: 3_000, sqlite: 800 } : { memory: 100, sqlite: 50 };
+/** Half as many on average, some of which come with others that give them a point. */
+const COMMANDS = long ? 90 : 45;
 /** That a failure may take to be made smaller. */
 const REDUCE_MS = 60_000;
 /** `<seed>/<path>`, as a failure names them. */

@@ -1,15 +1,18 @@
 import type { Step } from "./steps.ts";
 
-/** How a run failed: after how many of its steps, and how it went. */
+/** How a run failed. */
 export interface Failure {
   readonly steps: readonly Step[];
-  /** A line for each step that was taken. */
+  /** A line for what every run begins with, and for each step that was taken. */
   readonly log: readonly string[];
   readonly error: unknown;
 }
 
 /** What of an action may be left out. */
 const OPTIONAL = ["version", "secrets", "env_variables", "force", "flags", "vars", "only", "except", "label", "bump", "resolve", "expires"];
+
+/** Of these any entry may be. */
+const MAPS = ["set", "vars", "secrets", "flags", "env_variables", "environments"];
 
 /**
  * Looks for fewer and simpler steps that fail too: drops ever smaller runs of them (Zeller's ddmin), then what each can do
@@ -23,10 +26,10 @@ export async function reduced(
   let best = found;
   const improves = async (steps: readonly Step[]): Promise<boolean> => {
     const failure = Date.now() < until ? await attempt(steps) : null;
-    if (failure !== null) best = { ...failure, steps: failure.steps.slice(0, failure.log.length) };
+    if (failure !== null) best = { ...failure, steps: failure.steps.slice(0, stepsTaken(failure)) };
     return failure !== null;
   };
-  await improves(found.steps.slice(0, found.log.length));
+  await improves(found.steps.slice(0, stepsTaken(found)));
   for (let size = Math.ceil(best.steps.length / 2), before = 0; size > 1 || best.steps.length !== before; ) {
     before = best.steps.length;
     for (let from = 0; from < best.steps.length; ) {
@@ -42,11 +45,15 @@ export async function reduced(
   return best;
 }
 
+function stepsTaken({ log }: Failure): number {
+  return Math.max(0, log.length - 1);
+}
+
 /** Changes to one step, each of which applies to what the others left. */
 function simplerThan({ by, tick, twice, action }: Step): ((step: Step) => Step)[] {
   const members = Object.entries(action);
   const without = (name: string) => (step: Step) => ({ ...step, action: { ...step.action, [name]: undefined } }) as Step;
-  const fewer = members.flatMap(([name, value]) => entriesOf(value).map((entry) => withoutEntry(name, entry)));
+  const fewer = members.flatMap(([name, value]) => (MAPS.includes(name) ? entriesOf(value).map((entry) => withoutEntry(name, entry)) : []));
   return [
     ...(by === "ann" ? [] : [(step: Step) => ({ ...step, by: "ann" })]),
     ...(tick === 0 ? [] : [(step: Step) => ({ ...step, tick: 0 })]),

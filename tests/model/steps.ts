@@ -390,8 +390,14 @@ const inOrder = (...actions: fc.Arbitrary<Action>[]): fc.Arbitrary<Step[]> =>
   fc.tuple(...actions.map((one) => fc.record({ by: actor, tick: fc.constantFrom(0, 1), twice: fc.constant(false), action: one })));
 const exactly = <Value>(value: Value) => fc.constant(value);
 const newer = fc.tuple(fc.constantFrom("flows/a", "flows/b"), member, member).map(([name, a, b]) => ({ [name]: { a, b } }));
-const editOf = (env: Pick) =>
-  fc.record({ do: exactly("edit" as const), env: exactly(env), set: newer, remove: exactly([]), whole: exactly(false) });
+const editOf = (env: Pick, removes = 1) =>
+  fc.record({
+    do: exactly("edit" as const),
+    env: exactly(env),
+    set: newer,
+    remove: fc.oneof({ arbitrary: exactly([]), weight: 5 }, { arbitrary: fc.tuple(pick), weight: removes }),
+    whole: exactly(false),
+  });
 
 /** What chance alone would seldom put one after another. */
 const scenes: fc.Arbitrary<Step[]> = fc.oneof(
@@ -414,6 +420,10 @@ const scenes: fc.Arbitrary<Step[]> = fc.oneof(
       inOrder(
         editOf(from),
         exactly({ do: "promote", from, to: 3 * Math.floor(to / 3), strategy: "replace" }),
+        fc.constantFrom<Action>(
+          { do: "approve", promotion: 0 },
+          { do: "govern", pipeline: false, environments: { prod: { approvals: 1 } } },
+        ),
         exactly({ do: "approve", promotion: 0 }),
         exactly({ do: "approve", promotion: 0 }),
       ),
@@ -440,11 +450,23 @@ const scenes: fc.Arbitrary<Step[]> = fc.oneof(
   ),
   inOrder(
     preview.map((wish) => ({ ...wish, env: "pr-2", type: "preview" as const, expires: "1h" })),
-    exactly({ do: "wait", ms: HOUR }),
+    fc.constantFrom(HOUR, HOUR + 1).map((ms) => ({ do: "wait", ms })),
     fc.constantFrom<Action>({ do: "due" }, { do: "extend", env: 0, expires: "1h" }),
     exactly({ do: "restore", env: 0 }),
     exactly({ do: "wait", ms: 60_001 }),
     exactly({ do: "due" }),
+  ),
+  // A copy of what is protected.
+  fc.tuple(pick, fc.constantFrom("qa", "pr-1", "pr-2")).chain(([base, env]) =>
+    inOrder(
+      exactly({
+        do: "govern",
+        pipeline: false,
+        environments: { dev: { protected: true }, staging: { protected: true }, prod: { protected: true } },
+      }),
+      exactly({ do: "create", env, base }),
+      exactly({ do: "govern", pipeline: false, environments: {} }),
+    ),
   ),
   // A var that became a secret, and the way back.
   pick.chain((env) =>
@@ -472,17 +494,17 @@ const scenes: fc.Arbitrary<Step[]> = fc.oneof(
   // Changes on both sides, and a merge.
   fc.tuple(pick, pick).chain(([from, to]) =>
     inOrder(
-      editOf(from),
-      editOf(to),
+      editOf(from, 5),
+      editOf(to, 5),
       merge.map((wish) => ({ ...wish, from, to })),
       merge.map((wish) => ({ ...wish, from, to })),
     ),
   ),
 );
 
-const first: Action = { do: "create", env: "dev", base: null };
+/** How every run begins. */
+export const FIRST: Step = stepOf({ do: "create", env: "dev", base: null });
 const three: readonly Action[] = [
-  first,
   {
     do: "edit",
     env: 0,
@@ -495,9 +517,9 @@ const three: readonly Action[] = [
   { do: "create", env: "prod", base: 1 },
 ];
 
-/** What was done before a run begins: next to nothing, or three environments with something in them, governed or not. */
+/** What is done next: nothing, or three environments with something in them, governed or not. */
 const beginning: fc.Arbitrary<readonly Action[]> = fc.constantFrom<readonly Action[]>(
-  [first],
+  [],
   three,
   [
     ...three,
@@ -518,7 +540,7 @@ const beginning: fc.Arbitrary<readonly Action[]> = fc.constantFrom<readonly Acti
 
 /** Commands of one run. */
 export function commands(maxLength: number): fc.Arbitrary<Step[]> {
-  const some = fc.oneof({ arbitrary: step.map((one) => [one]), weight: 23 }, { arbitrary: scenes, weight: 2 });
+  const some = fc.oneof({ arbitrary: step.map((one) => [one]), weight: 22 }, { arbitrary: scenes, weight: 3 });
   return fc
     .tuple(beginning, fc.array(some, { minLength: 1, maxLength, size: "max" }))
     .map(([actions, groups]) => [...actions.map(stepOf), ...groups.flat()]);

@@ -10,7 +10,7 @@ import { checkEverything, checkStored, compared, History } from "./agreement.ts"
 import { Engine, type StoreKind } from "./engine.ts";
 import { type Order, Promotions, type Wish } from "./promotions.ts";
 import { approvalRule, type Config, type Environment, headOf, Refusal, same } from "./reference.ts";
-import { type Action, ENVIRONMENTS, MARK, type Naming, type PromoteStep, type Step, stepOf } from "./steps.ts";
+import { type Action, ENVIRONMENTS, FIRST, MARK, type Naming, type PromoteStep, type Step, stepOf } from "./steps.ts";
 import { type Actor, type Bounds, type Expected, iso, World } from "./world.ts";
 
 /** What a command comes to in the model, and how the engine is asked for the same. */
@@ -31,7 +31,7 @@ const ACTORS: Readonly<Record<string, Actor>> = {
 };
 
 /** Steps between two looks at everything. */
-const LOOK_EVERY = 9;
+const LOOK_EVERY = 11;
 
 /** One run: the same commands to the engine and to the model. */
 export class Trial {
@@ -65,7 +65,7 @@ export class Trial {
   }
 
   async #run(steps: readonly Step[]): Promise<void> {
-    for (const [index, step] of steps.entries()) {
+    for (const [index, step] of [FIRST, ...steps].entries()) {
       this.#advance(step.tick);
       await this.#take(step);
       if (index % LOOK_EVERY === LOOK_EVERY - 1) await this.#look(index);
@@ -197,7 +197,10 @@ export class Trial {
       }
       case "extend":
       case "restore": {
-        const env = this.#env(step.env, step.do === "restore" ? (one) => one.status !== "active" : ({ expiresAt }) => expiresAt !== null);
+        const env = this.#env(
+          step.env,
+          step.do === "restore" ? (one) => one.status === "archived" || world.isExpired(one) : ({ expiresAt }) => expiresAt !== null,
+        );
         return {
           told: `${step.do} ${env}${step.expires === undefined ? "" : ` for ${step.expires}`}`,
           foretell: () => world[step.do](actor, env, step.expires),
@@ -357,9 +360,12 @@ export class Trial {
   #wishOf(step: PromoteStep): Wish {
     const { do: _, from, to, version, resolve, ...rest } = step;
     const source = this.#env(from);
-    const others = [...this.world.environments.values()].filter(({ name }) => name !== source);
+    const all = [...this.world.environments.values()];
+    const others = all.filter(({ name }) => name !== source);
     const governed = others.filter((environment) => approvalRule(this.world.rules(environment)).count > 0);
-    const target = to % 20 === 19 ? source : (picked(to, to % 3 === 0 ? governed : others, others)?.name ?? this.#missing());
+    // Where it can be, the one that the same pick means elsewhere.
+    const likely = to % 3 === 0 ? governed : others.filter((environment) => environment === all[to % all.length]);
+    const target = to % 20 === 19 ? source : (picked(to, likely, others)?.name ?? this.#missing());
     const named = version === undefined ? undefined : this.#named(source, version);
     const config = this.#configOf(source);
     const known = (names: readonly string[] | undefined, kind: "vars" | "flags") =>

@@ -410,8 +410,12 @@ export class World {
   }
 
   govern(_actor: Actor, policy: Policy): Expected {
-    if (policy.pipeline?.some((env) => !this.environments.has(env))) refuse("invalid_policy");
-    if (Object.entries(policy.environments ?? {}).some(([env, rules]) => rules.auto_promote_from === env)) refuse("invalid_policy");
+    const { pipeline = [], environments = {} } = policy;
+    if (pipeline.some((env) => !this.environments.has(env))) refuse("invalid_policy");
+    for (const [env, { auto_promote, auto_promote_from }] of Object.entries(environments)) {
+      if (auto_promote_from === env) refuse("invalid_policy");
+      if (auto_promote === true && auto_promote_from === undefined && pipeline.indexOf(env) < 1) refuse("invalid_policy");
+    }
     this.policy = policy;
     this.policyRevision++;
     return { status: "updated", revision: this.policyRevision };
