@@ -1,6 +1,7 @@
 import { Cron } from "croner";
 import { durationMs } from "./durations.ts";
 import { isObject } from "./json.ts";
+import { type LocalTime, localTime, SAME_TIME } from "./local-time.ts";
 import type { Json } from "./ports.ts";
 
 /** When promotions into an environment are closed or open. Pure: the moment is an argument. */
@@ -55,6 +56,8 @@ export function freezeAt(windows: readonly FreezeWindow[], now: Date): Freeze {
 interface Schedule {
   readonly window: FreezeWindow;
   readonly cron: Cron;
+  /** What the expression's times are times of. */
+  readonly local: LocalTime;
   readonly length: number;
 }
 
@@ -72,7 +75,19 @@ interface Budget {
 function schedules(windows: readonly FreezeWindow[], kind: FreezeWindow["kind"]): Schedule[] {
   return windows
     .filter((window) => window.kind === kind)
-    .map((window) => ({ window, cron: cronOf(window), length: durationMs(window.duration) ?? 0 }));
+    .map((window) => ({ window, ...timesOf(window), length: durationMs(window.duration) ?? 0 }));
+}
+
+/**
+ * An expression that names hours is one of wall times: croner reads it without a zone, and `LocalTime` says when each comes,
+ * once, whatever the clocks do. (Given a zone, croner passes over some in a skipped hour and repeats some in a doubled one.)
+ * One of every hour follows the minutes as they go by.
+ */
+function timesOf({ cron, timezone = "UTC" }: FreezeWindow): Pick<Schedule, "cron" | "local"> {
+  const everyHour = cron.trim().split(/\s+/)[1] === "*";
+  return everyHour
+    ? { cron: cronOf({ cron, timezone }), local: SAME_TIME }
+    : { cron: cronOf({ cron, timezone: "UTC" }), local: localTime(timezone) };
 }
 
 function closedBecause({ denied, allowed }: Sides, at: number): string | null {
@@ -115,14 +130,17 @@ function runEnd(windows: readonly Schedule[], at: number, budget: Budget, enough
 }
 
 /** When what opened last, at or before `at`, ends. */
-function endAfter({ cron, length }: Schedule, at: number): number {
-  // croner looks before the second of its date, so that a whole second is given: the one after `at`.
-  const start = cron.previousRuns(1, new Date((Math.floor(at / 1_000) + 1) * 1_000))[0];
-  return start === undefined ? Number.NEGATIVE_INFINITY : start.getTime() + length;
+function endAfter({ cron, local, length }: Schedule, at: number): number {
+  // croner looks before the second of its date, so that a whole second is given: the one after.
+  const start = cron.previousRuns(1, new Date((Math.floor(local.reached(at) / 1_000) + 1) * 1_000))[0];
+  return start === undefined ? Number.NEGATIVE_INFINITY : local.momentOf(start.getTime()) + length;
 }
 
 function firstStart(windows: readonly Schedule[], at: number): number {
-  const starts = windows.map(({ cron }) => cron.nextRun(new Date(at))?.getTime() ?? Number.POSITIVE_INFINITY);
+  const starts = windows.map(({ cron, local }) => {
+    const next = cron.nextRun(new Date(local.reached(at)));
+    return next === null ? Number.POSITIVE_INFINITY : local.momentOf(next.getTime());
+  });
   return Math.min(Number.POSITIVE_INFINITY, ...starts);
 }
 
