@@ -95,6 +95,7 @@ export class ConfigStore {
 
   /** What an application runs with: vars (with the platform's defaults), flags and secret values, fetched at this moment. */
   async runtime(caller: Caller, project: string, env: string, { at }: { at?: number | undefined }) {
+    checkMayReveal(caller, project, env);
     const shown = await this.#shown(project, env, at);
     const maps = this.#snapshots.read(project);
     const [content, requirements] = await Promise.all([readConfig(maps, shown.config), requirementsOf(maps, shown.platform)]);
@@ -122,6 +123,7 @@ export class ConfigStore {
   /** The values of some secrets, or of all where `names` is left out. @throws key_not_found, secret_unavailable */
   async reveal(caller: Caller, request: { project: string; env: string; names?: readonly string[] | undefined; at?: number | undefined }) {
     const { project, env } = request;
+    checkMayReveal(caller, project, env);
     const shown = await this.#shown(project, env, request.at);
     const { secrets } = await readConfig(this.#snapshots.read(project), shown.config);
     const names = request.names ?? Object.keys(secrets);
@@ -169,6 +171,15 @@ export class ConfigStore {
   async #now(): Promise<string> {
     return (await this.#store.now()).toISOString();
   }
+}
+
+/** @throws forbidden */
+function checkMayReveal(caller: Caller, project: string, env: string): void {
+  if (caller.mayReveal(project, env)) return;
+  throw new AppError("forbidden", {
+    reason: `This token may not reveal the secrets of ${quoted(env)}.`,
+    fix: "Use a token with the right secrets:reveal for this environment.",
+  });
 }
 
 export async function readConfig(maps: Maps, config: Hash): Promise<ConfigContent> {

@@ -10,7 +10,7 @@ import { newLine, nextOnLine } from "./lineage.ts";
 import { EMPTY_ROOT } from "./merkle/index.ts";
 import type { Caller, Environment, EnvironmentType, Label, Revision, Snapshot, VariableInput } from "./model.ts";
 import { checkEnvironmentName, checkProject, quoted } from "./names.ts";
-import { policyFor, policyOf } from "./policy.ts";
+import { checkUnprotected, policyFor, policyOf } from "./policy.ts";
 import type { Json, Store } from "./ports.ts";
 import { requirementsOf, unbound } from "./requirements.ts";
 import { appendRevision, newLabel, type VersionChoice } from "./revisions.ts";
@@ -286,6 +286,8 @@ async function findOrigin(documents: Documents, request: CreateRequest, now: () 
   const isUpdate = existing !== null && request.type === "preview" && existing.type === "preview" && existing.status !== "archived";
   if (existing !== null && !isUpdate) throw environmentExists(documents.project, existing, await now());
   const base = request.base === null ? null : await readableBase(documents, request.base, now);
+  // Bringing a preview up to its base changes its state, as a direct edit does.
+  if (existing !== null && base !== null) await checkUnprotected(documents, existing);
   // What an expired preview's secrets were is gone with its grace time: it starts over with the base's config.
   const keepsConfig = existing !== null && existing.cleared_at === null;
   return { base, existing, inherited: keepsConfig ? existing : base };

@@ -110,6 +110,16 @@ export async function policyOf(documents: Documents): Promise<Pick<PolicyDocumen
   return found ?? NO_POLICY;
 }
 
+/** Refuses a change of state that is no promotion. @throws environment_protected */
+export async function checkUnprotected(documents: Documents, head: Environment): Promise<void> {
+  const { policy } = await policyOf(documents);
+  if (!policyFor(policy, head.env, head.type).protected) return;
+  throw new AppError("environment_protected", {
+    reason: `The environment ${quoted(head.env)} is protected: its state changes by promotion alone.`,
+    fix: `Make the change in an earlier environment, then POST /env/promote with "target_env":"${head.env}".`,
+  });
+}
+
 export class Policies {
   readonly #store: Store;
   readonly #ledger: Ledger;

@@ -8,7 +8,7 @@ import { LIMITS } from "./limits.ts";
 import { canonicalJson, type Edits, type EntryChange } from "./merkle/index.ts";
 import type { Bump, Caller, Environment } from "./model.ts";
 import { checkCollection, checkComponent, quoted } from "./names.ts";
-import { policyFor, policyOf } from "./policy.ts";
+import { checkUnprotected } from "./policy.ts";
 import type { Hash, Json, JsonObject, Store } from "./ports.ts";
 import { newlyRequired, parseRequirement, REQUIRES } from "./requirements.ts";
 import type { Maps, Snapshots } from "./snapshots.ts";
@@ -112,15 +112,6 @@ export async function bumpOf(maps: Maps, changes: readonly EntryChange[]): Promi
   if (changes.length === 0) return "patch";
   if (changes.some(isRemoved)) return "major";
   return (await newlyRequired(maps, changes)).length > 0 ? "major" : "minor";
-}
-
-async function checkUnprotected(tx: Transaction, head: Environment): Promise<void> {
-  const { policy } = await policyOf(tx);
-  if (!policyFor(policy, head.env, head.type).protected) return;
-  throw new AppError("environment_protected", {
-    reason: `The environment ${quoted(head.env)} is protected: its state changes by promotion alone.`,
-    fix: `Make the change in an earlier environment, then POST /env/promote with "target_env":"${head.env}".`,
-  });
 }
 
 async function checkComponentCount(maps: Maps, platform: Hash): Promise<void> {

@@ -69,11 +69,10 @@ describe("a duration", () => {
     expect(() => parseDuration("expires_in", text)).toThrow(/^expires_in is "/);
   });
 
-  test("that is long and no duration is told within bounds, and at once", () => {
+  // A pattern that goes back over its text would not come to an end before the test is given up.
+  test("that is long and no duration is told within bounds", () => {
     const text = `${"1h".repeat(500_000)}!`;
-    const start = performance.now();
     expect(() => parseDuration("soak", text)).toThrow(/…/);
-    expect(performance.now() - start).toBeLessThan(1_000);
   });
 });
 

@@ -3,7 +3,7 @@ import { AppError } from "../../src/errors.ts";
 import { keys } from "../../src/keys.ts";
 import { Ledger } from "../../src/ledger.ts";
 import { LIMITS } from "../../src/limits.ts";
-import type { Change, CommitResult, Store, Vault } from "../../src/ports.ts";
+import type { Change, CommitResult, SecretEntry, Store, Vault } from "../../src/ports.ts";
 import { type Intent, type SecretFacts, Secrets } from "../../src/secrets.ts";
 import {
   caller,
@@ -205,15 +205,26 @@ describe("a write that fails takes its secrets back at once", () => {
     const healthy = new Project(domainOn(store, vault));
     await healthy.create("staging");
     const slow = gate();
-    const partly = watchedVault(vault, async ({ call, entry }) => {
-      if (call !== "put") return;
-      if (entry?.name === "BAD") throw new AppError("vault_unavailable");
-      await slow.opened;
-    });
+    const written = gate();
+    const partly = {
+      ...vault,
+      get: vault.get.bind(vault),
+      delete: vault.delete.bind(vault),
+      fingerprint: vault.fingerprint.bind(vault),
+      async put(entry: SecretEntry, value: string) {
+        if (entry.name === "BAD") {
+          // The other one goes on well after this one has failed.
+          setImmediate(() => setImmediate(slow.open));
+          throw new AppError("vault_unavailable");
+        }
+        await slow.opened;
+        await vault.put(entry, value);
+        written.open();
+      },
+    };
     const writing = errorOf(new Project(domainOn(store, partly)).configure("staging", { secrets: { BAD: "sk-1", SLOW: "sk-2" } }));
-    setTimeout(slow.open, 20);
     expect((await writing).code).toBe("vault_unavailable");
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await written.opened;
     await expectNothingLeftOver(store);
   });
 
@@ -390,4 +401,17 @@ test("revealing is recorded before anything is shown, with names and without val
   ]);
   const full = wrapped(store, { commit: () => Promise.reject(new AppError("storage_full")) });
   expect(await codeOf(new Project(domainOn(full, vault)).secrets("staging"))).toBe("storage_full");
+});
+
+describe("to a caller who may not reveal them", () => {
+  test("no secret is told, by whichever way it is asked for, and nothing is written", async () => {
+    const store = memoryStore();
+    const domain = domainOn(store, await openVault(store));
+    await new Project(domain).create("staging", { env_variables: { API_KEY: "sk-1" } });
+    const before = await documents(store);
+    const eve = caller("eve", []);
+    expect(await codeOf(domain.config.runtime(eve, PROJECT, "staging", {}))).toBe("forbidden");
+    expect(await codeOf(domain.config.reveal(eve, { project: PROJECT, env: "staging" }))).toBe("forbidden");
+    expect(await documents(store)).toEqual(before);
+  });
 });

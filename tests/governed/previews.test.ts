@@ -93,6 +93,16 @@ describe("a preview ends", () => {
 });
 
 describe("asked for again by its name", () => {
+  test("a protected preview keeps its state: that would be a change by no promotion", async () => {
+    await preview("pr-1", { expires_in: "1h" });
+    await project.policy({ environments: { "type:preview": { protected: true } } });
+    await project.set("development", { "flows/late": { v: 1 } });
+    const before = await documents(world.store);
+    expect(await codeOf(preview("pr-1", { expires_in: "2h", env_variables: { API_KEY: "sk-new" } }))).toBe("environment_protected");
+    expect(await documents(world.store)).toEqual(before);
+    expect(await preview("pr-2", { expires_in: "1h" })).toMatchObject({ status: "env_created" });
+  });
+
   test("a preview takes the base's platform and a new end, and keeps its own config", async () => {
     await preview("pr-1", {
       expires_in: "1h",

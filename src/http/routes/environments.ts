@@ -38,6 +38,7 @@ const createEnvironment = route({
     "invalid_version",
     "base_not_found",
     "version_not_found",
+    "environment_protected",
     "environment_exists",
     "environment_archived",
     "environment_expired",
