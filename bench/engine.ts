@@ -35,7 +35,14 @@ export async function openEngine(folder: string): Promise<InProcess> {
   const failed = (error: unknown): never => {
     throw error;
   };
-  const cold = () => createDomain({ store, vault, previewUrlTemplate: "https://preview.example/{project_id}/{env}", failed });
+  const cold = () =>
+    createDomain({
+      store,
+      vault,
+      clock: { now: () => new Date() },
+      previewUrlTemplate: "https://preview.example/{project_id}/{env}",
+      failed,
+    });
   return { store, backend, domain: cold(), cold, close: () => store.close() };
 }
 

@@ -1,3 +1,4 @@
+import { forbidden, may } from "./callers.ts";
 import { AppError } from "./errors.ts";
 import type { Caller, CheckResult, DiffFromPrevious } from "./model.ts";
 import { quoted } from "./names.ts";
@@ -71,12 +72,6 @@ export function promotionView(promotion: PendingPromotion): PromotionView {
 
 /** @throws self_approval, forbidden, already_approved */
 export function checkMayApprove(promotion: PendingPromotion, caller: Caller): void {
-  if (!caller.mayApprove) {
-    throw new AppError("forbidden", {
-      reason: "An engine's token cannot approve a promotion.",
-      fix: "A person must approve it, with a token of their own.",
-    });
-  }
   if (promotion.requested_by === caller.actor) {
     throw new AppError("self_approval", {
       reason: `${quoted(caller.actor)} asked for this promotion and cannot approve it.`,
@@ -95,6 +90,24 @@ export function checkMayApprove(promotion: PendingPromotion, caller: Caller): vo
       fix: "Somebody else must approve it too.",
     });
   }
+}
+
+/** A promotion is its target's: nobody else sees it, and no engine agrees to anything. @throws promotion_not_found, forbidden */
+export function checkMayDecide({ id, order }: PendingPromotion, caller: Caller): void {
+  if (!may(caller, "read", order.project, order.target)) throw promotionNotFound(order.project, id);
+  if (may(caller, "approve", order.project, order.target)) return;
+  throw forbidden(
+    caller,
+    `approve or reject promotions to ${quoted(order.target)}`,
+    "A promoter or an admin of that environment must, with a token of their own.",
+  );
+}
+
+export function promotionNotFound(project: string, id: string): AppError {
+  return new AppError("promotion_not_found", {
+    reason: `Project ${quoted(project)} has no promotion ${quoted(id)}.`,
+    fix: `GET /env/${project}/promotions lists them.`,
+  });
 }
 
 /** @throws promotion_closed */

@@ -1,9 +1,11 @@
+import { EVERY } from "./access.ts";
+import { may } from "./callers.ts";
 import { AppError } from "./errors.ts";
 import { documentsOf } from "./heads.ts";
 import { isObject } from "./json.ts";
-import { auditSeq, keys } from "./keys.ts";
+import { auditSeq, keys, SYSTEM_PARTITION } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
-import type { AuditRecord, Page, PageRequest } from "./model.ts";
+import type { AuditRecord, Caller, Page, PageRequest } from "./model.ts";
 import { checkProject, quoted } from "./names.ts";
 import type { Json, Store } from "./ports.ts";
 import { AUDIT_ORIGIN, auditHash, type Project, projectNotFound } from "./transaction.ts";
@@ -32,8 +34,8 @@ export class Audit {
     this.#store = store;
   }
 
-  /** Newest first. A page looks at a bounded number of records, so that a rare filter may give short pages. */
-  async list(project: string, { limit, cursor }: PageRequest, filter: AuditFilter): Promise<Page<AuditRecord>> {
+  /** Newest first; what is not of one environment is for those alone who may read them all. A page looks at a bounded number of records, so that a rare filter may give short pages. */
+  async list(caller: Caller, project: string, { limit, cursor }: PageRequest, filter: AuditFilter): Promise<Page<AuditRecord>> {
     const { audit } = await this.#project(project);
     let before = cursor === null ? audit.seq + 1 : cursorNumber(cursor);
     const items: AuditRecord[] = [];
@@ -46,7 +48,7 @@ export class Audit {
         const record = value as unknown as AuditRecord;
         before = auditSeq(key);
         looked++;
-        if (matches(record, filter)) items.push(record);
+        if (matches(record, filter) && may(caller, "read", project, record.environment ?? EVERY)) items.push(record);
         if (items.length === limit) break;
       }
     }
@@ -98,12 +100,22 @@ export class Audit {
   }
 
   async #project(project: string): Promise<Project> {
-    checkProject(project);
+    // The audit log of access is the system's own.
+    if (project !== SYSTEM_PARTITION) checkProject(project);
     const [found] = await documentsOf(this.#store, project).getAll<Project>([keys.project]);
-    if (!found) throw projectNotFound(project);
-    return found;
+    if (found) return found;
+    if (project === SYSTEM_PARTITION) return NOTHING_YET;
+    throw projectNotFound(project);
   }
 }
+
+/** The log of access begins with the first token. */
+const NOTHING_YET: Project = {
+  project_id: SYSTEM_PARTITION,
+  created_at: "",
+  created_by: "",
+  audit: { seq: 0, hash: AUDIT_ORIGIN, at: "" },
+};
 
 function matches(record: AuditRecord, { env, action, actor }: AuditFilter): boolean {
   return (

@@ -1,3 +1,4 @@
+import { may } from "./callers.ts";
 import { AppError } from "./errors.ts";
 import { documentsOf, readableHead, resolveRevision } from "./heads.ts";
 import { LIMITS } from "./limits.ts";
@@ -74,7 +75,7 @@ export class Comparisons {
     const compared = { ...sides(changes, prefix), different: [] as Difference[], same_count: same };
     const names = onBoth.map(({ key }) => key.slice(prefix.length));
     if (names.length === 0) return compared;
-    if (!caller.mayReveal(project, left.env) || !caller.mayReveal(project, right.env)) return { ...compared, undisclosed: names };
+    if (!may(caller, "reveal", project, left.env) || !may(caller, "reveal", project, right.env)) return { ...compared, undisclosed: names };
     const [lefts, rights] = await Promise.all([
       this.#fingerprints(project, maps, onBoth, "left"),
       this.#fingerprints(project, maps, onBoth, "right"),

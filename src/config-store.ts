@@ -1,3 +1,4 @@
+import { forbidden, may } from "./callers.ts";
 import { summary } from "./changes.ts";
 import { appendEdit, type EditRequest, type EditResult, editResult } from "./edits.ts";
 import { AppError } from "./errors.ts";
@@ -8,6 +9,7 @@ import type { Ledger } from "./ledger.ts";
 import { LIMITS } from "./limits.ts";
 import type { Caller, Environment, Revision } from "./model.ts";
 import { checkConfigKey, checkProject, quoted } from "./names.ts";
+import { checkMayEdit } from "./policy.ts";
 import type { Hash, Json, JsonObject, Store } from "./ports.ts";
 import { requirementsOf } from "./requirements.ts";
 import type { Secrets, SecretValue } from "./secrets.ts";
@@ -69,6 +71,7 @@ export class ConfigStore {
     // Everything that can be refused is refused before a secret is written to the vault.
     if (secrets.size > 0) {
       const before = await this.#writable(project, env);
+      await checkMayEdit(documentsOf(this.#store, project), caller, before);
       checkPrecondition(project, before, request.ifMatch);
       await checkEdits(this.#snapshots.read(project), before, edits);
     }
@@ -76,6 +79,7 @@ export class ConfigStore {
     try {
       return await this.#ledger.write(project, caller, async (tx) => {
         const head = await writableHead(tx, env, tx.now);
+        await checkMayEdit(tx, caller, head);
         checkPrecondition(project, head, request.ifMatch);
         const maps = this.#snapshots.edit(tx);
         await checkEdits(maps, head, edits);
@@ -175,11 +179,8 @@ export class ConfigStore {
 
 /** @throws forbidden */
 function checkMayReveal(caller: Caller, project: string, env: string): void {
-  if (caller.mayReveal(project, env)) return;
-  throw new AppError("forbidden", {
-    reason: `This token may not reveal the secrets of ${quoted(env)}.`,
-    fix: "Use a token with the right secrets:reveal for this environment.",
-  });
+  if (may(caller, "reveal", project, env)) return;
+  throw forbidden(caller, `reveal the secrets of ${quoted(env)}`, "Use a token with the right secrets:reveal for this environment.");
 }
 
 export async function readConfig(maps: Maps, config: Hash): Promise<ConfigContent> {

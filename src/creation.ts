@@ -1,3 +1,4 @@
+import { forbidden, may } from "./callers.ts";
 import { summary } from "./changes.ts";
 import { AppError } from "./errors.ts";
 import { defaultExpiry, type Expiry, expiryOf, hasExpiry } from "./expiry.ts";
@@ -10,7 +11,7 @@ import { newLine, nextOnLine } from "./lineage.ts";
 import { EMPTY_ROOT } from "./merkle/index.ts";
 import type { Caller, Environment, EnvironmentType, Label, Revision, Snapshot, VariableInput } from "./model.ts";
 import { checkEnvironmentName, checkProject, quoted } from "./names.ts";
-import { checkUnprotected, policyFor, policyOf } from "./policy.ts";
+import { checkMayEdit, checkUnprotected, policyFor, policyOf } from "./policy.ts";
 import type { Json, Store } from "./ports.ts";
 import { requirementsOf, unbound } from "./requirements.ts";
 import { appendRevision, newLabel, type VersionChoice } from "./revisions.ts";
@@ -94,7 +95,7 @@ export class Creation {
     try {
       const reply = await this.#ledger.write(project, caller, async (tx) => {
         const maps = this.#snapshots.edit(tx);
-        const origin = await findOrigin(tx, request, async () => tx.now);
+        const origin = await findOrigin(tx, request, caller, async () => tx.now);
         await this.#checkStillTrue(maps, origin, request, plan);
         const start = await startOf(tx, request, origin);
         const edits = new Map<string, Json | undefined>([...plan.vars].map(([name, value]) => [`vars/${name}`, value]));
@@ -173,7 +174,7 @@ export class Creation {
     const documents = documentsOf(this.#store, project);
     const now = (await this.#store.now()).toISOString();
     const maps = this.#snapshots.read(project);
-    const origin = await findOrigin(documents, request, async () => now);
+    const origin = await findOrigin(documents, request, caller, async () => now);
     const { base, existing, inherited } = origin;
     const type = existing?.type ?? request.type ?? guessType(request.env);
     expiryOf(request, { env: request.env, type, policy: (await policyOf(documents)).policy, now });
@@ -212,13 +213,14 @@ export class Creation {
 
   async #copiesSecrets(caller: Caller, documents: Documents, base: Environment, request: CreateRequest): Promise<boolean> {
     if (request.secrets === "empty") return false;
-    const mayReveal = caller.mayReveal(request.project, base.env);
+    const mayReveal = may(caller, "reveal", request.project, base.env);
     if (request.secrets === "copy") {
       if (mayReveal) return true;
-      throw new AppError("forbidden", {
-        reason: `This token may not reveal the secrets of ${quoted(base.env)}, so it cannot copy them.`,
-        fix: 'Leave out "secrets":"copy" and set the new environment\'s own secrets, or use a token with the right secrets:reveal.',
-      });
+      throw forbidden(
+        caller,
+        `reveal the secrets of ${quoted(base.env)}, and so cannot copy them`,
+        'Leave out "secrets":"copy" and set the new environment\'s own secrets, or use a token with the right secrets:reveal.',
+      );
     }
     const { policy } = await policyOf(documents);
     return mayReveal && !policyFor(policy, base.env, base.type).protected;
@@ -280,11 +282,12 @@ export function guessType(env: string): EnvironmentType {
   return (word === undefined ? undefined : words[word]) ?? "custom";
 }
 
-async function findOrigin(documents: Documents, request: CreateRequest, now: () => Promise<string>): Promise<Origin> {
+async function findOrigin(documents: Documents, request: CreateRequest, caller: Caller, now: () => Promise<string>): Promise<Origin> {
   const [found] = await documents.getAll<Environment>([keys.environment(request.env)]);
   const existing = found ?? null;
   const isUpdate = existing !== null && request.type === "preview" && existing.type === "preview" && existing.status !== "archived";
   if (existing !== null && !isUpdate) throw environmentExists(documents.project, existing, await now());
+  if (existing !== null) await checkMayEdit(documents, caller, existing);
   const base = request.base === null ? null : await readableBase(documents, request.base, now);
   // Bringing a preview up to its base changes its state, as a direct edit does.
   if (existing !== null && base !== null) await checkUnprotected(documents, existing);
@@ -335,11 +338,16 @@ async function readableBase(documents: Documents, base: string, now: () => Promi
     return await readableHead(documents, base, now);
   } catch (error) {
     if (!(error instanceof AppError) || (error.code !== "environment_not_found" && error.code !== "project_not_found")) throw error;
-    throw new AppError("base_not_found", {
-      reason: `Project ${quoted(documents.project)} has no environment ${quoted(base)} to start from.`,
-      fix: "Name an existing environment as base_from, or leave it out to start empty.",
-    });
+    throw baseNotFound(documents.project, base);
   }
+}
+
+/** What there is not, and what the caller may not see: both look the same. */
+export function baseNotFound(project: string, base: string): AppError {
+  return new AppError("base_not_found", {
+    reason: `Project ${quoted(project)} has no environment ${quoted(base)} to start from.`,
+    fix: "Name an existing environment as base_from, or leave it out to start empty.",
+  });
 }
 
 /** The platform to start with, its version, and the revision that it is taken from. */

@@ -8,14 +8,17 @@ import { Garbage } from "./garbage.ts";
 import { Ledger } from "./ledger.ts";
 import { PendingPromotions } from "./pending.ts";
 import { Policies } from "./policy.ts";
-import type { Store, Vault } from "./ports.ts";
+import type { Clock, Store, Vault } from "./ports.ts";
 import { Previews } from "./previews.ts";
 import { Promotion } from "./promotion.ts";
+import { Refusals } from "./refusals.ts";
 import { Secrets } from "./secrets.ts";
+import { Sessions } from "./sessions.ts";
 import { Snapshots } from "./snapshots.ts";
 import { State } from "./state.ts";
 import { Sweeper } from "./sweeper.ts";
 import { Timers } from "./timers.ts";
+import { Tokens } from "./tokens.ts";
 import { Versions } from "./versions.ts";
 
 /** What HTTP routes, workers and commands call: the same functions, with the same checks, for all of them. */
@@ -32,6 +35,9 @@ export interface Domain {
   readonly deployments: Deployments;
   readonly policies: Policies;
   readonly audit: Audit;
+  readonly tokens: Tokens;
+  readonly sessions: Sessions;
+  readonly refusals: Refusals;
   readonly garbage: Garbage;
   readonly sweeper: Sweeper;
 }
@@ -40,11 +46,13 @@ export interface DomainParts {
   readonly store: Store;
   readonly vault: Vault;
   readonly previewUrlTemplate: string;
+  /** Judges when tokens and sessions end. */
+  readonly clock: Clock;
   /** Told of a failure in work that no caller waits for. */
   readonly failed: (error: unknown) => void;
 }
 
-export function createDomain({ store, vault, previewUrlTemplate, failed }: DomainParts): Domain {
+export function createDomain({ store, vault, previewUrlTemplate, clock, failed }: DomainParts): Domain {
   const ledger = new Ledger(store);
   const snapshots = new Snapshots(store);
   const secrets = new Secrets(ledger, vault);
@@ -53,6 +61,9 @@ export function createDomain({ store, vault, previewUrlTemplate, failed }: Domai
   const pending = new PendingPromotions(store, ledger, snapshots, secrets, timers);
   const garbage = new Garbage(store, ledger, secrets);
   const previews = new Previews(ledger, snapshots, secrets, timers);
+  const refusals = new Refusals(ledger, clock, failed);
+  const tokens = new Tokens(store, ledger, refusals, clock);
+  const sessions = new Sessions(store, clock);
   return {
     creation: new Creation(store, ledger, snapshots, secrets, timers, previewUrlTemplate),
     environments: new Environments(store, ledger, snapshots),
@@ -66,7 +77,10 @@ export function createDomain({ store, vault, previewUrlTemplate, failed }: Domai
     deployments: new Deployments(store, ledger, timers),
     policies: new Policies(store, ledger),
     audit: new Audit(store),
+    tokens,
+    sessions,
+    refusals,
     garbage,
-    sweeper: new Sweeper({ store, secrets, timers, previews, promotions, pending, garbage, failed }),
+    sweeper: new Sweeper({ store, secrets, timers, previews, promotions, pending, garbage, tokens, sessions, failed }),
   };
 }

@@ -1,16 +1,19 @@
+import { SOME } from "./access.ts";
+import { may } from "./callers.ts";
 import { AppError } from "./errors.ts";
 import { documentsOf, findHead, isExpired, writableHead } from "./heads.ts";
 import { keys, SYSTEM_PARTITION, systemKeys } from "./keys.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Caller, Environment, Page, PageRequest, SyncStatus } from "./model.ts";
 import { checkProject, quoted } from "./names.ts";
-import { policyFor, policyOf } from "./policy.ts";
+import { checkMayEdit, policyFor, policyOf } from "./policy.ts";
 import type { Store } from "./ports.ts";
 import { appendStatus, statusResult } from "./previews.ts";
 import { boundAt, requirementsOf, unbound } from "./requirements.ts";
 import type { Snapshots } from "./snapshots.ts";
 import { syncStatus } from "./sync.ts";
 import { type Project, projectNotFound, type Transaction } from "./transaction.ts";
+import { visibleEntries } from "./visible.ts";
 
 export interface StatusRequest {
   readonly project: string;
@@ -42,34 +45,33 @@ export class Environments {
     this.#snapshots = snapshots;
   }
 
-  /** All projects, by name. */
-  async projects({ limit, cursor }: PageRequest): Promise<Page<{ project_id: string; created_at: string; created_by: string }>> {
+  /** The projects in which the caller may read something, by name. */
+  async projects(caller: Caller, page: PageRequest): Promise<Page<{ project_id: string; created_at: string; created_by: string }>> {
     const prefix = systemKeys.projectPrefix;
-    const range = { prefix, limit: limit + 1, ...(cursor !== null && { after: prefix + cursor }) };
-    const hints = await this.#store.list(SYSTEM_PARTITION, range);
-    const names = hints.slice(0, limit).map(({ key }) => key.slice(prefix.length));
+    const sight = { patterns: caller.grants.flatMap(({ projects }) => projects), sees: (name: string) => may(caller, "read", name, SOME) };
+    const { items: hints, next_cursor } = await visibleEntries(this.#store, SYSTEM_PARTITION, prefix, page, sight);
     // A hint is written before its project: one whose project never came is no project.
     const found = await Promise.all(
-      names.map(async (name) => (await this.#store.get(name, [keys.project]))[0]?.value as unknown as Project | undefined),
+      hints.map(
+        async ({ key }) => (await this.#store.get(key.slice(prefix.length), [keys.project]))[0]?.value as unknown as Project | undefined,
+      ),
     );
     const items = found
       .filter((project) => project !== undefined)
       .map(({ project_id, created_at, created_by }) => ({ project_id, created_at, created_by }));
-    return { items, next_cursor: hints.length > limit ? (names.at(-1) ?? null) : null };
+    return { items, next_cursor };
   }
 
-  /** A project's environments, by name. */
-  async list(project: string, { limit, cursor }: PageRequest) {
+  /** The environments of a project that the caller may read, by name. */
+  async list(caller: Caller, project: string, page: PageRequest) {
     checkProject(project);
     const [entry] = await this.#store.get(project, [keys.project]);
     if (!entry) throw projectNotFound(project);
     const { created_at, created_by } = entry.value as unknown as Project;
-    const prefix = keys.environmentPrefix;
-    const range = { prefix, limit: limit + 1, ...(cursor !== null && { after: prefix + cursor }) };
-    const entries = await this.#store.list(project, range);
-    const heads = entries.slice(0, limit).map(({ value }) => value as unknown as Environment);
-    const items = await Promise.all(heads.map((head) => this.#view(project, head)));
-    return { project_id: project, created_at, created_by, items, next_cursor: entries.length > limit ? (heads.at(-1)?.env ?? null) : null };
+    const sight = { patterns: caller.grants.flatMap(({ envs }) => envs), sees: (env: string) => may(caller, "read", project, env) };
+    const { items: heads, next_cursor } = await visibleEntries(this.#store, project, keys.environmentPrefix, page, sight);
+    const items = await Promise.all(heads.map(({ value }) => this.#view(project, value as unknown as Environment)));
+    return { project_id: project, created_at, created_by, items, next_cursor };
   }
 
   async view(project: string, env: string): Promise<EnvironmentView> {
@@ -78,7 +80,7 @@ export class Environments {
 
   async archive(caller: Caller, request: StatusRequest) {
     return this.#turn(caller, request, "archived", async (tx) => {
-      const head = await writableHead(tx, request.env, tx.now);
+      const head = await editableHead(tx, request.env);
       return appendStatus(tx, { ...head, status: "archived" }, "archive", request.reason);
     });
   }
@@ -86,7 +88,7 @@ export class Environments {
   /** Stops automatic promotions into an environment until `resume` or a manual promotion. */
   async hold(caller: Caller, request: StatusRequest) {
     return this.#turn(caller, request, "held", async (tx) => {
-      const head = await writableHead(tx, request.env, tx.now);
+      const head = await editableHead(tx, request.env);
       return putHead(
         tx,
         { ...head, hold: { by: caller.actor, at: tx.now, reason: request.reason ?? "held by hand" } },
@@ -98,7 +100,7 @@ export class Environments {
 
   async resume(caller: Caller, request: StatusRequest) {
     return this.#turn(caller, request, "resumed", async (tx) => {
-      const head = await writableHead(tx, request.env, tx.now);
+      const head = await editableHead(tx, request.env);
       if (head.hold === null) {
         throw new AppError("invalid_transition", {
           reason: `The environment ${quoted(head.env)} is not held.`,
@@ -141,6 +143,13 @@ export class Environments {
       unbound: missing.map(boundAt),
     };
   }
+}
+
+/** The head of an environment that may be changed, and by whoever asks. */
+async function editableHead(tx: Transaction, env: string): Promise<Environment> {
+  const head = await writableHead(tx, env, tx.now);
+  await checkMayEdit(tx, tx.caller, head);
+  return head;
 }
 
 /** A change of the head that makes no revision. */

@@ -34,13 +34,16 @@ export async function findHead(documents: Documents, env: string): Promise<Envir
   checkEnvironmentName(env);
   const [project, head] = await documents.getAll<Project | Environment>([keys.project, keys.environment(env)]);
   if (!project) throw projectNotFound(documents.project);
-  if (!head) {
-    throw new AppError("environment_not_found", {
-      reason: `Project ${quoted(documents.project)} has no environment ${quoted(env)}.`,
-      fix: `GET /env/${documents.project} lists its environments; POST /env/create makes one.`,
-    });
-  }
+  if (!head) throw environmentNotFound(documents.project, env);
   return head as Environment;
+}
+
+/** What there is not, and what the caller may not see: both look the same. */
+export function environmentNotFound(project: string, env: string): AppError {
+  return new AppError("environment_not_found", {
+    reason: `Project ${quoted(project)} has no environment ${quoted(env)}.`,
+    fix: `GET /env/${project} lists its environments; POST /env/create makes one.`,
+  });
 }
 
 /** The head of an environment that may be read. @throws environment_expired too */

@@ -1,14 +1,16 @@
 import { pathToFileURL } from "node:url";
 import { type Logger, pino } from "pino";
-import { createDomain } from "./domain.ts";
+import { Authentication, type IdentityProvider } from "./authentication.ts";
+import { createDomain, type Domain } from "./domain.ts";
 import { AppError } from "./errors.ts";
-import type { DependencyStatus } from "./http/routes/operations.ts";
+import type { DependencyStatus, Readiness } from "./http/routes/operations.ts";
 import { createServer, type EngineServer } from "./http/server.ts";
+import type { Oidc } from "./identity/oidc.ts";
 import { SYSTEM_PARTITION } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
 import type { Store } from "./ports.ts";
 import { rootToken } from "./root-token.ts";
-import { loadSettings, type Settings, SettingsError } from "./settings.ts";
+import { loadSettings, type OidcSettings, type Settings, SettingsError } from "./settings.ts";
 import { openStore } from "./storage/open.ts";
 import { openBuiltinVault } from "./vault/builtin.ts";
 
@@ -45,11 +47,12 @@ async function open(settings: Settings, logger: Logger) {
     const vault = await openBuiltinVault({ store, storeUrl: settings.storeUrl, masterKey: settings.masterKey });
     if (vault.rotationUnfinished) logger.warn("a rotation of the vault's master key is unfinished: run `npm run vault:rotate` again");
     const failed = (error: unknown) => logger.error({ err: error }, "work in the background failed");
-    const domain = createDomain({ store, vault, previewUrlTemplate: settings.previewUrlTemplate, failed });
-    const root = settings.auth === "on" ? await rootToken(store, settings.adminToken) : null;
-    if (root?.made) announce(root.made);
+    const clock = { now: () => new Date() };
+    const domain = createDomain({ store, vault, previewUrlTemplate: settings.previewUrlTemplate, clock, failed });
+    const provider = settings.oidc === null ? null : await openProvider(settings.oidc);
+    const authentication = settings.auth === "off" ? null : await authenticationOf(settings, store, domain, provider);
     const { createApp } = await loading;
-    const app = createApp({ domain, settings, logger, rootTokenDigest: root?.digest ?? null, readiness: () => readiness(store) });
+    const app = createApp({ domain, settings, logger, authentication, readiness: () => readiness(store, provider) });
     domain.sweeper.start();
     return {
       app,
@@ -65,6 +68,30 @@ async function open(settings: Settings, logger: Logger) {
   }
 }
 
+async function authenticationOf(
+  { adminToken }: Settings,
+  store: Store,
+  { tokens, sessions }: Domain,
+  provider: Provider | null,
+): Promise<Authentication> {
+  const root = await rootToken(store, adminToken);
+  if (root.made !== null) announce(root.made);
+  return new Authentication({ rootDigest: root.digest, tokens, sessions, identities: provider });
+}
+
+type Provider = IdentityProvider & Pick<Oidc, "status">;
+
+/** Loaded where it is set, so that a start without it does not wait for it. */
+async function openProvider({ roles, ...options }: OidcSettings): Promise<Provider> {
+  const { looksLikeJwt, openOidc, parseRoleMap } = await import("./identity/oidc.ts");
+  try {
+    const oidc = openOidc({ ...options, roles: parseRoleMap(roles) });
+    return { recognizes: looksLikeJwt, verify: (jwt) => oidc.verify(jwt), status: () => oidc.status() };
+  } catch (error) {
+    throw new SettingsError(`OIDC cannot be used: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
 async function closeAll(server: EngineServer, closeRest: () => Promise<void>): Promise<void> {
   await server.close(LIMITS.shutdownMs);
   await closeRest();
@@ -77,10 +104,15 @@ function announce(token: string): void {
   );
 }
 
-/** The built-in vault lives in the store: what holds for one holds for the other. */
-async function readiness(store: Store): Promise<Record<"store" | "vault", DependencyStatus>> {
+/** The built-in vault lives in the store: what holds for one holds for the other. Without the provider, tokens still work. */
+async function readiness(store: Store, provider: Provider | null): Promise<Readiness> {
   const status = await storeStatus(store);
-  return { store: status, vault: status };
+  return { store: status, vault: status, ...(provider !== null && { identity_provider: providerStatus(provider) }) };
+}
+
+function providerStatus(provider: Provider): DependencyStatus {
+  const { status, reason } = provider.status();
+  return status === "ok" ? { status } : { status: "degraded", reason: reason ?? "The identity provider cannot be reached." };
 }
 
 async function storeStatus(store: Store): Promise<DependencyStatus> {

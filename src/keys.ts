@@ -54,6 +54,13 @@ export const systemKeys = {
   projectPrefix: "project/",
   project: (project: string): Key => `project/${project}`,
   rootToken: "root-token",
+  tokenPrefix: "token/",
+  token: (id: string): Key => `token/${id}`,
+  /** When a token was last used: apart from it, since that is written often and decides nothing. */
+  tokenUsed: (id: string): Key => `token-used/${id}`,
+  sessionPrefix: "session/",
+  /** Named by the SHA-256 of the cookie. */
+  session: (sha256: string): Key => `session/${sha256}`,
   duePrefix: "due/",
   /** ISO times order as text; the time comes first. */
   due: (at: string, project: string, what: string): Key => `due/${at}/${project}/${what}`,

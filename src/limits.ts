@@ -118,6 +118,75 @@ export const LIMITS = {
   objectCacheBytes: 64 * 1024 * 1024,
   /** Milliseconds that a start waits for a database file that another engine still holds. */
   storeLockMs: 2_000,
+  /** Milliseconds that a token lives whose creation names no end. */
+  tokenDefaultTtlMs: 90 * 24 * 60 * 60_000,
+  /** Milliseconds for which a rotated token is still taken, where the rotation does not say. */
+  tokenOverlapMs: 60 * 60_000,
+  /** Milliseconds for which a rotated token is still taken at most. */
+  tokenMaxOverlapMs: 30 * 24 * 60 * 60_000,
+  /** Characters of a token's name, and of the person that a sibling engine names. */
+  actorLength: 100,
+  /** Characters of a token as it is sent, a JWT's included. */
+  bearerLength: 16 * 1024,
+  /** Patterns of projects, and of environments, of one token. */
+  tokenPatterns: 100,
+  /** Tokens, and sessions, kept in memory. */
+  cachedTokens: 10_000,
+  /** Tokens whose last use, or refusal, is kept in memory until it is written. */
+  notedTokens: 10_000,
+  /** Milliseconds between two times that the last use of tokens is written. */
+  useNotedMs: 60_000,
+  /** Milliseconds within which the same refusal is recorded once. */
+  refusalNotedMs: 60 * 60_000,
+  /** Milliseconds that a session of the dashboard lasts. */
+  sessionMs: 12 * 60 * 60_000,
   /** Milliseconds that a shutdown may take before it is forced. */
   shutdownMs: 10_000,
+  /** Milliseconds between two looks for connections that have fallen idle, while shutting down. */
+  closingCheckMs: 20,
+
+  /** Bytes of a request's target and of all its headers' names and values together. */
+  headerBytes: 16 * 1024,
+  /** Header lines of one request. */
+  headers: 100,
+  /** Milliseconds that a client may take for a request's headers. */
+  headersMs: 10_000,
+  /** Milliseconds that a client may take for a whole request: 64 MiB over a slow line. */
+  requestMs: 120_000,
+  /** Milliseconds between two looks for clients that are too slow. */
+  slowCheckMs: 5_000,
+  /** Milliseconds for which a connection under way may carry nothing: a reader that has stopped reading, a reply that does not come. */
+  stalledMs: 300_000,
+  /** Milliseconds that an idle connection stays open: longer than the minute of most load balancers. */
+  keepAliveMs: 65_000,
+  /** Milliseconds that a client has to read why its request was refused, before its connection is cut. */
+  refusedMs: 2_000,
+  /** Connections at a time. */
+  connections: 10_000,
+  /** Entity tags of one If-Match or If-None-Match header that are looked at. */
+  entityTags: 100,
+  /** Faults that one reply names; there may be thousands. */
+  faults: 20,
+  /** Characters of a fault's path or message: both may hold names that the caller chose. */
+  faultLength: 200,
+  /** Characters of lines that a streamed reply gathers before it sends them. */
+  linesLength: 16 * 1024,
+  /** Replies of one token that are streamed at a time. */
+  streamsPerToken: 100,
+  /** Replies that are streamed at a time. */
+  streams: 10_000,
+  /** Requests of one token in a second, in the long run. */
+  requestsPerSecondPerToken: 5_000,
+  /** Requests of one token at once, after a time without any. */
+  burstPerToken: 10_000,
+  /** Requests from one address in a second, in the long run. */
+  requestsPerSecondPerAddress: 10_000,
+  /** Requests from one address at once, after a time without any. */
+  burstPerAddress: 20_000,
+  /** Requests without a valid token from one address in a second, in the long run. */
+  refusedPerSecondPerAddress: 20,
+  /** Requests without a valid token from one address at once, after a time without any. */
+  refusedBurstPerAddress: 1_000,
+  /** Tokens, or addresses, whose requests one rate limiter counts at a time. */
+  rateKeys: 100_000,
 } as const;

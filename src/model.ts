@@ -1,3 +1,4 @@
+import type { Grant } from "./access.ts";
 import type { Hash, Json, JsonObject } from "./ports.ts";
 
 /** The words of the domain as frozen plain data. Field names are those of the documents in the store and of the HTTP API. */
@@ -21,21 +22,18 @@ export interface Once {
   readonly content: Hash;
 }
 
-/** Who asks, and what they may see beyond what the route itself demanded. */
+/** Who asks, and what they may. */
 export interface Caller {
-  /** The acting user: what revisions and audit records name. */
+  /** The acting user: what revisions and audit records name first. */
   readonly actor: string;
+  /** Whose token it is: the actor too, unless a sibling engine acts for somebody. */
+  readonly subject: string;
   /** The token's id: what idempotency keys belong to. */
   readonly token: string;
   readonly requestId: string;
   /** Where the request carries an idempotency key. */
   readonly once?: Once;
-  /** Whether the caller may read secret values of this environment. */
-  mayReveal(project: string, env: string): boolean;
-  /** Whether the caller may skip checks that the policy calls forceable. */
-  mayForce(project: string, env: string): boolean;
-  /** Whether the caller is a person, or acts for one: no engine agrees to anything. */
-  readonly mayApprove: boolean;
+  readonly grants: readonly Grant[];
 }
 
 export interface Hold {
@@ -195,6 +193,10 @@ export interface AuditRecord {
   readonly prev_hash: Hash;
   readonly action: string;
   readonly actor: string;
+  /** Whose token it was, where a sibling engine acted for the actor. */
+  readonly subject: string;
+  /** The token's id. */
+  readonly token: string;
   readonly at: string;
   readonly environment: string | null;
   readonly version: string | null;

@@ -36,6 +36,7 @@ export const RESERVED_NAMES: ReadonlySet<string> = new Set([
   "reveal",
   "revisions",
   "rollback",
+  "rotate",
   "runtime",
   "secrets",
   "session",

@@ -1,6 +1,16 @@
 import { randomBytes } from "node:crypto";
 import { applyPlan, type PromotionResult, resultOf } from "./apply.ts";
-import { checkMayApprove, checkOpen, type PendingPromotion, type PromotionView, promotionClosed, promotionView } from "./approvals.ts";
+import {
+  checkMayApprove,
+  checkMayDecide,
+  checkOpen,
+  type PendingPromotion,
+  type PromotionView,
+  promotionClosed,
+  promotionNotFound,
+  promotionView,
+} from "./approvals.ts";
+import { may } from "./callers.ts";
 import { durationMs } from "./durations.ts";
 import { AppError } from "./errors.ts";
 import { documentsOf } from "./heads.ts";
@@ -8,7 +18,7 @@ import { keys } from "./keys.ts";
 import type { Ledger } from "./ledger.ts";
 import { LIMITS } from "./limits.ts";
 import type { Caller, Page, PageRequest } from "./model.ts";
-import { checkProject, quoted } from "./names.ts";
+import { checkProject } from "./names.ts";
 import { type BoundVariables, type Force, type PreparedPlan, type PromotionOrder, preparePlan } from "./plan.ts";
 import { approvalsOf, policyFor, policyOf } from "./policy.ts";
 import type { Store } from "./ports.ts";
@@ -44,6 +54,7 @@ export class PendingPromotions {
     const outcome = await this.#ledger.once(project, caller, () =>
       this.#ledger.write(project, caller, async (tx): Promise<ApprovalOutcome> => {
         const promotion = await findPromotion(tx, id);
+        checkMayDecide(promotion, caller);
         checkOpen(promotion);
         checkMayApprove(promotion, caller);
         const void_ = await this.#voidReason(tx, promotion);
@@ -73,9 +84,8 @@ export class PendingPromotions {
     return this.#ledger.once(project, caller, () =>
       this.#ledger.write(project, caller, async (tx) => {
         const promotion = await findPromotion(tx, id);
+        checkMayDecide(promotion, caller);
         checkOpen(promotion);
-        if (!caller.mayApprove)
-          throw new AppError("forbidden", { reason: "An engine's token cannot reject a promotion.", fix: "A person must decide." });
         const rejection = { by: caller.actor, at: tx.now, comment: request.comment ?? null };
         await close(tx, this.#secrets, { ...promotion, rejection }, "rejected", request.comment ?? `rejected by ${caller.actor}`);
         return { status: "rejected" as const, promotion_id: id, environment: promotion.order.target, version: promotion.version };
@@ -83,28 +93,28 @@ export class PendingPromotions {
     );
   }
 
-  /** Promotions that were put up for approval, newest first; with `status`, those alone. */
-  async list(project: string, { limit, cursor }: PageRequest, status?: string): Promise<Page<PromotionView>> {
+  /**
+   * Promotions into what the caller may read, newest first; with `status`, those alone. A page looks at a bounded number
+   * of them, so that a rare filter may give short pages.
+   */
+  async list(caller: Caller, project: string, { limit, cursor }: PageRequest, status?: string): Promise<Page<PromotionView>> {
     checkProject(project);
     const documents = documentsOf(this.#store, project);
     if (!(await documents.getAll([keys.project]))[0]) throw projectNotFound(project);
     const items: PromotionView[] = [];
     let before = cursor === null ? undefined : keys.promotion(cursor);
-    while (items.length < limit) {
-      const entries = await this.#store.list(project, {
-        prefix: keys.promotionPrefix,
-        limit,
-        reverse: true,
-        ...(before !== undefined && { before }),
-      });
+    for (let looked = 0; looked < LIMITS.listEntries && items.length < limit; looked += limit) {
+      const range = { prefix: keys.promotionPrefix, limit, reverse: true };
+      const entries = await this.#store.list(project, { ...range, ...(before !== undefined && { before }) });
       for (const { key, value } of entries) {
         before = key;
-        const view = promotionView(await this.#seen(value as unknown as PendingPromotion));
+        const promotion = value as unknown as PendingPromotion;
+        if (!may(caller, "read", project, promotion.order.target)) continue;
+        const view = promotionView(await this.#seen(promotion));
         if (status === undefined || view.status === status) items.push(view);
         if (items.length === limit) break;
       }
-      if (entries.length < limit)
-        return { items, next_cursor: items.length === limit ? (before?.slice(keys.promotionPrefix.length) ?? null) : null };
+      if (entries.length < limit && items.length < limit) return { items, next_cursor: null };
     }
     return { items, next_cursor: before?.slice(keys.promotionPrefix.length) ?? null };
   }
@@ -298,8 +308,5 @@ async function findPromotion(tx: Transaction, id: string): Promise<PendingPromot
   await tx.existingProject();
   const found = isPromotionId(id) ? await tx.get<PendingPromotion>(keys.promotion(id)) : null;
   if (found !== null) return found;
-  throw new AppError("promotion_not_found", {
-    reason: `Project ${quoted(tx.project)} has no promotion ${quoted(id)}.`,
-    fix: `GET /env/${tx.project}/promotions lists them.`,
-  });
+  throw promotionNotFound(tx.project, id);
 }

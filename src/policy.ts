@@ -1,3 +1,4 @@
+import { forbidden, may } from "./callers.ts";
 import { AppError } from "./errors.ts";
 import { type FreezeWindow, freezeAt } from "./freeze.ts";
 import type { Documents } from "./heads.ts";
@@ -118,6 +119,14 @@ export async function checkUnprotected(documents: Documents, head: Environment):
     reason: `The environment ${quoted(head.env)} is protected: its state changes by promotion alone.`,
     fix: `Make the change in an earlier environment, then POST /env/promote with "target_env":"${head.env}".`,
   });
+}
+
+/** Whoever changes a protected environment other than by promotion needs the right to promote to it. @throws forbidden */
+export async function checkMayEdit(documents: Documents, caller: Caller, head: Environment): Promise<void> {
+  if (may(caller, "promote", documents.project, head.env)) return;
+  const { policy } = await policyOf(documents);
+  if (!policyFor(policy, head.env, head.type).protected) return;
+  throw forbidden(caller, `change ${quoted(head.env)}, which is protected`, "Ask a promoter of this environment, or use the token of one.");
 }
 
 export class Policies {

@@ -9,7 +9,7 @@ import { LIMITS } from "./limits.ts";
 import { nextOnLine } from "./lineage.ts";
 import type { Caller, Environment, RevisionAction } from "./model.ts";
 import { checkProject, quoted } from "./names.ts";
-import { policyOf } from "./policy.ts";
+import { checkMayEdit, policyOf } from "./policy.ts";
 import { appendRevision } from "./revisions.ts";
 import type { Secrets } from "./secrets.ts";
 import type { Snapshots } from "./snapshots.ts";
@@ -52,6 +52,7 @@ export class Previews {
       await this.#timers.prepare(project, env, request);
       return this.#ledger.write(project, caller, async (tx) => {
         const head = await writableHead(tx, env, tx.now);
+        await checkMayEdit(tx, caller, head);
         const { policy } = await policyOf(tx);
         const expires_at = expiryOf(request, { env, type: head.type, policy, now: tx.now });
         if (expires_at === null) {
@@ -83,6 +84,7 @@ export class Previews {
       await this.#timers.prepare(project, env, hasExpiry(request) ? request : { expires_in: RESTORED_EARLY });
       return this.#ledger.write(project, caller, async (tx) => {
         const head = await findHead(tx, env);
+        await checkMayEdit(tx, caller, head);
         checkRestorable(head, tx.now);
         const { policy } = await policyOf(tx);
         const asked = hasExpiry(request) || head.expires_at === null ? request : defaultExpiry(policy, env, LIMITS.previewRestoredMs);

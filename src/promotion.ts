@@ -1,5 +1,5 @@
 import { applyPlan, checkApplicable, type PromotionResult, resultOf } from "./apply.ts";
-import { mayDoLittle } from "./callers.ts";
+import { forbidden, may, mayDoLittle } from "./callers.ts";
 import { durationMs } from "./durations.ts";
 import { AppError } from "./errors.ts";
 import { type Documents, documentsOf } from "./heads.ts";
@@ -214,8 +214,8 @@ function parseForce(caller: Caller, { project, target, force, message }: Promote
       fix: 'Send "force":{"reason":"…"}: the audit log keeps it.',
     });
   }
-  if (!caller.mayForce(project, target)) {
-    throw new AppError("forbidden", { reason: "This token may not skip checks.", fix: "Mend what the checks ask for, or ask an admin." });
+  if (!may(caller, "force", project, target)) {
+    throw forbidden(caller, `skip checks in ${quoted(target)}`, "Mend what the checks ask for, or ask an admin.");
   }
   return { checks: force === true ? null : (force.checks ?? null), by: caller.actor, reason };
 }

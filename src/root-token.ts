@@ -1,6 +1,7 @@
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { SYSTEM_PARTITION, systemKeys } from "./keys.ts";
 import type { Store } from "./ports.ts";
+import { tokenDigest } from "./tokens.ts";
 
 /** The token that may do everything, known by its digest alone. */
 export interface RootToken {
@@ -8,10 +9,6 @@ export interface RootToken {
   readonly digest: Buffer;
   /** The token itself, at the one start that made it: to be shown once. */
   readonly made: string | null;
-}
-
-export function tokenDigest(token: string): Buffer {
-  return createHash("sha256").update(token).digest();
 }
 
 /** The operator's token where one is set; otherwise the one that the first start on this store made. */

@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse } from "dotenv";
+import { LIMITS } from "./limits.ts";
 
 /** Everything that an operator can set, parsed once and frozen. `.env.example` and the README's table list the same names. */
 export interface Settings {
@@ -15,8 +16,24 @@ export interface Settings {
   readonly masterKey: string | null;
   readonly previewUrlTemplate: string;
   readonly logLevel: LogLevel;
-  /** Host names, besides the bound one, that requests may name in `Host`. */
+  /** Host names, besides loopback ones, that requests may name in `Host` and `Origin`. */
   readonly allowedHosts: readonly string[];
+  /** Addresses and networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed. */
+  readonly trustedProxies: readonly string[];
+  readonly requestsPerSecond: { readonly perToken: number; readonly perAddress: number };
+  /** Where people sign in elsewhere. */
+  readonly oidc: OidcSettings | null;
+}
+
+export interface OidcSettings {
+  readonly issuer: string;
+  readonly audience: string;
+  /** The claim that holds somebody's groups or roles. */
+  readonly claim: string;
+  /** The claim that the audit log names somebody by. */
+  readonly actorClaim: string;
+  /** JSON: values of the claim → what they grant. */
+  readonly roles: string;
 }
 
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
@@ -57,11 +74,56 @@ export function loadSettings(env: Environment = process.env, root: string = pack
     masterKey: read("ENV_MANAGER_MASTER_KEY"),
     previewUrlTemplate: read("PREVIEW_URL_TEMPLATE") ?? "https://preview.puraify.app/{project_id}/{env}",
     logLevel: oneOf("LOG_LEVEL", read("LOG_LEVEL") ?? "info", LOG_LEVELS),
-    allowedHosts: (read("ENV_MANAGER_ALLOWED_HOSTS") ?? "")
-      .split(",")
-      .map((name) => name.trim().toLowerCase())
-      .filter(Boolean),
+    allowedHosts: list(read("ENV_MANAGER_ALLOWED_HOSTS")).map((name) => name.toLowerCase()),
+    trustedProxies: list(read("ENV_MANAGER_TRUSTED_PROXIES")).map(network),
+    requestsPerSecond: {
+      perToken: rate("RATE_LIMIT_PER_TOKEN", read("RATE_LIMIT_PER_TOKEN"), LIMITS.requestsPerSecondPerToken),
+      perAddress: rate("RATE_LIMIT_PER_ADDRESS", read("RATE_LIMIT_PER_ADDRESS"), LIMITS.requestsPerSecondPerAddress),
+    },
+    oidc: oidc(read),
   });
+}
+
+function list(text: string | null): string[] {
+  return (text ?? "")
+    .split(",")
+    .map((item) => item.trim())
+    .filter(Boolean);
+}
+
+const NETWORK_NAMES: readonly string[] = ["loopback", "linklocal", "uniquelocal"];
+
+function network(text: string): string {
+  const [address = "", bits, more] = text.split("/");
+  const longest = { 4: 32, 6: 128 }[isIP(address)];
+  const isNetwork =
+    longest !== undefined && more === undefined && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= longest));
+  if (isNetwork || NETWORK_NAMES.includes(text)) return text;
+  throw new SettingsError(
+    `ENV_MANAGER_TRUSTED_PROXIES holds "${text}". Give addresses or networks such as 10.0.0.0/8, or loopback, linklocal, uniquelocal.`,
+  );
+}
+
+function rate(name: string, text: string | null, usual: number): number {
+  if (text === null) return usual;
+  const value = Number(text);
+  if (/^\d{1,7}$/.test(text) && value > 0) return value;
+  throw new SettingsError(`${name} is "${text}". It must be a whole number of requests a second, from 1 to 9999999.`);
+}
+
+function oidc(read: (name: string) => string | null): OidcSettings | null {
+  const issuer = read("OIDC_ISSUER");
+  if (issuer === null) return null;
+  const audience = read("OIDC_AUDIENCE");
+  const roles = read("OIDC_ROLES");
+  if (audience === null)
+    throw new SettingsError("OIDC_ISSUER is set, so OIDC_AUDIENCE must be too: the `aud` of the tokens that are meant for this engine.");
+  if (roles === null) {
+    throw new SettingsError(
+      'OIDC_ISSUER is set, so OIDC_ROLES must be too: which values of the claim grant what, for example {"developers":{"role":"editor","projects":["*"],"envs":["development"]}}.',
+    );
+  }
+  return { issuer, audience, roles, claim: read("OIDC_ROLE_CLAIM") ?? "groups", actorClaim: read("OIDC_ACTOR_CLAIM") ?? "sub" };
 }
 
 /** Whether `host` can only be reached from this machine. */

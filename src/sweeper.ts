@@ -8,7 +8,9 @@ import type { Store } from "./ports.ts";
 import type { Previews } from "./previews.ts";
 import type { Promotion } from "./promotion.ts";
 import type { Intent, Secrets } from "./secrets.ts";
+import type { Sessions } from "./sessions.ts";
 import type { Due, Timers } from "./timers.ts";
+import type { Tokens } from "./tokens.ts";
 
 /** Who acts where nobody asked: what audit records of the engine's own work name. */
 export const ENGINE: Caller = mayDoLittle("engine", "sweep");
@@ -21,6 +23,8 @@ export interface SweeperParts {
   readonly promotions: Promotion;
   readonly pending: PendingPromotions;
   readonly garbage: Garbage;
+  readonly tokens: Tokens;
+  readonly sessions: Sessions;
   /** Told of a failure: nobody waits for this work. */
   readonly failed: (error: unknown) => void;
 }
@@ -39,12 +43,17 @@ export class Sweeper {
   }
 
   start(): void {
-    this.#timers = [this.#every(LIMITS.dueEveryMs, () => this.runDue()), this.#every(LIMITS.sweepSeconds * 1_000, () => this.sweep())];
+    this.#timers = [
+      this.#every(LIMITS.dueEveryMs, () => this.runDue()),
+      this.#every(LIMITS.useNotedMs, () => this.#parts.tokens.noteUse()),
+      this.#every(LIMITS.sweepSeconds * 1_000, () => this.sweep()),
+    ];
   }
 
   async stop(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
     await this.#running;
+    await this.#parts.tokens.noteUse().catch(this.#parts.failed);
   }
 
   /** Acts on what is due and returns how much that was. */
@@ -56,6 +65,7 @@ export class Sweeper {
   async sweep(): Promise<number> {
     const before = new Date((await this.#parts.store.now()).getTime() - LIMITS.intentAgeMs).toISOString();
     let swept = 0;
+    await this.#parts.sessions.tidy().catch(this.#parts.failed);
     for await (const project of this.#projects()) {
       // What fails in one project must not keep the others waiting.
       try {

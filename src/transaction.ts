@@ -198,6 +198,8 @@ export class Transaction {
       prev_hash: this.chain?.hash ?? AUDIT_ORIGIN,
       action: draft.action,
       actor: this.caller.actor,
+      subject: this.caller.subject,
+      token: this.caller.token,
       at: this.now,
       environment: draft.environment ?? null,
       version: draft.version ?? null,

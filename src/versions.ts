@@ -1,3 +1,5 @@
+import { SOME } from "./access.ts";
+import { may } from "./callers.ts";
 import { diffFromPrevious, isRemoved, type SnapshotChanges, summary } from "./changes.ts";
 import { AppError } from "./errors.ts";
 import { type Documents, documentsOf, findHead, findRevision, resolveRevision, writableHead } from "./heads.ts";
@@ -8,7 +10,7 @@ import { LIMITS } from "./limits.ts";
 import { newLine } from "./lineage.ts";
 import type { AuditRecord, Caller, DiffFromPrevious, Label, Page, PageRequest, Revision } from "./model.ts";
 import { checkProject, quoted } from "./names.ts";
-import { checkMessage, policyOf } from "./policy.ts";
+import { checkMayEdit, checkMessage, policyOf } from "./policy.ts";
 import type { Hash, Json, Store } from "./ports.ts";
 import { newlyRequired } from "./requirements.ts";
 import { appendRevision } from "./revisions.ts";
@@ -73,7 +75,7 @@ export class Versions {
    * the audit log, so that they need no list of their own; a cursor is the last sequence number looked at. A page looks at a bounded
    * number of records, so that it may be short.
    */
-  async versions(project: string, { limit, cursor }: PageRequest): Promise<Page<VersionEntry>> {
+  async versions(caller: Caller, project: string, { limit, cursor }: PageRequest): Promise<Page<VersionEntry>> {
     checkProject(project);
     const documents = documentsOf(this.#store, project);
     const [known] = await documents.getAll<Project>([keys.project]);
@@ -92,7 +94,7 @@ export class Versions {
         const record = value as unknown as AuditRecord;
         before = auditSeq(key);
         looked++;
-        if (record.details["new_version"] === true) made.push(record);
+        if (record.details["new_version"] === true && may(caller, "read", project, record.environment ?? SOME)) made.push(record);
         if (made.length === limit) break;
       }
     }
@@ -103,13 +105,13 @@ export class Versions {
   }
 
   /** The entry of the revision that made a label. */
-  async version(project: string, version: string): Promise<VersionEntry> {
+  async version(caller: Caller, project: string, version: string): Promise<VersionEntry> {
     checkProject(project);
     const name = exactLabel(version);
     const documents = documentsOf(this.#store, project);
     const [known, label] = await documents.getAll<Label>([keys.project, keys.label(name)]);
     if (!known) throw projectNotFound(project);
-    if (!label) {
+    if (!label || !may(caller, "read", project, label.env)) {
       throw new AppError("version_not_found", {
         reason: `Project ${quoted(project)} has no version ${quoted(name)}.`,
         fix: `GET /env/${project}/versions lists them.`,
@@ -127,14 +129,14 @@ export class Versions {
     const { project } = request;
     checkProject(project);
     if (request.dry_run)
-      return (await this.#planRollback(documentsOf(this.#store, project), this.#snapshots.draft(project), request)).result;
+      return (await this.#planRollback(documentsOf(this.#store, project), this.#snapshots.draft(project), caller, request)).result;
     return this.#ledger.once(project, caller, () => this.#apply(caller, request));
   }
 
   async #apply(caller: Caller, request: RollbackRequest): Promise<RollbackResult> {
     const { project, env } = request;
     return this.#ledger.write(project, caller, async (tx) => {
-      const { head, target, config, changes, result } = await this.#planRollback(tx, this.#snapshots.edit(tx), request, tx.now);
+      const { head, target, config, changes, result } = await this.#planRollback(tx, this.#snapshots.edit(tx), caller, request, tx.now);
       if (result.status === "no_changes") return result;
       checkMessage((await policyOf(tx)).policy, head, request.message);
       const self = { env, revision: head.revision + 1 };
@@ -154,8 +156,9 @@ export class Versions {
     });
   }
 
-  async #planRollback(documents: Documents, maps: EditableMaps, request: RollbackRequest, now?: string) {
+  async #planRollback(documents: Documents, maps: EditableMaps, caller: Caller, request: RollbackRequest, now?: string) {
     const head = await writableHead(documents, request.env, now ?? (await this.#store.now()).toISOString());
+    await checkMayEdit(documents, caller, head);
     const target = await resolveRevision(documents, head, request.to);
     const config = request.secrets === "keep_current" ? await withSecretsOf(maps, target.config, head.config) : target.config;
     const changes: SnapshotChanges = {

@@ -3,50 +3,58 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import express, { type Express, type RequestHandler } from "express";
 import type { Logger } from "pino";
+import type { Authentication } from "../authentication.ts";
 import type { Domain } from "../domain.ts";
-import { packageRoot, type Settings } from "../settings.ts";
-import { type Authenticate, rootTokenOnly, trustEveryone } from "./auth.ts";
+import { LIMITS } from "../limits.ts";
+import { isLoopback, packageRoot, type Settings } from "../settings.ts";
+import { openGate, type Rates } from "./auth.ts";
 import { mountDocs } from "./docs.ts";
 import { errorHandler } from "./errors.ts";
 import { checkHost, checkOrigin, setSecurityHeaders } from "./guards.ts";
 import { mountRoutes, refuseUnknown, requestIdOf } from "./mount.ts";
 import { openApiDocument } from "./openapi.ts";
+import { RateLimiter } from "./rate.ts";
+import type { Route } from "./route.ts";
 import { apiRoutes } from "./routes/index.ts";
 import { operationRoutes, type Readiness } from "./routes/operations.ts";
+import { sessionRoutes } from "./routes/sessions.ts";
 
 export interface AppOptions {
   readonly domain: Domain;
-  readonly settings: Pick<Settings, "auth" | "allowedHosts">;
+  readonly settings: Pick<Settings, "host" | "allowedHosts" | "trustedProxies" | "requestsPerSecond">;
   readonly logger: Logger;
   /** What the engine depends on, looked at now. */
   readonly readiness: () => Promise<Readiness>;
-  /** SHA-256 of the token that may do everything; needed where `settings.auth` is on. */
-  readonly rootTokenDigest: Uint8Array | null;
+  /** `null` where auth is off. */
+  readonly authentication: Authentication | null;
 }
 
 /** The engine's HTTP side. Give it to a `node:http` server; see `server.ts`. */
-export function createApp({ domain, settings, logger, rootTokenDigest, readiness }: AppOptions): Express {
-  const authenticate = authenticator(settings.auth, rootTokenDigest);
+export function createApp({ domain, settings, logger, authentication, readiness }: AppOptions): Express {
+  const gate = openGate(authentication, ratesOf(settings));
   const version = packageVersion();
-  const document = lazy(() => openApiDocument([...apiRoutes, ...operations], version));
-  const operations = operationRoutes({ version, readiness, document });
+  const document = lazy(() => openApiDocument(routes, version));
+  const routes: readonly Route[] = [...apiRoutes, ...sessionRoutes(authentication), ...operationRoutes({ version, readiness, document })];
 
   const app = express();
   app.disable("x-powered-by").disable("etag");
   app.enable("strict routing").enable("case sensitive routing");
   app.set("query parser", "simple");
-  app.use(identify, logged(logger), guarded(settings));
-  mountRoutes(app, [...apiRoutes, ...operations], { domain, authenticate });
+  app.set("trust proxy", [...settings.trustedProxies]);
+  app.use(identify, logged(logger), guarded(settings, authentication === null));
+  mountRoutes(app, routes, { domain, gate });
   mountDocs(app);
-  app.use(refuseUnknown(authenticate));
+  app.use(refuseUnknown(gate));
   app.use(errorHandler(logger));
   return app;
 }
 
-function authenticator(auth: Settings["auth"], rootTokenDigest: Uint8Array | null): Authenticate {
-  if (auth === "off") return trustEveryone;
-  if (rootTokenDigest === null) throw new Error("with auth on, a root token is needed");
-  return rootTokenOnly(rootTokenDigest);
+function ratesOf({ requestsPerSecond: { perToken, perAddress } }: Pick<Settings, "requestsPerSecond">): Rates {
+  return {
+    perToken: new RateLimiter({ perSecond: perToken, burst: 2 * perToken }),
+    perAddress: new RateLimiter({ perSecond: perAddress, burst: 2 * perAddress }),
+    refused: new RateLimiter({ perSecond: LIMITS.refusedPerSecondPerAddress, burst: LIMITS.refusedBurstPerAddress }),
+  };
 }
 
 function packageVersion(): string {
@@ -59,7 +67,7 @@ const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
 const identify: RequestHandler = (request, response, next) => {
   const given = request.headers["x-request-id"];
   response.setHeader("x-request-id", typeof given === "string" && REQUEST_ID.test(given) ? given : randomUUID());
-  setSecurityHeaders(response);
+  setSecurityHeaders(response, request.secure);
   next();
 };
 
@@ -80,9 +88,10 @@ function logged(logger: Logger): RequestHandler {
   };
 }
 
-function guarded({ auth, allowedHosts }: Pick<Settings, "auth" | "allowedHosts">): RequestHandler {
+function guarded({ host, allowedHosts }: Pick<Settings, "host" | "allowedHosts">, open: boolean): RequestHandler {
+  const isGuarded = open || allowedHosts.length > 0 || isLoopback(host);
   return (request, _response, next) => {
-    if (auth === "off") checkHost(request, allowedHosts);
+    if (isGuarded) checkHost(request, allowedHosts);
     checkOrigin(request, allowedHosts);
     next();
   };

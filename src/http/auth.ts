@@ -1,28 +1,64 @@
-import { createHash, timingSafeEqual } from "node:crypto";
-import type { IncomingMessage } from "node:http";
+import type { Request } from "express";
+import type { Authentication } from "../authentication.ts";
 import { mayDoAll } from "../callers.ts";
 import { AppError } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
 import type { Caller } from "../model.ts";
+import { quoted } from "../names.ts";
+import { isTakenName, type Principal } from "../tokens.ts";
+import { addressKey, type RateLimiter } from "./rate.ts";
+import type { Connection } from "./route.ts";
 
-/** Tells who asks. @throws unauthorized */
-export type Authenticate = (request: IncomingMessage, requestId: string) => Caller;
+/** Who gets in: tells who asks, and how often they may. */
+export interface Gate {
+  /** @throws unauthorized, forbidden, origin_not_allowed, too_many_requests, identity_unavailable */
+  admit(request: Request, requestId: string): Promise<Caller>;
+  connection(request: Request): Connection;
+}
 
-const BEARER = /^Bearer +([\x21-\x7e]+)$/i;
+export interface Rates {
+  readonly perToken: RateLimiter;
+  readonly perAddress: RateLimiter;
+  /** Requests that showed what is no token: they alone count, so that nobody is locked out by a neighbour. */
+  readonly refused: RateLimiter;
+}
 
-/** For development on a loopback host: whoever gets here may do everything. */
-export const trustEveryone: Authenticate = (_request, requestId) => mayDoAll("local", requestId);
-
-/** One token that may do everything, known by its SHA-256 alone. */
-export function rootTokenOnly(rootTokenDigest: Uint8Array): Authenticate {
-  return (request, requestId) => {
-    // Digests are of one length, so that comparing tells neither length nor place of a difference.
-    if (!timingSafeEqual(digest(bearerToken(request)), rootTokenDigest))
-      throw new AppError("unauthorized", { reason: "The token is not valid." });
-    return mayDoAll("root", requestId);
+/** `authentication` is null where auth is off: for development on a loopback host, whoever gets here may do everything. */
+export function openGate(authentication: Authentication | null, rates: Rates): Gate {
+  const connection = (request: Request): Connection => ({
+    secure: request.secure,
+    session: sessionOf(request),
+    signIn: async (token) => {
+      if (authentication === null) return LOCAL_PRINCIPAL;
+      return counted(request, rates, () => authentication.byToken(token));
+    },
+  });
+  return {
+    connection,
+    async admit(request, requestId) {
+      checkRate(rates.perAddress, addressKey(request.ip ?? ""), "from this address");
+      const principal = await (authentication === null
+        ? LOCAL_PRINCIPAL
+        : counted(request, rates, () => principalOf(request, authentication)));
+      checkRate(rates.perToken, principal.token, "with this token");
+      const { subject, token, grants } = principal;
+      return { actor: actorOf(request, principal), subject, token, requestId, grants };
+    },
   };
 }
 
-function bearerToken(request: IncomingMessage): string {
+const LOCAL_PRINCIPAL: Principal = { ...mayDoAll("local", ""), expiresAt: null };
+
+function principalOf(request: Request, authentication: Authentication): Promise<Principal> {
+  const session = request.headers.authorization === undefined ? sessionOf(request) : null;
+  if (session === null) return authentication.byToken(bearerToken(request));
+  checkSameSite(request);
+  return authentication.bySession(session);
+}
+
+const BEARER = /^Bearer +([\x21-\x7e]+)$/i;
+
+function bearerToken(request: Request): string {
   const [header, second] = request.headersDistinct.authorization ?? [];
   if (header === undefined) throw new AppError("unauthorized", { reason: "The request has no Authorization header." });
   if (second !== undefined) throw new AppError("unauthorized", { reason: "The request has more than one Authorization header." });
@@ -31,6 +67,68 @@ function bearerToken(request: IncomingMessage): string {
   return token;
 }
 
-function digest(token: string): Buffer {
-  return createHash("sha256").update(token).digest();
+/** Over TLS the name has a prefix by which browsers keep other hosts and plain connections from setting it. */
+export function sessionCookie(secure: boolean): string {
+  return secure ? "__Host-envm_session" : "envm_session";
+}
+
+function sessionOf(request: Request): string | null {
+  const prefix = `${sessionCookie(request.secure)}=`;
+  const found = request.headers.cookie?.split("; ").find((cookie) => cookie.startsWith(prefix));
+  return found?.slice(prefix.length) ?? null;
+}
+
+/**
+ * A browser sends the cookie along by itself: a write must show that a page of the engine's own sent it. `SameSite=Strict` says
+ * the same in browsers that know it; this holds in the others, and between ports of one host.
+ */
+function checkSameSite(request: Request): void {
+  const site = request.headers["sec-fetch-site"];
+  const isOwn = site === undefined || site === "same-origin" || site === "none";
+  const isRead = request.method === "GET" || request.method === "HEAD";
+  if (isOwn && (isRead || site === "same-origin" || request.headers.origin !== undefined)) return;
+  throw new AppError("origin_not_allowed", {
+    reason: "A session changes things from a page of the engine's own alone, and this request does not show that it comes from one.",
+    fix: "Send an Authorization header with a token instead of the cookie.",
+  });
+}
+
+const ACTOR = new RegExp(`^(?! )[\\x20-\\x7e]{1,${LIMITS.actorLength}}(?<! )$`);
+
+/** Whoever acts: a sibling engine says for whom, and nobody else can. */
+function actorOf(request: Request, { subject, grants }: Principal): string {
+  const [actor, second] = request.headersDistinct["x-actor"] ?? [];
+  if (actor === undefined) return subject;
+  if (!grants.some(({ role }) => role === "engine")) {
+    throw new AppError("forbidden", {
+      reason: `${quoted(subject)} is no sibling engine, so it acts for nobody else.`,
+      fix: "Leave the X-Actor header out, or use a token with the role engine.",
+    });
+  }
+  if (second === undefined && ACTOR.test(actor) && !isTakenName(actor)) return actor;
+  throw new AppError("invalid_request", {
+    reason: "The X-Actor header names nobody.",
+    fix: `Send one name of 1 to ${LIMITS.actorLength} printable ASCII characters that is not the engine's own.`,
+  });
+}
+
+/** Counts what is refused, and answers those who are refused too often before anything is looked up. */
+async function counted<Result>(request: Request, { refused }: Rates, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof AppError && error.code === "unauthorized")
+      checkRate(refused, addressKey(request.ip ?? ""), "without a valid token");
+    throw error;
+  }
+}
+
+function checkRate(rate: RateLimiter, key: string, which: string): void {
+  const seconds = rate.take(key);
+  if (seconds === 0) return;
+  throw new AppError("too_many_requests", {
+    reason: `There are too many requests ${which}.`,
+    fix: `Wait ${seconds} s, as the Retry-After header says, and send fewer at once.`,
+    details: { retry_after_seconds: seconds },
+  });
 }

@@ -12,6 +12,7 @@ export const FIXES: Readonly<Record<ErrorCode, string>> = {
   invalid_flag: "Send true, false, or a flagd definition with state and at least one variant.",
   invalid_policy: "Mend each fault that details names.",
   same_environment: "Name two different environments.",
+  target_not_allowed: "Use a public https address, or ask the operator to allow this one.",
   unauthorized: "Send the header `Authorization: Bearer <token>` with a token that is valid.",
   forbidden: "Ask an administrator for a token with the right that this route needs.",
   host_not_allowed: "Call the engine by its loopback address, or add the name to ENV_MANAGER_ALLOWED_HOSTS.",
@@ -25,6 +26,7 @@ export const FIXES: Readonly<Record<ErrorCode, string>> = {
   component_not_found: "GET /env/<project>/<env>/state/<collection> lists the components.",
   collection_not_found: "GET /env/<project>/<env>/state shows all collections.",
   key_not_found: "GET /env/<project>/<env>/config lists what is bound.",
+  token_not_found: "GET /tokens lists the tokens.",
   method_not_allowed: "Use one of the methods in the Allow header.",
   environment_exists: "Choose another name, or use the environment that there is.",
   environment_archived: "Restore it first: POST /env/restore.",
@@ -51,6 +53,8 @@ export const FIXES: Readonly<Record<ErrorCode, string>> = {
   internal_error: "Try again. If it stays, give the operator the request_id: the log has the cause.",
   store_unavailable: "Try again in a moment. GET /readyz says what is missing.",
   vault_unavailable: "Try again in a moment. GET /readyz says what is missing.",
+  identity_unavailable: "Try again in a moment, or use a token of the engine's own. GET /readyz says what is missing.",
+  engine_unavailable: "Try again in a moment. GET /readyz says what is missing.",
   overloaded: "Try again in a moment, with fewer requests at once.",
   shutting_down: "Try again in a moment, or on another instance.",
   storage_full: "Free space on the disk that holds the database. Reads go on, and writes do so by themselves.",
@@ -61,6 +65,8 @@ const RETRY_AFTER: Partial<Record<ErrorCode, number>> = {
   too_many_requests: 1,
   store_unavailable: 1,
   vault_unavailable: 1,
+  identity_unavailable: 1,
+  engine_unavailable: 1,
   overloaded: 1,
   write_conflict: 1,
   shutting_down: 5,
@@ -105,7 +111,7 @@ function headersOf(error: AppError): Record<string, string> {
   if (error.code === "unauthorized") headers["www-authenticate"] = 'Bearer realm="environment-manager"';
   const allow = error.details?.allow;
   if (error.code === "method_not_allowed" && Array.isArray(allow)) headers.allow = allow.join(", ");
-  const seconds = RETRY_AFTER[error.code];
+  const seconds = error.details?.["retry_after_seconds"] ?? RETRY_AFTER[error.code];
   if (seconds !== undefined) headers["retry-after"] = String(seconds);
   return headers;
 }

@@ -1,12 +1,11 @@
 import { createHash } from "node:crypto";
 import { AppError } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
 
 /** Entity tags (RFC 9110 §8.8.3, §13). Inside the engine a tag is a bare word; only here does it get its quotes. */
 
 /** Any character but quotes, spaces and controls. */
 const TAG = /^(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"$/;
-/** Tags of one header that are looked at. */
-const MAX_TAGS = 100;
 
 export function quoteTag(tag: string): string {
   return `"${tag}"`;
@@ -48,5 +47,5 @@ export function parseIfMatch(header: string | undefined): readonly string[] | nu
 
 /** Splits at commas outside quotes. */
 function elements(header: string): string[] {
-  return (header.match(/(?:W\/)?"[^"]*"|[^,\s]+/g) ?? []).slice(0, MAX_TAGS);
+  return (header.match(/(?:W\/)?"[^"]*"|[^,\s]+/g) ?? []).slice(0, LIMITS.entityTags);
 }

@@ -12,18 +12,23 @@ const CONTENT_SECURITY_POLICY = [
   "object-src 'none'",
 ].join("; ");
 
-export function setSecurityHeaders(response: ServerResponse): void {
+/** Two years: browsers that were here over TLS once do not come back without it. */
+const STRICT_TRANSPORT = "max-age=63072000; includeSubDomains";
+
+export function setSecurityHeaders(response: ServerResponse, secure: boolean): void {
+  if (secure) response.setHeader("strict-transport-security", STRICT_TRANSPORT);
   response.setHeader("content-security-policy", CONTENT_SECURITY_POLICY);
   response.setHeader("x-content-type-options", "nosniff");
   response.setHeader("referrer-policy", "no-referrer");
   response.setHeader("x-frame-options", "DENY");
   response.setHeader("cross-origin-resource-policy", "same-origin");
   response.setHeader("cross-origin-opener-policy", "same-origin");
+  response.setHeader("permissions-policy", "camera=(), geolocation=(), microphone=()");
 }
 
 /**
- * Without tokens, the browser of whoever runs the engine is its only gate: a page elsewhere that rebinds its own name to
- * 127.0.0.1 sends that name in `Host`, so only loopback names and allowed ones are served.
+ * A page elsewhere that rebinds its own name to 127.0.0.1 gets a browser behind every firewall, and without tokens that is the
+ * only gate. It sends its name in `Host`: where that can be known, only loopback names and allowed ones are served.
  * @throws host_not_allowed
  */
 export function checkHost(request: IncomingMessage, allowed: readonly string[]): void {

@@ -4,15 +4,16 @@ import type { Domain } from "../domain.ts";
 import { AppError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Caller } from "../model.ts";
-import type { Authenticate } from "./auth.ts";
+import type { Gate } from "./auth.ts";
 import { parseIfMatch } from "./etag.ts";
 import { readJsonBody } from "./json.ts";
 import { sendReply } from "./reply.ts";
+import { accessOf } from "./rights.ts";
 import type { Route } from "./route.ts";
 
 export interface RouteServices {
   readonly domain: Domain;
-  readonly authenticate: Authenticate;
+  readonly gate: Gate;
 }
 
 /**
@@ -23,28 +24,43 @@ export function mountRoutes(app: Express, routes: readonly Route[], services: Ro
   for (const [path, siblings] of [...groupByPath(routes)].sort(([left], [right]) => comparePaths(left, right))) {
     for (const route of siblings) app[route.method](path, serve(route, services));
     const allow = siblings.flatMap(({ method }) => (method === "get" ? ["GET", "HEAD"] : [method.toUpperCase()]));
-    app.all(path, authenticated(services.authenticate, siblings), () => {
+    app.all(path, authenticated(services.gate, siblings), () => {
       throw new AppError("method_not_allowed", { details: { allow } });
     });
   }
 }
 
 /** One request, from its token to its reply: the order in which every route's request is judged. */
-function serve(route: Route, { domain, authenticate }: RouteServices): RequestHandler {
+function serve(route: Route, { domain, gate }: RouteServices): RequestHandler {
   return async (request, response) => {
     const requestId = requestIdOf(response);
-    const caller = route.open ? NOBODY(requestId) : authenticate(request, requestId);
-    const prepared = await route.prepare({
-      params: request.params,
-      query: request.query,
-      readBody: (bounds) => readJsonBody(request, bounds),
-      caller,
-      domain,
-      once: route.idempotent ? onceOf(caller, route, request.headers["idempotency-key"]) : null,
-      ifMatch: route.conditional === "write" ? parseIfMatch(request.headers["if-match"]) : null,
+    const caller = isOpen(route) ? NOBODY(requestId) : await gate.admit(request, requestId);
+    const answer = async () => {
+      const prepared = await route.prepare({
+        params: request.params,
+        query: request.query,
+        readBody: (bounds) => readJsonBody(request, bounds),
+        caller,
+        connection: gate.connection(request),
+        domain,
+        once: route.idempotent ? onceOf(caller, route, request.headers["idempotency-key"]) : null,
+        ifMatch: route.conditional === "write" ? parseIfMatch(request.headers["if-match"]) : null,
+      });
+      return prepared.run();
+    };
+    const reply = await answer().catch((error: unknown) => {
+      // That somebody known asks for more than they may is worth a record.
+      if (error instanceof AppError && error.code === "forbidden") {
+        domain.refusals.note(caller, { action: "access_refused", details: { operation: route.operationId, reason: error.message } });
+      }
+      throw error;
     });
-    await sendReply(request, response, await prepared.run());
+    await sendReply(request, response, reply);
   };
+}
+
+function isOpen({ operationId }: Route): boolean {
+  return accessOf(operationId) === "open";
 }
 
 /** An idempotency key belongs to one token and one route: two callers that choose the same key do not meet. */
@@ -62,9 +78,9 @@ function onceOf(caller: Caller, route: Route, key: string | string[] | undefined
 const IDEMPOTENCY_KEY = new RegExp(`^[\\x21-\\x7e]{1,${LIMITS.onceKeyLength}}$`);
 
 /** Which methods a path has is told to those alone who may use it. */
-function authenticated(authenticate: Authenticate, siblings: readonly Route[]): RequestHandler {
-  return (request, response, next) => {
-    if (!siblings.every(({ open }) => open)) authenticate(request, requestIdOf(response));
+function authenticated(gate: Gate, siblings: readonly Route[]): RequestHandler {
+  return async (request, response, next) => {
+    if (!siblings.every(isOpen)) await gate.admit(request, requestIdOf(response));
     next();
   };
 }
@@ -77,9 +93,9 @@ export function requestIdOf(response: Response): string {
 }
 
 /** Refuses what no route takes: to whoever has no token, a route that there is and one that there is not look the same. */
-export function refuseUnknown(authenticate: Authenticate): RequestHandler {
-  return (request: Request, response) => {
-    authenticate(request, requestIdOf(response));
+export function refuseUnknown(gate: Gate): RequestHandler {
+  return async (request: Request, response) => {
+    await gate.admit(request, requestIdOf(response));
     throw new AppError("route_not_found");
   };
 }

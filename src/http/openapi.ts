@@ -1,8 +1,11 @@
 import * as z from "zod";
+import { EVERY } from "../access.ts";
 import { ERRORS, type ErrorCode } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { ErrorReplySchema } from "../schemas/operations.ts";
+import { accessText } from "./access-text.ts";
 import { FIXES } from "./errors.ts";
+import { accessOf } from "./rights.ts";
 import type { ResponseFacts, Route } from "./route.ts";
 
 /** The reference, as OpenAPI 3.1, from the declarations of the routes and the very schemas that check their requests. */
@@ -50,9 +53,9 @@ function operation(route: Route): JsonSchema {
   return {
     operationId,
     summary,
-    description,
+    description: `${description}\n\n${accessText(accessOf(operationId))}`,
     tags: [tag],
-    ...(route.open && { security: [] }),
+    ...(accessOf(route.operationId) === "open" && { security: [] }),
     parameters: [...parameters(route.params, "path"), ...parameters(route.query, "query"), ...conditions(route)],
     ...(body && { requestBody: { required: true, content: { "application/json": media(body) } } }),
     responses: { ...errorResponses(documentedErrors(route)), ...conditionalResponses(route), ...successResponses(route) },
@@ -131,7 +134,12 @@ export function documentedErrors(route: Route): readonly ErrorCode[] {
   const add = (...more: readonly ErrorCode[]) => {
     for (const code of more) codes.add(code);
   };
-  if (!route.open) add("unauthorized", "invalid_request", "store_unavailable");
+  const access = accessOf(route.operationId);
+  if (access !== "open")
+    add("unauthorized", "forbidden", "invalid_request", "too_many_requests", "identity_unavailable", "store_unavailable");
+  if (typeof access !== "string" && access.needs.some(({ project }) => typeof project === "string" && project !== EVERY))
+    add("project_not_found");
+  if (typeof access !== "string" && access.needs.some(({ env }) => typeof env === "string" && env !== EVERY)) add("environment_not_found");
   if (route.body) add("invalid_json", "too_large", "unsupported_media_type");
   if (route.method !== "get") add("origin_not_allowed", "write_conflict", "overloaded", "storage_full");
   if (route.idempotent) add("idempotency_mismatch");

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { LIMITS } from "../limits.ts";
 import { noneMatchHits, quoteTag, tagOfBody } from "./etag.ts";
 
 interface ReplyFacts {
@@ -27,9 +28,6 @@ export interface LinesReply extends ReplyFacts {
 }
 
 export type Reply = BodyReply | LazyReply | LinesReply;
-
-/** Bytes of lines that are gathered before they are written. */
-const LINES_CHUNK = 16 * 1024;
 
 export async function sendReply(request: IncomingMessage, response: ServerResponse, reply: Reply): Promise<void> {
   for (const [name, value] of Object.entries(reply.headers ?? {})) response.setHeader(name, value);
@@ -85,7 +83,7 @@ async function sendLines(request: IncomingMessage, response: ServerResponse, lin
     let chunk = "";
     for (; !next.done && request.method !== "HEAD" && !response.destroyed; next = await records.next()) {
       chunk += `${JSON.stringify(next.value)}\n`;
-      if (chunk.length < LINES_CHUNK) continue;
+      if (chunk.length < LIMITS.linesLength) continue;
       if (!response.write(chunk)) await drained(response);
       chunk = "";
     }

@@ -4,8 +4,10 @@ import type { Domain } from "../domain.ts";
 import type { ErrorCode } from "../errors.ts";
 import type { Caller, Once } from "../model.ts";
 import type { JsonObject } from "../ports.ts";
+import type { Principal } from "../tokens.ts";
 import { type BodyBounds, SMALL_BODY } from "./json.ts";
 import type { Reply } from "./reply.ts";
+import { checkRights, type OperationId, type Parts } from "./rights.ts";
 import { validate } from "./validate.ts";
 
 /**
@@ -25,6 +27,7 @@ export type Tag =
   | "Deployments"
   | "Policy"
   | "Audit"
+  | "Access"
   | "Operations";
 
 export interface ResponseFacts {
@@ -39,7 +42,8 @@ export interface RouteFacts {
   readonly method: Method;
   /** As Express writes it: `/env/:project`. */
   readonly path: string;
-  readonly operationId: string;
+  /** What `rights.ts` says it needs. */
+  readonly operationId: OperationId;
   readonly summary: string;
   readonly description: string;
   readonly tag: Tag;
@@ -47,14 +51,22 @@ export interface RouteFacts {
   readonly responses: Readonly<Record<number, ResponseFacts>>;
   /** Those that are the route's own; what every route can answer is added to the document by itself. */
   readonly errors: readonly ErrorCode[];
-  /** Answered without a token. */
-  readonly open?: true;
   /** `read`: has an ETag and takes If-None-Match. `write`: takes If-Match. */
   readonly conditional?: "read" | "write";
   /** Takes an Idempotency-Key: the same request sent again has the first one's answer. */
   readonly idempotent?: true;
   /** `SMALL_BODY` where not given. */
   readonly bodyBounds?: BodyBounds;
+}
+
+/** How a request came in. */
+export interface Connection {
+  /** Whether it was encrypted on its way, a trusted proxy's word included. */
+  readonly secure: boolean;
+  /** The secret in the session's cookie. */
+  readonly session: string | null;
+  /** Tells who shows a token, as for any other request: what is wrong counts against the sender's address. */
+  signIn(token: string): Promise<Principal>;
 }
 
 /** What a handler is given, all of it checked. */
@@ -64,6 +76,7 @@ export interface Context<Params, Query, Body> {
   readonly body: Body;
   readonly caller: Caller;
   readonly domain: Domain;
+  readonly connection: Connection;
   /** The tags of `If-Match` on a route with `conditional: "write"`; `null` where the request gives none. */
   readonly ifMatch: readonly string[] | null;
 }
@@ -76,7 +89,7 @@ export interface RouteSpec<Params extends z.ZodObject, Query extends z.ZodObject
 }
 
 /** A request before its parts are checked. The body is read last, once the rest is known to be good. */
-export interface RawRequest extends Pick<Context<unknown, unknown, unknown>, "caller" | "domain" | "ifMatch"> {
+export interface RawRequest extends Pick<Context<unknown, unknown, unknown>, "caller" | "connection" | "domain" | "ifMatch"> {
   readonly params: unknown;
   readonly query: unknown;
   /** The token, the route and the idempotency key, where the request has one. */
@@ -84,11 +97,8 @@ export interface RawRequest extends Pick<Context<unknown, unknown, unknown>, "ca
   readBody(bounds: BodyBounds): Promise<JsonObject>;
 }
 
-/** A request whose parts are checked: what it names can be authorized before it runs. */
+/** A request whose parts and rights are checked. */
 export interface Prepared {
-  readonly params: unknown;
-  readonly query: unknown;
-  readonly body: unknown;
   run(): Promise<Reply> | Reply;
 }
 
@@ -96,7 +106,7 @@ export interface Route extends RouteFacts {
   readonly params: z.ZodObject;
   readonly query: z.ZodObject;
   readonly body: z.ZodType | null;
-  /** @throws invalid_request, and what reading the body throws */
+  /** What the path and the query name is authorized before the body is read. @throws invalid_request, forbidden, and so on */
   prepare(request: RawRequest): Promise<Prepared>;
 }
 
@@ -131,12 +141,17 @@ export function route<Params extends z.ZodObject, Query extends z.ZodObject, Bod
     async prepare(request) {
       const checkedParams = validate(params, request.params, "path") as z.output<Params>;
       const checkedQuery = validate(query, request.query, "query") as z.output<Query>;
+      const check = (parts: Parts) => checkRights(request.caller, facts.operationId, parts);
+      check({ path: checkedParams, query: checkedQuery });
       const read = body === null ? undefined : await request.readBody(facts.bodyBounds ?? SMALL_BODY);
-      if (body !== null) validate(body, read, "body");
-      const { domain, ifMatch } = request;
+      if (body !== null) {
+        validate(body, read, "body");
+        check({ body: read });
+      }
+      const { connection, domain, ifMatch } = request;
       const caller = request.once === null ? request.caller : { ...request.caller, once: onceFor(request.once, checkedParams, read) };
-      const context = { params: checkedParams, query: checkedQuery, body: read as z.output<Body>, caller, domain, ifMatch };
-      return { params: checkedParams, query: checkedQuery, body: read, run: () => handler(context) };
+      const context = { params: checkedParams, query: checkedQuery, body: read as z.output<Body>, caller, connection, domain, ifMatch };
+      return { run: () => handler(context) };
     },
   };
 }

@@ -1,4 +1,14 @@
-import { createServer as createHttpServer, type RequestListener, type Server } from "node:http";
+import { randomUUID } from "node:crypto";
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from "node:http";
+import type { Duplex } from "node:stream";
+import { LIMITS } from "../limits.ts";
 
 /** The socket's side of HTTP: nothing here knows a route, so that it can listen before they are loaded. */
 export interface EngineServer {
@@ -8,25 +18,35 @@ export interface EngineServer {
   close(graceMs: number): Promise<void>;
 }
 
-/** Bytes of all of a request's headers together. */
-const MAX_HEADER_BYTES = 16 * 1024;
-/** Milliseconds that a client may take for its headers. */
-const HEADERS_TIMEOUT_MS = 10_000;
-/** Milliseconds that a client may take for a whole request: 64 MiB over a slow line. */
-const REQUEST_TIMEOUT_MS = 120_000;
-/** Milliseconds that an idle connection stays open: longer than the minute of most load balancers. */
-const KEEP_ALIVE_MS = 65_000;
-/** Milliseconds between two looks for clients that are too slow. */
-const CHECK_INTERVAL_MS = 5_000;
-/** Milliseconds between two looks for idle connections while closing. */
-const IDLE_SWEEP_MS = 20;
+/** The bounds of a server, as `LIMITS` describes them. */
+export type ServerBounds = Readonly<
+  Record<
+    | "headerBytes"
+    | "headers"
+    | "headersMs"
+    | "requestMs"
+    | "slowCheckMs"
+    | "stalledMs"
+    | "keepAliveMs"
+    | "refusedMs"
+    | "connections"
+    | "closingCheckMs",
+    number
+  >
+>;
 
-/** Requests that come before `handler` is there wait for it. */
-export function createServer(handler: Promise<RequestListener>): EngineServer {
+/**
+ * Requests that come before `handler` is there wait for it. What is no request, is too large or comes too slowly never gets
+ * to it: it is answered here, with an error like every other, and its connection is closed.
+ *
+ * Offers to upgrade are not taken up, which is how HTTP declines them (RFC 9110 §7.8): clients that offer HTTP/2 on every first
+ * request go on with HTTP/1.1.
+ */
+export function createServer(handler: Promise<RequestListener>, bounds: ServerBounds = LIMITS): EngineServer {
   let answer: RequestListener = (request, response) => {
     handler.then(
       (ready) => ready(request, response),
-      () => response.writeHead(503, { "content-type": "application/json; charset=utf-8", "cache-control": "no-store" }).end(CANNOT_START),
+      () => sendRefusal(response, CANNOT_START),
     );
   };
   handler.then(
@@ -37,35 +57,198 @@ export function createServer(handler: Promise<RequestListener>): EngineServer {
   );
 
   let closing = false;
-  const options = {
-    maxHeaderSize: MAX_HEADER_BYTES,
-    headersTimeout: HEADERS_TIMEOUT_MS,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    connectionsCheckingInterval: CHECK_INTERVAL_MS,
-  };
-  const server = createHttpServer(options, (request, response) => {
+  const server = boundedServer(bounds);
+  const refusals = new Refusals(bounds);
+  server.on("request", (request, response) => {
+    if (!refusals.admit(request, response)) return;
     if (closing) response.setHeader("connection", "close");
     answer(request, response);
+  });
+  server.on("checkExpectation", (request, response) => refusals.reject(request, response, malformed("What it expects is not known here.")));
+  server.on("clientError", (error: NodeJS.ErrnoException, socket) => refusals.refuse(socket, refusalFor(error)));
+  server.on("connect", (_request, socket) => {
+    // From here on Node leaves the connection to whoever listens.
+    socket.on("error", () => {}).resume();
+    refusals.refuse(socket, malformed("The engine is no proxy, and takes no CONNECT."));
   });
 
   return {
     listen: (port, host) => listen(server, port, host),
     close(graceMs) {
       closing = true;
-      return close(server, graceMs);
+      return close(server, graceMs, bounds.closingCheckMs);
     },
   };
 }
 
-const CANNOT_START = JSON.stringify({
-  status: "error",
+/** Requests on one connection are not counted: whoever sends many meets the rate limits, and new connections cost more. */
+function boundedServer(bounds: ServerBounds): Server {
+  const server = createHttpServer({
+    // Node refuses what reaches its bound.
+    maxHeaderSize: bounds.headerBytes + 1,
+    headersTimeout: bounds.headersMs,
+    requestTimeout: bounds.requestMs,
+    connectionsCheckingInterval: bounds.slowCheckMs,
+    keepAliveTimeout: bounds.keepAliveMs,
+    // Whatever Node is started with.
+    insecureHTTPParser: false,
+    // Node would answer without a word: `faultOf` asks for it.
+    requireHostHeader: false,
+  });
+  // Node would drop the headers after it and go on: `faultOf` counts them.
+  server.maxHeadersCount = 0;
+  server.maxConnections = bounds.connections;
+  server.timeout = bounds.stalledMs;
+  return server;
+}
+
+interface Refusal {
+  readonly status: number;
+  readonly code: string;
+  readonly reason: string;
+  readonly fix: string;
+}
+
+const CANNOT_START: Refusal = {
+  status: 503,
   code: "shutting_down",
   reason: "The engine could not start.",
-  fix_suggestion: "Look at what it printed.",
-  details: {},
-  request_id: "",
-});
+  fix: "Look at what it printed.",
+};
+const HEADERS_TOO_LARGE: Refusal = {
+  status: 431,
+  code: "headers_too_large",
+  reason: "The request's target and headers are too large.",
+  fix: `Send at most ${LIMITS.headers} headers, and ${LIMITS.headerBytes} bytes of them and the target together.`,
+};
+const TOO_SLOW: Refusal = {
+  status: 408,
+  code: "request_timeout",
+  reason: "The request did not arrive in time.",
+  fix: "Send it again, over a faster line or in smaller parts.",
+};
+
+/** Says what is wrong in words of its own: what was sent may hold anything. */
+function malformed(reason: string): Refusal {
+  return { status: 400, code: "invalid_request", reason: `This is no request that can be answered. ${reason}`, fix: "Send HTTP/1.1." };
+}
+
+/** What Node's parser found. */
+function refusalFor({ code }: NodeJS.ErrnoException): Refusal {
+  if (code === "HPE_HEADER_OVERFLOW") return HEADERS_TOO_LARGE;
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") return TOO_SLOW;
+  return malformed("It breaks the rules of HTTP.");
+}
+
+/** What Node's parser lets pass and others read otherwise: where two disagree on a request, one can be hidden in another. */
+function faultOf(request: IncomingMessage, bounds: ServerBounds): Refusal | null {
+  const { rawHeaders, headers, httpVersion } = request;
+  if (rawHeaders.length > 2 * bounds.headers) return HEADERS_TOO_LARGE;
+  if (httpVersion !== "1.1" && httpVersion !== "1.0") return malformed("Its version is neither HTTP/1.1 nor HTTP/1.0.");
+  const coding = headers["transfer-encoding"];
+  // RFC 9112 §6.1: HTTP/1.0 has no transfer codings, and of the others none but this is understood here.
+  if (coding !== undefined && (httpVersion === "1.0" || coding.toLowerCase() !== "chunked")) {
+    return malformed("Its only transfer coding can be chunked, in HTTP/1.1.");
+  }
+  // RFC 9112 §3.2.
+  const hosts = rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === "host").length;
+  if (hosts !== 1 && !(hosts === 0 && httpVersion === "1.0")) return malformed("It must have one Host header.");
+  const target = originForm(request);
+  if (target === null) return malformed("Its target must be a path, or a whole address with the same host as the Host header.");
+  request.url = target;
+  return null;
+}
+
+/** The target as routes know it: `http://host/path` means `/path` on that very host (RFC 9112 §3.2.2). */
+function originForm({ method, url = "", headers }: IncomingMessage): string | null {
+  if (url === "*" && method === "OPTIONS") return url;
+  if (url.includes("#")) return null;
+  if (url.startsWith("/")) return url;
+  const [, authority, rest = ""] = /^https?:\/\/([^/?]*)(.*)$/i.exec(url) ?? [];
+  if (authority === undefined || authority.toLowerCase() !== headers.host?.toLowerCase()) return null;
+  return rest.startsWith("/") ? rest : `/${rest}`;
+}
+
+/** Answers what never gets to the app. A client reads replies in the order of its requests, so each has to wait for its turn. */
+class Refusals {
+  readonly #bounds: ServerBounds;
+  /** The last response that was begun on each connection. */
+  readonly #last = new WeakMap<Duplex, ServerResponse>();
+  /** Connections of which nothing more is taken: where one request is not clear, nobody knows where the next one begins. */
+  readonly #refused = new WeakSet<Duplex>();
+
+  constructor(bounds: ServerBounds) {
+    this.#bounds = bounds;
+  }
+
+  /** Whether the app may have this request; where not, it is answered. */
+  admit(request: IncomingMessage, response: ServerResponse): boolean {
+    if (this.#refused.has(request.socket)) return false;
+    const fault = faultOf(request, this.#bounds);
+    if (fault === null) this.#last.set(request.socket, response);
+    else this.reject(request, response, fault);
+    return fault === null;
+  }
+
+  reject(request: IncomingMessage, response: ServerResponse, refusal: Refusal): void {
+    this.#refused.add(request.socket);
+    sendRefusal(response, refusal);
+  }
+
+  /** Refuses what came last on a connection, be it the rest of a request or the beginning of one. */
+  refuse(socket: Duplex, refusal: Refusal): void {
+    // Node reports each further piece of what was refused.
+    if (this.#refused.has(socket)) return;
+    this.#refused.add(socket);
+    const last = this.#last.get(socket);
+    if (last === undefined) this.#write(socket, refusal);
+    else if (!last.req.complete) breakOff(socket, last, refusal);
+    else if (last.destroyed) this.#write(socket, refusal);
+    else last.once("close", () => this.#write(socket, refusal));
+  }
+
+  /**
+   * Where no request is under way, so that Node has no response for it. Whoever is still sending gets time to read the answer: a
+   * connection that is closed on what it has not read yet takes back what it has sent.
+   */
+  #write(socket: Duplex, refusal: Refusal): void {
+    if (!socket.writable) {
+      socket.destroy();
+      return;
+    }
+    const { headers, text } = replyOf(refusal, randomUUID());
+    const lines = Object.entries({ date: new Date().toUTCString(), ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
+    socket.end(`HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}\r\n${lines.join("")}\r\n${text}`);
+    const cut = setTimeout(() => socket.destroy(), this.#bounds.refusedMs).unref();
+    socket.once("close", () => clearTimeout(cut));
+  }
+}
+
+/** Of a request whose body goes wrong. Where its reply is under way, breaking that off is all that can still be said. */
+function breakOff(socket: Duplex, response: ServerResponse, refusal: Refusal): void {
+  if (response.headersSent || !socket.writable) socket.destroy();
+  else sendRefusal(response, refusal);
+}
+
+function sendRefusal(response: ServerResponse, refusal: Refusal): void {
+  const known = response.getHeader("x-request-id");
+  const { headers, text } = replyOf(refusal, typeof known === "string" ? known : randomUUID());
+  response.writeHead(refusal.status, headers).end(text);
+}
+
+function replyOf({ status, code, reason, fix }: Refusal, requestId: string): { headers: Record<string, string | number>; text: string } {
+  const text = JSON.stringify({ status: "error", code, reason, fix_suggestion: fix, details: {}, request_id: requestId });
+  const headers = {
+    "content-type": "application/json; charset=utf-8",
+    "content-length": Buffer.byteLength(text),
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    "x-request-id": requestId,
+    ...(status === 503 && { "retry-after": 5 }),
+    connection: "close",
+  };
+  return { headers, text };
+}
 
 function listen(server: Server, port: number, host: string): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -79,11 +262,11 @@ function listen(server: Server, port: number, host: string): Promise<string> {
   });
 }
 
-function close(server: Server, graceMs: number): Promise<void> {
+function close(server: Server, graceMs: number, checkMs: number): Promise<void> {
   return new Promise((resolve) => {
     const cut = setTimeout(() => server.closeAllConnections(), graceMs);
     // Closing ends the connections that are idle now; those that answer their last request fall idle later.
-    const sweep = setInterval(() => server.closeIdleConnections(), IDLE_SWEEP_MS);
+    const sweep = setInterval(() => server.closeIdleConnections(), checkMs);
     // Not listening is the only error there is, and is what was asked for.
     server.close(() => {
       clearTimeout(cut);

@@ -1,10 +1,6 @@
 import type * as z from "zod";
 import { AppError } from "../errors.ts";
-
-/** Faults that one reply names; there may be thousands. */
-const MAX_FAULTS = 20;
-/** Characters of a path or message: both may hold names that the caller chose. */
-const MAX_TEXT = 200;
+import { LIMITS } from "../limits.ts";
 
 interface Fault {
   readonly path: string;
@@ -18,7 +14,7 @@ interface Fault {
 export function validate<Schema extends z.ZodType>(schema: Schema, value: unknown, part: "path" | "query" | "body"): z.output<Schema> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const issues = result.error.issues.slice(0, MAX_FAULTS).flatMap(faultsOf).slice(0, MAX_FAULTS);
+  const issues = result.error.issues.slice(0, LIMITS.faults).flatMap(faultsOf).slice(0, LIMITS.faults);
   const [first] = issues;
   const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : "";
   const where = part === "body" ? "body" : part === "query" ? "query string" : "path";
@@ -31,7 +27,7 @@ export function validate<Schema extends z.ZodType>(schema: Schema, value: unknow
 
 function faultsOf(issue: z.core.$ZodIssue): Fault[] {
   if (issue.code === "unrecognized_keys") {
-    return issue.keys.slice(0, MAX_FAULTS).map((key) => ({ path: pathOf([...issue.path, key]), message: "is not a known field" }));
+    return issue.keys.slice(0, LIMITS.faults).map((key) => ({ path: pathOf([...issue.path, key]), message: "is not a known field" }));
   }
   return [{ path: pathOf(issue.path), message: cut(messageOf(issue)) }];
 }
@@ -77,7 +73,7 @@ function pathOf(path: readonly PropertyKey[]): string {
 }
 
 function cut(text: string): string {
-  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
+  return text.length > LIMITS.faultLength ? `${text.slice(0, LIMITS.faultLength)}…` : text;
 }
 
 function sentence({ path, message }: Fault): string {

@@ -61,7 +61,7 @@ describe("approvals, as the page tells them:", () => {
     const promote = () => project.promote("staging", "production");
     const approve = (actor: string, id: string) => domain.pending.approve(caller(actor), { project: PROJECT, id });
     const status = async (id: string) =>
-      (await domain.pending.list(PROJECT, { limit: 10, cursor: null })).items.find((one) => one.id === id)?.status;
+      (await domain.pending.list(caller("reader"), PROJECT, { limit: 10, cursor: null })).items.find((one) => one.id === id)?.status;
     return { ...world, clock, put, promote, approve, status };
   };
 
@@ -112,7 +112,7 @@ describe("approvals, as the page tells them:", () => {
     await expect(force({ force: true })).rejects.toMatchObject({ code: "invalid_request" });
     await expect(force({ force: { reason: "It burns", checks: ["approvals"] } })).rejects.toMatchObject({ code: "checks_failed" });
     expect((await force({ force: { reason: "It burns" } })).status).toBe("ready_for_deploy");
-    const [record] = (await domain.audit.list(PROJECT, { limit: 1, cursor: null }, {})).items;
+    const [record] = (await domain.audit.list(caller("reader"), PROJECT, { limit: 1, cursor: null }, {})).items;
     expect(JSON.stringify(record?.details.forced)).toContain("It burns");
   });
 });

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { EVERYTHING, type Grant } from "../../src/access.ts";
 import {
   checkMayApprove,
+  checkMayDecide,
   checkOpen,
   type PendingPromotion,
   type PendingStatus,
@@ -18,6 +20,7 @@ import {
   caller,
   codeOf,
   documents,
+  engineCaller,
   errorOf,
   headOf,
   memoryStore,
@@ -72,6 +75,7 @@ const named = { by: ["ann", "cleo", "dan"] };
 /** What is said to whoever wants to approve; `null` where they may. */
 function refusal(promotion: PendingPromotion, who: Caller): AppError | null {
   try {
+    checkMayDecide(promotion, who);
     checkMayApprove(promotion, who);
     return null;
   } catch (error) {
@@ -91,9 +95,9 @@ describe("who may approve a promotion", () => {
     ["one whose name is almost the one", named, caller("Cleo"), "forbidden"],
     ["one who has approved already", approvedBy("cleo"), caller("cleo"), "already_approved"],
     ["a second one", approvedBy("cleo"), caller("dan"), null],
-    ["an engine", {}, mayDoLittle("planner", "r"), "forbidden"],
-    ["an engine that is named", { by: ["planner"], needed: 1 }, mayDoLittle("planner", "r"), "forbidden"],
-    ["the engine itself", {}, mayDoLittle("auto-promotion", "r"), "forbidden"],
+    ["an engine", {}, engineCaller("planner"), "forbidden"],
+    ["an engine that is named", { by: ["planner"], needed: 1 }, engineCaller("planner"), "forbidden"],
+    ["the engine itself", {}, mayDoLittle("auto-promotion", "r"), "promotion_not_found"],
     ["a third one, where the two that are needed have and it waits for another check", approvedBy("cleo", "dan"), caller("eve"), null],
   ])("%s", (_what, changed, who, code) => {
     const error = refusal(waiting(changed), who);
@@ -177,7 +181,8 @@ async function strict(forceable: readonly CheckName[], more: JsonObject = {}): P
 }
 
 const failedOf = (checks: readonly CheckResult[]) => checks.filter(({ status }) => status === "failed").map(({ name }) => name);
-const mayNotForce = (): Caller => ({ ...caller("ann"), mayForce: () => false });
+const PROMOTER: Grant = { ...EVERYTHING, role: "promoter" };
+const mayNotForce = (): Caller => ({ ...caller("ann"), grants: [PROMOTER] });
 const HOST = { env_variables: { HOST: "shop.example" } };
 const ALL_THREE: readonly CheckName[] = ["approvals", "soak_time", "freeze_window"];
 
@@ -279,7 +284,7 @@ describe("force", () => {
 
   test("the right is asked of the target: nobody forces where they may not", async () => {
     const { project } = await strict(ALL_THREE);
-    const elsewhere: Caller = { ...caller("ann"), mayForce: (_project, env) => env === "staging" };
+    const elsewhere: Caller = { ...caller("ann"), grants: [PROMOTER, { ...EVERYTHING, envs: ["staging"] }] };
     expect(await codeOf(project.as(elsewhere).promote("staging", "production", { ...HOST, force: { reason: "Hotfix" } }))).toBe(
       "forbidden",
     );
@@ -324,6 +329,6 @@ test("a promotion can be put up a week before it expires, and not by a moment lo
   const { promotion_id: id = "" } = await project.promote("staging", "production");
   clock.time += 7 * 24 * HOUR;
   expect(await codeOf(domain.pending.approve(caller("cleo"), { project: PROJECT, id }))).toBe("promotion_closed");
-  const [closed] = (await domain.pending.list(PROJECT, { limit: 1, cursor: null })).items;
+  const [closed] = (await domain.pending.list(caller("reader"), PROJECT, { limit: 1, cursor: null })).items;
   expect(closed).toMatchObject({ status: "expired" });
 });

@@ -157,10 +157,10 @@ describe("a damaged log does not hold up who reads it", () => {
   test("a list ends where the records end", async () => {
     const { domain, store } = await world();
     await tamper(store, { remove: Array.from({ length: 6 }, (_, index) => keys.audit(index + 1)) });
-    const page = await domain.audit.list(PROJECT, { limit: 100, cursor: null }, {});
+    const page = await domain.audit.list(caller("reader"), PROJECT, { limit: 100, cursor: null }, {});
     expect(page.items.map(({ seq }) => seq)).toEqual([10, 9, 8, 7]);
     expect(page.next_cursor).toBeNull();
-    expect((await domain.versions.versions(PROJECT, { limit: 100, cursor: null })).next_cursor).toBeNull();
+    expect((await domain.versions.versions(caller("reader"), PROJECT, { limit: 100, cursor: null })).next_cursor).toBeNull();
   });
 
   test("an export gives each stored record once, whatever number it claims", async () => {
@@ -184,7 +184,7 @@ test.each(["", "3", "x:y", `3:${"g".repeat(64)}`, `-1:${"0".repeat(64)}`])(
 test("a project that does not exist has no log", async () => {
   const { domain } = await world();
   expect(await codeOf(domain.audit.verify("pf-none", null))).toBe("project_not_found");
-  expect(await codeOf(domain.audit.list("pf-none", { limit: 1, cursor: null }, {}))).toBe("project_not_found");
+  expect(await codeOf(domain.audit.list(caller("reader"), "pf-none", { limit: 1, cursor: null }, {}))).toBe("project_not_found");
 });
 
 describe("the list", () => {
@@ -205,6 +205,7 @@ describe("the list", () => {
         let cursor: string | null = null;
         for (let pages = 0; pages < 30; pages++) {
           const page: { items: readonly AuditRecord[]; next_cursor: string | null } = await domain.audit.list(
+            caller("reader"),
             PROJECT,
             { limit, cursor },
             filter,
@@ -231,6 +232,6 @@ describe("the list", () => {
 
   test.each(["x", "-1", "1.5", ""])("refuses the cursor %j", async (cursor) => {
     const { domain } = await world();
-    expect(await codeOf(domain.audit.list(PROJECT, { limit: 10, cursor }, {}))).toBe("invalid_request");
+    expect(await codeOf(domain.audit.list(caller("reader"), PROJECT, { limit: 10, cursor }, {}))).toBe("invalid_request");
   });
 });

@@ -35,7 +35,7 @@ async function withBase(): Promise<World> {
 describe("without a base", () => {
   test("the environment is empty, at v0.1.0, and the first one makes the project", async () => {
     const { project, domain, store } = await openWorld();
-    expect(await codeOf(domain.environments.list(PROJECT, { limit: 10, cursor: null }))).toBe("project_not_found");
+    expect(await codeOf(domain.environments.list(caller("reader"), PROJECT, { limit: 10, cursor: null }))).toBe("project_not_found");
     const created = await project.create("staging", { env_variables: { REGION: "eu", API_KEY: "sk-1" }, message: "First" });
     expect(created).toEqual({
       status: "env_created",
@@ -51,7 +51,7 @@ describe("without a base", () => {
     expect(await project.state("staging")).toEqual({});
     expect(await project.config("staging")).toMatchObject({ vars: { REGION: "eu" }, secrets: { API_KEY: { set: true } }, flags: {} });
     expect(await storedRevisions(store, "staging")).toMatchObject([{ action: "create", created_by: "ann", message: "First", parents: [] }]);
-    expect((await domain.environments.projects({ limit: 10, cursor: null })).items).toMatchObject([
+    expect((await domain.environments.projects(caller("reader"), { limit: 10, cursor: null })).items).toMatchObject([
       { project_id: PROJECT, created_by: "ann" },
     ]);
   });

@@ -5,6 +5,7 @@ import { keys } from "../../src/keys.ts";
 import { parseLabel } from "../../src/labels.ts";
 import type { Label, Revision } from "../../src/model.ts";
 import {
+  caller,
   codeOf,
   document,
   documents,
@@ -137,10 +138,14 @@ test("a label names one platform root for ever, in every environment", async () 
       }
       const listed: string[] = [];
       for (let cursor: string | null = null, pages = 0; pages === 0 || (cursor !== null && pages < 100); pages++) {
-        const page: { items: readonly { version: string }[]; next_cursor: string | null } = await domain.versions.versions(PROJECT, {
-          limit: 3,
-          cursor,
-        });
+        const page: { items: readonly { version: string }[]; next_cursor: string | null } = await domain.versions.versions(
+          caller("reader"),
+          PROJECT,
+          {
+            limit: 3,
+            cursor,
+          },
+        );
         listed.push(...page.items.map(({ version }) => version));
         cursor = page.next_cursor;
       }
@@ -192,9 +197,9 @@ test("a version's own entry is the revision that made it, wherever that was", as
   await project.set("dev", { "flows/a": {} }, { version: "v4.0.0" });
   await project.create("staging", { base: "dev" });
   await project.set("dev", { "flows/a": { on: 1 } });
-  expect(await domain.versions.version(PROJECT, "4.0.0")).toMatchObject({ env: "dev", revision: 2, version: "v4.0.0" });
-  expect(await codeOf(domain.versions.version(PROJECT, "v9.9.9"))).toBe("version_not_found");
-  expect(await codeOf(domain.versions.version("pf-none", "v4.0.0"))).toBe("project_not_found");
+  expect(await domain.versions.version(caller("reader"), PROJECT, "4.0.0")).toMatchObject({ env: "dev", revision: 2, version: "v4.0.0" });
+  expect(await codeOf(domain.versions.version(caller("reader"), PROJECT, "v9.9.9"))).toBe("version_not_found");
+  expect(await codeOf(domain.versions.version(caller("reader"), "pf-none", "v4.0.0"))).toBe("project_not_found");
 });
 
 test("the version log is paged newest first, and shows no roots", async () => {

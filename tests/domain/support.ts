@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { EVERYTHING, type Grant } from "../../src/access.ts";
 import { mayDoAll } from "../../src/callers.ts";
 import type { ConfigPatch } from "../../src/config-store.ts";
 import type { CreateRequest } from "../../src/creation.ts";
@@ -6,7 +7,7 @@ import { createDomain, type Domain } from "../../src/domain.ts";
 import { AppError } from "../../src/errors.ts";
 import { keys } from "../../src/keys.ts";
 import type { AuditRecord, Caller, Environment, Labelling, Revision } from "../../src/model.ts";
-import type { Entry, Json, JsonObject, Key, SecretEntry, Store, Vault } from "../../src/ports.ts";
+import type { Clock, Entry, Json, JsonObject, Key, SecretEntry, Store, Vault } from "../../src/ports.ts";
 import type { PromoteRequest } from "../../src/promotion.ts";
 import { Snapshots } from "../../src/snapshots.ts";
 import { checked } from "../../src/storage/checked.ts";
@@ -21,7 +22,16 @@ let requests = 0;
 
 /** Somebody who may reveal the secrets of the environments named, or of all of them. */
 export function caller(actor: string, mayReveal: readonly string[] | "all" = "all"): Caller {
-  return { ...mayDoAll(actor, `request-${++requests}`), mayReveal: (_project, env) => mayReveal === "all" || mayReveal.includes(env) };
+  const everything = mayDoAll(actor, `request-${++requests}`);
+  if (mayReveal === "all") return everything;
+  const grants: Grant[] = everything.grants.map((grant) => ({ ...grant, rights: [] }));
+  if (mayReveal.length > 0) grants.push({ role: "reader", projects: ["*"], envs: mayReveal, rights: ["secrets:reveal"] });
+  return { ...everything, grants };
+}
+
+/** A sibling engine. */
+export function engineCaller(actor: string): Caller {
+  return { ...mayDoAll(actor, `request-${++requests}`), grants: [{ ...EVERYTHING, role: "engine" }] };
 }
 
 /** A store's clock: stands still, or goes on by `step` milliseconds each time that it is read. */
@@ -57,17 +67,18 @@ export interface World {
 }
 
 /** An engine without its HTTP: a real store, the real vault, the domain. The vault keeps its entries in `vaultStore`. */
-export async function openWorld(parts: { store?: Store; vault?: Vault; vaultStore?: Store } = {}): Promise<World> {
+export async function openWorld(parts: { store?: Store; vault?: Vault; vaultStore?: Store; clock?: Clock } = {}): Promise<World> {
   const store = parts.store ?? memoryStore();
   const vault = parts.vault ?? (await openVault(parts.vaultStore ?? store));
   const failures: unknown[] = [];
-  const domain = domainOn(store, vault, failures);
+  const domain = domainOn(store, vault, failures, parts.clock);
   return { store, vault, domain, project: new Project(domain), failures };
 }
 
 /** One more engine on the same store: its own queues, its own cache. */
-export function domainOn(store: Store, vault: Vault, failures: unknown[] = []): Domain {
+export function domainOn(store: Store, vault: Vault, failures: unknown[] = [], clock: Clock = { now: () => new Date() }): Domain {
   return createDomain({
+    clock,
     store,
     vault,
     previewUrlTemplate: "https://preview.test/{project_id}/{env}",

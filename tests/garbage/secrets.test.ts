@@ -105,7 +105,7 @@ describe("superseded secrets", () => {
     // Another environment has something to release, so that this one is looked at too.
     place.clock.time += WINDOW + DAY;
     expect(await collect(place)).toMatchObject({ secrets: 1 });
-    const boss = place.project.as({ ...caller("boss"), mayApprove: true });
+    const boss = place.project.as(caller("boss"));
     await boss.domain.pending.approve(boss.caller, { project: boss.id, id: asked.promotion_id ?? "" });
     expect(await place.project.secrets("production")).toEqual({ API_KEY: "promoted", KEEP_TOKEN: "prod" });
     await expectConsistent(place.store);
@@ -251,7 +251,7 @@ describe("archived environments", () => {
     await expectConsistent(place.store);
     expect(await codeOf(project.domain.previews.restore(project.caller, about))).toBe("environment_expired");
     expect(await headOf(place.store, "old")).toMatchObject({ status: "archived", cleared_at: expect.any(String) });
-    expect(await project.domain.versions.version(project.id, version)).toMatchObject({ env: "old", version });
+    expect(await project.domain.versions.version(project.caller, project.id, version)).toMatchObject({ env: "old", version });
     expect(await project.domain.audit.verify(project.id, null)).toMatchObject({ valid: true });
     expect(await collect(place)).toMatchObject({ environments: 0, secrets: 0 });
   });

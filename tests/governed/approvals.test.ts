@@ -4,6 +4,7 @@ import { keys, SYSTEM_PARTITION, systemKeys } from "../../src/keys.ts";
 import { LIMITS } from "../../src/limits.ts";
 import {
   auditRecords,
+  caller,
   codeOf,
   document,
   documents,
@@ -106,7 +107,7 @@ describe("a promotion into an environment with approvals", () => {
     const list = async (limit: number, status?: string) => {
       const found: string[] = [];
       for (let cursor: string | null = null; ; ) {
-        const page = await world.domain.pending.list(PROJECT, { limit, cursor }, status);
+        const page = await world.domain.pending.list(caller("reader"), PROJECT, { limit, cursor }, status);
         found.push(...page.items.map(({ id }) => id));
         cursor = page.next_cursor;
         if (cursor === null) return found;

@@ -241,7 +241,7 @@ describe("from the very moment on at which it ends, before any sweep", () => {
     await preview("pr-1", { expires_in: "1h" });
     pass(world.clock, "1h");
     expect(await project.view("pr-1")).toMatchObject({ status: "expired", revision: 1 });
-    const { items } = await world.domain.environments.list(PROJECT, { limit: 10, cursor: null });
+    const { items } = await world.domain.environments.list(caller("reader"), PROJECT, { limit: 10, cursor: null });
     expect(items.map(({ env, status }) => [env, status])).toEqual([
       ["development", "active"],
       ["pr-1", "expired"],
@@ -533,7 +533,7 @@ describe("after the grace time", () => {
     pass(world.clock, "7d");
     await runDue();
     expect((await project.revisions("pr-1")).map(({ action }) => action)).toEqual(["expire", "update", "create"]);
-    expect(await world.domain.versions.version(PROJECT, version)).toMatchObject({ env: "pr-1", revision: 2 });
+    expect(await world.domain.versions.version(caller("reader"), PROJECT, version)).toMatchObject({ env: "pr-1", revision: 2 });
     expect(await project.view("pr-1")).toMatchObject({ status: "expired", cleared_at: at(world.clock) });
   });
 });

@@ -1,14 +1,13 @@
-import { mayDoLittle } from "../../src/callers.ts";
 import { durationMs } from "../../src/durations.ts";
 import type { Caller } from "../../src/model.ts";
 import type { Json } from "../../src/ports.ts";
-import { caller, memoryStore, openWorld, PROJECT, type Project, TestClock, type World } from "../domain/support.ts";
+import { caller, engineCaller, memoryStore, openWorld, PROJECT, type Project, TestClock, type World } from "../domain/support.ts";
 
 export const ANN = caller("ann");
 export const BEN = caller("ben");
 export const CLEO = caller("cleo");
 /** The token of a sibling engine. */
-export const PLANNER: Caller = mayDoLittle("planner", "report");
+export const PLANNER: Caller = engineCaller("planner");
 
 /** An engine whose clock stands still until a test moves it. */
 export interface Governed extends World {
@@ -50,7 +49,7 @@ export function reject({ domain }: Pick<World, "domain">, who: Caller, id: strin
 }
 
 export async function waiting({ domain }: Pick<World, "domain">, status?: string) {
-  return (await domain.pending.list(PROJECT, { limit: 100, cursor: null }, status)).items;
+  return (await domain.pending.list(caller("reader"), PROJECT, { limit: 100, cursor: null }, status)).items;
 }
 
 /** The Deployment Planner says that an environment's head runs, or what became of it. */

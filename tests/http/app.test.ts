@@ -5,7 +5,7 @@ import { describe, expect, test, vi } from "vitest";
 import { AppError } from "../../src/errors.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { Caller } from "../../src/model.ts";
-import { domainOf, serve, serveApp } from "./support.ts";
+import { domainOf, SETTINGS, serve, serveApp } from "./support.ts";
 
 const EMPTY_PAGE = { items: [], next_cursor: null };
 const projects = () => domainOf({ environments: { projects: async () => EMPTY_PAGE } });
@@ -254,9 +254,9 @@ describe("the audit export", () => {
     const domain = domainOf({ audit: { export: async () => endless() as never } });
     const app = createApp({
       domain,
-      settings: { auth: "off", allowedHosts: [] },
+      settings: SETTINGS,
       logger: pino({ level: "silent" }),
-      rootTokenDigest: null,
+      authentication: null,
       readiness: async () => ({}),
     });
     const { port } = await serve(app);

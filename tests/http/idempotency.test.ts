@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { openApiDocument } from "../../src/http/openapi.ts";
 import { apiRoutes } from "../../src/http/routes/index.ts";
 import { keys } from "../../src/keys.ts";
-import { auditRecords, documents, openWorld, PROJECT, storedRevisions, type World } from "../domain/support.ts";
+import { auditRecords, caller, documents, openWorld, PROJECT, storedRevisions, type World } from "../domain/support.ts";
 import { type Answer, type Ask, serveRoutes } from "./support.ts";
 
 async function served(): Promise<World & { readonly ask: Ask }> {
@@ -51,7 +51,7 @@ describe("an Idempotency-Key", () => {
     const [first, second] = [await ask(request), await ask(request)];
     expect(first).toMatchObject({ status: 202, body: { status: "pending_approval" } });
     expect(second).toMatchObject({ status: 202, body: first.body });
-    expect((await domain.pending.list(PROJECT, { limit: 10, cursor: null })).items).toHaveLength(1);
+    expect((await domain.pending.list(caller("reader"), PROJECT, { limit: 10, cursor: null })).items).toHaveLength(1);
     const path = `/env/promotions/${first.body.promotion_id}/approve`;
     const approve = { method: "POST", path, body: { project_id: PROJECT }, headers: { authorization: "cleo", "idempotency-key": "a" } };
     const [done, again] = [await ask(approve), await ask(approve)];

@@ -10,19 +10,36 @@ import type { AddressInfo } from "node:net";
 import express from "express";
 import { pino } from "pino";
 import { afterEach } from "vitest";
+import { Authentication } from "../../src/authentication.ts";
 import { mayDoAll } from "../../src/callers.ts";
 import type { Domain } from "../../src/domain.ts";
 import { AppError } from "../../src/errors.ts";
 import { type AppOptions, createApp } from "../../src/http/app.ts";
-import type { Authenticate } from "../../src/http/auth.ts";
+import type { Gate } from "../../src/http/auth.ts";
 import { errorHandler } from "../../src/http/errors.ts";
 import { mountRoutes } from "../../src/http/mount.ts";
 import { apiRoutes } from "../../src/http/routes/index.ts";
-import { tokenDigest } from "../../src/root-token.ts";
+import { tokenDigest } from "../../src/tokens.ts";
+import { domainOn, memoryStore, openVault } from "../domain/support.ts";
 
 /** A domain of which a test needs a function or two: what HTTP does with their answers is the subject. */
 export function domainOf(parts: { readonly [Part in keyof Domain]?: Partial<Domain[Part]> }): Domain {
-  return parts as Domain;
+  return { refusals: { note() {} }, ...parts } as Domain;
+}
+
+/** What an engine that binds a loopback address is set to, where nobody sets anything. */
+export const SETTINGS: AppOptions["settings"] = {
+  host: "127.0.0.1",
+  allowedHosts: [],
+  trustedProxies: [],
+  requestsPerSecond: { perToken: 1_000, perAddress: 1_000 },
+};
+
+/** With auth on: lets the root token in, and whoever has a token of this domain's. */
+export async function withTokens(domain?: Domain): Promise<Authentication> {
+  const store = memoryStore();
+  const { tokens, sessions } = domain ?? domainOn(store, await openVault(store));
+  return new Authentication({ rootDigest: tokenDigest(ROOT_TOKEN), tokens, sessions, identities: null });
 }
 
 export const ROOT_TOKEN = "a-token-of-this-test";
@@ -67,9 +84,9 @@ export async function serve(listener: RequestListener): Promise<{ readonly port:
 export async function serveApp(domain: Domain, options: Partial<AppOptions> = {}): Promise<Ask> {
   const app = createApp({
     domain,
-    settings: { auth: "off", allowedHosts: [] },
+    settings: SETTINGS,
     logger: pino({ level: "silent" }),
-    rootTokenDigest: tokenDigest(ROOT_TOKEN),
+    authentication: null,
     readiness: async () => ({ store: { status: "ok" }, vault: { status: "ok" } }),
     ...options,
   });
@@ -77,17 +94,20 @@ export async function serveApp(domain: Domain, options: Partial<AppOptions> = {}
 }
 
 /** Tokens are names here: each acts for the person of that name, who may do everything. */
-const byName: Authenticate = (request, requestId) => {
-  const { authorization } = request.headers;
-  if (authorization === undefined) throw new AppError("unauthorized");
-  return mayDoAll(authorization, requestId);
+const byName: Gate = {
+  async admit(request, requestId) {
+    const { authorization } = request.headers;
+    if (authorization === undefined) throw new AppError("unauthorized");
+    return mayDoAll(authorization, requestId);
+  },
+  connection: () => ({ secure: false, session: null, signIn: () => Promise.reject(new AppError("unauthorized")) }),
 };
 
 /** Serves the routes for one test, to several people. */
 export async function serveRoutes(domain: Domain): Promise<Ask> {
   const app = express();
   app.set("query parser", "simple");
-  mountRoutes(app, apiRoutes, { domain, authenticate: byName });
+  mountRoutes(app, apiRoutes, { domain, gate: byName });
   app.use(errorHandler(pino({ level: "silent" })));
   return (await serve(app)).ask;
 }

@@ -9,6 +9,7 @@ import type { Hash, Json } from "../../src/ports.ts";
 import { Snapshots } from "../../src/snapshots.ts";
 import { projectPartition } from "../../src/vault/documents.ts";
 import { caller, documents, PROJECT, Project, vaultEntries } from "../domain/support.ts";
+import { READER } from "./engine.ts";
 import type { Pending } from "./promotions.ts";
 import {
   type Components,
@@ -275,7 +276,7 @@ async function checkNaming({ engine, world }: Trial, environment: Environment, t
 }
 
 async function checkProject({ engine, world }: Trial): Promise<void> {
-  const { items } = await engine.domain.environments.list(PROJECT, { limit: 1_000, cursor: null });
+  const { items } = await engine.domain.environments.list(READER, PROJECT, { limit: 1_000, cursor: null });
   agree(
     "the registry",
     items.map(({ env }) => env),
@@ -286,7 +287,7 @@ async function checkProject({ engine, world }: Trial): Promise<void> {
 }
 
 async function checkPromotions({ engine, promotions }: Trial): Promise<void> {
-  const { items } = await engine.domain.pending.list(PROJECT, { limit: 1_000, cursor: null });
+  const { items } = await engine.domain.pending.list(READER, PROJECT, { limit: 1_000, cursor: null });
   const told = (id: string, status: string, approvals: readonly string[], revision: number | null, missing: number) => ({
     id,
     status,
@@ -338,7 +339,7 @@ async function checkTimers({ engine, world, promotions }: Trial): Promise<void> 
 async function checkLabels({ engine, world }: Trial, history: History): Promise<void> {
   const labels = (await documents(engine.store, PROJECT, keys.labelPrefix)).map(({ value }) => value as unknown as Label);
   agree("the versions", labels.map(({ version }) => version).sort(), [...world.labels.keys()].sort());
-  const listed = await engine.domain.versions.versions(PROJECT, { limit: 1_000, cursor: null });
+  const listed = await engine.domain.versions.versions(READER, PROJECT, { limit: 1_000, cursor: null });
   agree("the list of versions", listed.items.map(({ version }) => version).reverse(), [...world.labels.keys()]);
   for (const { version, platform } of labels) {
     if ((history.roots.get(version) ?? platform) !== platform)

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { mayDoAll } from "../../src/callers.ts";
 import type { Domain } from "../../src/domain.ts";
 import type { Backend, Store, Vault } from "../../src/ports.ts";
 import { checked } from "../../src/storage/checked.ts";
@@ -11,6 +12,9 @@ import { domainOn, TestClock } from "../domain/support.ts";
 
 export const STORES = ["memory", "sqlite"] as const;
 export type StoreKind = (typeof STORES)[number];
+
+/** Who looks, and changes nothing. */
+export const READER = mayDoAll("reader", "look");
 
 const MASTER_KEY = Buffer.alloc(32, 7).toString("base64");
 

@@ -259,8 +259,7 @@ export class Promotions {
   }
 
   approve(actor: Actor, id: string): Expected {
-    const pending = this.#find(id);
-    if (!actor.mayApprove) refuse("forbidden");
+    const pending = this.#find(actor, id);
     if (pending.requestedBy === actor.name) refuse("self_approval");
     if (pending.by !== null && !pending.by.includes(actor.name)) refuse("forbidden");
     if (pending.approvals.includes(actor.name)) refuse("already_approved");
@@ -274,14 +273,14 @@ export class Promotions {
   }
 
   reject(actor: Actor, id: string): Expected {
-    const pending = this.#find(id);
-    if (!actor.mayApprove) refuse("forbidden");
+    const pending = this.#find(actor, id);
     pending.status = "rejected";
     return { status: "rejected", promotion_id: id, environment: pending.order.target };
   }
 
-  #find(id: string): Pending {
+  #find(actor: Actor, id: string): Pending {
     const pending = this.all.find((one) => one.id === id) ?? refuse("promotion_not_found");
+    if (!actor.mayApprove) refuse("forbidden");
     return pending.status === "pending" ? pending : refuse("promotion_closed");
   }
 

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { EVERYTHING, EXTRA_RIGHTS, type Role } from "../../src/access.ts";
 import { AppError } from "../../src/errors.ts";
 import { SYSTEM_PARTITION, systemKeys } from "../../src/keys.ts";
 import type { Caller } from "../../src/model.ts";
@@ -7,7 +8,7 @@ import type { Json, JsonObject } from "../../src/ports.ts";
 import type { PromoteRequest } from "../../src/promotion.ts";
 import { documents, PROJECT } from "../domain/support.ts";
 import { checkEverything, checkStored, compared, History } from "./agreement.ts";
-import { Engine, type StoreKind } from "./engine.ts";
+import { Engine, READER, type StoreKind } from "./engine.ts";
 import { type Order, Promotions, type Wish } from "./promotions.ts";
 import { approvalRule, type Config, type Environment, headOf, Refusal, same } from "./reference.ts";
 import { type Action, ENVIRONMENTS, FIRST, MARK, type Naming, type PromoteStep, type Step, stepOf } from "./steps.ts";
@@ -29,6 +30,11 @@ const ACTORS: Readonly<Record<string, Actor>> = {
   eve: { name: "eve", mayReveal: false, mayForce: false, mayApprove: true },
   robot: { name: "robot", mayReveal: false, mayForce: false, mayApprove: false },
 };
+
+function roleOf({ mayForce, mayApprove }: Actor): Role {
+  if (mayForce) return "admin";
+  return mayApprove ? "promoter" : "engine";
+}
 
 /** Steps between two looks at everything. */
 const LOOK_EVERY = 11;
@@ -95,11 +101,10 @@ export class Trial {
     const once = step.twice ? { once: { id: `once-${++this.#requests}`, content: hashOf(this.#requests) } } : {};
     const caller: Caller = {
       actor: actor.name,
+      subject: actor.name,
       token: actor.name,
       requestId: `request-${++this.#requests}`,
-      mayReveal: () => actor.mayReveal,
-      mayForce: () => actor.mayForce,
-      mayApprove: actor.mayApprove,
+      grants: [{ ...EVERYTHING, role: roleOf(actor), rights: actor.mayReveal ? EXTRA_RIGHTS : [] }],
       ...once,
     };
     const result = await outcomeOf(() => command.perform(caller));
@@ -304,7 +309,7 @@ export class Trial {
 
   /** Promotions that nobody asked for by hand: the engine names them. */
   async #learnIds(): Promise<void> {
-    const { items } = await this.engine.domain.pending.list(PROJECT, { limit: 1_000, cursor: null });
+    const { items } = await this.engine.domain.pending.list(READER, PROJECT, { limit: 1_000, cursor: null });
     const known = new Set(this.promotions.all.map(({ id }) => id));
     for (const pending of this.promotions.all.filter(({ id }) => id === "")) {
       const found = items.find(

@@ -15,9 +15,9 @@ const listAudit = route({
   conditional: "read",
   responses: { 200: { description: "A page of records.", schema: AuditPage } },
   errors: ["invalid_name", "project_not_found"],
-  async handler({ params, query, domain }) {
+  async handler({ params, query, caller, domain }) {
     const { limit, cursor, ...filters } = query;
-    return { body: await domain.audit.list(params.project, pageRequest({ limit, cursor }), filters) };
+    return { body: await domain.audit.list(caller, params.project, pageRequest({ limit, cursor }), filters) };
   },
 });
 

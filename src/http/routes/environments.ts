@@ -70,7 +70,7 @@ const listProjects = route({
   conditional: "read",
   responses: { 200: { description: "A page of projects.", schema: ProjectPage } },
   errors: ["invalid_request"],
-  handler: async ({ query, domain }) => ({ body: await domain.environments.projects(pageRequest(query)) }),
+  handler: async ({ query, caller, domain }) => ({ body: await domain.environments.projects(caller, pageRequest(query)) }),
 });
 
 const listEnvironments = route({
@@ -85,7 +85,9 @@ const listEnvironments = route({
   conditional: "read",
   responses: { 200: { description: "The project and a page of its environments.", schema: EnvironmentPage } },
   errors: ["invalid_name", "project_not_found"],
-  handler: async ({ params, query, domain }) => ({ body: await domain.environments.list(params.project, pageRequest(query)) }),
+  handler: async ({ params, query, caller, domain }) => ({
+    body: await domain.environments.list(caller, params.project, pageRequest(query)),
+  }),
 });
 
 const getEnvironment = route({

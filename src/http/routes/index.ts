@@ -7,6 +7,7 @@ import { environmentRoutes } from "./environments.ts";
 import { policyRoutes } from "./policy.ts";
 import { promotionRoutes } from "./promotions.ts";
 import { stateRoutes } from "./state.ts";
+import { tokenRoutes } from "./tokens.ts";
 import { versionRoutes } from "./versions.ts";
 
 /** Every route of the domain, in the order in which the reference shows them. */
@@ -20,4 +21,5 @@ export const apiRoutes: readonly Route[] = [
   ...deploymentRoutes,
   ...policyRoutes,
   ...auditRoutes,
+  ...tokenRoutes,
 ];

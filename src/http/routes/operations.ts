@@ -2,7 +2,8 @@ import { HealthReply, OpenApiDocument, ReadinessReply } from "../../schemas/oper
 import { type Route, route } from "../route.ts";
 
 export interface DependencyStatus {
-  readonly status: "ok" | "down";
+  /** `degraded`: what needs it fails, and everything else goes on. */
+  readonly status: "ok" | "degraded" | "down";
   /** What is wrong, in words that may be shown to anybody. */
   readonly reason?: string;
 }
@@ -25,7 +26,6 @@ export function operationRoutes({ version, readiness, document }: OperationServi
     tag: "Operations",
     summary: "Whether the process answers",
     description: "Looks at nothing but the process itself.",
-    open: true,
     responses: { 200: { description: "It answers.", schema: HealthReply } },
     errors: ["internal_error"],
     handler: () => ({ body: { status: "ok", version, uptime_seconds: Math.floor(process.uptime()) }, volatile: true }),
@@ -38,7 +38,6 @@ export function operationRoutes({ version, readiness, document }: OperationServi
     tag: "Operations",
     summary: "Whether requests can be served",
     description: "Looks at what the engine depends on.",
-    open: true,
     responses: {
       200: { description: "Ready.", schema: ReadinessReply },
       503: { description: "Not ready; `checks` says why.", schema: ReadinessReply },
@@ -46,7 +45,7 @@ export function operationRoutes({ version, readiness, document }: OperationServi
     errors: ["internal_error"],
     async handler() {
       const checks = await readiness();
-      const isReady = Object.values(checks).every(({ status }) => status === "ok");
+      const isReady = Object.values(checks).every(({ status }) => status !== "down");
       return { status: isReady ? 200 : 503, body: { status: isReady ? "ready" : "unavailable", checks }, volatile: true };
     },
   });
@@ -58,7 +57,6 @@ export function operationRoutes({ version, readiness, document }: OperationServi
     tag: "Operations",
     summary: "This reference as OpenAPI 3.1",
     description: "Made from the schemas that requests are checked with.",
-    open: true,
     conditional: "read",
     responses: { 200: { description: "The document.", schema: OpenApiDocument } },
     errors: ["internal_error"],

@@ -94,7 +94,9 @@ const listPromotions = route({
   conditional: "read",
   responses: { 200: { description: "A page of promotions.", schema: PromotionPage } },
   errors: ["invalid_name", "project_not_found"],
-  handler: async ({ params, query, domain }) => ({ body: await domain.pending.list(params.project, pageRequest(query), query.status) }),
+  handler: async ({ params, query, caller, domain }) => ({
+    body: await domain.pending.list(caller, params.project, pageRequest(query), query.status),
+  }),
 });
 
 const DECISION_ERRORS = ["invalid_name", "forbidden", "project_not_found", "promotion_not_found", "promotion_closed"] as const;

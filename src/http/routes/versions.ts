@@ -82,7 +82,9 @@ const listVersions = route({
   conditional: "read",
   responses: { 200: { description: "A page of versions.", schema: VersionPage } },
   errors: ["invalid_name", "project_not_found"],
-  handler: async ({ params, query, domain }) => ({ body: await domain.versions.versions(params.project, pageRequest(query)) }),
+  handler: async ({ params, query, caller, domain }) => ({
+    body: await domain.versions.versions(caller, params.project, pageRequest(query)),
+  }),
 });
 
 const getVersion = route({
@@ -96,7 +98,7 @@ const getVersion = route({
   conditional: "read",
   responses: { 200: { description: "The version.", schema: RevisionEntry } },
   errors: ["invalid_name", "invalid_version", "project_not_found", "version_not_found"],
-  handler: async ({ params, domain }) => ({ body: await domain.versions.version(params.project, params.version) }),
+  handler: async ({ params, caller, domain }) => ({ body: await domain.versions.version(caller, params.project, params.version) }),
 });
 
 export const versionRoutes: readonly Route[] = [rollback, listRevisions, getRevision, listVersions, getVersion];

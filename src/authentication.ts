@@ -1,0 +1,77 @@
+import { createHmac, timingSafeEqual } from "node:crypto";
+import { EVERYTHING, type Grant } from "./access.ts";
+import { type OpenedSession, type Sessions, sessionOver } from "./sessions.ts";
+import { notValid, type Principal, type Tokens, tokenDigest } from "./tokens.ts";
+
+/** Whom an identity provider says that somebody is. */
+export interface Identity {
+  /** Unique and unchanging with the provider. */
+  readonly subject: string;
+  /** What the audit log names. */
+  readonly actor: string;
+  readonly grants: readonly Grant[];
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number;
+}
+
+/** Where people sign in elsewhere. */
+export interface IdentityProvider {
+  /** Whether a text has the form of this provider's tokens. */
+  recognizes(token: string): boolean;
+  /** `null` where the token is none of the provider's, is over, or grants nothing. @throws identity_unavailable */
+  verify(token: string): Promise<Identity | null>;
+}
+
+export interface AuthenticationParts {
+  /** SHA-256 of the token that may do everything. */
+  readonly rootDigest: Uint8Array;
+  readonly tokens: Tokens;
+  readonly sessions: Sessions;
+  readonly identities: IdentityProvider | null;
+}
+
+const ROOT: Principal = { subject: "root", token: "root", grants: [EVERYTHING], expiresAt: null };
+const FROM_PROVIDER = "oidc-";
+
+/** Tells who somebody is, by whatever they show: the root token, a token, an identity provider's, or a session of any of them. */
+export class Authentication {
+  readonly #parts: AuthenticationParts;
+
+  constructor(parts: AuthenticationParts) {
+    this.#parts = parts;
+  }
+
+  /** @throws unauthorized, identity_unavailable */
+  async byToken(token: string): Promise<Principal> {
+    // Digests are of one length, so that comparing tells neither length nor place of a difference.
+    if (timingSafeEqual(tokenDigest(token), this.#parts.rootDigest)) return ROOT;
+    const { identities, tokens } = this.#parts;
+    if (identities?.recognizes(token) !== true) return tokens.principal(token);
+    const identity = await identities.verify(token);
+    if (identity === null) throw notValid();
+    const { subject, actor, grants, expiresAt } = identity;
+    return { subject: actor, token: FROM_PROVIDER + tokenDigest(subject).toString("hex").slice(0, 32), grants, expiresAt };
+  }
+
+  /** @throws unauthorized */
+  async bySession(secret: string): Promise<Principal> {
+    const { tie, ...opened } = await this.#parts.sessions.find(secret);
+    if (opened.token.startsWith(FROM_PROVIDER)) return opened;
+    if (opened.token !== ROOT.token) return this.#parts.tokens.holder(opened.token);
+    if (tie !== this.#tie(secret)) throw sessionOver();
+    return ROOT;
+  }
+
+  openSession(principal: Principal): Promise<OpenedSession> {
+    return this.#parts.sessions.open(principal, (secret) => (principal.token === ROOT.token ? this.#tie(secret) : null));
+  }
+
+  closeSession(secret: string): Promise<void> {
+    return this.#parts.sessions.close(secret);
+  }
+
+  /** The root token has no document: with another one, sessions of the one before are over. */
+  #tie(secret: string): string {
+    return createHmac("sha256", this.#parts.rootDigest).update(secret).digest("hex");
+  }
+}

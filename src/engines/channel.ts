@@ -1,0 +1,136 @@
+import { lookup as systemLookup } from "node:dns/promises";
+import { isIP, type LookupFunction } from "node:net";
+import { buildConnector, Pool } from "undici";
+import { AppError } from "../errors.ts";
+import { Deadline } from "./deadline.ts";
+import { connectionFailure, exchangeFailure, unavailable } from "./failures.ts";
+import type { Message } from "./message.ts";
+import { type OutgoingResponse, readReply } from "./reply.ts";
+import { Turns } from "./turns.ts";
+
+/** Milliseconds in which a name must be resolved and a connection made, TLS included. */
+const CONNECT_TIMEOUT_MS = 3_000;
+/** Milliseconds for which an idle connection is kept, and for which it is kept at most where the other side asks for more. */
+const KEEP_ALIVE_MS = 4_000;
+const KEEP_ALIVE_MAX_MS = 30_000;
+/** Bytes of a reply's status line and headers. */
+const REPLY_HEADER_BYTES = 16 * 1024;
+/** Requests that wait for a connection of one target. */
+const WAITING_REQUESTS = 256;
+/** Addresses of one name that are tried. */
+const ADDRESSES = 16;
+
+/** The IP addresses of a host name. Rejects where there are none, or where they may not be used. */
+export type Lookup = (host: string) => Promise<readonly string[]>;
+
+export interface ChannelOptions {
+  /** How messages name the other side. */
+  readonly subject: string;
+  /** Connections at a time. */
+  readonly connections: number;
+  /** Asked once for each connection, and not at all where the origin is an IP address. */
+  readonly lookup: Lookup;
+  readonly connectTimeoutMs?: number | undefined;
+}
+
+export interface Bounds {
+  /** Milliseconds from the call to the last byte of the reply, waiting for a connection included. */
+  readonly timeoutMs: number;
+  /** Bytes of the reply's body. */
+  readonly maxResponseBytes: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The way to one origin, and to no other. Knows no redirects, proxies, cookies, compression or retries. */
+export class Channel {
+  readonly #subject: string;
+  readonly #pool: Pool;
+  readonly #turns: Turns;
+  readonly #open = new Set<Deadline>();
+  #closed = false;
+
+  constructor(origin: string, options: ChannelOptions) {
+    this.#subject = options.subject;
+    this.#turns = new Turns(options.connections, WAITING_REQUESTS, () =>
+      unavailable("overloaded", this.#subject, "has too many requests waiting for it"),
+    );
+    this.#pool = new Pool(origin, {
+      connect: connector(options),
+      connections: options.connections,
+      pipelining: 1,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      keepAliveMaxTimeout: KEEP_ALIVE_MAX_MS,
+      maxHeaderSize: REPLY_HEADER_BYTES,
+      // The deadline covers both, and undici's timers are coarse.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    });
+  }
+
+  /** @throws AppError `engine_unavailable` with a `Failure`, `shutting_down`, or what `lookup` throws */
+  async send(message: Message, bounds: Bounds): Promise<OutgoingResponse> {
+    if (this.#closed) throw new AppError("shutting_down");
+    const deadline = this.#deadline(bounds);
+    this.#open.add(deadline);
+    try {
+      await this.#turns.take(deadline.signal);
+      // The turn ends when undici has let go of the request, so that nothing ever queues up inside of it.
+      const exchange = this.#exchange(message, bounds, deadline.signal).finally(() => this.#turns.give());
+      return await deadline.race(exchange);
+    } catch (error) {
+      throw exchangeFailure(deadline.signal.reason ?? error, this.#subject);
+    } finally {
+      this.#open.delete(deadline);
+      deadline.clear();
+    }
+  }
+
+  /** Ends every connection. What is under way, and what is asked later, is refused with `shutting_down`. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const deadline of this.#open) deadline.end(new AppError("shutting_down"));
+    await this.#pool.destroy();
+  }
+
+  async #exchange(message: Message, bounds: Bounds, signal: AbortSignal): Promise<OutgoingResponse> {
+    signal.throwIfAborted();
+    const reply = await this.#pool.request({ ...message, signal });
+    return readReply(reply, bounds.maxResponseBytes, this.#subject);
+  }
+
+  #deadline({ timeoutMs, signal }: Bounds): Deadline {
+    const late = () => unavailable("timeout", this.#subject, `did not answer within ${timeoutMs} ms`);
+    const givenUp = (reason: unknown) =>
+      reason instanceof AppError ? reason : unavailable("aborted", this.#subject, "was not waited for any longer");
+    return new Deadline(timeoutMs, late, signal, givenUp);
+  }
+}
+
+export const lookupBySystem: Lookup = async (host) => (await systemLookup(host, { all: true })).map(({ address }) => address);
+
+function connector({ subject, lookup, connectTimeoutMs = CONNECT_TIMEOUT_MS }: ChannelOptions): buildConnector.connector {
+  const connect = buildConnector({
+    lookup: answerOnce(lookup),
+    autoSelectFamily: true,
+    timeout: connectTimeoutMs,
+    allowH2: false,
+    // Said aloud, because NODE_TLS_REJECT_UNAUTHORIZED changes the default.
+    rejectUnauthorized: true,
+  });
+  return (options, callback) =>
+    connect(options, (...[error, socket]) => (error === null ? callback(null, socket) : callback(connectionFailure(error, subject), null)));
+}
+
+/** As `node:net` asks for it, once for each connection; it connects to what it is told here and resolves nothing itself. */
+function answerOnce(lookup: Lookup): LookupFunction {
+  return (host, { all }, callback) => {
+    const answer = (addresses: readonly string[]) => {
+      const usable = addresses.slice(0, ADDRESSES).map((address) => ({ address, family: isIP(address) }));
+      const [first] = usable;
+      if (first === undefined) callback(Object.assign(new Error("No addresses."), { code: "ENODATA" }), "");
+      else if (all) callback(null, usable);
+      else callback(null, first.address, first.family);
+    };
+    lookup(host).then(answer, (error: Error) => callback(error, ""));
+  };
+}

@@ -1,0 +1,48 @@
+import { AppError } from "../errors.ts";
+
+/**
+ * How an outgoing request failed, in `details.failure` of `engine_unavailable`. Nothing was sent where it is `unreachable`
+ * or `overloaded`; otherwise the other side may have acted on the request. `aborted` is the caller's own wish.
+ */
+export type Failure = "unreachable" | "overloaded" | "timeout" | "aborted" | "broken" | "malformed" | "too_large";
+
+/** `what` is said of `subject`, which names the other side without its path, its query or credentials. */
+export function unavailable(failure: Failure, subject: string, what: string): AppError {
+  return new AppError("engine_unavailable", {
+    reason: `${subject} ${what}.`,
+    fix: "See whether it runs, can be reached from here and answers as it should, then try again.",
+    details: { failure },
+  });
+}
+
+export function notAllowed(reason: string, fix: string): AppError {
+  return new AppError("target_not_allowed", { reason, fix });
+}
+
+/** No connection came to be. */
+export function connectionFailure(error: Error, subject: string): AppError {
+  return error instanceof AppError ? error : unavailable("unreachable", subject, `cannot be reached (${codeOf(error)})`);
+}
+
+/**
+ * What an exchange failed of, once there was a connection. The error itself is not kept as a cause: the parser's holds pieces
+ * of the reply, and whoever logs a cause would log them.
+ */
+export function exchangeFailure(error: unknown, subject: string): AppError {
+  if (error instanceof AppError) return error;
+  const code = codeOf(error);
+  if (code === "UND_ERR_DESTROYED" || code === "UND_ERR_CLOSED") return new AppError("shutting_down");
+  if (code === "UND_ERR_INVALID_ARG" || code === "UND_ERR_NOT_SUPPORTED") {
+    return new AppError("invalid_request", { reason: `The request to ${subject} is not one that HTTP allows.` });
+  }
+  if (code.startsWith("HPE_") || MALFORMED.has(code)) return unavailable("malformed", subject, `does not answer in valid HTTP (${code})`);
+  return unavailable("broken", subject, `broke off before the reply was complete (${code})`);
+}
+
+const MALFORMED: ReadonlySet<string> = new Set(["UND_ERR_HEADERS_OVERFLOW", "UND_ERR_RES_CONTENT_LENGTH_MISMATCH"]);
+
+/** Alone what has the form of a code: a message may hold addresses. */
+function codeOf(error: unknown): string {
+  const code: unknown = error instanceof Error && "code" in error ? error.code : undefined;
+  return typeof code === "string" && /^[A-Z][A-Z0-9_]{1,63}$/.test(code) ? code : "unknown error";
+}

@@ -1,0 +1,194 @@
+import { EVERY, type Named, type Right, reaches, SOME } from "../access.ts";
+import { forbidden, may } from "../callers.ts";
+import { baseNotFound } from "../creation.ts";
+import type { AppError } from "../errors.ts";
+import { environmentNotFound } from "../heads.ts";
+import type { Caller } from "../model.ts";
+import { quoted } from "../names.ts";
+import { projectNotFound } from "../transaction.ts";
+
+/**
+ * The one table of rights: what each operation needs, and where. What guards the routes, what `docs/access.md` says and what
+ * the OpenAPI document shows all come from it; a route that it does not name does not compile.
+ */
+
+/** Where a request names a project or an environment; or which ones are meant: `EVERY` or `SOME`. */
+export type Place = `path.${string}` | `query.${string}` | `body.${string}` | typeof EVERY | typeof SOME;
+
+export interface Need {
+  readonly right: Right;
+  readonly project: Place;
+  readonly env: Place;
+  /** Asked only where the request names the environment. */
+  readonly optional?: true;
+}
+
+/** `open`: without a token. `anybody`: with any token. What is left to the domain, since a request does not name it, is said in words. */
+export type Access = "open" | "anybody" | { readonly needs: readonly Need[]; readonly also?: string };
+
+const inPath = (right: Right): Access => ({ needs: [{ right, project: "path.project", env: "path.env" }] });
+const inBody = (right: Right, also?: string): Access => ({
+  needs: [{ right, project: "body.project_id", env: "body.env" }],
+  ...(also !== undefined && { also }),
+});
+const inProject = (right: Right, env: typeof EVERY | typeof SOME, also?: string): Access => ({
+  needs: [{ right, project: "path.project", env }],
+  ...(also !== undefined && { also }),
+});
+const anywhere = (right: Right, also: string): Access => ({ needs: [{ right, project: SOME, env: SOME }], also });
+
+const PROTECTED = "`promote` where the environment is protected";
+const SEEN = "shows what is in environments that the token may read";
+const OWN_TOKENS = "for tokens whose projects and environments are all within the caller's";
+
+export const ACCESS = {
+  createEnvironment: {
+    needs: [
+      { right: "edit", project: "body.project_id", env: "body.new_environment" },
+      { right: "read", project: "body.project_id", env: "body.base_from", optional: true },
+    ],
+    also: "`reveal` in `base_from` for its secrets to be copied; `promote` for a preview that exists and is protected",
+  },
+  listProjects: anywhere("read", "shows projects in which the token may read an environment"),
+  listEnvironments: inProject("read", SOME, SEEN),
+  getEnvironment: inPath("read"),
+  archiveEnvironment: inBody("edit", PROTECTED),
+  restoreEnvironment: inBody("edit", PROTECTED),
+  holdEnvironment: inBody("edit", PROTECTED),
+  resumeEnvironment: inBody("edit", PROTECTED),
+  extendEnvironment: inBody("edit", PROTECTED),
+  getState: inPath("read"),
+  getCollection: inPath("read"),
+  getComponent: inPath("read"),
+  replaceState: inPath("edit"),
+  patchState: inPath("edit"),
+  getConfig: inPath("read"),
+  patchConfig: { needs: [{ right: "edit", project: "path.project", env: "path.env" }], also: PROTECTED },
+  getRuntime: inPath("reveal"),
+  revealSecrets: inPath("reveal"),
+  promote: {
+    needs: [
+      { right: "read", project: "body.project_id", env: "body.source_env" },
+      { right: "promote", project: "body.project_id", env: "body.target_env" },
+    ],
+    also: "`force` in `target_env` to skip checks",
+  },
+  getPromotionReadiness: {
+    needs: [
+      { right: "read", project: "path.project", env: "query.source" },
+      { right: "read", project: "path.project", env: "path.env" },
+    ],
+  },
+  listPromotions: inProject("read", SOME, "shows promotions to environments that the token may read"),
+  approvePromotion: { needs: [{ right: "approve", project: "body.project_id", env: SOME }], also: "`approve` in the promotion's target" },
+  rejectPromotion: { needs: [{ right: "approve", project: "body.project_id", env: SOME }], also: "`approve` in the promotion's target" },
+  rollback: inBody("edit", PROTECTED),
+  listRevisions: inPath("read"),
+  getRevision: inPath("read"),
+  listVersions: inProject("read", SOME, "shows versions that were made in environments that the token may read"),
+  getVersion: inProject("read", SOME, "shows a version that was made in an environment that the token may read"),
+  compare: {
+    needs: [
+      { right: "read", project: "query.project_id", env: "query.left" },
+      { right: "read", project: "query.project_id", env: "query.right" },
+    ],
+    also: "`reveal` on both sides to be told which secrets differ",
+  },
+  getActive: inPath("read"),
+  reportDeployment: inBody("report"),
+  getPolicy: inProject("read", EVERY),
+  replacePolicy: inProject("administer", EVERY),
+  listAudit: inProject("read", SOME, `${SEEN}; what concerns the project as a whole, to whoever may read all of it`),
+  verifyAudit: inProject("read", EVERY),
+  exportAudit: inProject("read", EVERY),
+  createToken: anywhere("administer", "all that the token is to have, among the caller's own rights"),
+  listTokens: anywhere("administer", OWN_TOKENS),
+  getToken: anywhere("administer", OWN_TOKENS),
+  rotateToken: anywhere("administer", `${OWN_TOKENS}, their rights too`),
+  revokeToken: anywhere("administer", OWN_TOKENS),
+  listAccessAudit: { needs: [{ right: "administer", project: EVERY, env: EVERY }] },
+  verifyAccessAudit: { needs: [{ right: "administer", project: EVERY, env: EVERY }] },
+  openSession: "open",
+  getSession: "anybody",
+  closeSession: "anybody",
+  getHealth: "open",
+  getReadiness: "open",
+  getOpenApi: "open",
+} as const satisfies Readonly<Record<string, Access>>;
+
+export type OperationId = keyof typeof ACCESS;
+
+export function accessOf(operation: OperationId): Access {
+  return ACCESS[operation];
+}
+
+/** The parts of a request, as far as they are known. */
+export interface Parts {
+  readonly path?: unknown;
+  readonly query?: unknown;
+  readonly body?: unknown;
+}
+
+/**
+ * Refuses what the caller has no right to, of the needs that `parts` can answer. What they may not see at all looks like what
+ * does not exist, before anything is looked up.
+ * @throws forbidden, project_not_found, environment_not_found, base_not_found
+ */
+export function checkRights(caller: Caller, operation: OperationId, parts: Parts): void {
+  const access = accessOf(operation);
+  if (typeof access === "string") return;
+  for (const need of access.needs) {
+    const project = nameAt(need.project, parts);
+    const env = nameAt(need.env, parts);
+    if (project === null || env === null || (need.optional && env === "")) continue;
+    if (!may(caller, need.right, project, env)) throw refusal(caller, need, project, env);
+  }
+}
+
+/** `null` where that part of the request is not known yet; empty where it is, and names nothing. */
+function nameAt(place: Place, parts: Parts): Named | null {
+  if (place === EVERY || place === SOME) return place;
+  const dot = place.indexOf(".");
+  const part = parts[place.slice(0, dot) as keyof Parts];
+  if (part === undefined) return null;
+  const name = (part as Readonly<Record<string, unknown>>)[place.slice(dot + 1)];
+  // A side of a comparison is `staging` or `staging@v2.3.1`.
+  return typeof name === "string" ? (name.split("@", 1)[0] ?? "") : "";
+}
+
+function refusal(caller: Caller, need: Need, project: Named, env: Named): AppError {
+  const hidden = hiddenBy(caller, need, project, env);
+  if (hidden !== null) return hidden;
+  const what = `${VERBS[need.right]} ${whereIs(project, env)}`;
+  return forbidden(caller, what, `Use a token with the right \`${need.right}\` there, or ask an administrator for one.`);
+}
+
+/** What the caller may not see looks like what there is not. What is to be made need not exist: refusing it tells nothing. */
+function hiddenBy(caller: Caller, need: Need, project: Named, env: Named): AppError | null {
+  if (typeof project !== "string" || project === EVERY || need.env === "body.new_environment") return null;
+  const sees = (name: Named) => caller.grants.some((grant) => reaches(grant, project, name));
+  if (!sees(SOME)) return projectNotFound(project);
+  if (typeof env !== "string" || env === EVERY || sees(env)) return null;
+  return need.env === "body.base_from" ? baseNotFound(project, env) : environmentNotFound(project, env);
+}
+
+function whereIs(project: Named, env: Named): string {
+  if (typeof project !== "string") return "anywhere";
+  if (project === EVERY) return "everywhere";
+  const of = `project ${quoted(project)}`;
+  if (typeof env !== "string") return `in ${of}`;
+  return env === EVERY ? `in all of ${of}` : `in ${quoted(env)} of ${of}`;
+}
+
+/** Each right, as one says what somebody may not do. */
+const VERBS: Readonly<Record<Right, string>> = {
+  evaluate: "evaluate flags",
+  read: "read",
+  edit: "change anything",
+  promote: "promote",
+  approve: "approve or reject promotions",
+  report: "report deployments",
+  force: "skip checks",
+  administer: "administer",
+  reveal: "reveal secrets",
+};

@@ -1,0 +1,349 @@
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { checkPattern, EVERY, type ExtraRight, type Grant, hasRight, includes, type Role, SOME, spans } from "./access.ts";
+import { forbidden, may } from "./callers.ts";
+import { parseDuration } from "./durations.ts";
+import { AppError } from "./errors.ts";
+import { documentsOf } from "./heads.ts";
+import { SYSTEM_PARTITION, systemKeys } from "./keys.ts";
+import type { Ledger } from "./ledger.ts";
+import { LIMITS } from "./limits.ts";
+import type { Caller, Page, PageRequest } from "./model.ts";
+import { quoted } from "./names.ts";
+import type { Clock, Json, JsonObject, Store } from "./ports.ts";
+import type { Refusals } from "./refusals.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** Who a token, a session or an identity provider says that somebody is. */
+export interface Principal {
+  /** Whose it is: what the audit log names. */
+  readonly subject: string;
+  /** The token's id. */
+  readonly token: string;
+  readonly grants: readonly Grant[];
+  /** Milliseconds since 1970; `null` where it does not end by itself. */
+  readonly expiresAt: number | null;
+}
+
+export interface TokenRequest {
+  readonly name: string;
+  readonly role: Role;
+  readonly projects: readonly string[];
+  readonly envs?: readonly string[] | undefined;
+  readonly rights?: readonly ExtraRight[] | undefined;
+  /** A duration; `null` for a token that does not end; 90 days where it is left out. */
+  readonly expires_in?: string | null | undefined;
+}
+
+/** The document `token/<id>`. The token itself is nowhere. */
+interface TokenDocument extends Grant {
+  readonly id: string;
+  readonly name: string;
+  /** SHA-256 of the whole token, hexadecimal. */
+  readonly sha256: string;
+  readonly created_at: string;
+  readonly created_by: string;
+  readonly expires_at: string | null;
+  readonly rotated_at: string | null;
+  /** The token before the last rotation, for as long as it is still taken. */
+  readonly previous: { readonly sha256: string; readonly until: string } | null;
+  readonly revoked_at: string | null;
+  readonly revoked_by: string | null;
+}
+
+/** A token as it is listed. */
+export interface TokenView extends Omit<TokenDocument, "sha256" | "previous"> {
+  readonly status: "active" | "expired" | "revoked";
+  /** To the minute. */
+  readonly last_used_at: string | null;
+  /** Until when the token before the last rotation is still taken. */
+  readonly previous_until: string | null;
+}
+
+export type ShownToken = TokenView & { readonly token: string };
+
+const TOKEN = /^envm_([0-9a-f]{16})_[A-Za-z0-9_-]{43}$/;
+const ID = /^[0-9a-f]{16}$/;
+const NAME = /^[\p{L}\p{N}][\p{L}\p{N} ._@:/+-]*$/u;
+/** What the engine calls itself and whoever has no token of their own: nobody else may be called so in the audit log. */
+const TAKEN_NAMES: ReadonlySet<string> = new Set(["root", "local", "engine", "anonymous", "auto-promotion"]);
+/** Compared with where there is no token, so that an id that exists takes no longer than one that does not. No text has it. */
+const NO_DIGEST = Buffer.alloc(32);
+
+/**
+ * Access tokens: `envm_<id>_<secret>`, of 256 random bits, shown once and kept as their SHA-256, in the partition `_system` with an
+ * audit chain of its own. What an administrator hands out is within what they have themselves.
+ */
+export class Tokens {
+  readonly #store: Store;
+  readonly #ledger: Ledger;
+  readonly #clock: Clock;
+  /** Documents as of the newest change of their partition; emptied by the next. */
+  readonly #known = new Map<string, TokenDocument>();
+  #changes = 0;
+  /** When tokens were last used, where that is not written yet: by id, in milliseconds since 1970. */
+  readonly #used = new Map<string, number>();
+  readonly #refusals: Refusals;
+
+  constructor(store: Store, ledger: Ledger, refusals: Refusals, clock: Clock) {
+    this.#store = store;
+    this.#ledger = ledger;
+    this.#refusals = refusals;
+    this.#clock = clock;
+    store.watch({ onChange: (partition) => partition === SYSTEM_PARTITION && this.#forget(), onGap: () => this.#forget() });
+  }
+
+  async create(caller: Caller, request: TokenRequest): Promise<ShownToken> {
+    const grant = grantOf(request);
+    checkName(request.name);
+    if (!includes(caller.grants, grant)) throw exceeds(caller);
+    const ttl = request.expires_in === undefined ? LIMITS.tokenDefaultTtlMs : request.expires_in;
+    const ms = typeof ttl === "string" ? parseDuration("expires_in", ttl) : ttl;
+    const { id, token, sha256 } = newToken();
+    return this.#ledger.write(SYSTEM_PARTITION, caller, async (tx) => {
+      const document: TokenDocument = {
+        id,
+        name: request.name,
+        ...grant,
+        sha256,
+        created_at: tx.now,
+        created_by: caller.actor,
+        expires_at: ms === null ? null : new Date(Date.parse(tx.now) + ms).toISOString(),
+        rotated_at: null,
+        previous: null,
+        revoked_at: null,
+        revoked_by: null,
+      };
+      tx.put(systemKeys.token(id), document);
+      await tx.audit({ action: "token_created", details: { ...about(document), expires_at: document.expires_at } });
+      return { ...viewOf(document, tx.now, null), token };
+    });
+  }
+
+  /** Gives a token another secret. The one before is taken for `overlap` longer: an hour where that is left out. */
+  async rotate(caller: Caller, id: string, { overlap }: { readonly overlap?: string | undefined }): Promise<ShownToken> {
+    const ms = overlap === undefined ? LIMITS.tokenOverlapMs : overlap === "0s" ? 0 : parseDuration("overlap", overlap);
+    if (ms > LIMITS.tokenMaxOverlapMs) {
+      throw new AppError("invalid_request", {
+        reason: "`overlap` is at most 30d.",
+        fix: "Replace the token where it is used within that time.",
+      });
+    }
+    const { token, sha256 } = newToken(id);
+    return this.#ledger.write(SYSTEM_PARTITION, caller, async (tx) => {
+      const before = await findToken(tx, caller, id);
+      // Whoever is shown a token can use it: it may not be able to do more than they are.
+      if (!includes(caller.grants, before)) throw exceeds(caller);
+      checkActive(before, tx.now);
+      const until = new Date(Date.parse(tx.now) + ms).toISOString();
+      const document: TokenDocument = { ...before, sha256, rotated_at: tx.now, previous: { sha256: before.sha256, until } };
+      tx.put(systemKeys.token(id), document);
+      await tx.audit({ action: "token_rotated", details: { ...about(document), previous_until: until } });
+      return { ...viewOf(document, tx.now, null), token };
+    });
+  }
+
+  /** Takes a token back, at once. Revoking again changes nothing. */
+  async revoke(caller: Caller, id: string): Promise<{ readonly status: "revoked"; readonly id: string; readonly revoked_at: string }> {
+    return this.#ledger.write(SYSTEM_PARTITION, caller, async (tx) => {
+      const before = await findToken(tx, caller, id);
+      if (before.revoked_at !== null) return { status: "revoked" as const, id, revoked_at: before.revoked_at };
+      tx.put(systemKeys.token(id), { ...before, previous: null, revoked_at: tx.now, revoked_by: caller.actor } satisfies TokenDocument);
+      await tx.audit({ action: "token_revoked", details: about(before) });
+      return { status: "revoked" as const, id, revoked_at: tx.now };
+    });
+  }
+
+  /** Tokens whose reach is within the caller's, by id. A page looks at a bounded number of them, so that it may be short. */
+  async list(caller: Caller, { limit, cursor }: PageRequest): Promise<Page<TokenView>> {
+    const prefix = systemKeys.tokenPrefix;
+    const found: TokenDocument[] = [];
+    let after = prefix + (cursor ?? "");
+    let more = true;
+    for (let looked = 0; more && found.length <= limit && looked < LIMITS.listEntries; ) {
+      const entries = await this.#store.list(SYSTEM_PARTITION, { prefix, after, limit: limit + 1 });
+      found.push(...entries.map(({ value }) => value as unknown as TokenDocument).filter((token) => sees(caller, token)));
+      more = entries.length > limit;
+      looked += entries.length;
+      after = entries.at(-1)?.key ?? after;
+    }
+    const shown = found.slice(0, limit);
+    const next = found.length > limit ? (shown.at(-1)?.id ?? null) : more ? after.slice(prefix.length) : null;
+    return { items: await this.#views(shown), next_cursor: next };
+  }
+
+  async view(caller: Caller, id: string): Promise<TokenView> {
+    const [view] = await this.#views([await findToken(documentsOf(this.#store, SYSTEM_PARTITION), caller, id)]);
+    return view as TokenView;
+  }
+
+  /**
+   * Whose token this is. All that is wrong with a token is told to whoever has it alone; of any other text, that it is none.
+   * @throws unauthorized
+   */
+  async principal(token: string): Promise<Principal> {
+    const id = TOKEN.exec(token)?.[1];
+    const digest = tokenDigest(token);
+    const document = id === undefined ? null : await this.#find(id);
+    const now = this.#clock.now().getTime();
+    if (!holds(document, digest, now) || document === null) throw notValid();
+    return this.#admit(document, now);
+  }
+
+  /** The holder of a token that was shown before, as it stands now: what sessions rest on. @throws unauthorized */
+  async holder(id: string): Promise<Principal> {
+    const document = await this.#find(id);
+    if (document === null) throw notValid();
+    return this.#admit(document, this.#clock.now().getTime());
+  }
+
+  /** Writes down when tokens were last used. */
+  async noteUse(): Promise<void> {
+    const used = [...this.#used].slice(0, LIMITS.notedTokens);
+    if (used.length === 0) return;
+    const puts = used.map(([id, at]) => ({ key: systemKeys.tokenUsed(id), value: { at: new Date(at).toISOString() } }));
+    await this.#store.commit(SYSTEM_PARTITION, { checks: [], puts, deletes: [], objects: [], objectDeletes: [] });
+    for (const [id, at] of used) if (this.#used.get(id) === at) this.#used.delete(id);
+  }
+
+  #admit(document: TokenDocument, now: number): Principal {
+    const { id, name, role, projects, envs, rights, expires_at, revoked_at } = document;
+    if (revoked_at !== null || isOver(expires_at, now)) {
+      const caller: Caller = { actor: name, subject: name, token: id, requestId: "sign-in", grants: [] };
+      this.#refusals.note(caller, { action: "token_refused", details: { token: id, why: revoked_at === null ? "expired" : "revoked" } });
+      const reason = revoked_at === null ? `The token expired at ${expires_at}.` : "The token was revoked.";
+      throw new AppError("unauthorized", { reason, fix: "Ask an administrator for another token." });
+    }
+    if (this.#used.size < LIMITS.notedTokens || this.#used.has(id)) this.#used.set(id, now);
+    const grants = [{ role, projects, envs, rights }];
+    return { subject: name, token: id, grants, expiresAt: expires_at === null ? null : Date.parse(expires_at) };
+  }
+
+  async #find(id: string): Promise<TokenDocument | null> {
+    const known = this.#known.get(id);
+    if (known !== undefined) return known;
+    const before = this.#changes;
+    const [entry] = await this.#store.get(SYSTEM_PARTITION, [systemKeys.token(id)]);
+    if (!entry) return null;
+    const document = entry.value as unknown as TokenDocument;
+    // What changed while it was being read is read again next time.
+    if (before === this.#changes && this.#known.size < LIMITS.cachedTokens) this.#known.set(id, document);
+    return document;
+  }
+
+  #forget(): void {
+    this.#changes++;
+    this.#known.clear();
+  }
+
+  async #views(tokens: readonly TokenDocument[]): Promise<TokenView[]> {
+    const now = (await this.#store.now()).toISOString();
+    const used = await documentsOf(this.#store, SYSTEM_PARTITION).getAll<{ at: string }>(tokens.map(({ id }) => systemKeys.tokenUsed(id)));
+    return tokens.map((token, index) => {
+      const unwritten = this.#used.get(token.id);
+      return viewOf(token, now, unwritten === undefined ? (used[index]?.at ?? null) : new Date(unwritten).toISOString());
+    });
+  }
+}
+
+export function tokenDigest(token: string): Buffer {
+  return createHash("sha256").update(token).digest();
+}
+
+/** For every text that is no token: neither which part is wrong nor whether its id exists. */
+export function notValid(): AppError {
+  return new AppError("unauthorized", { reason: "The token is not valid." });
+}
+
+function newToken(id: string = randomBytes(8).toString("hex")): { readonly id: string; readonly token: string; readonly sha256: string } {
+  const token = `envm_${id}_${randomBytes(32).toString("base64url")}`;
+  return { id, token, sha256: tokenDigest(token).toString("hex") };
+}
+
+/** Compares with both digests, whichever is right and whether or not there is such a token, in constant time. */
+function holds(document: TokenDocument | null, digest: Buffer, now: number): boolean {
+  const previous = document?.previous ?? null;
+  const isCurrent = timingSafeEqual(digest, digestOf(document));
+  const isPrevious = timingSafeEqual(digest, digestOf(previous));
+  return isCurrent || (isPrevious && !isOver(previous?.until ?? null, now));
+}
+
+function digestOf(kept: { readonly sha256: string } | null): Buffer {
+  return kept === null ? NO_DIGEST : Buffer.from(kept.sha256, "hex");
+}
+
+function isOver(moment: string | null, now: number): boolean {
+  return moment !== null && Date.parse(moment) <= now;
+}
+
+function grantOf({ role, projects, envs = [EVERY], rights = [] }: TokenRequest): Grant {
+  for (const pattern of projects) checkPattern(pattern, "projects");
+  for (const pattern of envs) checkPattern(pattern, "envs");
+  if (projects.length === 0 || envs.length === 0) {
+    throw new AppError("invalid_request", {
+      reason: "A token that reaches no project or no environment is of no use.",
+      fix: 'Name at least one in `projects` and in `envs`; "*" stands for all.',
+    });
+  }
+  const grant = { role, projects, envs, rights };
+  if (rights.includes("secrets:reveal") && !hasRight(grant, "reveal")) {
+    throw new AppError("invalid_request", {
+      reason: `The role ${role} reads no config, so it cannot reveal secrets.`,
+      fix: "Choose the role reader or one that may do more, or leave secrets:reveal out.",
+    });
+  }
+  return grant;
+}
+
+/** Whether a name in the audit log would be taken for the engine, or for whoever has no token of their own. */
+export function isTakenName(name: string): boolean {
+  return TAKEN_NAMES.has(name.toLowerCase());
+}
+
+function checkName(name: string): void {
+  const taken = isTakenName(name);
+  if (NAME.test(name) && name.length <= LIMITS.actorLength && name.trim() === name && !taken) return;
+  throw new AppError("invalid_name", {
+    reason: taken ? `${quoted(name)} is what the engine calls itself in the audit log.` : `${quoted(name)} cannot name a token.`,
+    fix: "Name who uses it, in letters, digits, spaces and `._@:/+-`, for example `ci-deploy` or `ada@example.com`.",
+    details: { kind: "token" },
+  });
+}
+
+/** To revoke a token and to see it, reach is enough: what it may do makes no difference. */
+function sees(caller: Caller, token: Grant): boolean {
+  return caller.grants.some((grant) => hasRight(grant, "administer") && spans(grant, token));
+}
+
+async function findToken(documents: Pick<Transaction, "getAll">, caller: Caller, id: string): Promise<TokenDocument> {
+  const [found] = ID.test(id) ? await documents.getAll<TokenDocument>([systemKeys.token(id)]) : [];
+  if (found && sees(caller, found)) return found;
+  throw new AppError("token_not_found", { reason: `There is no token ${quoted(id)}.`, fix: "GET /tokens lists them." });
+}
+
+function checkActive({ expires_at, revoked_at }: TokenDocument, now: string): void {
+  if (revoked_at === null && !isOver(expires_at, Date.parse(now))) return;
+  throw new AppError("invalid_transition", {
+    reason: revoked_at === null ? `The token expired at ${expires_at}.` : "The token was revoked.",
+    fix: "Create another: POST /tokens.",
+  });
+}
+
+function exceeds(caller: Caller): AppError {
+  const where = may(caller, "administer", SOME, SOME) ? "give a token more than they have themselves" : "create tokens";
+  return forbidden(caller, where, "Narrow its projects, environments or rights, or ask an administrator who has them all.");
+}
+
+function about({ id, name, role, projects, envs, rights }: TokenDocument): JsonObject {
+  return { token: id, name, role, projects, envs, rights: rights as readonly Json[] };
+}
+
+function viewOf(document: TokenDocument, now: string, lastUsed: string | null): TokenView {
+  const { sha256: _, previous, ...shown } = document;
+  const ended = isOver(document.expires_at, Date.parse(now)) ? "expired" : "active";
+  return {
+    ...shown,
+    status: document.revoked_at === null ? ended : "revoked",
+    last_used_at: lastUsed,
+    previous_until: previous === null || isOver(previous.until, Date.parse(now)) ? null : previous.until,
+  };
+}

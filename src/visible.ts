@@ -1,0 +1,63 @@
+import { EVERY } from "./access.ts";
+import { LIMITS } from "./limits.ts";
+import type { Page, PageRequest } from "./model.ts";
+import type { Entry, Store } from "./ports.ts";
+
+/** What a caller may see of the names in a list. */
+export interface Sight {
+  /** The patterns of the caller's grants. */
+  readonly patterns: readonly string[];
+  sees(name: string): boolean;
+}
+
+/**
+ * A page of the documents `<prefix><name>` whose names the caller may see, by name; a cursor is a name. Whoever may see a
+ * few that are written out is not led through all the others; otherwise a page looks at a bounded number, so that it may be short.
+ */
+export function visibleEntries(store: Store, partition: string, prefix: string, page: PageRequest, sight: Sight): Promise<Page<Entry>> {
+  return sight.patterns.some((pattern) => pattern.includes(EVERY))
+    ? scanned(store, partition, prefix, page, sight)
+    : lookedUp(store, partition, prefix, page, sight);
+}
+
+async function scanned(
+  store: Store,
+  partition: string,
+  prefix: string,
+  { limit, cursor }: PageRequest,
+  { sees }: Sight,
+): Promise<Page<Entry>> {
+  const items: Entry[] = [];
+  let after = prefix + (cursor ?? "");
+  for (let looked = 0; looked < LIMITS.listEntries; ) {
+    const entries = await store.list(partition, { prefix, after, limit: limit + 1 });
+    items.push(...entries.filter(({ key }) => sees(key.slice(prefix.length))));
+    if (items.length > limit || entries.length <= limit)
+      return { items: items.slice(0, limit), next_cursor: cursorOf(items, limit, prefix) };
+    looked += entries.length;
+    after = entries.at(-1)?.key ?? after;
+  }
+  return { items, next_cursor: after.slice(prefix.length) };
+}
+
+async function lookedUp(
+  store: Store,
+  partition: string,
+  prefix: string,
+  page: PageRequest,
+  { patterns, sees }: Sight,
+): Promise<Page<Entry>> {
+  const { limit, cursor } = page;
+  // Names are ASCII, whose order as text is that of their keys.
+  const names = [...new Set(patterns)].filter((name) => sees(name) && (cursor === null || name > cursor)).sort();
+  const items: Entry[] = [];
+  for (let from = 0; from < names.length && items.length <= limit; from += LIMITS.getKeys) {
+    const keys = names.slice(from, from + LIMITS.getKeys).map((name) => prefix + name);
+    items.push(...(await store.get(partition, keys)).filter((entry) => entry !== null));
+  }
+  return { items: items.slice(0, limit), next_cursor: cursorOf(items, limit, prefix) };
+}
+
+function cursorOf(items: readonly Entry[], limit: number, prefix: string): string | null {
+  return items.length > limit ? (items[limit - 1]?.key.slice(prefix.length) ?? null) : null;
+}
