@@ -33,7 +33,7 @@ export async function discoverKeySet({ issuer, fetch, timeoutMs }: Provider): Pr
   }
   const uri = document.jwks_uri;
   const url = typeof uri === "string" && URL.canParse(uri) ? new URL(uri) : null;
-  if (url === null || !isTrusted(url, true)) {
+  if (url === null || !isTrusted(url, new URL(issuer).protocol === "http:")) {
     throw new Error(`${address}: its \`jwks_uri\` is not an https URL.`);
   }
   return url.href;
