@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { EVERYTHING, type Grant } from "./access.ts";
 import { type OpenedSession, type Sessions, sessionOver } from "./sessions.ts";
-import { notValid, type Principal, type Tokens, tokenDigest } from "./tokens.ts";
+import { isTakenName, notValid, type Principal, type Tokens, tokenDigest } from "./tokens.ts";
 
 /** Whom an identity provider says that somebody is. */
 export interface Identity {
@@ -50,7 +50,9 @@ export class Authentication {
     const identity = await identities.verify(token);
     if (identity === null) throw notValid();
     const { subject, actor, grants, expiresAt } = identity;
-    return { subject: actor, token: FROM_PROVIDER + tokenDigest(subject).toString("hex").slice(0, 32), grants, expiresAt };
+    // A provider's users choose their names perhaps: none of them is taken for the engine.
+    const name = isTakenName(actor) ? FROM_PROVIDER + actor : actor;
+    return { subject: name, token: FROM_PROVIDER + tokenDigest(subject).toString("hex").slice(0, 32), grants, expiresAt };
   }
 
   /** @throws unauthorized */

@@ -1,5 +1,5 @@
 import { pathToFileURL } from "node:url";
-import { type Logger, pino } from "pino";
+import type { Logger } from "pino";
 import { Authentication, type IdentityProvider } from "./authentication.ts";
 import { createDomain, type Domain } from "./domain.ts";
 import { AppError } from "./errors.ts";
@@ -8,6 +8,7 @@ import { createServer, type EngineServer } from "./http/server.ts";
 import type { Oidc } from "./identity/oidc.ts";
 import { SYSTEM_PARTITION } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
+import { createLogger } from "./log.ts";
 import type { Store } from "./ports.ts";
 import { rootToken } from "./root-token.ts";
 import { loadSettings, type OidcSettings, type Settings, SettingsError } from "./settings.ts";
@@ -127,7 +128,7 @@ async function storeStatus(store: Store): Promise<DependencyStatus> {
 /** Starts from the command line: `node dist/index.js`. */
 async function main(): Promise<void> {
   const settings = loadSettings();
-  const logger = pino({ level: settings.logLevel, base: null });
+  const logger = createLogger(settings.logLevel);
   const engine = await startEngine(settings, logger);
   let stopping = false;
   const stop = (signal: string) => {

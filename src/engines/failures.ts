@@ -1,3 +1,4 @@
+import { errors } from "undici";
 import { AppError } from "../errors.ts";
 
 /**
@@ -30,16 +31,15 @@ export function connectionFailure(error: Error, subject: string): AppError {
  */
 export function exchangeFailure(error: unknown, subject: string): AppError {
   if (error instanceof AppError) return error;
-  const code = codeOf(error);
-  if (code === "UND_ERR_DESTROYED" || code === "UND_ERR_CLOSED") return new AppError("shutting_down");
-  if (code === "UND_ERR_INVALID_ARG" || code === "UND_ERR_NOT_SUPPORTED") {
-    return new AppError("invalid_request", { reason: `The request to ${subject} is not one that HTTP allows.` });
+  if (error instanceof errors.ClientDestroyedError || error instanceof errors.ClientClosedError) return new AppError("shutting_down");
+  if (error instanceof errors.InvalidArgumentError || error instanceof errors.NotSupportedError) {
+    return new AppError("invalid_request", { reason: "The outgoing request is not one that HTTP allows." });
   }
-  if (code.startsWith("HPE_") || MALFORMED.has(code)) return unavailable("malformed", subject, `does not answer in valid HTTP (${code})`);
-  return unavailable("broken", subject, `broke off before the reply was complete (${code})`);
+  if (MALFORMED.some((kind) => error instanceof kind)) return unavailable("malformed", subject, "does not answer in valid HTTP");
+  return unavailable("broken", subject, `broke off before the reply was complete (${codeOf(error)})`);
 }
 
-const MALFORMED: ReadonlySet<string> = new Set(["UND_ERR_HEADERS_OVERFLOW", "UND_ERR_RES_CONTENT_LENGTH_MISMATCH"]);
+const MALFORMED = [errors.HTTPParserError, errors.HeadersOverflowError, errors.ResponseContentLengthMismatchError];
 
 /** Alone what has the form of a code: a message may hold addresses. */
 function codeOf(error: unknown): string {

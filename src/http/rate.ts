@@ -1,4 +1,4 @@
-import { isIPv4 } from "node:net";
+import { isIPv4, isIPv6 } from "node:net";
 import ipaddr from "ipaddr.js";
 import { LIMITS } from "../limits.ts";
 
@@ -81,7 +81,7 @@ export class RateLimiter {
  */
 export function addressKey(ip: string): string {
   if (isIPv4(ip)) return ip;
-  if (!ipaddr.IPv6.isValid(ip)) return "unknown";
+  if (!isIPv6(ip)) return "unknown";
   const address = ipaddr.process(ip);
   if (!(address instanceof ipaddr.IPv6)) return address.toString();
   return `${address.parts

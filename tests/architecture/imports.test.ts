@@ -13,12 +13,14 @@ type Room =
   | "wiring"
   | "start"
   | "settings"
+  | "log"
   | "errors"
   | "limits"
   | "ports"
   | "merkle"
   | "storage"
   | "engines"
+  | "identity"
   | "vault"
   | "schemas"
   | "http"
@@ -42,16 +44,18 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
   // Packages that only calculate are no driver: croner says when a freeze window is open.
   domain: { rooms: ["errors", "limits", "ports", "merkle"], modules: ["node:crypto", "croner"] },
   wiring: { rooms: ["domain", "ports"], modules: [] },
+  log: { rooms: ["settings"], modules: ["pino"] },
   settings: { rooms: ["errors", "limits"], modules: ["node:*", "dotenv"] },
   storage: {
     rooms: ["errors", "limits", "ports"],
     files: ["src/merkle/canonical.ts"],
     modules: ["node:*", "better-sqlite3", "pg", "redis"],
   },
-  engines: { rooms: ["errors", "limits", "ports"], modules: ["node:*"] },
+  engines: { rooms: ["errors", "limits", "ports"], modules: ["node:*", "undici", "ipaddr.js"] },
+  identity: { rooms: ["errors", "limits", "ports"], files: ["src/access.ts"], modules: ["node:*", "jose"] },
   vault: { rooms: ["errors", "limits", "ports"], modules: ["node:*"] },
   schemas: { rooms: ["errors", "limits", "ports"], modules: ["zod"] },
-  http: { rooms: ["schemas", "domain", "wiring", "settings", "errors", "limits", "ports"], modules: ["node:*", "express", "pino", "zod"] },
+  http: { rooms: ["schemas", "domain", "wiring", "settings", "errors", "limits", "ports"], modules: ["node:*", "express", "pino", "zod", "ipaddr.js"] },
   sdk: { rooms: ["schemas"], modules: [] },
   cli: { rooms: ["sdk"], modules: ["node:*"] },
   web: { rooms: ["sdk"], modules: ["*"] },
@@ -62,12 +66,13 @@ const TOP: Readonly<Record<string, Room>> = {
   "src/index.ts": "start",
   "src/domain.ts": "wiring",
   "src/settings.ts": "settings",
+  "src/log.ts": "log",
   "src/errors.ts": "errors",
   "src/limits.ts": "limits",
   "src/ports.ts": "ports",
 };
 
-const FOLDERS: readonly Room[] = ["merkle", "storage", "engines", "vault", "schemas", "http", "sdk", "cli"];
+const FOLDERS: readonly Room[] = ["merkle", "storage", "engines", "identity", "vault", "schemas", "http", "sdk", "cli"];
 
 function roomOf(file: string): Room | null {
   if (file in TOP) return TOP[file] ?? null;

@@ -1,34 +1,31 @@
-import { type EventEmitter, getEventListeners, once } from "node:events";
+import { getEventListeners, once } from "node:events";
 import { createServer } from "node:net";
 import { gzipSync } from "node:zlib";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { AppError } from "../../src/errors.ts";
-import { closedPort, engineAt, failureOf, listen, refusal, serve, serveRaw, shown } from "./support.ts";
+import { closedPort, engineAt, failureOf, gone, listen, refusal, serve, serveRaw, shown } from "./support.ts";
 
 const GET = { method: "GET" } as const;
 
-/** For when a connection of which there is one is closed by the other side. */
-const gone = (sockets: readonly EventEmitter[]) => once(sockets[0] as EventEmitter, "close");
-
 describe("a reply of more bytes than are allowed is cut, and its connection destroyed:", () => {
   test("one that says so is not even read", async () => {
-    const { url, sockets } = await serve((_, response) => response.writeHead(200, { "content-length": 1e12 }).flushHeaders());
-    expect(await failureOf(engineAt(url).request(["a"], GET))).toBe("engine_unavailable: too_large");
-    await gone(sockets);
+    const server = await serve((_, response) => response.writeHead(200, { "content-length": 1e12 }).flushHeaders());
+    expect(await failureOf(engineAt(server.url).request(["a"], GET))).toBe("engine_unavailable: too_large");
+    await gone(server);
   });
 
   test("one that never ends", async () => {
-    const { url, sockets } = await serve((_, response) => {
+    const server = await serve((_, response) => {
       const write = () => {
         while (!response.destroyed && response.write("x".repeat(10_000)));
       };
       response.on("drain", write);
       write();
     });
-    const error = await refusal(engineAt(url).request(["a"], { ...GET, maxResponseBytes: 100_000 }));
+    const error = await refusal(engineAt(server.url).request(["a"], { ...GET, maxResponseBytes: 100_000 }));
     expect(error.details).toEqual({ failure: "too_large" });
     expect(error.message).toBe("The Test engine answers with more than 100000 bytes.");
-    await gone(sockets);
+    await gone(server);
   });
 
   test("one byte too many, and not one byte less", async () => {
@@ -62,9 +59,9 @@ describe("a reply of more bytes than are allowed is cut, and its connection dest
 
   test("compressed bodies, which are never asked for", async () => {
     const bomb = gzipSync(Buffer.alloc(10_000_000));
-    const { url, sockets } = await serve((_, response) => response.writeHead(200, { "content-encoding": "gzip" }).end(bomb));
-    expect(await failureOf(engineAt(url).request(["a"], GET))).toBe("engine_unavailable: malformed");
-    await gone(sockets);
+    const server = await serve((_, response) => response.writeHead(200, { "content-encoding": "gzip" }).end(bomb));
+    expect(await failureOf(engineAt(server.url).request(["a"], GET))).toBe("engine_unavailable: malformed");
+    await gone(server);
   });
 });
 
@@ -72,7 +69,8 @@ describe("a reply whose length is a lie", () => {
   test("is broken off where it is shorter than it says", async () => {
     const { url } = await serveRaw("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\ncanary");
     const error = await refusal(engineAt(url).request(["a"], GET));
-    expect(error.details).toEqual({ failure: "malformed" });
+    expect(error.message).toBe("The Test engine broke off before the reply was complete (UND_ERR_SOCKET).");
+    expect(error.details).toEqual({ failure: "broken" });
     expect(shown(error)).not.toContain("canary");
   });
 
@@ -116,54 +114,53 @@ describe("a reply that is not HTTP is refused:", () => {
 
 describe("a request ends", () => {
   test("when no headers come in time", async () => {
-    const { url, sockets } = await serve(() => {});
-    const error = await refusal(engineAt(url).request(["canary"], { ...GET, timeoutMs: 50, query: { canary: "canary" } }));
+    const server = await serve(() => {});
+    const error = await refusal(engineAt(server.url).request(["canary"], { ...GET, timeoutMs: 50, query: { canary: "canary" } }));
     expect(error.message).toBe("The Test engine did not answer within 50 ms.");
     expect(error.details).toEqual({ failure: "timeout" });
     expect(shown(error)).not.toContain("canary");
-    await gone(sockets);
+    await gone(server);
   });
 
   test("when the body stops half-way", async () => {
-    const { url, sockets } = await serve((_, response) => response.write("half"));
-    expect(await failureOf(engineAt(url).request(["a"], { ...GET, timeoutMs: 50 }))).toBe("engine_unavailable: timeout");
-    await gone(sockets);
+    const server = await serve((_, response) => response.write("half"));
+    expect(await failureOf(engineAt(server.url).request(["a"], { ...GET, timeoutMs: 50 }))).toBe("engine_unavailable: timeout");
+    await gone(server);
   });
 
   test("when the body drips without end, within its bound", async () => {
-    const { url, sockets } = await serve((_, response) => {
+    const server = await serve((_, response) => {
       const drip = () => response.write("x", () => setImmediate(drip));
       drip();
     });
     const bounds = { timeoutMs: 50, maxResponseBytes: 1e9 };
-    expect(await failureOf(engineAt(url).request(["a"], { ...GET, ...bounds }))).toBe("engine_unavailable: timeout");
-    await gone(sockets);
+    expect(await failureOf(engineAt(server.url).request(["a"], { ...GET, ...bounds }))).toBe("engine_unavailable: timeout");
+    await gone(server);
   });
 
   test("when informational replies come without end", async () => {
     const server = await listen(
       createServer((socket) => {
-        socket.on("error", () => {});
         const hint = () => socket.writable && socket.write("HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n", () => setImmediate(hint));
         socket.once("data", hint);
       }),
     );
     expect(await failureOf(engineAt(server.url).request(["a"], { ...GET, timeoutMs: 50 }))).toBe("engine_unavailable: timeout");
-    await gone(server.sockets);
+    await gone(server);
   });
 
   test("when the other side does not read what it is sent", async () => {
-    const server = await listen(createServer((socket) => socket.on("error", () => {}).pause()));
+    const server = await listen(createServer((socket) => socket.pause()));
     const body = Buffer.alloc(32 * 1024 * 1024);
     const asked = engineAt(server.url).request(["a"], { method: "POST", body, timeoutMs: 50 });
     expect(await failureOf(asked)).toBe("engine_unavailable: timeout");
   });
 
   test("while it waits for a connection, and then is never sent", async () => {
-    const { url, hits } = await serve(() => {});
+    const { url, hits, arrived } = await serve(() => {});
     const target = engineAt(url);
     const first = Array.from({ length: 16 }, (_, nth) => failureOf(target.request([`${nth}`], GET)));
-    await vi.waitFor(() => expect(hits.length).toBe(16));
+    await arrived(16);
     expect(await failureOf(target.request(["late"], { ...GET, timeoutMs: 50 }))).toBe("engine_unavailable: timeout");
     await target.close();
     await Promise.all(first);
@@ -171,14 +168,14 @@ describe("a request ends", () => {
   });
 
   test("when its caller gives up, without a trace in the caller's signal", async () => {
-    const { url, hits, sockets } = await serve(() => {});
+    const server = await serve(() => {});
     const caller = new AbortController();
-    const asked = failureOf(engineAt(url).request(["a"], { ...GET, signal: caller.signal }));
-    await vi.waitFor(() => expect(hits.length).toBe(1));
+    const asked = failureOf(engineAt(server.url).request(["a"], { ...GET, signal: caller.signal }));
+    await server.arrived(1);
     caller.abort();
     expect(await asked).toBe("engine_unavailable: aborted");
     expect(getEventListeners(caller.signal, "abort")).toEqual([]);
-    await gone(sockets);
+    await gone(server);
   });
 
   test("with the caller's own reason, where that is an error of the engine", async () => {
@@ -193,6 +190,30 @@ describe("a request ends", () => {
     const { url, sockets } = await serve(() => {});
     expect(await failureOf(engineAt(url).request(["a"], { ...GET, signal: AbortSignal.abort() }))).toBe("engine_unavailable: aborted");
     expect(sockets).toEqual([]);
+  });
+
+  test("and gives its connection's place back, however it ends", async () => {
+    const together: (() => void)[] = [];
+    const { url } = await serve((request, response) => {
+      const end = request.url?.slice(1);
+      if (end === "large") response.end("x".repeat(1_000));
+      else if (end === "compressed") response.setHeader("content-encoding", "gzip").end("x");
+      else if (end === "broken") response.write("x", () => response.destroy());
+      else if (end === "malformed") request.socket.end("canary\r\n");
+      else if (end === "together" && together.push(() => response.end("ok")) === 16) for (const answer of together) answer();
+    });
+    const target = engineAt(url);
+    const ends = ["large", "compressed", "broken", "malformed", "silent"];
+    const asked = Array.from({ length: 200 }, (_, nth) => {
+      const caller = new AbortController();
+      if (nth % 7 === 0) setImmediate(() => caller.abort());
+      const request = { ...GET, maxResponseBytes: 100, timeoutMs: 50 + nth, signal: caller.signal };
+      return failureOf(target.request([ends[nth % ends.length] as string], request));
+    });
+    expect(new Set(await Promise.all(asked)).has("engine_unavailable: timeout")).toBe(true);
+    // Sixteen answers that wait for one another come only where every place is free.
+    const replies = await Promise.all(Array.from({ length: 16 }, () => target.request(["together"], GET)));
+    expect(replies.map((reply) => reply.text())).toEqual(Array(16).fill("ok"));
   });
 
   test("well, without a trace in the caller's signal", async () => {

@@ -1,9 +1,8 @@
-import { once } from "node:events";
 import { inspect } from "node:util";
 import fc from "fast-check";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { EngineTarget } from "../../src/engines/request.ts";
-import { engineAt, failureOf, readAll, refusal, serve, shown } from "./support.ts";
+import { engineAt, failureOf, gone, readAll, refusal, serve, shown } from "./support.ts";
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -228,8 +227,10 @@ describe("connections", () => {
   test("are kept for the next request", async () => {
     const { url, hits, sockets } = await serveEcho();
     const target = engineAt(url);
-    for (let nth = 0; nth < 5; nth++) await ask(target, ["a"]);
-    expect([hits.length, sockets.length]).toEqual([5, 1]);
+    for (let nth = 0; nth < 20; nth++) await ask(target, ["a"]);
+    // Two take turns: one rests for a moment, in which a server may still close it.
+    expect(hits.length).toBe(20);
+    expect(sockets.length).toBeLessThanOrEqual(2);
   });
 
   test("are 16 at most, and the other requests wait in turn", async () => {
@@ -254,15 +255,14 @@ describe("connections", () => {
   });
 
   test("end with close: what is under way is refused, and so is what comes later", async () => {
-    const { url, hits, sockets } = await serve((_, response) => response.write("half"));
-    const target = engineAt(url);
+    const server = await serve((_, response) => response.write("half"));
+    const target = engineAt(server.url);
     const asked = failureOf(target.request(["a"], { method: "GET" }));
-    await vi.waitFor(() => expect(hits.length).toBe(1));
-    const ended = once(sockets[0] as NodeJS.EventEmitter, "close");
+    await server.arrived(1);
     await Promise.all([target.close(), target.close()]);
     expect(await asked).toBe("shutting_down");
     expect(await failureOf(target.request(["a"], { method: "GET" }))).toBe("shutting_down");
-    await ended;
-    expect(hits.length).toBe(1);
+    await gone(server);
+    expect(server.hits.length).toBe(1);
   });
 });

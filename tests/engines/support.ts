@@ -26,6 +26,8 @@ export interface Listening {
 export interface Served extends Listening {
   /** `METHOD path` of each request. */
   readonly hits: readonly string[];
+  /** When that many requests have come. */
+  arrived(count: number): Promise<void>;
 }
 
 /** A real HTTP server on loopback. */
@@ -34,22 +36,23 @@ export async function serve(handler: RequestListener): Promise<Served> {
   const server = createServer((request, response) => {
     hits.push(`${request.method} ${request.url}`);
     handler(request, response);
+    server.emit("hit");
   });
-  return { ...(await listen(server)), hits };
+  const arrived = async (count: number) => {
+    while (hits.length < count) await once(server, "hit");
+  };
+  return { ...(await listen(server)), hits, arrived };
 }
 
 /** A server that says `bytes` to every request, whatever HTTP thinks of them. */
 export function serveRaw(bytes: string | Buffer, andThen: "end" | "stay" = "end"): Promise<Listening> {
-  const server = createTcpServer((socket) => {
-    socket.on("error", () => {});
-    socket.on("data", () => (andThen === "end" ? socket.end(bytes) : socket.write(bytes)));
-  });
-  return listen(server);
+  return listen(createTcpServer((socket) => socket.on("data", () => (andThen === "end" ? socket.end(bytes) : socket.write(bytes)))));
 }
 
 export async function listen(server: Server): Promise<Listening> {
   const sockets: Socket[] = [];
-  server.on("connection", (socket: Socket) => sockets.push(socket));
+  // What is tested here resets connections.
+  server.on("connection", (socket: Socket) => sockets.push(socket.on("error", () => {})));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   later(async () => {
@@ -60,6 +63,11 @@ export async function listen(server: Server): Promise<Listening> {
   });
   const { port } = server.address() as AddressInfo;
   return { port, url: `http://127.0.0.1:${port}`, sockets };
+}
+
+/** For when the other side has closed the first connection. */
+export async function gone({ sockets: [socket] }: Listening): Promise<void> {
+  await new Promise<void>((resolve) => (socket === undefined || socket.destroyed ? resolve() : socket.once("close", () => resolve())));
 }
 
 /** A port on which nobody listens any more. */

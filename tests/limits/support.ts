@@ -1,0 +1,92 @@
+import { once } from "node:events";
+import type { RequestListener } from "node:http";
+import { connect, type Socket } from "node:net";
+import { afterEach } from "vitest";
+import { createServer, type ServerBounds } from "../../src/http/server.ts";
+import { LIMITS } from "../../src/limits.ts";
+
+const cleanups: (() => unknown)[] = [];
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+/** The engine's own server for one test, with some bounds made smaller. Resolves with its port. */
+export async function openServer(listener: RequestListener, bounds: Partial<ServerBounds> = {}): Promise<number> {
+  const server = createServer(Promise.resolve(listener), { ...LIMITS, ...bounds });
+  const url = await server.listen(0, "127.0.0.1");
+  cleanups.push(() => server.close(0));
+  return Number(new URL(url).port);
+}
+
+export interface RawReply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly text: string;
+}
+
+/** A connection on which a test writes whatever it likes. */
+export class Wire {
+  readonly socket: Socket;
+  readonly closed: Promise<unknown>;
+  readonly #ended: Promise<unknown>;
+  #received = "";
+  #changed = () => {};
+
+  constructor(port: number) {
+    this.socket = connect({ port, host: "127.0.0.1", noDelay: true });
+    this.closed = new Promise((resolve) => this.socket.once("close", resolve));
+    this.#ended = Promise.race([this.closed, once(this.socket, "end")]);
+    this.socket.on("error", () => {}); // Being cut off is an end like another; tests look at what came before.
+    this.socket.setEncoding("latin1").on("data", (text: string) => {
+      this.#received += text;
+      this.#changed();
+    });
+    cleanups.push(() => this.socket.destroy());
+  }
+
+  send(...pieces: readonly (string | Buffer)[]): this {
+    for (const piece of pieces) this.socket.write(typeof piece === "string" ? Buffer.from(piece, "latin1") : piece);
+    return this;
+  }
+
+  /** What came until it matches. */
+  async receive(pattern: RegExp): Promise<string> {
+    while (!pattern.test(this.#received)) {
+      await new Promise<void>((resolve) => {
+        this.#changed = resolve;
+      });
+    }
+    return this.#received;
+  }
+
+  /** The replies that came until the server closed its side. */
+  async replies(): Promise<readonly RawReply[]> {
+    await this.#ended;
+    return parseReplies(this.#received);
+  }
+
+  /** The one reply that came until the server closed its side. */
+  async reply(): Promise<RawReply> {
+    const [first, ...more] = await this.replies();
+    if (first === undefined || more.length > 0) throw new Error(`One reply was expected, not: ${JSON.stringify(this.#received)}`);
+    return first;
+  }
+}
+
+/** Replies that say their length, one after the other. */
+function parseReplies(text: string): RawReply[] {
+  const replies: RawReply[] = [];
+  for (let rest = text; rest !== ""; ) {
+    const end = rest.indexOf("\r\n\r\n");
+    const [statusLine = "", ...lines] = rest.slice(0, end).split("\r\n");
+    const headers = Object.fromEntries(lines.map((line) => [line.split(": ", 1)[0]!.toLowerCase(), line.slice(line.indexOf(": ") + 2)]));
+    const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(statusLine)?.[1]);
+    if (end < 0 || Number.isNaN(status)) throw new Error(`This is no reply: ${JSON.stringify(rest.slice(0, 200))}`);
+    const length = status === 100 ? 0 : Number(headers["content-length"] ?? 0);
+    const from = end + 4;
+    replies.push({ status, headers, text: Buffer.from(rest.slice(from, from + length), "latin1").toString("utf8") });
+    rest = rest.slice(from + length);
+  }
+  return replies;
+}
