@@ -6,7 +6,6 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Client } from "./demo/client.ts";
 import { DemoEngine } from "./demo/demo-engine.ts";
-import type { AsRoot } from "./demo/governed-story.ts";
 import { readInputs } from "./demo/inputs.ts";
 import { Narration, wantsColour } from "./demo/narration.ts";
 import { countComponents, requiredKeys } from "./demo/platform.ts";
@@ -39,7 +38,8 @@ async function main(options: Options): Promise<void> {
   const inputs = readInputs(options.platform);
   const folder = mkdtempSync(join(tmpdir(), "env-manager-demo-"));
   const signal = nextSignal();
-  const engine = new DemoEngine(await freePort(options.port), folder);
+  const rootToken = randomBytes(32).toString("base64url");
+  const engine = new DemoEngine(await freePort(options.port), folder, rootToken);
   try {
     const url = await Promise.race([engine.start(), signal.then(interrupt)]);
     narration.heading("Environment Manager: the whole loop, over HTTP");
@@ -47,30 +47,19 @@ async function main(options: Options): Promise<void> {
     narration.remark(
       `platform: ${inputs.source}: ${countComponents(inputs.state)} components, ${requiredKeys(inputs.state).length} keys required`,
     );
-    await Promise.race([
-      tellStory(new Client(url, narration), narration, inputs, actingAsRoot(engine, narration)),
-      signal.then(interrupt),
-      engine.failed,
-    ]);
+    const root = new Client(url, narration, { name: "root", token: rootToken });
+    await Promise.race([tellStory(root, narration, inputs), signal.then(interrupt), engine.failed]);
     narration.remark();
     if (options.once) return;
     narration.heading(`The engine keeps serving at ${url}`);
-    narration.remark(`Look around: ${url}/docs, ${url}/env/${PROJECT}, ${url}/env/${PROJECT}/production/active`);
+    narration.remark(`Look around: ${url}/docs, or with the root token of this run:`);
+    narration.remark(`curl -H "Authorization: Bearer ${rootToken}" ${url}/env/${PROJECT}/production/active`);
     narration.remark("Ctrl-C ends it and removes the database.");
     await Promise.race([signal, engine.failed]);
   } finally {
     await engine.close();
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-/** Approving takes two: the engine asks for a token meanwhile, and its holder is another actor than everybody without one. */
-function actingAsRoot(engine: DemoEngine, narration: Narration): AsRoot {
-  return async (tell) => {
-    const token = randomBytes(32).toString("base64url");
-    await tell(new Client(await engine.restart(token), narration, token));
-    await engine.restart();
-  };
 }
 
 /** The port wanted; 0, for any free one, where it is taken. */

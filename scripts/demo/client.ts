@@ -15,20 +15,30 @@ export interface Question<Body> {
   readonly shows: (body: Body) => readonly string[];
 }
 
-/** Asks the engine over HTTP, and tells what was asked and what came back. */
+/** Who asks. */
+export interface Person {
+  readonly name: string;
+  readonly token: string;
+}
+
+/** Asks the engine over HTTP as somebody, and tells what was asked and what came back. */
 export class Client {
   readonly url: string;
   readonly #narration: Narration;
-  readonly #token: string | null;
+  readonly #person: Person;
 
-  constructor(url: string, narration: Narration, token: string | null = null) {
+  constructor(url: string, narration: Narration, person: Person) {
     this.url = url;
     this.#narration = narration;
-    this.#token = token;
+    this.#person = person;
+  }
+
+  as(person: Person): Client {
+    return new Client(this.url, this.#narration, person);
   }
 
   async ask<Body>({ method, path, body, status = 200, shows }: Question<Body>): Promise<Body> {
-    this.#narration.asked(method, this.#token === null ? path : `${path} with the root token`, body);
+    this.#narration.asked(method, `${path} as ${this.#person.name}`, body);
     const reply = await this.#send(method, path, body);
     const content: unknown = await reply.json().catch(() => null);
     if (reply.status !== status)
@@ -43,7 +53,7 @@ export class Client {
         method,
         headers: {
           ...(body !== undefined && { "content-type": "application/json" }),
-          ...(this.#token !== null && { authorization: `Bearer ${this.#token}` }),
+          authorization: `Bearer ${this.#person.token}`,
         },
         ...(body !== undefined && { body: JSON.stringify(body) }),
       });

@@ -4,19 +4,21 @@ import { StepFailed } from "./client.ts";
 import { EngineProcess, standaloneEnvironment } from "./engine-process.ts";
 import { engineArguments } from "./package.ts";
 
-/** The demo's engine: one database, one address, and as many processes one after another as the story asks for. */
+/** The demo's engine: one process on a database of its own, which asks for tokens as it does everywhere. */
 export class DemoEngine {
   /** Rejects where the engine ends without being told to. */
   readonly failed: Promise<never>;
   readonly #folder: string;
-  #port: number;
+  readonly #rootToken: string;
+  readonly #port: number;
   #process: EngineProcess | null = null;
   #closed = false;
   #fail: (error: unknown) => void = () => {};
 
-  constructor(port: number, folder: string) {
+  constructor(port: number, folder: string, rootToken: string) {
     this.#port = port;
     this.#folder = folder;
+    this.#rootToken = rootToken;
     this.failed = new Promise<never>((_, reject) => {
       this.#fail = reject;
     });
@@ -24,16 +26,16 @@ export class DemoEngine {
     this.failed.catch(() => undefined);
   }
 
-  /** Starts it and returns its URL. With a token every request must carry it; without one everybody may do everything. */
-  async start(token: string | null = null): Promise<string> {
+  /** Starts it and returns its URL. */
+  async start(): Promise<string> {
     if (this.#closed) throw new StepFailed("The engine was closed.");
     const child = new EngineProcess({
       args: engineArguments(),
       cwd: packageRoot(),
       env: standaloneEnvironment({
         ENV_MANAGER_PORT: String(this.#port),
-        ENV_MANAGER_AUTH: token === null ? "off" : "on",
-        ENV_MANAGER_ADMIN_TOKEN: token ?? "",
+        ENV_MANAGER_AUTH: "on",
+        ENV_MANAGER_ADMIN_TOKEN: this.#rootToken,
         STORE_URL: `sqlite:${join(this.#folder, "env.db")}`,
       }),
       ownGroup: true,
@@ -42,15 +44,7 @@ export class DemoEngine {
     child.exited.then((how) => {
       if (this.#process === child) this.#fail(new StepFailed(`The engine ended (${how}):\n${child.output()}`));
     }, this.#fail);
-    const url = await child.listening;
-    this.#port = Number(new URL(url).port);
-    return url;
-  }
-
-  /** Stops it in order and starts it again on the same database, under the same address. */
-  async restart(token: string | null = null): Promise<string> {
-    await this.#end();
-    return this.start(token);
+    return child.listening;
   }
 
   /** Ends it for good. */

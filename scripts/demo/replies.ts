@@ -111,3 +111,11 @@ export interface Verified {
   readonly records: number;
   readonly head: string;
 }
+
+export interface TokenReply {
+  readonly role: string;
+  readonly envs: readonly string[];
+  readonly rights: readonly string[];
+  readonly expires_at: string | null;
+  readonly token: string;
+}

@@ -1,6 +1,6 @@
 import type { Client } from "./client.ts";
 import { notificationFeature } from "./feature.ts";
-import { type AsRoot, tellRules } from "./governed-story.ts";
+import { tellRules } from "./governed-story.ts";
 import { bindingsFor, type Inputs } from "./inputs.ts";
 import { type Narration, names } from "./narration.ts";
 import { countComponents, type JsonValue, type RequiredKey, requiredKeys } from "./platform.ts";
@@ -15,20 +15,52 @@ import type {
   Reported,
   RevisionPage,
   RolledBack,
+  TokenReply,
   Verified,
   Written,
 } from "./replies.ts";
 import { checkLines, PROJECT } from "./telling.ts";
 
 /** The whole loop, through HTTP alone: each step asks the engine and shows what came back. Throws `StepFailed`. */
-export async function tellStory(client: Client, narration: Narration, inputs: Inputs, asRoot: AsRoot): Promise<void> {
-  const story = new Story(client, narration, inputs);
+export async function tellStory(root: Client, narration: Narration, inputs: Inputs): Promise<void> {
+  const { ada, ben } = await hireTeam(root, narration);
+  const story = new Story(ada, narration, inputs);
   await story.environments();
   await story.feature();
   await story.release();
   await story.lookAround();
-  await tellRules(client, narration, asRoot);
+  await tellRules(ada, narration, ben);
   await story.goBack();
+}
+
+/** Who works on the project: each has a token of their own, with what they need and nothing more. */
+async function hireTeam(root: Client, narration: Narration): Promise<{ readonly ada: Client; readonly ben: Client }> {
+  narration.step("The root token makes two others: Ada looks after this project, Ben releases to production");
+  const hire = async (name: string, grant: object): Promise<Client> => {
+    const { token } = await root.ask<TokenReply>({
+      method: "POST",
+      path: "/tokens",
+      body: { name, projects: [PROJECT], ...grant },
+      status: 201,
+      shows: ({ role, envs, rights, expires_at }) => [
+        `${name}: ${names([role, ...rights])} in ${envs.includes("*") ? "all environments" : names(envs)} of ${PROJECT}, until ${expires_at}`,
+      ],
+    });
+    return root.as({ name, token });
+  };
+  const ada = await hire("ada", { role: "admin", rights: ["secrets:reveal"] });
+  const ben = await hire("ben", { role: "promoter", envs: ["staging", "production"] });
+
+  narration.step("What Ben may not do is refused, and what is not his does not exist for him");
+  await ben.ask<Refused>({
+    method: "POST",
+    path: "/tokens",
+    body: { name: "eve", role: "admin", projects: ["*"] },
+    status: 403,
+    shows: ({ reason, fix_suggestion }) => [reason, `fix: ${fix_suggestion}`],
+  });
+  await ben.ask<Refused>({ method: "GET", path: "/env/somebody-elses", status: 404, shows: ({ reason }) => [reason] });
+  return { ada, ben };
 }
 
 class Story {

@@ -18,6 +18,7 @@ import type { Route } from "./route.ts";
 import { apiRoutes } from "./routes/index.ts";
 import { operationRoutes, type Readiness } from "./routes/operations.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
+import { Streams } from "./streams.ts";
 
 export interface AppOptions {
   readonly domain: Domain;
@@ -42,7 +43,7 @@ export function createApp({ domain, settings, logger, authentication, readiness 
   app.set("query parser", "simple");
   app.set("trust proxy", [...settings.trustedProxies]);
   app.use(identify, logged(logger), guarded(settings, authentication === null));
-  mountRoutes(app, routes, { domain, gate });
+  mountRoutes(app, routes, { domain, gate, streams: new Streams() });
   mountDocs(app);
   app.use(refuseUnknown(gate));
   app.use(errorHandler(logger));

@@ -10,10 +10,12 @@ import { readJsonBody } from "./json.ts";
 import { sendReply } from "./reply.ts";
 import { accessOf } from "./rights.ts";
 import type { Route } from "./route.ts";
+import type { Streams } from "./streams.ts";
 
 export interface RouteServices {
   readonly domain: Domain;
   readonly gate: Gate;
+  readonly streams: Streams;
 }
 
 /**
@@ -31,7 +33,7 @@ export function mountRoutes(app: Express, routes: readonly Route[], services: Ro
 }
 
 /** One request, from its token to its reply: the order in which every route's request is judged. */
-function serve(route: Route, { domain, gate }: RouteServices): RequestHandler {
+function serve(route: Route, { domain, gate, streams }: RouteServices): RequestHandler {
   return async (request, response) => {
     const requestId = requestIdOf(response);
     const caller = isOpen(route) ? NOBODY(requestId) : await gate.admit(request, requestId);
@@ -55,6 +57,7 @@ function serve(route: Route, { domain, gate }: RouteServices): RequestHandler {
       }
       throw error;
     });
+    if ("lines" in reply) response.once("close", streams.open(caller.token));
     await sendReply(request, response, reply);
   };
 }

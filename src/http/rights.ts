@@ -160,7 +160,11 @@ function refusal(caller: Caller, need: Need, project: Named, env: Named): AppErr
   const hidden = hiddenBy(caller, need, project, env);
   if (hidden !== null) return hidden;
   const what = `${VERBS[need.right]} ${whereIs(project, env)}`;
-  return forbidden(caller, what, `Use a token with the right ${need.right === "reveal" ? "secrets:reveal" : need.right} there, or ask an administrator for one.`);
+  return forbidden(
+    caller,
+    what,
+    `Use a token with the right ${need.right === "reveal" ? "secrets:reveal" : need.right} there, or ask an administrator for one.`,
+  );
 }
 
 /** What the caller may not see looks like what there is not. What is to be made need not exist: refusing it tells nothing. */

@@ -44,6 +44,11 @@ async function run(...args: readonly string[]): Promise<{ code: number | null; o
 
 /** What every run of the loop must show, in this order. */
 const MILESTONES = [
+  "201 active",
+  "ada: admin, secrets:reveal in all environments",
+  "ben: promoter in staging, production",
+  "403 forbidden",
+  "404 project_not_found",
   "201 env_created",
   "A feature is built",
   "409 checks_failed",
@@ -65,9 +70,9 @@ const MILESTONES = [
   "202 pending_approval",
   "✗ approvals",
   "403 self_approval",
-  "asked for by local",
+  "asked for by ada",
   "200 ready_for_deploy",
-  "Approved by root",
+  "Approved by ben",
   "expires_in: 72h",
   "ends: ",
   "rolled_back",

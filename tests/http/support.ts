@@ -19,6 +19,7 @@ import type { Gate } from "../../src/http/auth.ts";
 import { errorHandler } from "../../src/http/errors.ts";
 import { mountRoutes } from "../../src/http/mount.ts";
 import { apiRoutes } from "../../src/http/routes/index.ts";
+import { Streams } from "../../src/http/streams.ts";
 import { tokenDigest } from "../../src/tokens.ts";
 import { domainOn, memoryStore, openVault } from "../domain/support.ts";
 
@@ -107,7 +108,7 @@ const byName: Gate = {
 export async function serveRoutes(domain: Domain): Promise<Ask> {
   const app = express();
   app.set("query parser", "simple");
-  mountRoutes(app, apiRoutes, { domain, gate: byName });
+  mountRoutes(app, apiRoutes, { domain, gate: byName, streams: new Streams() });
   app.use(errorHandler(pino({ level: "silent" })));
   return (await serve(app)).ask;
 }

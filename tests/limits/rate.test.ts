@@ -37,9 +37,12 @@ describe("a rate limiter", () => {
 
   test("in any time, no more go on than a burst and the rate; who waits as long as told goes on, and not a second sooner", () => {
     const rates = fc.record({ perSecond: fc.integer({ min: 1, max: 50_000 }), burst: fc.integer({ min: 1, max: 40 }) });
-    const gaps = fc.array(fc.oneof(fc.constant(0), fc.double({ min: 0, max: 30, noNaN: true }), fc.double({ min: 0, max: 5_000, noNaN: true })), {
-      maxLength: 200,
-    });
+    const gaps = fc.array(
+      fc.oneof(fc.constant(0), fc.double({ min: 0, max: 30, noNaN: true }), fc.double({ min: 0, max: 5_000, noNaN: true })),
+      {
+        maxLength: 200,
+      },
+    );
     fc.assert(
       fc.property(rates, fc.double({ min: 0, max: 1e10, noNaN: true }), gaps, (rate, start, steps) => {
         const limiter = new RateLimiter(rate);
@@ -83,7 +86,7 @@ describe("a rate limiter", () => {
   test("never forgets what a key still owes, as long as there is room", () => {
     const limiter = new RateLimiter({ perSecond: 10, burst: 20 });
     let passed = granted(limiter, "key", 0, 20);
-    for (let now = 7; now <= 60_000; now += 7) {
+    for (let now = 5; now <= 60_000; now += 5) {
       limiter.take(`other ${now}`, now);
       if (limiter.take("key", now) === 0) passed++;
     }
@@ -131,7 +134,7 @@ describe("an address stands for", () => {
     ["::1", "0:0:0:0::/64"],
     ["", "unknown"],
     ["localhost", "unknown"],
-    ["x".repeat(100_000), "unknown"],
+    ["1:".repeat(40), "unknown"],
   ])("%j: %s", (ip, key) => {
     expect(addressKey(ip)).toBe(key);
   });

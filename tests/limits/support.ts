@@ -1,7 +1,7 @@
 import { once } from "node:events";
-import type { RequestListener } from "node:http";
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { connect, type Socket } from "node:net";
-import { afterEach } from "vitest";
+import { afterEach, expect } from "vitest";
 import { createServer, type ServerBounds } from "../../src/http/server.ts";
 import { LIMITS } from "../../src/limits.ts";
 
@@ -10,6 +10,17 @@ const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
+
+/** A promise, and what settles it. */
+export function pending<Value>() {
+  let resolve: (value: Value) => void = () => {};
+  let reject: (error: Error) => void = () => {};
+  const promise = new Promise<Value>((onResolve, onReject) => {
+    resolve = onResolve;
+    reject = onReject;
+  });
+  return { promise, resolve, reject };
+}
 
 /** The engine's own server for one test, with some bounds made smaller. Resolves with its port. */
 export async function openServer(listener: RequestListener, bounds: Partial<ServerBounds> = {}): Promise<number> {
@@ -80,7 +91,7 @@ function parseReplies(text: string): RawReply[] {
   for (let rest = text; rest !== ""; ) {
     const end = rest.indexOf("\r\n\r\n");
     const [statusLine = "", ...lines] = rest.slice(0, end).split("\r\n");
-    const headers = Object.fromEntries(lines.map((line) => [line.split(": ", 1)[0]!.toLowerCase(), line.slice(line.indexOf(": ") + 2)]));
+    const headers = Object.fromEntries(lines.map((line) => [line.replace(/: .*/, "").toLowerCase(), line.replace(/.*?: /, "")]));
     const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(statusLine)?.[1]);
     if (end < 0 || Number.isNaN(status)) throw new Error(`This is no reply: ${JSON.stringify(rest.slice(0, 200))}`);
     const length = status === 100 ? 0 : Number(headers["content-length"] ?? 0);
@@ -89,4 +100,37 @@ function parseReplies(text: string): RawReply[] {
     rest = rest.slice(from + length);
   }
   return replies;
+}
+
+/** Says what it was asked, once it has read all of it; nothing, where that breaks off. */
+export async function echo(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  let body = "";
+  try {
+    for await (const chunk of request.setEncoding("utf8")) body += chunk;
+  } catch {
+    return;
+  }
+  const text = JSON.stringify({ method: request.method, url: request.url, body });
+  response.writeHead(200, { "content-length": Buffer.byteLength(text) }).end(text);
+}
+
+/** A reply that is an error like every other, tells nothing of what was sent, and ends the connection. */
+export function expectRefusal(reply: RawReply, status: number, code: string): void {
+  expect({ status: reply.status, ...JSON.parse(reply.text) }, reply.text).toEqual({
+    status: "error",
+    code,
+    reason: expect.stringMatching(/\S/),
+    fix_suggestion: expect.stringMatching(/\S/),
+    details: {},
+    request_id: reply.headers["x-request-id"],
+  });
+  expect(reply.status).toBe(status);
+  expect(reply.headers).toMatchObject({
+    connection: "close",
+    "content-type": "application/json; charset=utf-8",
+    "cache-control": "no-store",
+    date: expect.stringMatching(/GMT$/),
+    "x-request-id": expect.stringMatching(/^[0-9a-f-]{36}$/),
+  });
+  expect(reply.text).not.toMatch(/smuggled/i);
 }
