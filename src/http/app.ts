@@ -32,7 +32,7 @@ export interface AppOptions {
 
 /** The engine's HTTP side. Give it to a `node:http` server; see `server.ts`. */
 export function createApp({ domain, settings, logger, authentication, readiness }: AppOptions): Express {
-  const gate = openGate(authentication, ratesOf(settings));
+  const gate = openGate(authentication, ratesOf(settings), domain.refusals);
   const version = packageVersion();
   const document = lazy(() => openApiDocument(routes, version));
   const routes: readonly Route[] = [...apiRoutes, ...sessionRoutes(authentication), ...operationRoutes({ version, readiness, document })];
@@ -54,6 +54,7 @@ function ratesOf({ requestsPerSecond: { perToken, perAddress } }: Pick<Settings,
   return {
     perToken: new RateLimiter({ perSecond: perToken, burst: 2 * perToken }),
     perAddress: new RateLimiter({ perSecond: perAddress, burst: 2 * perAddress }),
+    sessions: new RateLimiter({ perSecond: LIMITS.sessionsPerSecondPerToken, burst: LIMITS.sessionsBurstPerToken }),
     refused: new RateLimiter({ perSecond: LIMITS.refusedPerSecondPerAddress, burst: LIMITS.refusedBurstPerAddress }),
   };
 }
