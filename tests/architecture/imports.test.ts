@@ -55,7 +55,10 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
   identity: { rooms: ["errors", "limits", "ports"], files: ["src/access.ts"], modules: ["node:*", "jose"] },
   vault: { rooms: ["errors", "limits", "ports"], modules: ["node:*"] },
   schemas: { rooms: ["errors", "limits", "ports"], modules: ["zod"] },
-  http: { rooms: ["schemas", "domain", "wiring", "settings", "errors", "limits", "ports"], modules: ["node:*", "express", "pino", "zod", "ipaddr.js"] },
+  http: {
+    rooms: ["schemas", "domain", "wiring", "settings", "errors", "limits", "ports"],
+    modules: ["node:*", "express", "pino", "zod", "ipaddr.js"],
+  },
   sdk: { rooms: ["schemas"], modules: [] },
   cli: { rooms: ["sdk"], modules: ["node:*"] },
   web: { rooms: ["sdk"], modules: ["*"] },
