@@ -62,6 +62,11 @@ describe("a planted canary is found", () => {
   });
 });
 
+test("what is no Unicode can be looked for as well", () => {
+  const search = new ByteSearch([...encodingsOf("half a pair \ud800")].map(([label, bytes]) => ({ label, bytes })));
+  expect(search.find(Buffer.from(JSON.stringify("half a pair \ud800")))).toMatchObject([{ label: "in JSON" }]);
+});
+
 test("of a token, the part that nobody may see is what is looked for", () => {
   const canaries = new Canaries();
   const secret = "S3cr3t-part_of-a-t0ken-that-is-long-enough";

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Canaries } from "./canaries.ts";
 import { runCommand } from "./commands.ts";
+import { mistakes, names, refusals } from "./refused-ways.ts";
 import { Run } from "./run.ts";
 import * as ways from "./ways.ts";
 
@@ -29,9 +30,9 @@ beforeAll(async () => {
   await ways.edits(run);
   await ways.promotions(run, approver);
   await ways.histories(run);
-  await ways.refusals(run, reader);
-  await ways.mistakes(run);
-  await ways.names(run);
+  await refusals(run, reader);
+  await mistakes(run);
+  await names(run);
   await plant(planted.mint("planted"));
   await readAll();
   run.lookAround("while it runs");
@@ -48,6 +49,8 @@ beforeAll(async () => {
   await command("store-check");
   run.lookAround("after all");
   run.sightings.push(...run.canaries.findInRows("database", database));
+  // Its output comes through a pipe: all of it is there once it has ended.
+  see("output", planted.find("", run.engine.output()));
   see("database", planted.findInRows("", database));
 }, TIMEOUT_MS);
 afterAll(() => run.engine.dispose());
@@ -63,7 +66,6 @@ async function plant(value: string): Promise<void> {
   see("reply headers", planted.find("", JSON.stringify(reply.headers)));
   const config = await run.ask({ method: "GET", path: `/env/${ways.PROJECT}/development/config` });
   see("reply", planted.find("", config.text));
-  see("output", planted.find("", run.engine.output()));
   see("files", planted.findInFiles("", run.engine.directory));
 }
 

@@ -6,6 +6,7 @@ import { afterAll, beforeAll } from "vitest";
 import { EngineProcess, standaloneEnvironment } from "../../scripts/demo/engine-process.ts";
 import { engineArguments } from "../../scripts/demo/package.ts";
 import { packageRoot } from "../../src/settings.ts";
+import { SentSecrets } from "../canary/sent-secrets.ts";
 
 const START_MS = 60_000;
 
@@ -32,6 +33,7 @@ export class Engine {
   readonly directory: string = mkdtempSync(join(tmpdir(), "env-manager-"));
   readonly #options: EngineOptions;
   readonly #outputs: string[] = [];
+  readonly #secrets = new SentSecrets();
   #process: EngineProcess | null = null;
   #agent = new Agent();
   #url = "";
@@ -71,6 +73,7 @@ export class Engine {
     const payload = body === undefined || typeof body === "string" || Buffer.isBuffer(body) ? body : JSON.stringify(body);
     const sent: Record<string, string | number> = { ...this.#authorization() };
     if (payload !== undefined) Object.assign(sent, { "content-type": "application/json", "content-length": Buffer.byteLength(payload) });
+    this.#secrets.note(path, payload, headers);
     const { hostname, port } = new URL(this.#url);
     return new Promise((resolve, reject) => {
       const request = httpRequest({ hostname, port, method, path, headers: { ...sent, ...headers }, agent: this.#agent }, (response) => {
@@ -116,9 +119,12 @@ export class Engine {
     return [...this.#outputs, this.#process?.output() ?? ""].join("\n");
   }
 
+  /** Kills it and takes its files away. Rejects where a secret that was sent to it as one is in its files or its output. */
   async dispose(): Promise<void> {
     await this.kill9();
+    const leaks = this.#secrets.find(this.directory, this.output());
     rmSync(this.directory, { recursive: true, force: true });
+    if (leaks.length > 0) throw new Error(`The engine leaked:\n${leaks.join("\n")}`);
   }
 
   async #end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
