@@ -140,6 +140,14 @@ export const LIMITS = {
   refusalNotedMs: 60 * 60_000,
   /** Milliseconds that a session of the dashboard lasts. */
   sessionMs: 12 * 60 * 60_000,
+  /** Times that a request to a sibling engine is sent, where it may be repeated. */
+  siblingAttempts: 3,
+  /** Milliseconds before the first repetition, about. */
+  siblingRetryMs: 100,
+  /** Failures in a row after which a sibling engine is left alone. */
+  siblingFailures: 5,
+  /** Milliseconds for which it is left alone. */
+  siblingPauseMs: 10_000,
   /** Milliseconds that a shutdown may take before it is forced. */
   shutdownMs: 10_000,
   /** Milliseconds between two looks for connections that have fallen idle, while shutting down. */

@@ -93,7 +93,6 @@ export class Channel {
   }
 
   async #exchange(message: Message, bounds: Bounds, signal: AbortSignal): Promise<OutgoingResponse> {
-    signal.throwIfAborted();
     const reply = await this.#pool.request({ ...message, signal });
     return readReply(reply, bounds.maxResponseBytes, this.#subject);
   }
