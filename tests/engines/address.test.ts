@@ -206,6 +206,8 @@ describe("an allow list", () => {
     "010.0.0.1",
     "::1/129",
     "::ffff:10.0.0.0/104",
+    "::ffff:10.0.0.0/24",
+    "64:ff9b::/16",
     "*.internal",
     "hooks.internal:8080",
     "a@b",
