@@ -8,7 +8,7 @@ import { Garbage } from "./garbage.ts";
 import { Ledger } from "./ledger.ts";
 import { PendingPromotions } from "./pending.ts";
 import { Policies } from "./policy.ts";
-import type { Clock, Store, Vault } from "./ports.ts";
+import type { Clock, Store, Validator, Vault } from "./ports.ts";
 import { Previews } from "./previews.ts";
 import { Promotion } from "./promotion.ts";
 import { Refusals } from "./refusals.ts";
@@ -19,6 +19,7 @@ import { State } from "./state.ts";
 import { Sweeper } from "./sweeper.ts";
 import { Timers } from "./timers.ts";
 import { Tokens } from "./tokens.ts";
+import { Validation } from "./validation.ts";
 import { Versions } from "./versions.ts";
 
 /** What HTTP routes, workers and commands call: the same functions, with the same checks, for all of them. */
@@ -46,19 +47,22 @@ export interface DomainParts {
   readonly store: Store;
   readonly vault: Vault;
   readonly previewUrlTemplate: string;
+  /** `null` where there is no Validation engine. */
+  readonly validator: Validator | null;
   /** Judges when tokens and sessions end. */
   readonly clock: Clock;
   /** Told of a failure in work that no caller waits for. */
   readonly failed: (error: unknown) => void;
 }
 
-export function createDomain({ store, vault, previewUrlTemplate, clock, failed }: DomainParts): Domain {
+export function createDomain({ store, vault, previewUrlTemplate, validator, clock, failed }: DomainParts): Domain {
   const ledger = new Ledger(store);
   const snapshots = new Snapshots(store);
   const secrets = new Secrets(ledger, vault);
   const timers = new Timers(store);
-  const promotions = new Promotion(store, ledger, snapshots, secrets, timers);
-  const pending = new PendingPromotions(store, ledger, snapshots, secrets, timers);
+  const validation = new Validation(validator);
+  const promotions = new Promotion(store, ledger, snapshots, secrets, timers, validation);
+  const pending = new PendingPromotions(store, ledger, snapshots, secrets, timers, validation);
   const garbage = new Garbage(store, ledger, secrets);
   const previews = new Previews(ledger, snapshots, secrets, timers);
   const refusals = new Refusals(ledger, clock, failed);

@@ -49,6 +49,7 @@ export const ERRORS = {
   store_unavailable: { status: 503, reason: "The store cannot be reached." },
   vault_unavailable: { status: 503, reason: "The vault cannot be reached." },
   identity_unavailable: { status: 503, reason: "The identity provider cannot be reached." },
+  validation_unavailable: { status: 503, reason: "The Validation engine cannot be reached." },
   engine_unavailable: { status: 503, reason: "Another engine cannot be reached." },
   overloaded: { status: 503, reason: "Too many writes are waiting for this project." },
   shutting_down: { status: 503, reason: "The engine is shutting down." },

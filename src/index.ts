@@ -2,6 +2,8 @@ import { pathToFileURL } from "node:url";
 import type { Logger } from "pino";
 import { Authentication, type IdentityProvider } from "./authentication.ts";
 import { createDomain, type Domain } from "./domain.ts";
+import { Sibling } from "./engines/sibling.ts";
+import { ValidationEngine } from "./engines/validation.ts";
 import { AppError } from "./errors.ts";
 import type { DependencyStatus, Readiness } from "./http/routes/operations.ts";
 import { createServer, type EngineServer } from "./http/server.ts";
@@ -9,9 +11,9 @@ import type { Oidc } from "./identity/oidc.ts";
 import { SYSTEM_PARTITION } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
 import { createLogger } from "./log.ts";
-import type { Store } from "./ports.ts";
+import type { Store, Validator } from "./ports.ts";
 import { rootToken } from "./root-token.ts";
-import { loadSettings, type OidcSettings, type Settings, SettingsError } from "./settings.ts";
+import { loadSettings, type OidcSettings, type Settings, SettingsError, type SiblingName } from "./settings.ts";
 import { openStore } from "./storage/open.ts";
 import { openBuiltinVault } from "./vault/builtin.ts";
 
@@ -48,18 +50,27 @@ async function open(settings: Settings, logger: Logger) {
     const vault = await openBuiltinVault({ store, storeUrl: settings.storeUrl, masterKey: settings.masterKey });
     if (vault.rotationUnfinished) logger.warn("a rotation of the vault's master key is unfinished: run `npm run vault:rotate` again");
     const failed = (error: unknown) => logger.error({ err: error }, "work in the background failed");
+    const siblings = openSiblings(settings.siblings);
     const clock = { now: () => new Date() };
-    const domain = createDomain({ store, vault, previewUrlTemplate: settings.previewUrlTemplate, clock, failed });
+    const domain = createDomain({
+      store,
+      vault,
+      previewUrlTemplate: settings.previewUrlTemplate,
+      validator: validatorOf(siblings),
+      clock,
+      failed,
+    });
     const provider = settings.oidc === null ? null : await openProvider(settings.oidc);
     const authentication = settings.auth === "off" ? null : await authenticationOf(settings, store, domain, provider);
     const { createApp } = await loading;
-    const app = createApp({ domain, settings, logger, authentication, readiness: () => readiness(store, provider) });
+    const app = createApp({ domain, settings, logger, authentication, readiness: () => readiness(store, provider, siblings) });
     domain.sweeper.start();
     return {
       app,
       close: async () => {
         await domain.sweeper.stop();
         vault.close();
+        await Promise.all(Object.values(siblings).map((sibling) => sibling.close()));
         await store.close();
       },
     };
@@ -67,6 +78,25 @@ async function open(settings: Settings, logger: Logger) {
     await store.close();
     throw error;
   }
+}
+
+type Siblings = Readonly<Partial<Record<SiblingName, Sibling>>>;
+
+const SIBLING_NAMES: Readonly<Record<SiblingName, string>> = {
+  validation: "Validation",
+  monitoring: "Monitoring",
+  deployment: "Deployment Planner",
+  builder: "Platform Builder",
+  feedback: "Feedback Loop",
+};
+
+function openSiblings(urls: Settings["siblings"]): Siblings {
+  const set = Object.entries(urls).filter((entry): entry is [SiblingName, string] => entry[1] !== null);
+  return Object.fromEntries(set.map(([name, url]) => [name, new Sibling(SIBLING_NAMES[name], url)]));
+}
+
+function validatorOf({ validation }: Siblings): Validator | null {
+  return validation === undefined ? null : new ValidationEngine(validation);
 }
 
 async function authenticationOf(
@@ -106,9 +136,24 @@ function announce(token: string): void {
 }
 
 /** The built-in vault lives in the store: what holds for one holds for the other. Without the provider, tokens still work. */
-async function readiness(store: Store, provider: Provider | null): Promise<Readiness> {
+async function readiness(store: Store, provider: Provider | null, siblings: Siblings): Promise<Readiness> {
   const status = await storeStatus(store);
-  return { store: status, vault: status, ...(provider !== null && { identity_provider: providerStatus(provider) }) };
+  return {
+    store: status,
+    vault: status,
+    ...(provider !== null && { identity_provider: providerStatus(provider) }),
+    ...siblingStatuses(siblings),
+  };
+}
+
+/** An engine that is away fails what needs it, and nothing else: it keeps this one ready. */
+function siblingStatuses(siblings: Siblings): Readiness {
+  const statuses = Object.entries(siblings).map(([name, sibling]): [string, DependencyStatus] => {
+    const { status, since, last_error } = sibling.status();
+    const about = { ...(since !== null && { since }), ...(last_error !== undefined && { last_error }) };
+    return [name, { status, ...about }];
+  });
+  return Object.fromEntries(statuses);
 }
 
 function providerStatus(provider: Provider): DependencyStatus {

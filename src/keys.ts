@@ -28,6 +28,8 @@ export const keys = {
   series: (env: string, series: string): Key => `series/${env}/${series}`,
   /** The longest completed stay of a platform in an environment. */
   stay: (env: string, platform: string): Key => `stay/${env}/${platform}`,
+  /** The newest platform of an environment of which every flow was found valid. */
+  validated: (env: string): Key => `validated/${env}`,
   promotionPrefix: "promotion/",
   promotion: (id: string): Key => `promotion/${id}`,
   auditPrefix: "audit/",

@@ -144,10 +144,20 @@ export const LIMITS = {
   siblingAttempts: 3,
   /** Milliseconds before the first repetition, about. */
   siblingRetryMs: 100,
+  /** Milliseconds that one request to a sibling engine may take. */
+  siblingTimeoutMs: 5_000,
   /** Failures in a row after which a sibling engine is left alone. */
   siblingFailures: 5,
   /** Milliseconds for which it is left alone. */
   siblingPauseMs: 10_000,
+  /** Flows that the Validation engine is asked about at a time. */
+  validationsAtOnce: 8,
+  /** Verdicts of the Validation engine kept in memory. */
+  cachedVerdicts: 10_000,
+  /** Faults that are taken of one verdict. */
+  validationFaults: 100,
+  /** Characters of one fault's field or reason. */
+  validationTextLength: 500,
   /** Milliseconds that a shutdown may take before it is forced. */
   shutdownMs: 10_000,
   /** Milliseconds between two looks for connections that have fallen idle, while shutting down. */

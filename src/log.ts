@@ -2,7 +2,19 @@ import { type Logger, type LoggerOptions, pino } from "pino";
 import type { LogLevel } from "./settings.ts";
 
 /** Members that no record may show, on the first level and on the second. The engine logs none of them: this holds if somebody forgets. */
-const SECRET_MEMBERS = ["authorization", "cookie", "headers", "body", "env_variables", "password", "secret", "secrets", "token", "value", "vars"];
+const SECRET_MEMBERS = [
+  "authorization",
+  "cookie",
+  "headers",
+  "body",
+  "env_variables",
+  "password",
+  "secret",
+  "secrets",
+  "token",
+  "value",
+  "vars",
+];
 
 const OPTIONS: LoggerOptions = {
   base: null,

@@ -145,3 +145,14 @@ export interface Vault {
 export interface Clock {
   now(): Date;
 }
+
+/** What the Validation engine says of one flow: valid where there are no errors. */
+export interface Verdict {
+  readonly errors: readonly { readonly field: string; readonly reason: string }[];
+  readonly warnings: readonly { readonly field: string; readonly reason: string }[];
+}
+
+export interface Validator {
+  /** @throws engine_unavailable where it cannot be asked, or its answer cannot be understood */
+  check(blueprint: Json, requestId: string): Promise<Verdict>;
+}

@@ -21,9 +21,20 @@ export interface Settings {
   /** Addresses and networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed. */
   readonly trustedProxies: readonly string[];
   readonly requestsPerSecond: { readonly perToken: number; readonly perAddress: number };
+  /** Base URLs of sibling engines; `null` for one that is not there. */
+  readonly siblings: Readonly<Record<SiblingName, string | null>>;
   /** Where people sign in elsewhere. */
   readonly oidc: OidcSettings | null;
 }
+
+export type SiblingName = keyof typeof SIBLING_URLS;
+const SIBLING_URLS = {
+  validation: "VALIDATION_URL",
+  monitoring: "LOGS_URL",
+  deployment: "DEPLOYMENT_URL",
+  builder: "BUILDER_URL",
+  feedback: "FEEDBACK_URL",
+} as const;
 
 export interface OidcSettings {
   readonly issuer: string;
@@ -80,6 +91,7 @@ export function loadSettings(env: Environment = process.env, root: string = pack
       perToken: rate("RATE_LIMIT_PER_TOKEN", read("RATE_LIMIT_PER_TOKEN"), LIMITS.requestsPerSecondPerToken),
       perAddress: rate("RATE_LIMIT_PER_ADDRESS", read("RATE_LIMIT_PER_ADDRESS"), LIMITS.requestsPerSecondPerAddress),
     },
+    siblings: siblings(read),
     oidc: oidc(read),
   });
 }
@@ -109,6 +121,17 @@ function rate(name: string, text: string | null, usual: number): number {
   const value = Number(text);
   if (/^\d{1,7}$/.test(text) && value > 0) return value;
   throw new SettingsError(`${name} is "${text}". It must be a whole number of requests a second, from 1 to 9999999.`);
+}
+
+function siblings(read: (name: string) => string | null): Readonly<Record<SiblingName, string | null>> {
+  const urls = Object.entries(SIBLING_URLS).map(([name, setting]) => [name, baseUrl(setting, read(setting))]);
+  return Object.freeze(Object.fromEntries(urls) as Record<SiblingName, string | null>);
+}
+
+/** The URL itself may hold a password: no message repeats it. */
+function baseUrl(setting: string, text: string | null): string | null {
+  if (text === null || (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol))) return text;
+  throw new SettingsError(`${setting} is no http or https URL. Give the engine's base URL, for example http://127.0.0.1:4001.`);
 }
 
 function oidc(read: (name: string) => string | null): OidcSettings | null {

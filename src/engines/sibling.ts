@@ -13,8 +13,8 @@ import {
 import { AppError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { unavailable } from "./failures.ts";
-import { type EngineRequest, EngineTarget } from "./request.ts";
 import type { OutgoingResponse } from "./reply.ts";
+import { type EngineRequest, EngineTarget } from "./request.ts";
 
 /** How a sibling engine does, as this one sees it. `degraded`: its newest request failed; `down`: it is not asked for a while. */
 export interface SiblingStatus {
@@ -44,6 +44,8 @@ export interface SiblingBounds {
   readonly failures: number;
   /** Milliseconds until it is asked again, with one request. */
   readonly pauseMs: number;
+  /** Milliseconds that one request may take. */
+  readonly timeoutMs: number;
 }
 
 const BOUNDS: SiblingBounds = {
@@ -51,6 +53,7 @@ const BOUNDS: SiblingBounds = {
   firstPauseMs: LIMITS.siblingRetryMs,
   failures: LIMITS.siblingFailures,
   pauseMs: LIMITS.siblingPauseMs,
+  timeoutMs: LIMITS.siblingTimeoutMs,
 };
 
 /** A status of 500 or more, so that it counts as a failure; it never leaves this file. */
@@ -73,12 +76,14 @@ export class Sibling {
   readonly #target: EngineTarget;
   readonly #breaker: CircuitBreakerPolicy;
   readonly #retries: RetryPolicy;
+  readonly #timeoutMs: number;
   readonly #counts = { requests: 0, failures: 0, retries: 0, notSent: 0 };
   #status: SiblingStatus = { status: "ok", since: null };
 
   /** @throws AppError `target_not_allowed` where the URL is no base of an engine */
   constructor(name: string, baseUrl: string, bounds: SiblingBounds = BOUNDS) {
     this.name = name;
+    this.#timeoutMs = bounds.timeoutMs;
     this.#target = new EngineTarget(baseUrl, { name: `The ${name} engine` });
     const failed = handleWhen(isFailure);
     this.#breaker = circuitBreaker(failed, { halfOpenAfter: bounds.pauseMs, breaker: new ConsecutiveBreaker(bounds.failures) });
@@ -119,7 +124,7 @@ export class Sibling {
   async #send(path: readonly string[], request: EngineRequest): Promise<OutgoingResponse> {
     this.#counts.requests++;
     try {
-      const response = await this.#target.request(path, request);
+      const response = await this.#target.request(path, { timeoutMs: this.#timeoutMs, ...request });
       if (response.status >= 500) throw new Faulty(response);
       if (this.#status.status !== "ok" || this.#status.since === null) this.#status = { status: "ok", since: now() };
       return response;
@@ -138,7 +143,10 @@ export class Sibling {
 
 /** What says something about the sibling, and nothing about the request. */
 function isFailure(error: unknown): boolean {
-  return error instanceof Faulty || (error instanceof AppError && error.code === "engine_unavailable" && error.details?.["failure"] !== "aborted");
+  return (
+    error instanceof Faulty ||
+    (error instanceof AppError && error.code === "engine_unavailable" && error.details?.["failure"] !== "aborted")
+  );
 }
 
 function asUnavailable(error: unknown, name: string): AppError {

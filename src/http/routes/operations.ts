@@ -6,6 +6,9 @@ export interface DependencyStatus {
   readonly status: "ok" | "degraded" | "down";
   /** What is wrong, in words that may be shown to anybody. */
   readonly reason?: string;
+  /** Since when it is so, ISO 8601. */
+  readonly since?: string;
+  readonly last_error?: string;
 }
 
 /** What the engine depends on, by name. */
@@ -16,6 +19,9 @@ export interface OperationServices {
   readonly readiness: () => Promise<Readiness>;
   readonly document: () => unknown;
 }
+
+/** What nothing works without. */
+const NEEDED = ["store", "vault"];
 
 /** For whoever runs the engine: open to all, since they tell nothing of what it holds. */
 export function operationRoutes({ version, readiness, document }: OperationServices): readonly Route[] {
@@ -45,7 +51,8 @@ export function operationRoutes({ version, readiness, document }: OperationServi
     errors: ["internal_error"],
     async handler() {
       const checks = await readiness();
-      const isReady = Object.values(checks).every(({ status }) => status !== "down");
+      // What is not needed for everything keeps nobody from the rest.
+      const isReady = NEEDED.every((name) => checks[name]?.status !== "down");
       return { status: isReady ? 200 : 503, body: { status: isReady ? "ready" : "unavailable", checks }, volatile: true };
     },
   });

@@ -1,0 +1,72 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+
+/**
+ * A Validation engine as its contract has it, in a process of its own: `POST /validation/check {blueprint}`. It finds a flow
+ * wrong where one of its actions is called `wrong`, and warns of one called `odd`. `PUT /behaviour` makes it faulty.
+ */
+
+export type Behaviour = "well" | "nothing" | "500" | "garbage" | "half" | "redirect" | "huge" | "contradiction";
+
+let behaviour: Behaviour = "well";
+const asked: unknown[] = [];
+
+const server = createServer((request, response) => {
+  void answer(request, response);
+});
+
+async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const body = await read(request);
+  if (request.url === "/behaviour") {
+    behaviour = (JSON.parse(body) as { behaviour: Behaviour }).behaviour;
+    asked.length = 0;
+    return send(response, 200, {});
+  }
+  if (request.url === "/asked") return send(response, 200, asked);
+  if (request.method !== "POST" || request.url !== "/validation/check") return send(response, 404, { error: "no such route" });
+  const { blueprint, ...others } = JSON.parse(body) as { blueprint: { actions?: readonly { name: string }[] } };
+  if (Object.keys(others).length > 0) return send(response, 422, { error: "unknown fields" });
+  asked.push(blueprint);
+  if (behaviour !== "well") return misbehave(response);
+  const faults = (name: string, reason: string) =>
+    (blueprint.actions ?? []).flatMap((action, index) => (action.name === name ? [{ field: `actions[${index}]`, reason }] : []));
+  const errors = faults("wrong", "there is no such action");
+  send(response, errors.length === 0 ? 200 : 400, { valid: errors.length === 0, errors, warnings: faults("odd", "is not used any more") });
+}
+
+function misbehave(response: ServerResponse): void {
+  switch (behaviour) {
+    case "500":
+      return send(response, 500, { error: "out of order" });
+    case "garbage":
+      return void response.writeHead(200, { "content-type": "application/json" }).end("<html>valid</html>");
+    case "half":
+      response.writeHead(200, { "content-type": "application/json", "content-length": "100" });
+      response.write('{"valid":true,');
+      return void setImmediate(() => response.destroy());
+    case "redirect":
+      return void response.writeHead(302, { location: "/elsewhere" }).end();
+    case "huge":
+      return void response
+        .writeHead(200, { "content-type": "application/json" })
+        .end(`{"valid":true,"errors":[],"filler":"${"x".repeat(10_000_000)}"}`);
+    case "contradiction":
+      return send(response, 200, { valid: true, errors: [{ field: "trigger", reason: "is missing" }], warnings: [] });
+    default:
+      return; // Nothing, ever.
+  }
+}
+
+function send(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+}
+
+async function read(request: IncomingMessage): Promise<string> {
+  let text = "";
+  for await (const chunk of request) text += String(chunk);
+  return text;
+}
+
+server.listen(Number(process.argv[2] ?? 0), "127.0.0.1", () => {
+  process.stdout.write(`${JSON.stringify({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` })}\n`);
+});
