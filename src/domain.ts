@@ -6,6 +6,7 @@ import { Deployments } from "./deployments.ts";
 import { Environments } from "./environments.ts";
 import { Garbage } from "./garbage.ts";
 import { Ledger } from "./ledger.ts";
+import { News } from "./news.ts";
 import { PendingPromotions } from "./pending.ts";
 import { Policies } from "./policy.ts";
 import type { Clock, Store, Validator, Vault } from "./ports.ts";
@@ -39,6 +40,7 @@ export interface Domain {
   readonly tokens: Tokens;
   readonly sessions: Sessions;
   readonly refusals: Refusals;
+  readonly news: News;
   readonly garbage: Garbage;
   readonly sweeper: Sweeper;
 }
@@ -60,6 +62,7 @@ export function createDomain({ store, vault, previewUrlTemplate, validator, cloc
   const snapshots = new Snapshots(store);
   const secrets = new Secrets(ledger, vault);
   const timers = new Timers(store);
+  const news = new News(store);
   const validation = new Validation(validator);
   const promotions = new Promotion(store, ledger, snapshots, secrets, timers, validation);
   const pending = new PendingPromotions(store, ledger, snapshots, secrets, timers, validation);
@@ -78,7 +81,8 @@ export function createDomain({ store, vault, previewUrlTemplate, validator, cloc
     pending,
     versions: new Versions(store, ledger, snapshots, secrets),
     comparison: new Comparisons(store, snapshots),
-    deployments: new Deployments(store, ledger, timers),
+    deployments: new Deployments(store, ledger, timers, news),
+    news,
     policies: new Policies(store, ledger),
     audit: new Audit(store),
     tokens,

@@ -38,7 +38,7 @@ export async function startEngine(settings: Settings, logger: Logger): Promise<E
   }
   const url = listening.value;
   logger.info({ url, store: settings.storeUrl.split(":", 1)[0], auth: settings.auth }, "listening");
-  return { url, close: () => closeAll(server, opened.value.close) };
+  return { url, close: () => closeAll(server, opened.value) };
 }
 
 async function open(settings: Settings, logger: Logger) {
@@ -67,6 +67,8 @@ async function open(settings: Settings, logger: Logger) {
     domain.sweeper.start();
     return {
       app,
+      // Those who wait for news are answered now, so that closing need not wait for them.
+      release: () => domain.news.close(),
       close: async () => {
         await domain.sweeper.stop();
         vault.close();
@@ -123,9 +125,10 @@ async function openProvider({ roles, ...options }: OidcSettings): Promise<Provid
   }
 }
 
-async function closeAll(server: EngineServer, closeRest: () => Promise<void>): Promise<void> {
+async function closeAll(server: EngineServer, { release, close }: { release(): void; close(): Promise<void> }): Promise<void> {
+  release();
   await server.close(LIMITS.shutdownMs);
-  await closeRest();
+  await close();
 }
 
 /** To the terminal alone, never to the log: whoever reads logs must not become root. */

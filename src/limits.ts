@@ -150,6 +150,8 @@ export const LIMITS = {
   siblingFailures: 5,
   /** Milliseconds for which it is left alone. */
   siblingPauseMs: 10_000,
+  /** Milliseconds that a reader may wait for something newer. */
+  waitMs: 60_000,
   /** Flows that the Validation engine is asked about at a time. */
   validationsAtOnce: 8,
   /** Verdicts of the Validation engine kept in memory. */

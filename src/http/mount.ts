@@ -37,13 +37,15 @@ function serve(route: Route, { domain, gate, streams }: RouteServices): RequestH
   return async (request, response) => {
     const requestId = requestIdOf(response);
     const caller = isOpen(route) ? NOBODY(requestId) : await gate.admit(request, requestId);
+    // Whoever waits for news holds a connection, as whoever reads a stream does.
+    if (request.query["wait"] !== undefined) response.once("close", streams.open(caller.token));
     const answer = async () => {
       const prepared = await route.prepare({
         params: request.params,
         query: request.query,
         readBody: (bounds) => readJsonBody(request, bounds),
         caller,
-        connection: gate.connection(request),
+        connection: gate.connection(request, response),
         domain,
         once: route.idempotent ? onceOf(caller, route, request.headers["idempotency-key"]) : null,
         ifMatch: route.conditional === "write" ? parseIfMatch(request.headers["if-match"]) : null,

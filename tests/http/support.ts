@@ -101,7 +101,13 @@ const byName: Gate = {
     if (authorization === undefined) throw new AppError("unauthorized");
     return mayDoAll(authorization, requestId);
   },
-  connection: () => ({ secure: false, session: null, signIn: () => Promise.reject(new AppError("unauthorized")) }),
+  connection: () => ({
+    secure: false,
+    signal: new AbortController().signal,
+    admitAgain: async () => {},
+    session: null,
+    signIn: () => Promise.reject(new AppError("unauthorized")),
+  }),
 };
 
 /** Serves the routes for one test, to several people. */
