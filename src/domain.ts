@@ -9,7 +9,8 @@ import { Ledger } from "./ledger.ts";
 import { News } from "./news.ts";
 import { PendingPromotions } from "./pending.ts";
 import { Policies } from "./policy.ts";
-import type { Clock, Store, Validator, Vault } from "./ports.ts";
+import type { Clock, PreviewBuilder, Store, Validator, Vault } from "./ports.ts";
+import { PreviewUrls } from "./preview-urls.ts";
 import { Previews } from "./previews.ts";
 import { Promotion } from "./promotion.ts";
 import { Refusals } from "./refusals.ts";
@@ -51,13 +52,15 @@ export interface DomainParts {
   readonly previewUrlTemplate: string;
   /** `null` where there is no Validation engine. */
   readonly validator: Validator | null;
+  /** `null` where there is no Platform Builder. */
+  readonly builder: PreviewBuilder | null;
   /** Judges when tokens and sessions end. */
   readonly clock: Clock;
   /** Told of a failure in work that no caller waits for. */
   readonly failed: (error: unknown) => void;
 }
 
-export function createDomain({ store, vault, previewUrlTemplate, validator, clock, failed }: DomainParts): Domain {
+export function createDomain({ store, vault, previewUrlTemplate, validator, builder, clock, failed }: DomainParts): Domain {
   const ledger = new Ledger(store);
   const snapshots = new Snapshots(store);
   const secrets = new Secrets(ledger, vault);
@@ -72,7 +75,7 @@ export function createDomain({ store, vault, previewUrlTemplate, validator, cloc
   const tokens = new Tokens(store, ledger, refusals, clock);
   const sessions = new Sessions(store, clock);
   return {
-    creation: new Creation(store, ledger, snapshots, secrets, timers, previewUrlTemplate),
+    creation: new Creation(store, ledger, snapshots, secrets, timers, new PreviewUrls(store, ledger, builder), previewUrlTemplate),
     environments: new Environments(store, ledger, snapshots),
     previews,
     state: new State(store, ledger, snapshots),

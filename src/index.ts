@@ -2,6 +2,7 @@ import { pathToFileURL } from "node:url";
 import type { Logger } from "pino";
 import { Authentication, type IdentityProvider } from "./authentication.ts";
 import { createDomain, type Domain } from "./domain.ts";
+import { PlatformBuilder } from "./engines/builder.ts";
 import { Sibling } from "./engines/sibling.ts";
 import { ValidationEngine } from "./engines/validation.ts";
 import { AppError } from "./errors.ts";
@@ -11,7 +12,7 @@ import type { Oidc } from "./identity/oidc.ts";
 import { SYSTEM_PARTITION } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
 import { createLogger } from "./log.ts";
-import type { Store, Validator } from "./ports.ts";
+import type { PreviewBuilder, Store, Validator } from "./ports.ts";
 import { rootToken } from "./root-token.ts";
 import { loadSettings, type OidcSettings, type Settings, SettingsError, type SiblingName } from "./settings.ts";
 import { openStore } from "./storage/open.ts";
@@ -56,7 +57,7 @@ async function open(settings: Settings, logger: Logger) {
       store,
       vault,
       previewUrlTemplate: settings.previewUrlTemplate,
-      validator: validatorOf(siblings),
+      ...portsOf(siblings),
       clock,
       failed,
     });
@@ -97,8 +98,11 @@ function openSiblings(urls: Settings["siblings"]): Siblings {
   return Object.fromEntries(set.map(([name, url]) => [name, new Sibling(SIBLING_NAMES[name], url)]));
 }
 
-function validatorOf({ validation }: Siblings): Validator | null {
-  return validation === undefined ? null : new ValidationEngine(validation);
+function portsOf({ validation, builder }: Siblings): { readonly validator: Validator | null; readonly builder: PreviewBuilder | null } {
+  return {
+    validator: validation === undefined ? null : new ValidationEngine(validation),
+    builder: builder === undefined ? null : new PlatformBuilder(builder),
+  };
 }
 
 async function authenticationOf(

@@ -118,7 +118,7 @@ describe("validation", () => {
     await engine.behave("well");
     await project.set("staging", { "flows/third": flow("third"), "flows/again": flow("store") });
     // Another engine on the same store has asked nobody yet: the commit kept how far validation had come.
-    const other = new Project(domainOn(store, vault, [], undefined, validator()));
+    const other = new Project(domainOn(store, vault, [], { validator: validator() }));
     await other.promote("staging", "production");
     expect(await engine.asked()).toEqual(expect.arrayContaining([flow("third"), flow("store")]));
     expect(await engine.asked()).toHaveLength(2);
@@ -196,7 +196,7 @@ describe("a promotion that waits for approval", () => {
   test("is not applied while validation is away, and is by itself when it is back", async () => {
     const world = await governed({ "flows/second": flow("store") }, "required", { approvals: 1 });
     const { promotion_id } = await world.project.promote("staging", "production");
-    const later = domainOn(world.store, world.vault, [], undefined, validator());
+    const later = domainOn(world.store, world.vault, [], { validator: validator() });
     await engine.behave("500");
     const approved = await later.pending.approve(caller("ben"), { project: PROJECT, id: promotion_id ?? "" });
     expect(approved.status).toBe("pending_approval");

@@ -1,0 +1,56 @@
+import { LIMITS } from "../limits.ts";
+import type { Deployer, DeployOrder, DeployOutcome } from "../ports.ts";
+import { unavailable } from "./failures.ts";
+import type { Sibling } from "./sibling.ts";
+
+/**
+ * The Deployment Planner: `POST /deploy {project_id, target_env, deployer_id, version_name}` → `{status:"success", env, version_id, url}`
+ * or `{status:"error", reason, stage, fix_suggestion?}`, whatever the HTTP status of that. Deploying takes its time and is not repeated
+ * by itself: whether it was begun is not known of a request that got no answer.
+ */
+export class DeploymentPlanner implements Deployer {
+  readonly #sibling: Sibling;
+
+  constructor(sibling: Sibling) {
+    this.#sibling = sibling;
+  }
+
+  async deploy({ project, env, version, deployer }: DeployOrder, requestId: string): Promise<DeployOutcome> {
+    const json = { project_id: project, target_env: env, deployer_id: deployer, version_name: version };
+    const response = await this.#sibling.call(["deploy"], {
+      method: "POST",
+      json,
+      requestId,
+      idempotent: false,
+      timeoutMs: LIMITS.deployMs,
+    });
+    const outcome = outcomeIn(response.json());
+    if (outcome !== null) return outcome;
+    throw unavailable(
+      "malformed",
+      "The Deployment Planner engine",
+      `answers with status ${response.status} and nothing that says what became of it`,
+    );
+  }
+}
+
+function outcomeIn(body: unknown): DeployOutcome | null {
+  const { status, version_id, url, reason, stage, fix_suggestion } = (body ?? {}) as Readonly<Record<string, unknown>>;
+  if (status === "success")
+    return { ok: true, ...(isText(version_id) && { versionId: cut(version_id) }), ...(isText(url) && { url: cut(url) }) };
+  if (status !== "error" || !isText(reason)) return null;
+  return {
+    ok: false,
+    reason: cut(reason),
+    stage: isText(stage) ? cut(stage) : null,
+    fix: isText(fix_suggestion) ? cut(fix_suggestion) : null,
+  };
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string" && value !== "";
+}
+
+function cut(text: string): string {
+  return text.slice(0, LIMITS.deployTextLength);
+}
