@@ -6,6 +6,7 @@ import { PlatformBuilder } from "./engines/builder.ts";
 import { Sibling } from "./engines/sibling.ts";
 import { ValidationEngine } from "./engines/validation.ts";
 import { AppError } from "./errors.ts";
+import type { Sample } from "./http/metrics.ts";
 import type { DependencyStatus, Readiness } from "./http/routes/operations.ts";
 import { createServer, type EngineServer } from "./http/server.ts";
 import type { Oidc } from "./identity/oidc.ts";
@@ -64,7 +65,14 @@ async function open(settings: Settings, logger: Logger) {
     const provider = settings.oidc === null ? null : await openProvider(settings.oidc);
     const authentication = settings.auth === "off" ? null : await authenticationOf(settings, store, domain, provider);
     const { createApp } = await loading;
-    const app = createApp({ domain, settings, logger, authentication, readiness: () => readiness(store, provider, siblings) });
+    const app = createApp({
+      domain,
+      settings,
+      logger,
+      authentication,
+      counted: () => siblingSamples(siblings),
+      readiness: () => readiness(store, provider, siblings),
+    });
     domain.sweeper.start();
     return {
       app,
@@ -161,6 +169,38 @@ function siblingStatuses(siblings: Siblings): Readiness {
     return [name, { status, ...about }];
   });
   return Object.fromEntries(statuses);
+}
+
+const SIBLING_STATES = ["ok", "degraded", "down"] as const;
+
+function siblingSamples(siblings: Siblings): Sample[] {
+  const samples = (name: string, sibling: Sibling): Sample[] => {
+    const { requests, failures, retries, notSent } = sibling.counts();
+    const labels = { sibling: name };
+    const counter = (what: string, help: string, value: number): Sample => ({
+      name: `environment_manager_sibling_${what}_total`,
+      help,
+      type: "counter",
+      labels,
+      value,
+    });
+    return [
+      ...SIBLING_STATES.map(
+        (state): Sample => ({
+          name: "environment_manager_sibling_state",
+          help: "1 for the state that a sibling engine is in.",
+          type: "gauge",
+          labels: { ...labels, state },
+          value: Number(sibling.status().status === state),
+        }),
+      ),
+      counter("requests", "Requests sent to a sibling engine.", requests),
+      counter("failures", "Requests to a sibling engine that failed.", failures),
+      counter("retries", "Requests to a sibling engine that were sent again.", retries),
+      counter("not_sent", "Requests that were not sent, since those before them failed.", notSent),
+    ];
+  };
+  return Object.entries(siblings).flatMap(([name, sibling]) => samples(name, sibling));
 }
 
 function providerStatus(provider: Provider): DependencyStatus {

@@ -152,6 +152,8 @@ export const LIMITS = {
   siblingPauseMs: 10_000,
   /** Milliseconds that a reader may wait for something newer. */
   waitMs: 60_000,
+  /** Series of metrics: an operation with a status each. */
+  metricSeries: 2_000,
   /** Characters of a URL that a sibling engine or a user gives. */
   urlLength: 2_048,
   /** Milliseconds that a deployment may take until the planner says what became of it. */

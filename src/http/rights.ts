@@ -112,6 +112,7 @@ export const ACCESS = {
   getSession: "anybody",
   closeSession: "anybody",
   getHealth: "open",
+  getMetrics: "open",
   getReadiness: "open",
   getOpenApi: "open",
 } as const satisfies Readonly<Record<string, Access>>;

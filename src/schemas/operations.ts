@@ -60,3 +60,9 @@ export const OpenApiDocument = z
     description: "This very document.",
     examples: [{ openapi: "3.1.0", info: { title: "Environment Manager", version: "1.0.0" }, paths: {} }],
   });
+
+export const MetricsText = z.string().meta({
+  id: "Metrics",
+  description: "Prometheus's text format.",
+  examples: ["process_uptime_seconds 42"],
+});

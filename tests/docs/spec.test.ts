@@ -16,7 +16,7 @@ import { blocks, code, read, rows, section } from "./support.ts";
 const SPEC = read("ENGINE_SPEC.md");
 
 test("the tables of routes have every route: its operation, and what else it takes", () => {
-  const operations = operationRoutes({ version: "0.0.0", readiness: async () => ({}), document: () => ({}) });
+  const operations = operationRoutes({ version: "0.0.0", readiness: async () => ({}), document: () => ({}), metrics: { text: () => "" } });
   const routes: readonly Route[] = [...apiRoutes, ...operations];
   const told = rows(section(SPEC, "## 5. Routes")).map(([route, operation]) => `${code(route)} ${operation}`);
   const marks = ({ idempotent, conditional }: Route) => [

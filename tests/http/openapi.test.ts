@@ -6,7 +6,7 @@ import { apiRoutes } from "../../src/http/routes/index.ts";
 import { operationRoutes } from "../../src/http/routes/operations.ts";
 import { RESERVED_NAMES } from "../../src/names.ts";
 
-const operations = operationRoutes({ version: "0.0.0", readiness: async () => ({}), document: () => ({}) });
+const operations = operationRoutes({ version: "0.0.0", readiness: async () => ({}), document: () => ({}), metrics: { text: () => "" } });
 const routes: readonly Route[] = [...apiRoutes, ...operations];
 const named = routes.map((route) => [`${route.method.toUpperCase()} ${route.path}`, route] as const);
 const document = openApiDocument(routes, "1.2.3");
