@@ -35,8 +35,21 @@ export class Audit {
   }
 
   /** Newest first; what is not of one environment is for those alone who may read them all. A page looks at a bounded number of records, so that a rare filter may give short pages. */
-  async list(caller: Caller, project: string, { limit, cursor }: PageRequest, filter: AuditFilter): Promise<Page<AuditRecord>> {
-    const { audit } = await this.#project(project);
+  async list(caller: Caller, project: string, page: PageRequest, filter: AuditFilter): Promise<Page<AuditRecord>> {
+    return this.#list(caller, await this.#project(project), page, filter);
+  }
+
+  /** The audit log of access: tokens, and what was refused to whom. */
+  async listAccess(caller: Caller, page: PageRequest, filter: AuditFilter): Promise<Page<AuditRecord>> {
+    return this.#list(caller, await this.#access(), page, filter);
+  }
+
+  async #list(
+    caller: Caller,
+    { project_id: project, audit }: Project,
+    { limit, cursor }: PageRequest,
+    filter: AuditFilter,
+  ): Promise<Page<AuditRecord>> {
     let before = cursor === null ? audit.seq + 1 : cursorNumber(cursor);
     const items: AuditRecord[] = [];
     for (let looked = 0; looked < LIMITS.listEntries && items.length < limit && before > 1; ) {
@@ -60,7 +73,14 @@ export class Audit {
    * rewritten as a whole, which the chain alone cannot tell.
    */
   async verify(project: string, expect: string | null): Promise<AuditVerification> {
-    const { audit } = await this.#project(project);
+    return this.#verify(await this.#project(project), expect);
+  }
+
+  async verifyAccess(expect: string | null): Promise<AuditVerification> {
+    return this.#verify(await this.#access(), expect);
+  }
+
+  async #verify({ project_id: project, audit }: Project, expect: string | null): Promise<AuditVerification> {
     const expected = expect === null ? null : parseExpectation(expect);
     const head = `${audit.seq}:${audit.hash}`;
     let previous = AUDIT_ORIGIN;
@@ -100,22 +120,18 @@ export class Audit {
   }
 
   async #project(project: string): Promise<Project> {
-    // The audit log of access is the system's own.
-    if (project !== SYSTEM_PARTITION) checkProject(project);
+    checkProject(project);
     const [found] = await documentsOf(this.#store, project).getAll<Project>([keys.project]);
-    if (found) return found;
-    if (project === SYSTEM_PARTITION) return NOTHING_YET;
-    throw projectNotFound(project);
+    if (!found) throw projectNotFound(project);
+    return found;
+  }
+
+  /** The log of access begins with the first token. */
+  async #access(): Promise<Project> {
+    const [found] = await documentsOf(this.#store, SYSTEM_PARTITION).getAll<Project>([keys.project]);
+    return found ?? { project_id: SYSTEM_PARTITION, created_at: "", created_by: "", audit: { seq: 0, hash: AUDIT_ORIGIN, at: "" } };
   }
 }
-
-/** The log of access begins with the first token. */
-const NOTHING_YET: Project = {
-  project_id: SYSTEM_PARTITION,
-  created_at: "",
-  created_by: "",
-  audit: { seq: 0, hash: AUDIT_ORIGIN, at: "" },
-};
 
 function matches(record: AuditRecord, { env, action, actor }: AuditFilter): boolean {
   return (

@@ -24,6 +24,7 @@ export const ERRORS = {
   key_not_found: { status: 404, reason: "There is no such key." },
   token_not_found: { status: 404, reason: "There is no such token." },
   promotion_not_found: { status: 404, reason: "There is no such promotion." },
+  webhook_not_found: { status: 404, reason: "There is no such webhook." },
   method_not_allowed: { status: 405, reason: "This route does not take that method." },
   environment_exists: { status: 409, reason: "The environment exists already." },
   environment_archived: { status: 409, reason: "The environment is archived." },

@@ -31,11 +31,16 @@ export interface IntegrityOptions {
 }
 
 /**
- * Proves that every head, revision and version of every project still resolves. Changes nothing. Beside engines that write, what
+ * Proves that every head, revision and version of every project still resolves, and that all audit logs verify. Changes nothing. Beside engines that write, what
  * they write meanwhile may look like a fault; a second run tells.
  */
 export async function checkStore(store: Store, options: IntegrityOptions): Promise<IntegrityCounts & { readonly projects: number }> {
   const total = { projects: 0, environments: 0, revisions: 0, versions: 0, objects: 0, faults: 0 };
+  const { valid, reason } = await new Audit(store).verifyAccess(null);
+  if (!valid) {
+    total.faults++;
+    options.onFault(SYSTEM_PARTITION, `the audit log of access does not verify: ${reason}`);
+  }
   for await (const page of documentPages(store, SYSTEM_PARTITION, systemKeys.projectPrefix)) {
     for (const { key } of page) {
       const counts = await checkProjectIntegrity(store, key.slice(systemKeys.projectPrefix.length), options);

@@ -138,6 +138,10 @@ export const LIMITS = {
   useNotedMs: 60_000,
   /** Milliseconds within which the same refusal is recorded once. */
   refusalNotedMs: 60 * 60_000,
+  /** Log-ins with one token in a second, in the long run. */
+  sessionsPerSecondPerToken: 1,
+  /** Log-ins with one token at once, after a time without any. */
+  sessionsBurstPerToken: 60,
   /** Milliseconds that a session of the dashboard lasts. */
   sessionMs: 12 * 60 * 60_000,
   /** Times that a request to a sibling engine is sent, where it may be repeated. */

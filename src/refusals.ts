@@ -6,12 +6,14 @@ import type { Clock, JsonObject } from "./ports.ts";
 
 export interface Refusal {
   readonly action: "token_refused" | "access_refused";
+  /** Of which there is a fixed number: nothing that the caller chose. */
+  readonly what: string;
   readonly details: JsonObject;
 }
 
 /**
- * Records of what was refused to somebody known: in the audit log of access, the same refusal once an hour and instance, so
- * that nobody can fill it.
+ * Records of what was refused to somebody known, in the audit log of access: of one kind the first in an hour, for each token and
+ * instance, so that nobody can fill it.
  */
 export class Refusals {
   readonly #ledger: Ledger;
@@ -27,9 +29,9 @@ export class Refusals {
   }
 
   /** Whoever is refused does not wait for the record of it. */
-  note(caller: Caller, { action, details }: Refusal): void {
+  note(caller: Caller, { action, what, details }: Refusal): void {
     const now = this.#clock.now().getTime();
-    const key = JSON.stringify([caller.token, caller.actor, action, details]);
+    const key = JSON.stringify([caller.token, action, what]);
     if (now - (this.#noted.get(key) ?? Number.NEGATIVE_INFINITY) < LIMITS.refusalNotedMs) return;
     if (this.#noted.size >= LIMITS.notedTokens) this.#noted.clear();
     this.#noted.set(key, now);

@@ -209,7 +209,11 @@ export class Tokens {
     const { id, name, role, projects, envs, rights, expires_at, revoked_at } = document;
     if (revoked_at !== null || isOver(expires_at, now)) {
       const caller: Caller = { actor: name, subject: name, token: id, requestId: "sign-in", grants: [] };
-      this.#refusals.note(caller, { action: "token_refused", details: { token: id, why: revoked_at === null ? "expired" : "revoked" } });
+      this.#refusals.note(caller, {
+        action: "token_refused",
+        what: "over",
+        details: { token: id, why: revoked_at === null ? "expired" : "revoked" },
+      });
       const reason = revoked_at === null ? `The token expired at ${expires_at}.` : "The token was revoked.";
       throw new AppError("unauthorized", { reason, fix: "Ask an administrator for another token." });
     }

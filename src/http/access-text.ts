@@ -25,7 +25,7 @@ export function rightsOf(role: Role): readonly string[] {
 function whereText({ project, env, optional }: Need): string {
   const given = optional ? " where it is given" : "";
   if (env !== SOME && env !== EVERY) return `in \`${fieldOf(env)}\`${given}`;
-  if (project === EVERY) return "in all projects";
+  if (project === EVERY) return "in all environments of all projects";
   if (project === SOME) return "somewhere";
   return env === EVERY ? "in all environments of the project" : "in an environment of the project";
 }

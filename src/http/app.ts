@@ -34,9 +34,14 @@ export interface AppOptions {
 }
 
 /** The engine's HTTP side. Give it to a `node:http` server; see `server.ts`. */
+<<<<<<< HEAD
 export function createApp({ domain, settings, logger, authentication, readiness, counted }: AppOptions): Express {
   const gate = openGate(authentication, ratesOf(settings));
   const metrics = new Metrics(counted);
+=======
+export function createApp({ domain, settings, logger, authentication, readiness }: AppOptions): Express {
+  const gate = openGate(authentication, ratesOf(settings), domain.refusals);
+>>>>>>> main
   const version = packageVersion();
   const document = lazy(() => openApiDocument(routes, version));
   const routes: readonly Route[] = [
@@ -62,6 +67,7 @@ function ratesOf({ requestsPerSecond: { perToken, perAddress } }: Pick<Settings,
   return {
     perToken: new RateLimiter({ perSecond: perToken, burst: 2 * perToken }),
     perAddress: new RateLimiter({ perSecond: perAddress, burst: 2 * perAddress }),
+    sessions: new RateLimiter({ perSecond: LIMITS.sessionsPerSecondPerToken, burst: LIMITS.sessionsBurstPerToken }),
     refused: new RateLimiter({ perSecond: LIMITS.refusedPerSecondPerAddress, burst: LIMITS.refusedBurstPerAddress }),
   };
 }

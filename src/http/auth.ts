@@ -5,6 +5,7 @@ import { AppError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Caller } from "../model.ts";
 import { quoted } from "../names.ts";
+import type { Refusals } from "../refusals.ts";
 import { isTakenName, type Principal } from "../tokens.ts";
 import { addressKey, type RateLimiter } from "./rate.ts";
 import type { Connection } from "./route.ts";
@@ -19,13 +20,20 @@ export interface Gate {
 export interface Rates {
   readonly perToken: RateLimiter;
   readonly perAddress: RateLimiter;
+  /** Log-ins with one token. */
+  readonly sessions: RateLimiter;
   /** Requests that showed what is no token: they alone count, so that nobody is locked out by a neighbour. */
   readonly refused: RateLimiter;
 }
 
 /** `authentication` is null where auth is off: for development on a loopback host, whoever gets here may do everything. */
+<<<<<<< HEAD
 export function openGate(authentication: Authentication | null, rates: Rates): Gate {
   const connection = (request: Request, response: Response): Connection => ({
+=======
+export function openGate(authentication: Authentication | null, rates: Rates, refusals: Pick<Refusals, "note">): Gate {
+  const connection = (request: Request): Connection => ({
+>>>>>>> main
     secure: request.secure,
     get signal() {
       const gone = new AbortController();
@@ -37,8 +45,12 @@ export function openGate(authentication: Authentication | null, rates: Rates): G
     },
     session: sessionOf(request),
     signIn: async (token) => {
+      checkRate(rates.perAddress, addressKey(request.ip ?? ""), "from this address");
       if (authentication === null) return LOCAL_PRINCIPAL;
-      return counted(request, rates, () => authentication.byToken(token));
+      const principal = await counted(request, rates, () => authentication.byToken(token));
+      // A session is written down, so that sessions are rarer than other requests.
+      checkRate(rates.sessions, principal.token, "to log in with this token");
+      return principal;
     },
   });
   return {
@@ -50,7 +62,15 @@ export function openGate(authentication: Authentication | null, rates: Rates): G
         : counted(request, rates, () => principalOf(request, authentication)));
       checkRate(rates.perToken, principal.token, "with this token");
       const { subject, token, grants } = principal;
-      return { actor: actorOf(request, principal), subject, token, requestId, grants };
+      const caller = { actor: subject, subject, token, requestId, grants };
+      try {
+        return { ...caller, actor: actorOf(request, principal) };
+      } catch (error) {
+        if (error instanceof AppError && error.code === "forbidden") {
+          refusals.note(caller, { action: "access_refused", what: "x-actor", details: { reason: error.message } });
+        }
+        throw error;
+      }
     },
   };
 }
@@ -120,7 +140,7 @@ function actorOf(request: Request, { subject, grants }: Principal): string {
   });
 }
 
-/** Counts what is refused, and answers those who are refused too often before anything is looked up. */
+/** Counts what is refused: who shows too much that is no token is told to wait instead of being told so again. */
 async function counted<Result>(request: Request, { refused }: Rates, work: () => Promise<Result>): Promise<Result> {
   try {
     return await work();

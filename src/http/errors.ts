@@ -36,6 +36,7 @@ export const FIXES: Readonly<Record<ErrorCode, string>> = {
   merge_conflict: "Settle each conflict in details.conflicts with `resolve`.",
   unrelated_histories: 'Use "strategy":"replace" once.',
   promotion_not_found: "GET /env/<project>/promotions lists them.",
+  webhook_not_found: "GET /env/<project>/webhooks lists them.",
   promotion_closed: "Promote again to put up a new plan.",
   already_approved: "Somebody else must approve it too.",
   self_approval: "Ask somebody else to approve it.",

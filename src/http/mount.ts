@@ -59,7 +59,8 @@ function serve(route: Route, { domain, gate, streams, metrics }: RouteServices):
     const reply = await answer().catch((error: unknown) => {
       // That somebody known asks for more than they may is worth a record.
       if (error instanceof AppError && error.code === "forbidden") {
-        domain.refusals.note(caller, { action: "access_refused", details: { operation: route.operationId, reason: error.message } });
+        const { operationId: what } = route;
+        domain.refusals.note(caller, { action: "access_refused", what, details: { operation: what, reason: error.message } });
       }
       throw error;
     });

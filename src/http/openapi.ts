@@ -4,6 +4,7 @@ import { ERRORS, type ErrorCode } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { ErrorReplySchema } from "../schemas/operations.ts";
 import { accessText } from "./access-text.ts";
+import { sessionCookie } from "./auth.ts";
 import { FIXES } from "./errors.ts";
 import { accessOf } from "./rights.ts";
 import type { ResponseFacts, Route } from "./route.ts";
@@ -28,11 +29,19 @@ export function openApiDocument(routes: readonly Route[], version: string): Json
         "the next, and how to get back.",
       license: { name: "MIT", identifier: "MIT" },
     },
-    security: [{ token: [] }],
+    security: [{ token: [] }, { session: [] }],
     tags: [...new Set(routes.map(({ tag }) => tag))].map((name) => ({ name })),
     paths,
     components: {
-      securitySchemes: { token: { type: "http", scheme: "bearer" } },
+      securitySchemes: {
+        token: { type: "http", scheme: "bearer" },
+        session: {
+          type: "apiKey",
+          in: "cookie",
+          name: sessionCookie(false),
+          description: "Of the dashboard, from POST /session; over TLS its name begins with `__Host-`.",
+        },
+      },
       schemas: namedSchemas(),
       examples: Object.fromEntries(errorCodes().map((code) => [code, errorExample(code)])),
       headers: HEADERS,

@@ -2,7 +2,7 @@ import type { AppError } from "../errors.ts";
 import type { Json, SecretEntry } from "../ports.ts";
 import { errorsIn, Kv2Client } from "./kv2-client.ts";
 import { entryPath, partsOf } from "./kv2-paths.ts";
-import { type Kv2Credentials, Kv2Session, REAL_TIMERS, SUBJECT, type Timers } from "./kv2-session.ts";
+import { type Kv2Credentials, Kv2Session, SUBJECT, type Timers } from "./kv2-session.ts";
 import { isObject, malformed, memberOf, type Remote, type RemoteEntries, type RemoteReply, refused, told, unavailable } from "./remote.ts";
 
 export interface Kv2Settings {
@@ -18,7 +18,7 @@ export interface Kv2Parts {
   readonly remote: Remote;
   /** A second way to the same vault: see `Kv2Client`. */
   readonly aside: Remote;
-  readonly timers?: Timers;
+  readonly timers: Timers;
 }
 
 /**
@@ -35,7 +35,7 @@ export class Kv2Entries implements RemoteEntries {
   #checking: Promise<void> | null = null;
 
   /** @throws AppError `invalid_request` where mount or prefix is no path */
-  constructor(settings: Kv2Settings, { remote, aside, timers = REAL_TIMERS }: Kv2Parts) {
+  constructor(settings: Kv2Settings, { remote, aside, timers }: Kv2Parts) {
     this.#mount = partsOf("VAULT_MOUNT", settings.mount);
     this.#prefix = partsOf("VAULT_PREFIX", settings.prefix);
     const session = new Kv2Session(remote, settings.credentials, settings.namespace, timers);

@@ -3,6 +3,7 @@ import type { SecretEntry, Store, Vault } from "../ports.ts";
 import { type BuiltinVault, openBuiltinVault } from "./builtin.ts";
 import { Fingerprints, keyEntry } from "./fingerprints.ts";
 import { Kv2Entries, type Kv2Settings } from "./kv2.ts";
+import { REAL_TIMERS, type Timers } from "./kv2-session.ts";
 import { PuraifyEntries } from "./puraify.ts";
 import { asVaultError, asWriteError, type Connect, type Remote, type RemoteEntries, RemoteHealth, type VaultStatus } from "./remote.ts";
 import { wellFormed } from "./values.ts";
@@ -19,6 +20,8 @@ export interface OpenVaultParts {
   readonly storeUrl: string;
   readonly masterKey: string | null;
   readonly connect: Connect;
+  /** Tests have their own. */
+  readonly timers?: Timers;
 }
 
 export interface OpenVault extends Vault {
@@ -47,7 +50,12 @@ export async function openVault(settings: VaultSettings, parts: OpenVaultParts):
     return new RemoteVault("puraify", remote, new PuraifyEntries(remote, settings.token), parts.store);
   }
   const remote = connect("KV vault");
-  return new RemoteVault("kv2", remote, new Kv2Entries(settings, { remote, aside: connect("KV vault") }), parts.store);
+  return new RemoteVault(
+    "kv2",
+    remote,
+    new Kv2Entries(settings, { remote, aside: connect("KV vault"), timers: parts.timers ?? REAL_TIMERS }),
+    parts.store,
+  );
 }
 
 /** A vault elsewhere, whichever protocol it speaks. */

@@ -1,6 +1,9 @@
 import { spawn, spawnSync } from "node:child_process";
 
-/** The requests of a shell script that is made of comments, assignments and `curl`, and two ways to send them. */
+/**
+ * The requests of a shell script that is made of comments, assignments, `curl` and `name=$(curl … | field member)`, which takes
+ * one member of the reply; and two ways to send them.
+ */
 
 export interface Step {
   /** The statement as it stands in the script. */
@@ -19,13 +22,15 @@ export interface Answer {
 export type Runner = (script: string, settings: Readonly<Record<string, string>>) => Promise<Answer[]>;
 
 const PROMISE = /→ (\d{3})(?: (\w+))?$/;
+const CAPTURE = /^(\w+)=\$\((curl [\s\S]*) \| field (\w+)\)$/;
+const FUNCTION = /^\w+\(\) \{.*\}$/;
 
 /** @throws where a request has no comment that says what it answers */
 export function stepsOf(script: string): Step[] {
   let promise: RegExpExecArray | null = null;
   return statements(script).flatMap((statement) => {
     if (statement.startsWith("#")) promise = PROMISE.exec(statement);
-    if (!statement.startsWith("curl ")) return [];
+    if (!statement.startsWith("curl ") && !CAPTURE.test(statement)) return [];
     if (promise === null) throw new Error(`it is not said what this answers: ${statement}`);
     const step = { statement, status: Number(promise[1]), word: promise[2] ?? null };
     promise = null;
@@ -41,11 +46,12 @@ export function hasShell(): boolean {
 export const inBash: Runner = async (script, settings) => {
   const assignments = Object.entries(settings).map(([name, value]) => `${name}='${value}'`);
   const rest = statements(script).filter((statement) => !Object.keys(settings).some((name) => statement.startsWith(`${name}=`)));
-  // A developer's own settings of curl are left out. Each reply is its status, a line end, its body and a record separator.
-  const curl = `curl() {
+  // A developer's own settings of curl are left out. Each reply is its status, a line end, its body and a record separator, and
+  // goes past whatever the script does with curl's own output.
+  const curl = `exec 3>&1 1>/dev/null; curl() {
     local file status; file=$(mktemp)
     status=$(command curl -q --noproxy '*' -o "$file" -w '%{http_code}' "$@")
-    printf '%s\\n' "$status"; cat "$file"; printf '\\n\\036\\n'; rm -f "$file"
+    { printf '%s\\n' "$status"; cat "$file"; printf '\\n\\036\\n'; } >&3; cat "$file"; rm -f "$file"
   }`;
   const output = await run("bash", ["-euc", [...assignments, curl, ...rest].join("\n")]);
   return output
@@ -62,9 +68,15 @@ export const byFetch: Runner = async (script, settings) => {
   const variables: Record<string, string> = { ...settings };
   const answers: Answer[] = [];
   for (const statement of statements(script)) {
+    const [, captured, request, member = ""] = CAPTURE.exec(statement) ?? [];
     const [, name, value] = /^(\w+)=(.*)$/.exec(statement) ?? [];
-    if (name !== undefined) variables[name] ??= words(value ?? "", variables).join(" ");
-    if (statement.startsWith("curl ")) answers.push(await send(words(statement, variables).slice(1)));
+    if (request !== undefined) {
+      const answer = await send(words(request, variables).slice(1));
+      answers.push(answer);
+      variables[captured ?? ""] = String((answer.body as Readonly<Record<string, unknown>>)[member]);
+    } else if (name !== undefined) variables[name] ??= words(value ?? "", variables).join(" ");
+    else if (statement.startsWith("curl ")) answers.push(await send(words(statement, variables).slice(1)));
+    else if (!statement.startsWith("#") && !FUNCTION.test(statement)) throw new Error(`this is not translated: ${statement}`);
   }
   return answers;
 };

@@ -1,10 +1,11 @@
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
+import { guardedRoutes } from "../../scripts/access-doc.ts";
+import { ROLES } from "../../src/access.ts";
+import { rightsOf } from "../../src/http/access-text.ts";
 import type { Route } from "../../src/http/route.ts";
-import { apiRoutes } from "../../src/http/routes/index.ts";
-import { operationRoutes } from "../../src/http/routes/operations.ts";
-import { keys } from "../../src/keys.ts";
+import { keys, systemKeys } from "../../src/keys.ts";
 import { LIMITS } from "../../src/limits.ts";
 import { applyEdits, canonicalJson, decoding, EMPTY_ROOT, keyLayer, snapshotId } from "../../src/merkle/index.ts";
 import type { Json } from "../../src/ports.ts";
@@ -16,15 +17,13 @@ import { blocks, code, read, rows, section } from "./support.ts";
 const SPEC = read("ENGINE_SPEC.md");
 
 test("the tables of routes have every route: its operation, and what else it takes", () => {
-  const operations = operationRoutes({ version: "0.0.0", readiness: async () => ({}), document: () => ({}), metrics: { text: () => "" } });
-  const routes: readonly Route[] = [...apiRoutes, ...operations];
   const told = rows(section(SPEC, "## 5. Routes")).map(([route, operation]) => `${code(route)} ${operation}`);
   const marks = ({ idempotent, conditional }: Route) => [
     ...(conditional === "read" ? ["tag"] : []),
     ...(idempotent ? ["once"] : []),
     ...(conditional === "write" ? ["match"] : []),
   ];
-  const expected = routes.map((route) =>
+  const expected = guardedRoutes().map((route) =>
     [`${route.method.toUpperCase()} ${route.path} \`${route.operationId}\``, ...marks(route)].join(" · "),
   );
   expect(told.sort()).toEqual(expected.sort());
@@ -33,7 +32,7 @@ test("the tables of routes have every route: its operation, and what else it tak
 test("the tables of routes name every field of every body, and every parameter of every query", () => {
   const table = new Map(rows(section(SPEC, "## 5. Routes")).map(([route, , request]) => [code(route), request ?? ""]));
   const shared = ["project_id", "env", "reason", "expires_in", "expires_at"];
-  for (const { method, path, body, query } of apiRoutes) {
+  for (const { method, path, body, query } of guardedRoutes()) {
     const told = table.get(`${method.toUpperCase()} ${path}`) ?? "";
     const shape = body !== null && "shape" in body && path !== "/env/:project/policy" ? Object.keys(body.shape as object) : [];
     // Rows that begin with `…` go on from the row above.
@@ -47,6 +46,11 @@ test("the table of limits is src/limits.ts", () => {
   expect(Object.fromEntries(told)).toEqual(LIMITS);
 });
 
+test("the table of roles is src/access.ts", () => {
+  const told = rows(section(SPEC, "### 16.1 Roles and rights")).map(([role, rights]) => [code(role), code(rights).split(" ")]);
+  expect(told).toEqual(ROLES.map((role) => [role, rightsOf(role)]));
+});
+
 test("the table of checks has every check, in order", () => {
   const told = rows(section(SPEC, "### 7.4 The ten checks")).map(([name]) => code(name));
   expect(told).toEqual(CheckNameSchema.options);
@@ -58,6 +62,14 @@ test("the table of documents has every kind of key", () => {
     const text = typeof key === "string" ? key : (key as (...parts: never[]) => string)(...(["a", "b"] as never[]));
     if (text.startsWith("gc/")) expect(SPEC).toContain(`\`${text.startsWith("gc/secrets") ? "gc/secrets/<env>" : text}\``);
     else expect(told).toContain(text.replace(/\/.*$/, ""));
+  }
+});
+
+test("the table of the system's documents has every kind of key", () => {
+  const told = rows(section(SPEC, "## 11. Storage")).map(([key]) => code(key).replace(/[/<].*$/, ""));
+  for (const key of Object.values(systemKeys)) {
+    const text = typeof key === "string" ? key : (key as (...parts: never[]) => string)(...(["a", "b", "c"] as never[]));
+    expect(told).toContain(text.replace(/\/.*$/, ""));
   }
 });
 

@@ -119,10 +119,13 @@ test(
     const demo = start();
     await demo.printed("keeps serving at ");
     const url = /keeps serving at (\S+)/.exec(demo.output())?.[1] ?? "";
-    expect((await fetch(`${url}/env/demo/production/active`)).status).toBe(200);
-    // The promotion that waited was applied across two restarts, and nothing waits any more.
-    const promotions = (await (await fetch(`${url}/env/demo/promotions`)).json()) as { readonly items: readonly object[] };
-    expect(promotions.items).toMatchObject([{ status: "applied", requested_by: "local", approvals: [{ by: "root" }] }]);
+    await demo.printed("/env/demo/production/active");
+    const token = /Bearer (\S+)"/.exec(demo.output())?.[1] ?? "";
+    const ask = (path: string) => fetch(url + path, { headers: { authorization: `Bearer ${token}` } });
+    expect((await ask("/env/demo/production/active")).status).toBe(200);
+    expect((await fetch(`${url}/env/demo/production/active`)).status).toBe(401);
+    const promotions = (await (await ask("/env/demo/promotions")).json()) as { readonly items: readonly object[] };
+    expect(promotions.items).toMatchObject([{ status: "applied", requested_by: "ada", approvals: [{ by: "ben" }] }]);
     const closed = once(demo.process, "close");
     demo.process.kill("SIGINT");
     expect((await closed)[0]).toBe(0);

@@ -1,9 +1,13 @@
 import { once } from "node:events";
 import type { RequestListener } from "node:http";
 import { connect } from "node:net";
+import { pino } from "pino";
 import { describe, expect, test } from "vitest";
+import { createApp } from "../../src/http/app.ts";
 import { createServer } from "../../src/http/server.ts";
+import { openWorld } from "../domain/support.ts";
 import { echo, expectRefusal, openServer, pending, Wire } from "../limits/support.ts";
+import { SETTINGS } from "./support.ts";
 
 const GRACE_MS = 60_000;
 const hello: RequestListener = (_request, response) => {
@@ -128,6 +132,8 @@ describe("what is no clear request is refused, and nothing after it is taken:", 
     ["an expectation that nobody knows", `${post("Expect: smuggled", "Content-Length: 4")}abcd`],
     ["HTTP/0.9", "GET /smuggled\r\n\r\n"],
     ["HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"],
+    ["HTTP/0.9 with a version", get("/").replace("1.1", "0.9")],
+    ["HTTP/2 in the words of HTTP/1.1", get("/").replace("1.1", "2.0")],
     ["HTTP/3", get("/").replace("1.1", "3.0")],
     ["TLS", Buffer.from("16030100c8010000c40303", "hex").toString("latin1")],
     ["nonsense", "smuggled\r\n\r\n"],
@@ -197,10 +203,13 @@ describe("what is no clear request is refused, and nothing after it is taken:", 
     expect(await wire.receive(/begun$/)).toMatch(/^HTTP\/1\.1 200 /);
   });
 
-  test("a client that is still sending gets to read the refusal", async () => {
-    const port = await openServer(echo);
-    const wire = new Wire(port).send(get("/", `X-Large: ${"x".repeat(5_000_000)}`));
+  test("a client that is still sending gets to read the refusal, and is not cut off while it does", async () => {
+    const port = await openServer(echo, { refusedMs: 60_000 });
+    const wire = new Wire(port, { allowHalfOpen: true }).send(get("/", `X-Large: ${"x".repeat(5_000_000)}`));
     expectRefusal(await wire.reply(), 431, "headers_too_large");
+    await new Promise((resolve) => wire.socket.write("x".repeat(5_000_000), resolve));
+    wire.socket.end();
+    expect(await wire.closed).toBe("in peace");
   });
 
   test("a client that goes away in the middle of a request leaves nothing behind", async () => {
@@ -272,5 +281,33 @@ describe("what is a request is answered:", () => {
       ...["/1", "/2", "/3"].map((path) => `GET ${path} HTTP/1.1\r\n${host}${path === "/3" ? "Connection: close\r\n" : ""}\r\n`),
     );
     expect((await wire.replies()).map(({ text }) => JSON.parse(text).url)).toEqual(["/1", "/2", "/3"]);
+  });
+});
+
+describe("behind it, the app answers", () => {
+  const host = "Host: localhost\r\nConnection: close\r\n\r\n";
+  const serveEngine = async () => {
+    const { domain } = await openWorld();
+    const logger = pino({ level: "silent" });
+    return openServer(createApp({ domain, settings: SETTINGS, logger, authentication: null, readiness: async () => ({}) }));
+  };
+  test.each([
+    ["TRACE, which it has nowhere", "TRACE /env", 405, "method_not_allowed"],
+    ["TRACE of what is no route", "TRACE /nowhere", 404, "route_not_found"],
+    ["a method of WebDAV", "PROPFIND /env", 405, "method_not_allowed"],
+    ["a question about all of the server", "OPTIONS *", 404, "route_not_found"],
+    ["NUL in a name", "GET /env/%00/staging/active", 400, "invalid_name"],
+    ["a line's end in a name", "GET /env/p%0d%0aX-Injected:%20y/staging/active", 400, "invalid_name"],
+    ["a line's end in a query", "GET /env?limit=1%0d%0aX-Injected:%20y", 400, "invalid_request"],
+    ["a path of another host, by its look", "GET //localhost/env", 404, "route_not_found"],
+  ])("%s with an error", async (_what, line, status, code) => {
+    const reply = await new Wire(await serveEngine()).send(`${line} HTTP/1.1\r\n${host}`).reply();
+    expect({ status: reply.status, code: JSON.parse(reply.text).code }).toEqual({ status, code });
+    expect(reply.headers).not.toHaveProperty("x-injected");
+  });
+
+  test("a whole address like its path", async () => {
+    const reply = await new Wire(await serveEngine()).send(`GET http://localhost/healthz HTTP/1.1\r\n${host}`).reply();
+    expect(reply.status).toBe(200);
   });
 });

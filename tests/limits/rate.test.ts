@@ -93,6 +93,17 @@ describe("a rate limiter", () => {
     expect(passed).toBe(20 + 60 * 10);
   });
 
+  test("knows what a key has back, however long it was not used and however many others were", () => {
+    for (let idle = 0; idle <= 2_500; idle += 49) {
+      const limiter = new RateLimiter({ perSecond: 10, burst: 20 });
+      const start = 1_500;
+      for (let now = 0; now <= start; now++) limiter.take(`other ${now}`, now);
+      expect(granted(limiter, "key", start, 20)).toBe(20);
+      for (let now = start; now <= start + idle; now++) limiter.take(`other ${now}`, now);
+      expect(granted(limiter, "key", start + idle, 40)).toBe(Math.min(20, Math.floor(idle / 100)));
+    }
+  });
+
   test("keeps as many keys as it may and no more, and of those in use none is forgotten before half as many others came", () => {
     const keys = 1_000;
     const limiter = new RateLimiter({ perSecond: 1, burst: 1 }, keys);

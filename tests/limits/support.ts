@@ -2,10 +2,47 @@ import { once } from "node:events";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { connect, type Socket } from "node:net";
 import { afterEach, expect } from "vitest";
+import { ERRORS, type ErrorCode } from "../../src/errors.ts";
 import { createServer, type ServerBounds } from "../../src/http/server.ts";
 import { LIMITS } from "../../src/limits.ts";
+import { openWorld, PROJECT, type Project } from "../domain/support.ts";
+import { type Answer, type Ask, serveApp } from "../http/support.ts";
 
 const cleanups: (() => unknown)[] = [];
+
+export interface Served {
+  readonly ask: Ask;
+  readonly project: Project;
+  /** Sends what edits the environment `staging`. */
+  patchState(body: unknown): Promise<Answer>;
+  patchConfig(body: unknown): Promise<Answer>;
+}
+
+/** The app over an engine of memory, with the environment `staging`. */
+export async function serveStaging(): Promise<Served> {
+  const { domain, project } = await openWorld();
+  await project.create("staging");
+  const ask = await serveApp(domain);
+  const patch = (what: string) => (body: unknown) => ask({ method: "PATCH", path: `/env/${PROJECT}/staging/${what}`, body });
+  return { ask, project, patchState: patch("state"), patchConfig: patch("config") };
+}
+
+/** Both sides of a bound: what is at it is taken, and what is one past it is refused and changes nothing. */
+export async function expectBound(
+  { project }: Served,
+  at: () => Promise<Answer>,
+  past: () => Promise<Answer>,
+  code: string,
+): Promise<void> {
+  const taken = await at();
+  expect([200, 201], taken.text.slice(0, 1_000)).toContain(taken.status);
+  const before = await project.revisionNumber("staging");
+  const refused = await past();
+  const status = ERRORS[code as ErrorCode].status;
+  expect({ status: refused.status, code: refused.body.code }, refused.text.slice(0, 1_000)).toEqual({ status, code });
+  expect(refused.body).toMatchObject({ reason: expect.stringMatching(/\S/), fix_suggestion: expect.stringMatching(/\S/) });
+  expect(await project.revisionNumber("staging")).toBe(before);
+}
 
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
@@ -39,14 +76,15 @@ export interface RawReply {
 /** A connection on which a test writes whatever it likes. */
 export class Wire {
   readonly socket: Socket;
-  readonly closed: Promise<unknown>;
+  readonly closed: Promise<"in peace" | "by an error">;
   readonly #ended: Promise<unknown>;
   #received = "";
   #changed = () => {};
 
-  constructor(port: number) {
-    this.socket = connect({ port, host: "127.0.0.1", noDelay: true });
-    this.closed = new Promise((resolve) => this.socket.once("close", resolve));
+  /** `allowHalfOpen`: goes on when the server has closed its side. */
+  constructor(port: number, { allowHalfOpen = false } = {}) {
+    this.socket = connect({ port, host: "127.0.0.1", noDelay: true, allowHalfOpen });
+    this.closed = new Promise((resolve) => this.socket.once("close", (failed) => resolve(failed ? "by an error" : "in peace")));
     this.#ended = Promise.race([this.closed, once(this.socket, "end")]);
     this.socket.on("error", () => {}); // Being cut off is an end like another; tests look at what came before.
     this.socket.setEncoding("latin1").on("data", (text: string) => {

@@ -1,4 +1,3 @@
-import { SYSTEM_PARTITION } from "../../keys.ts";
 import { AuditPage, AuditQuery, VerifyQuery, VerifyReply } from "../../schemas/audit.ts";
 import {
   CreateTokenBody,
@@ -101,7 +100,7 @@ const listAccessAudit = route({
   errors: ["forbidden"],
   handler: async ({ query, caller, domain }) => {
     const { limit, cursor, ...filter } = query;
-    return { body: await domain.audit.list(caller, SYSTEM_PARTITION, pageRequest({ limit, cursor }), filter) };
+    return { body: await domain.audit.listAccess(caller, pageRequest({ limit, cursor }), filter) };
   },
 });
 
@@ -115,7 +114,7 @@ const verifyAccessAudit = route({
   query: VerifyQuery,
   responses: { 200: { description: "Whether the chain is whole.", schema: VerifyReply } },
   errors: ["forbidden"],
-  handler: async ({ query, domain }) => ({ body: await domain.audit.verify(SYSTEM_PARTITION, query.expect ?? null), volatile: true }),
+  handler: async ({ query, domain }) => ({ body: await domain.audit.verifyAccess(query.expect ?? null), volatile: true }),
 });
 
 export const tokenRoutes: readonly Route[] = [

@@ -4,7 +4,16 @@ import { type Answer, run, type Seen } from "./stand-in.ts";
 const projects = new Map<string, Map<string, string>>();
 let allowed: string | null = null;
 
-run({ answer, entries, control: ({ token }) => void (allowed = (token as string | undefined) ?? null) });
+run({ answer, entries, clear, control });
+
+function control({ token }: Readonly<Record<string, unknown>>): void {
+  allowed = token as string;
+}
+
+function clear(): void {
+  projects.clear();
+  allowed = null;
+}
 
 function answer({ method, path, body, headers }: Seen): Answer {
   if (allowed !== null && headers.authorization !== `Bearer ${allowed}`) return { status: 401, body: { error: "Unauthorized" } };

@@ -46,6 +46,8 @@ export interface Contract {
   answer(request: Seen): Answer;
   /** What is kept, as `<project>/<env>/<NAME>@<id>`. */
   entries(): readonly string[];
+  /** Forgets everything that it was told and given. */
+  clear(): void;
   /** Told by a test: whatever this vault can do besides. */
   control(order: Readonly<Record<string, unknown>>): void;
 }
@@ -56,12 +58,17 @@ export function run(contract: Contract): void {
   const held: (() => void)[] = [];
 
   const vault = createServer(async (request, response) => {
-    const asked: Seen = { method: request.method ?? "", path: request.url ?? "", headers: request.headers, body: parse(await read(request)) };
+    const asked: Seen = {
+      method: request.method ?? "",
+      path: request.url ?? "",
+      headers: request.headers,
+      body: parse(await read(request)),
+    };
     seen.push(asked);
     const fault = faultFor(asked);
-    if (fault === null) return send(response, contract.answer(asked));
-    if (fault === "late") return void held.push(() => send(response, contract.answer(asked)));
-    if (fault === "lost") contract.answer(asked);
+    if (fault === null) send(response, contract.answer(asked));
+    else if (fault === "late") held.push(() => send(response, contract.answer(asked)));
+    else if (fault === "lost") contract.answer(asked);
     else misbehave(fault, response);
   });
 
@@ -88,6 +95,10 @@ export function run(contract: Contract): void {
       case "/control":
         contract.control(body);
         break;
+      case "/clear":
+        [order, held.length, seen.length] = [null, 0, 0];
+        contract.clear();
+        break;
     }
     send(response, { status: 200, body: { entries: contract.entries(), seen, held: held.length } });
   });
@@ -103,31 +114,38 @@ function misbehave(fault: Exclude<Fault, "late" | "lost">, response: ServerRespo
   const json = { "content-type": "application/json" };
   switch (fault) {
     case "silent":
-      return;
+      break;
     case "status-500":
-      return send(response, { status: 500, body: { errors: ["internal error"], error: "internal error" } });
+      send(response, { status: 500, body: { errors: ["internal error"], error: "internal error" } });
+      break;
     case "garbage":
-      return void response.writeHead(200, json).end('{"token": "half a te');
+      response.writeHead(200, json).end('{"token": "half a te');
+      break;
     case "wrong-shape":
-      return send(response, { status: 200, body: { token: 7, data: { data: { value: 7 }, metadata: {} }, success: "yes", ok: true } });
+      send(response, { status: 200, body: { token: 7, data: { data: { value: 7 }, metadata: {} }, success: "yes", ok: true } });
+      break;
     case "foreign-404":
-      return void response.writeHead(404, { "content-type": "text/html" }).end("<html><body>404 page not found</body></html>");
+      response.writeHead(404, { "content-type": "text/html" }).end("<html><body>404 page not found</body></html>");
+      break;
     case "half":
       response.writeHead(200, { ...json, "content-length": "1000" }).write('{"token": "');
-      return void setImmediate(() => response.destroy());
+      setImmediate(() => response.destroy());
+      break;
     case "redirect":
-      return void response.writeHead(307, { location: "http://127.0.0.1:1/elsewhere" }).end();
+      response.writeHead(307, { location: "http://127.0.0.1:1/elsewhere" }).end();
+      break;
     case "huge":
-      return void response.writeHead(200, json).end(JSON.stringify({ token: "x".repeat(10 * 1024 * 1024) }));
+      response.writeHead(200, json).end(JSON.stringify({ token: "x".repeat(10 * 1024 * 1024) }));
+      break;
     case "hang-up":
-      return void response.destroy();
+      response.destroy();
   }
 }
 
 function send(response: ServerResponse, { status, body }: Answer): void {
   if (response.destroyed) return;
-  if (body === undefined) return void response.writeHead(status).end();
-  response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+  if (body === undefined) response.writeHead(status).end();
+  else response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
 }
 
 async function read(request: IncomingMessage): Promise<string> {

@@ -44,6 +44,10 @@ export class StandIn {
     await this.#tell("/release");
   }
 
+  async clear(): Promise<void> {
+    await this.#tell("/clear");
+  }
+
   async control(order: Readonly<Record<string, unknown>>): Promise<void> {
     await this.#tell("/control", order);
   }

@@ -1,0 +1,85 @@
+import { expect, test, vi } from "vitest";
+import type { LIMITS as Limits } from "../../src/limits.ts";
+import { codeOf, openWorld, PROJECT } from "../domain/support.ts";
+import { serveApp } from "../http/support.ts";
+import { expectBound, type Served, serveStaging } from "./support.ts";
+
+/** Bounds that take long to reach, made small: what happens at them does not depend on their size. */
+const SMALL = vi.hoisted(() => ({ components: 5, compareNames: 3, labelCandidates: 9 }));
+
+vi.mock("../../src/limits.ts", async (original) => {
+  const { LIMITS } = await original<{ LIMITS: typeof Limits }>();
+  return { LIMITS: { ...LIMITS, ...SMALL } };
+});
+
+const pages = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, index) => [`p${index}`, 1]));
+const components = (count: number) => Object.fromEntries(Object.keys(pages(count)).map((name) => [`pages/${name}`, 1]));
+
+test("a platform: as many components as it may have, and one more", async () => {
+  const served = await serveStaging();
+  const replace = (count: number) =>
+    served.ask({ method: "PUT", path: `/env/${PROJECT}/staging/state`, body: { state: { pages: pages(count) } } });
+  await expectBound(
+    served,
+    () => replace(SMALL.components),
+    () => replace(SMALL.components + 1),
+    "too_large",
+  );
+  await expectBound(
+    served,
+    () => served.patchState({ set: { "flows/other": 1 }, remove: ["pages/p0"] }),
+    () => served.patchState({ set: { "flows/one-more": 1 } }),
+    "too_large",
+  );
+});
+
+async function serveTwo(): Promise<Served> {
+  const { domain, project } = await openWorld();
+  await project.create("development");
+  await project.create("staging", { base: "development" });
+  const ask = await serveApp(domain);
+  const patchState = (body: unknown) => ask({ method: "PATCH", path: `/env/${PROJECT}/development/state`, body });
+  return { ask, project, patchState, patchConfig: patchState };
+}
+
+test("a comparison names as many as it may, and says how many more there are", async () => {
+  const { ask, project } = await serveTwo();
+  const compared = async () => {
+    const { body } = await ask(`/env/compare?project_id=${PROJECT}&left=staging&right=development`);
+    return body.components as { readonly only_right: readonly string[]; readonly omitted?: number };
+  };
+  await project.set("development", components(SMALL.compareNames));
+  expect(await compared()).toMatchObject({ only_right: ["pages/p0", "pages/p1", "pages/p2"] });
+  expect(await compared()).not.toHaveProperty("omitted");
+  await project.set("development", components(SMALL.compareNames + 1));
+  expect(await compared()).toMatchObject({ only_right: ["pages/p0", "pages/p1", "pages/p2"], omitted: 1 });
+});
+
+test("a promotion of some components: as many as it may name, and one more", async () => {
+  const served = await serveTwo();
+  await served.project.set("development", components(SMALL.compareNames + 1));
+  const promote = (count: number) =>
+    served.ask({
+      method: "POST",
+      path: "/env/promote",
+      body: { project_id: PROJECT, source_env: "development", target_env: "staging", only: Object.keys(components(count)) },
+    });
+  await expectBound(
+    served,
+    () => promote(SMALL.compareNames),
+    () => promote(SMALL.compareNames + 1),
+    "invalid_request",
+  );
+});
+
+test("a version is looked for among as many as may be tried, and not one more", async () => {
+  const { project } = await openWorld();
+  await project.create("development");
+  await project.create("staging", { base: "development" });
+  await project.create("production", { base: "development" });
+  for (let taken = 1; taken < SMALL.labelCandidates - 1; taken++) await project.set("development", { "pages/p": taken });
+  expect(await project.set("staging", { "pages/q": 1 })).toMatchObject({ version: "v0.9.0" });
+  expect(await codeOf(project.set("production", { "pages/r": 1 }))).toBe("version_taken");
+  // Whoever names one has it.
+  expect(await project.set("production", { "pages/r": 1 }, { version: "v0.10.0" })).toMatchObject({ version: "v0.10.0" });
+});
