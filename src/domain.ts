@@ -1,3 +1,4 @@
+import { Alerts } from "./alerts.ts";
 import { Audit } from "./audit.ts";
 import { Comparisons } from "./comparison.ts";
 import { ConfigStore } from "./config-store.ts";
@@ -9,13 +10,14 @@ import { Ledger } from "./ledger.ts";
 import { News } from "./news.ts";
 import { PendingPromotions } from "./pending.ts";
 import { Policies } from "./policy.ts";
-import type { Clock, PreviewBuilder, Store, Validator, Vault } from "./ports.ts";
+import type { Clock, PreviewBuilder, Sink, Store, Validator, Vault, WebhookDeliverer } from "./ports.ts";
 import { PreviewUrls } from "./preview-urls.ts";
 import { Previews } from "./previews.ts";
 import { Promotion } from "./promotion.ts";
 import { Refusals } from "./refusals.ts";
 import { Secrets } from "./secrets.ts";
 import { Sessions } from "./sessions.ts";
+import { Sinks } from "./sinks.ts";
 import { Snapshots } from "./snapshots.ts";
 import { State } from "./state.ts";
 import { Sweeper } from "./sweeper.ts";
@@ -23,6 +25,9 @@ import { Timers } from "./timers.ts";
 import { Tokens } from "./tokens.ts";
 import { Validation } from "./validation.ts";
 import { Versions } from "./versions.ts";
+import { WebhookOutlets } from "./webhook-outlets.ts";
+import { WebhookSecrets } from "./webhook-secrets.ts";
+import { Webhooks } from "./webhooks.ts";
 
 /** What HTTP routes, workers and commands call: the same functions, with the same checks, for all of them. */
 export interface Domain {
@@ -38,6 +43,9 @@ export interface Domain {
   readonly deployments: Deployments;
   readonly policies: Policies;
   readonly audit: Audit;
+  readonly alerts: Alerts;
+  readonly sinks: Sinks;
+  readonly webhooks: Webhooks;
   readonly tokens: Tokens;
   readonly sessions: Sessions;
   readonly refusals: Refusals;
@@ -54,13 +62,18 @@ export interface DomainParts {
   readonly validator: Validator | null;
   /** `null` where there is no Platform Builder. */
   readonly builder: PreviewBuilder | null;
+  /** Where the audit log of every project is sent. */
+  readonly sinks?: readonly Sink[];
+  /** How webhooks are delivered; without it there are none. */
+  readonly deliverer?: WebhookDeliverer | null;
   /** Judges when tokens and sessions end. */
   readonly clock: Clock;
   /** Told of a failure in work that no caller waits for. */
   readonly failed: (error: unknown) => void;
 }
 
-export function createDomain({ store, vault, previewUrlTemplate, validator, builder, clock, failed }: DomainParts): Domain {
+export function createDomain(parts: DomainParts): Domain {
+  const { store, vault, previewUrlTemplate, validator, builder, clock, failed, sinks: given = [], deliverer = null } = parts;
   const ledger = new Ledger(store);
   const snapshots = new Snapshots(store);
   const secrets = new Secrets(ledger, vault);
@@ -74,6 +87,10 @@ export function createDomain({ store, vault, previewUrlTemplate, validator, buil
   const refusals = new Refusals(ledger, clock, failed);
   const tokens = new Tokens(store, ledger, refusals, clock);
   const sessions = new Sessions(store, clock);
+  const alerts = new Alerts(store, given, clock, failed);
+  const webhookSecrets = new WebhookSecrets(store, ledger, secrets, timers);
+  const outlets = new WebhookOutlets(store, ledger, webhookSecrets, deliverer);
+  const sinks = new Sinks({ store, timers, sinks: given, webhooks: outlets, alerts, failed });
   return {
     creation: new Creation(store, ledger, snapshots, secrets, timers, new PreviewUrls(store, ledger, builder), previewUrlTemplate),
     environments: new Environments(store, ledger, snapshots),
@@ -87,11 +104,14 @@ export function createDomain({ store, vault, previewUrlTemplate, validator, buil
     deployments: new Deployments(store, ledger, timers, news),
     news,
     policies: new Policies(store, ledger),
-    audit: new Audit(store),
+    audit: new Audit(store, alerts),
+    alerts,
+    sinks,
+    webhooks: new Webhooks(store, ledger, webhookSecrets, outlets),
     tokens,
     sessions,
     refusals,
     garbage,
-    sweeper: new Sweeper({ store, secrets, timers, previews, promotions, pending, garbage, tokens, sessions, failed }),
+    sweeper: new Sweeper({ store, secrets, timers, previews, promotions, pending, garbage, tokens, sessions, sinks, webhookSecrets, failed }),
   };
 }

@@ -34,14 +34,9 @@ export interface AppOptions {
 }
 
 /** The engine's HTTP side. Give it to a `node:http` server; see `server.ts`. */
-<<<<<<< HEAD
 export function createApp({ domain, settings, logger, authentication, readiness, counted }: AppOptions): Express {
-  const gate = openGate(authentication, ratesOf(settings));
-  const metrics = new Metrics(counted);
-=======
-export function createApp({ domain, settings, logger, authentication, readiness }: AppOptions): Express {
   const gate = openGate(authentication, ratesOf(settings), domain.refusals);
->>>>>>> main
+  const metrics = new Metrics(counted);
   const version = packageVersion();
   const document = lazy(() => openApiDocument(routes, version));
   const routes: readonly Route[] = [

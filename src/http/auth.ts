@@ -27,13 +27,8 @@ export interface Rates {
 }
 
 /** `authentication` is null where auth is off: for development on a loopback host, whoever gets here may do everything. */
-<<<<<<< HEAD
-export function openGate(authentication: Authentication | null, rates: Rates): Gate {
-  const connection = (request: Request, response: Response): Connection => ({
-=======
 export function openGate(authentication: Authentication | null, rates: Rates, refusals: Pick<Refusals, "note">): Gate {
-  const connection = (request: Request): Connection => ({
->>>>>>> main
+  const connection = (request: Request, response: Response): Connection => ({
     secure: request.secure,
     get signal() {
       const gone = new AbortController();
