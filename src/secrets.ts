@@ -81,7 +81,7 @@ export class Secrets {
     const failed = kept.filter((outcome) => outcome.status === "rejected");
     if (failed[0] !== undefined) {
       // What a vault may still be about to write is the sweeper's, later: taken back now, it would come after all.
-      const mayComeLate = failed.some(({ reason }) => reason instanceof AppError && reason.details?.["vault_write"] === "unknown");
+      const mayComeLate = failed.some(({ reason }) => reason instanceof AppError && reason.details?.vault_write === "unknown");
       if (!mayComeLate) await discard().catch(() => {}); // The sweeper does it later; what failed first is what the caller must hear.
       throw failed[0].reason;
     }

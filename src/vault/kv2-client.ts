@@ -49,7 +49,7 @@ export class Kv2Client {
     for (let again = false; ; again = true) {
       const token = await this.#session.token();
       const reply = await this.#remote.call(["v1", ...path], { ...call, headers: this.#session.headers(token), idempotent: true });
-      if (reply.status !== 403) this.#session.accepted(token);
+      if (reply.status !== 403) this.#session.accepted();
       else if (!again && this.#session.rejected(token)) continue;
       return reply;
     }
@@ -74,7 +74,7 @@ export function errorsIn(reply: RemoteReply): readonly string[] | null {
   } catch {
     return null;
   }
-  const errors = isObject(body) ? body["errors"] : undefined;
+  const errors = isObject(body) ? body.errors : undefined;
   return Array.isArray(errors) ? errors.filter((text) => typeof text === "string") : null;
 }
 
@@ -89,6 +89,6 @@ function sealed({ details }: AppError): AppError {
     SUBJECT,
     "is sealed, so that nobody can read or write secrets",
     "Unseal the vault: `vault operator unseal`.",
-    details?.["failure"],
+    details?.failure,
   );
 }

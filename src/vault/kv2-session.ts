@@ -50,8 +50,8 @@ export class Kv2Session {
   #lease: Lease | null = null;
   #login: Promise<string> | null = null;
   #cancel: () => void = () => {};
-  /** A token that the vault has taken: where it takes it no more, it has ended. One that it never took has too few rights. */
-  #taken: string | null = null;
+  /** The vault refused a token, and has taken none since: another one would have too few rights as well. */
+  #refused = false;
   #closed = false;
 
   constructor(remote: Remote, credentials: Kv2Credentials, namespace: string | null, timers: Timers) {
@@ -72,16 +72,17 @@ export class Kv2Session {
     return this.#logIn();
   }
 
-  /** The vault took `token`. */
-  accepted(token: string): void {
-    this.#taken = token;
+  /** The vault took a token. */
+  accepted(): void {
+    this.#refused = false;
   }
 
-  /** The vault does not take `token` (any more). Answers whether there may be another. */
+  /** The vault does not take `token`, which may have ended. Answers whether there may be another. */
   rejected(token: string): boolean {
     if ("token" in this.#credentials) return false;
     if (this.#lease !== null && this.#lease.token !== token) return true;
-    if (this.#taken !== token) return false;
+    if (this.#refused) return false;
+    this.#refused = true;
     this.#drop();
     return true;
   }

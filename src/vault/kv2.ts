@@ -83,8 +83,11 @@ export class Kv2Entries implements RemoteEntries {
   /** Metadata and all versions: nothing stays that could be undeleted. */
   async delete(entry: SecretEntry): Promise<void> {
     const reply = await this.#ask("DELETE", "metadata", entry);
-    if (reply.status === 204 || reply.status === 200 || isMissing(reply)) return;
-    throw this.#refusal(reply, `removing ${told(entry)}`);
+    const doing = `removing ${told(entry)}`;
+    if (reply.status === 204 || isMissing(reply)) return;
+    if (reply.status !== 200) throw this.#refusal(reply, doing);
+    // With warnings perhaps; but a page that somebody else shows says nothing about the entry.
+    if (typeof memberOf(reply.json(), "request_id") !== "string") throw malformed(SUBJECT, doing, reply);
   }
 
   close(): Promise<void> {

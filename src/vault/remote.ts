@@ -52,13 +52,13 @@ export function unavailable(subject: string, what: string, fix: string = FIX, fa
 /** That another engine is away means, here, that the vault is. */
 export function asVaultError(error: unknown): unknown {
   if (!(error instanceof AppError) || error.code !== "engine_unavailable") return error;
-  return new AppError("vault_unavailable", { reason: error.message, fix: FIX, details: { failure: error.details?.["failure"] } });
+  return new AppError("vault_unavailable", { reason: error.message, fix: FIX, details: { failure: error.details?.failure } });
 }
 
 /** Of a write that failed on its way: what the vault still makes of it is for the sweeper to find. */
 export function asWriteError(error: unknown): unknown {
   const failed = asVaultError(error);
-  if (!(failed instanceof AppError) || failed.details?.["failure"] === undefined) return failed;
+  if (!(failed instanceof AppError) || failed.details?.failure === undefined) return failed;
   return new AppError(failed.code, {
     reason: failed.message,
     ...(failed.fix !== undefined && { fix: failed.fix }),
