@@ -28,11 +28,11 @@ export class Alerts {
   async of(record: AuditRecord): Promise<Alert | null> {
     const { project, environment, version, actor, request_id, details } = record;
     const about = { project, triggered_by: actor, request_id };
-    if (record.action === "validation_failed" && details["type"] === "production") {
+    if (record.action === "validation_failed" && details.type === "production") {
       return { ...about, severity: "critical", message: `${version} may not go to ${environment}: the Validation engine refuses it.` };
     }
-    if (record.action !== "deployment" || details["status"] !== "failed") return null;
-    const why = typeof details["reason"] === "string" ? `: ${details["reason"]}` : ".";
+    if (record.action !== "deployment" || details.status !== "failed") return null;
+    const why = typeof details.reason === "string" ? `: ${details.reason}` : ".";
     const severity = (await this.#isProduction(project, environment)) ? "critical" : "warning";
     return { ...about, severity, message: `Deploying ${version} to ${environment} failed${why}` };
   }

@@ -112,6 +112,19 @@ export function createDomain(parts: DomainParts): Domain {
     sessions,
     refusals,
     garbage,
-    sweeper: new Sweeper({ store, secrets, timers, previews, promotions, pending, garbage, tokens, sessions, sinks, webhookSecrets, failed }),
+    sweeper: new Sweeper({
+      store,
+      secrets,
+      timers,
+      previews,
+      promotions,
+      pending,
+      garbage,
+      tokens,
+      sessions,
+      sinks,
+      webhookSecrets,
+      failed,
+    }),
   };
 }

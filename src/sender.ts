@@ -101,7 +101,7 @@ function stateOf(entry: Entry | null | undefined, outlet: Outlet): SinkState {
 
 /** What somebody made of a record past the engine is nothing that a sink could take; `verify` tells of it. */
 async function sendOne(outlet: Outlet, { value }: Entry, attempt: Parameters<Outlet["send"]>[1]) {
-  if (!isObject(value) || typeof value["action"] !== "string") return { refused: "The record was altered in the store." };
+  if (!isObject(value) || typeof value.action !== "string") return { refused: "The record was altered in the store." };
   return outlet.send(value as unknown as AuditRecord, attempt);
 }
 

@@ -201,5 +201,12 @@ function viewOf(name: string, state: SinkState, head: number, webhook: WebhookDo
   const { lease: _, failing_since: __, ...shown } = state;
   const backlog = Math.max(0, head - state.cursor);
   const working = state.failures > 0 ? "failing" : backlog > 0 ? "waiting" : "ok";
-  return { name, kind: webhook === undefined ? name : WEBHOOK, state: webhook?.active === false ? "inactive" : working, head, backlog, ...shown };
+  return {
+    name,
+    kind: webhook === undefined ? name : WEBHOOK,
+    state: webhook?.active === false ? "inactive" : working,
+    head,
+    backlog,
+    ...shown,
+  };
 }

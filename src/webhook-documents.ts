@@ -14,9 +14,9 @@ export interface WebhookRequest {
   readonly description?: string | undefined;
 }
 
-export interface WebhookPatch extends Partial<WebhookRequest> {
+export type WebhookPatch = { readonly [Member in keyof WebhookRequest]?: WebhookRequest[Member] | undefined } & {
   readonly active?: boolean | undefined;
-}
+};
 
 /** The document `webhook/<id>`. */
 export interface WebhookDocument {
@@ -75,7 +75,7 @@ export async function findWebhook(documents: Documents, id: string): Promise<Web
 }
 
 /** @throws invalid_request, naming the field */
-export function checkPatterns({ events = [], envs = [] }: Partial<WebhookRequest>): void {
+export function checkPatterns({ events = [], envs = [] }: WebhookPatch): void {
   for (const pattern of events) {
     if (EVENT.test(pattern) && !pattern.includes("**")) continue;
     throw new AppError("invalid_request", {

@@ -8,7 +8,7 @@ const TYPE = "io.puraify.environment-manager";
 
 /** What an event is called: the record's action, and for a deployment what was said of it, as in `deployment.failed`. */
 export function eventName({ action, details }: AuditRecord): string {
-  return action === "deployment" && typeof details["status"] === "string" ? `${action}.${details["status"]}` : action;
+  return action === "deployment" && typeof details.status === "string" ? `${action}.${details.status}` : action;
 }
 
 /** The whole record, its hashes too, so that whoever receives it can check it and need not trust this store. */
@@ -26,11 +26,21 @@ export function eventOf(record: AuditRecord): WebhookEvent {
 
 /** What is sent to try a webhook out. */
 export function pingOf(project: string, webhook: string, id: string, at: string): WebhookEvent {
-  return { id: `${project}:ping-${id}`, type: `${TYPE}.ping`, source: sourceOf(project, null), subject: null, time: at, data: { project, webhook } };
+  return {
+    id: `${project}:ping-${id}`,
+    type: `${TYPE}.ping`,
+    source: sourceOf(project, null),
+    subject: null,
+    time: at,
+    data: { project, webhook },
+  };
 }
 
 /** What is about no environment goes to those that asked for all of them. */
-export function wants({ events, envs }: { readonly events: readonly string[]; readonly envs: readonly string[] }, record: AuditRecord): boolean {
+export function wants(
+  { events, envs }: { readonly events: readonly string[]; readonly envs: readonly string[] },
+  record: AuditRecord,
+): boolean {
   const names = [eventName(record), record.action];
   const { environment } = record;
   const wantsEvent = events.some((pattern) => names.some((name) => matches(pattern, name)));

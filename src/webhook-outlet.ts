@@ -118,7 +118,10 @@ function judge(status: number, failures: number): Outcome | { readonly gone: str
   if (status >= 200 && status <= 299) return "taken";
   if (status === GONE) return { gone: answered(status) };
   if (ABOUT_THE_EVENT.has(status) && failures + 1 >= LIMITS.webhookRefusals) return { refused: answered(status) };
-  throw new AppError("engine_unavailable", { reason: answered(status), fix: "See why the receiver does not answer with a status from 200 to 299." });
+  throw new AppError("engine_unavailable", {
+    reason: answered(status),
+    fix: "See why the receiver does not answer with a status from 200 to 299.",
+  });
 }
 
 /** Of a reply its status alone: bodies and headers are the receiver's own. */

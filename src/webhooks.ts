@@ -151,7 +151,7 @@ export class Webhooks {
   }
 
   /** Before anything is written. @throws project_not_found, invalid_request, target_not_allowed */
-  async #check(project: string, request: Partial<WebhookRequest> = {}): Promise<void> {
+  async #check(project: string, request: WebhookPatch = {}): Promise<void> {
     checkProject(project);
     const [found] = await documentsOf(this.#store, project).getAll<Project>([keys.project]);
     if (!found) throw projectNotFound(project);

@@ -33,10 +33,20 @@ function because(record: AuditRecord): string {
 
 const SAYINGS: Readonly<Record<string, Saying>> = {
   create: { event_type: "environment", does: (record) => `created ${record.environment} at ${record.version}` },
-  update: { event_type: "state", does: (record) => `changed the platform of ${record.environment}, now ${record.version}${because(record)}` },
-  config: { event_type: "config", does: (record) => `changed the config of ${record.environment}, now ${record.version}${because(record)}` },
+  update: {
+    event_type: "state",
+    does: (record) => `changed the platform of ${record.environment}, now ${record.version}${because(record)}`,
+  },
+  config: {
+    event_type: "config",
+    does: (record) => `changed the config of ${record.environment}, now ${record.version}${because(record)}`,
+  },
   promote: { event_type: "promotion", does: (record) => `${at(record, "promoted")}${because(record)}` },
-  rollback: { event_type: "rollback", level: "warn", does: (record) => `rolled ${record.environment} back to ${record.version}${because(record)}` },
+  rollback: {
+    event_type: "rollback",
+    level: "warn",
+    does: (record) => `rolled ${record.environment} back to ${record.version}${because(record)}`,
+  },
   expire: { event_type: "environment", does: on("ended the preview") },
   restore: { event_type: "environment", does: on("brought back") },
   archive: { event_type: "environment", level: "warn", does: (record) => `${on("archived")(record)}${because(record)}` },
@@ -48,7 +58,12 @@ const SAYINGS: Readonly<Record<string, Saying>> = {
   approve: { event_type: "promotion", does: (record) => at(record, "approved the promotion of") },
   reject: { event_type: "promotion", level: "warn", status: "failed", does: (record) => at(record, "rejected the promotion of") },
   void_promotion: { event_type: "promotion", level: "warn", status: "failed", does: (record) => at(record, "voided the promotion of") },
-  expire_promotion: { event_type: "promotion", level: "warn", status: "failed", does: (record) => at(record, "let expire the promotion of") },
+  expire_promotion: {
+    event_type: "promotion",
+    level: "warn",
+    status: "failed",
+    does: (record) => at(record, "let expire the promotion of"),
+  },
   validation_failed: {
     event_type: "validation",
     level: "error",
@@ -73,7 +88,12 @@ const SAYINGS: Readonly<Record<string, Saying>> = {
 const DEPLOYMENT: Readonly<Record<string, Saying>> = {
   deploying: { event_type: "deployment", status: "pending", does: (record) => at(record, "began to deploy") },
   deployed: { event_type: "deployment", does: (record) => at(record, "deployed") },
-  failed: { event_type: "deployment", level: "error", status: "failed", does: (record) => `${at(record, "failed to deploy")}${because(record)}` },
+  failed: {
+    event_type: "deployment",
+    level: "error",
+    status: "failed",
+    does: (record) => `${at(record, "failed to deploy")}${because(record)}`,
+  },
 };
 
 export function told(record: AuditRecord): Told {
@@ -85,6 +105,7 @@ export function told(record: AuditRecord): Told {
 /** What is not in the table, an action of a later engine perhaps, is told all the same. */
 function sayingOf(record: AuditRecord): Saying {
   const { action, environment } = record;
-  const known = action === "deployment" ? DEPLOYMENT[detail(record, "status") ?? ""] : Object.hasOwn(SAYINGS, action) ? SAYINGS[action] : undefined;
+  const known =
+    action === "deployment" ? DEPLOYMENT[detail(record, "status") ?? ""] : Object.hasOwn(SAYINGS, action) ? SAYINGS[action] : undefined;
   return known ?? { event_type: action, does: () => `did "${action}"${environment === null ? "" : ` in ${environment}`}` };
 }

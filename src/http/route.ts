@@ -27,6 +27,7 @@ export type Tag =
   | "Deployments"
   | "Policy"
   | "Audit"
+  | "Webhooks"
   | "Access"
   | "Operations";
 

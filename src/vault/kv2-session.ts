@@ -80,7 +80,7 @@ export class Kv2Session {
   /** The vault does not take `token`, which may have ended. Answers whether there may be another. */
   rejected(token: string): boolean {
     if ("token" in this.#credentials) return false;
-    if (this.#lease !== null && this.#lease.token !== token) return true;
+    if (this.#lease?.token !== token) return true;
     if (this.#refused) return false;
     this.#refused = true;
     this.#drop();

@@ -51,7 +51,7 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
     files: ["src/merkle/canonical.ts"],
     modules: ["node:*", "better-sqlite3", "pg", "redis"],
   },
-  engines: { rooms: ["errors", "limits", "ports"], modules: ["node:*", "undici", "ipaddr.js", "cockatiel"] },
+  engines: { rooms: ["errors", "limits", "ports"], modules: ["node:*", "undici", "ipaddr.js", "cockatiel", "cloudevents", "standardwebhooks"] },
   identity: { rooms: ["errors", "limits", "ports"], files: ["src/access.ts"], modules: ["node:*", "jose"] },
   vault: { rooms: ["errors", "limits", "ports"], modules: ["node:*"] },
   schemas: { rooms: ["errors", "limits", "ports"], modules: ["zod"] },
