@@ -253,16 +253,74 @@ export const LIMITS = {
   streams: 10_000,
   /** Requests of one token in a second, in the long run. */
   requestsPerSecondPerToken: 5_000,
-  /** Requests of one token at once, after a time without any. */
-  burstPerToken: 10_000,
   /** Requests from one address in a second, in the long run. */
   requestsPerSecondPerAddress: 10_000,
-  /** Requests from one address at once, after a time without any. */
-  burstPerAddress: 20_000,
+  /** Seconds after whose requests, at its rate, a token or an address has to wait, where it sends them all at once. */
+  burstSeconds: 2,
   /** Requests without a valid token from one address in a second, in the long run. */
   refusedPerSecondPerAddress: 20,
   /** Requests without a valid token from one address at once, after a time without any. */
   refusedBurstPerAddress: 1_000,
   /** Tokens, or addresses, whose requests one rate limiter counts at a time. */
   rateKeys: 100_000,
+
+  /** Characters of a JWT. */
+  jwtLength: 16 * 1024,
+  /** Bytes of an identity provider's discovery document. */
+  discoveryBytes: 64 * 1024,
+  /** Bytes of an identity provider's key set. */
+  keySetBytes: 256 * 1024,
+  /** Milliseconds that an identity provider may take to answer one request. */
+  identityTimeoutMs: 5_000,
+  /** Milliseconds after which an identity provider's keys are asked for again: how long a removed key may go on being used. */
+  keySetFreshMs: 10 * 60_000,
+  /** Milliseconds for which its keys are used while the identity provider is away. */
+  keySetStaleMs: 60 * 60_000,
+  /** Milliseconds between two looks for a key that is not known. */
+  unknownKeyMs: 30_000,
+  /** Milliseconds for which an identity provider that failed is left alone. */
+  identityRetryMs: 10_000,
+  /** Keys tried where a token does not say which one signed it. */
+  keysTried: 16,
+  /** Verified JWTs remembered. */
+  verifiedTokens: 10_000,
+  /** Seconds by which the clocks of the engine and of an identity provider may differ. */
+  clockToleranceSeconds: 5,
+  /** Characters of a person's name in a token. */
+  identityNameLength: 256,
+  /** Values that a role map names. */
+  mappedRoles: 1_000,
+  /** Patterns in one list of a role map. */
+  mappedPatterns: 100,
+
+  /** Milliseconds that a request to another server may take where it does not say. */
+  outgoingMs: 10_000,
+  /** Milliseconds that a request to another server may take at most. */
+  outgoingMaxMs: 60_000,
+  /** Milliseconds until a connection to another server stands, the look-up of its name included. */
+  connectMs: 3_000,
+  /** Milliseconds that a connection to another server is kept without use, where that one does not say. */
+  outgoingKeepAliveMs: 4_000,
+  /** Milliseconds that a connection to another server is kept without use at most. */
+  outgoingKeepAliveMaxMs: 30_000,
+  /** Bytes of the body of a request to another server. */
+  outgoingBytes: 64 * 1024 * 1024,
+  /** Bytes of all headers of a request to another server, names and values. */
+  outgoingHeaderBytes: 16 * 1024,
+  /** Bytes of all headers of another server's reply. */
+  replyHeaderBytes: 16 * 1024,
+  /** Bytes of the body of a sibling engine's reply, where the request does not say. */
+  engineReplyBytes: 1024 * 1024,
+  /** Bytes of the body of a reply from an address that a user gave, where the request does not say. */
+  publicReplyBytes: 64 * 1024,
+  /** Connections at a time to one sibling engine. */
+  engineConnections: 16,
+  /** Connections at a time to one address that a user gave. */
+  publicConnections: 2,
+  /** Requests to one server that wait for a connection. */
+  waitingRequests: 256,
+  /** Addresses of one name that are tried; all are checked. */
+  addressesTried: 16,
+  /** Characters of a URL that a sibling engine or a user gives. */
+  urlLength: 2_048,
 } as const;

@@ -2,23 +2,12 @@ import { lookup as systemLookup } from "node:dns/promises";
 import { isIP, type LookupFunction } from "node:net";
 import { buildConnector, Pool } from "undici";
 import { AppError } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
 import { Deadline } from "./deadline.ts";
 import { connectionFailure, exchangeFailure, unavailable } from "./failures.ts";
 import type { Message } from "./message.ts";
 import { type OutgoingResponse, readReply } from "./reply.ts";
 import { Turns } from "./turns.ts";
-
-/** Milliseconds in which a name must be resolved and a connection made, TLS included. */
-const CONNECT_TIMEOUT_MS = 3_000;
-/** Milliseconds for which an idle connection is kept, and for which it is kept at most where the other side asks for more. */
-const KEEP_ALIVE_MS = 4_000;
-const KEEP_ALIVE_MAX_MS = 30_000;
-/** Bytes of a reply's status line and headers. */
-const REPLY_HEADER_BYTES = 16 * 1024;
-/** Requests that wait for a connection of one target. */
-const WAITING_REQUESTS = 256;
-/** Addresses of one name that are tried. */
-const ADDRESSES = 16;
 
 /** The IP addresses of a host name. Rejects where there are none, or where they may not be used. */
 export type Lookup = (host: string) => Promise<readonly string[]>;
@@ -51,16 +40,16 @@ export class Channel {
 
   constructor(origin: string, options: ChannelOptions) {
     this.#subject = options.subject;
-    this.#turns = new Turns(options.connections, WAITING_REQUESTS, () =>
+    this.#turns = new Turns(options.connections, LIMITS.waitingRequests, () =>
       unavailable("overloaded", this.#subject, "has too many requests waiting for it"),
     );
     this.#pool = new Pool(origin, {
       connect: connector(options),
       connections: options.connections,
       pipelining: 1,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      keepAliveMaxTimeout: KEEP_ALIVE_MAX_MS,
-      maxHeaderSize: REPLY_HEADER_BYTES,
+      keepAliveTimeout: LIMITS.outgoingKeepAliveMs,
+      keepAliveMaxTimeout: LIMITS.outgoingKeepAliveMaxMs,
+      maxHeaderSize: LIMITS.replyHeaderBytes,
       // The deadline covers both, and undici's timers are coarse.
       headersTimeout: 0,
       bodyTimeout: 0,
@@ -107,7 +96,7 @@ export class Channel {
 
 export const lookupBySystem: Lookup = async (host) => (await systemLookup(host, { all: true })).map(({ address }) => address);
 
-function connector({ subject, lookup, connectTimeoutMs = CONNECT_TIMEOUT_MS }: ChannelOptions): buildConnector.connector {
+function connector({ subject, lookup, connectTimeoutMs = LIMITS.connectMs }: ChannelOptions): buildConnector.connector {
   const connect = buildConnector({
     lookup: answerOnce(lookup),
     autoSelectFamily: true,
@@ -124,7 +113,7 @@ function connector({ subject, lookup, connectTimeoutMs = CONNECT_TIMEOUT_MS }: C
 function answerOnce(lookup: Lookup): LookupFunction {
   return (host, { all }, callback) => {
     const answer = (addresses: readonly string[]) => {
-      const usable = addresses.slice(0, ADDRESSES).map((address) => ({ address, family: isIP(address) }));
+      const usable = addresses.slice(0, LIMITS.addressesTried).map((address) => ({ address, family: isIP(address) }));
       const [first] = usable;
       if (first === undefined) callback(Object.assign(new Error("No addresses."), { code: "ENODATA" }), "");
       else if (all) callback(null, usable);

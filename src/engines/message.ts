@@ -1,10 +1,6 @@
 import { AppError } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
 import type { Json } from "../ports.ts";
-
-/** Bytes of one request's body. */
-const REQUEST_BYTES = 64 * 1024 * 1024;
-/** Bytes of all headers of one request, names and values. */
-const REQUEST_HEADER_BYTES = 16 * 1024;
 
 export interface OutgoingRequest {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -34,8 +30,8 @@ export interface Message {
 export function toMessage(path: string, request: OutgoingRequest, preset: Readonly<Record<string, string>> = {}): Message {
   const { method, json } = request;
   const body = json === undefined ? (request.body ?? null) : JSON.stringify(json);
-  if (body !== null && Buffer.byteLength(body) > REQUEST_BYTES) {
-    throw new AppError("too_large", { reason: `The body of an outgoing request has more than ${REQUEST_BYTES} bytes.` });
+  if (body !== null && Buffer.byteLength(body) > LIMITS.outgoingBytes) {
+    throw new AppError("too_large", { reason: `The body of an outgoing request has more than ${LIMITS.outgoingBytes} bytes.` });
   }
   const headers = new Map([["user-agent", "environment-manager"]]);
   if (json !== undefined) headers.set("content-type", "application/json");
@@ -91,7 +87,8 @@ function checkHeaders(headers: ReadonlyMap<string, string>): void {
     }
     if (RESERVED_HEADERS.has(name)) throw badHeader("A header of an outgoing request is one that the engine sets itself.");
   }
-  if (bytes > REQUEST_HEADER_BYTES) throw badHeader(`The headers of an outgoing request have more than ${REQUEST_HEADER_BYTES} bytes.`);
+  if (bytes > LIMITS.outgoingHeaderBytes)
+    throw badHeader(`The headers of an outgoing request have more than ${LIMITS.outgoingHeaderBytes} bytes.`);
 }
 
 function badHeader(reason: string): AppError {

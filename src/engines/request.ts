@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { LIMITS } from "../limits.ts";
 import { AllowList, isPublicAddress } from "./address.ts";
 import { Channel, type Lookup, lookupBySystem } from "./channel.ts";
 import { notAllowed } from "./failures.ts";
@@ -10,18 +11,6 @@ export type { Lookup } from "./channel.ts";
 export type { Failure } from "./failures.ts";
 export type { OutgoingRequest } from "./message.ts";
 export type { OutgoingResponse } from "./reply.ts";
-
-/** Milliseconds that a request may take where it does not say, and at most. */
-const TIMEOUT_MS = 10_000;
-const TIMEOUT_MAX_MS = 60_000;
-/** Bytes of a reply's body where the request does not say: of an engine, and of an address that a user gave. */
-const ENGINE_RESPONSE_BYTES = 1024 * 1024;
-const PUBLIC_RESPONSE_BYTES = 64 * 1024;
-/** Connections at a time to one engine, and to one address that a user gave. */
-const ENGINE_CONNECTIONS = 16;
-const PUBLIC_CONNECTIONS = 2;
-/** Characters of an address that a user gave. */
-const URL_LENGTH = 2_048;
 
 export interface EngineOptions {
   /** Names the engine in messages: `The Vault engine`. */
@@ -61,7 +50,7 @@ export class EngineTarget {
     this.#preset = { accept: "application/json", ...authorization(url, name) };
     this.#channel = new Channel(url.origin, {
       subject: name,
-      connections: ENGINE_CONNECTIONS,
+      connections: LIMITS.engineConnections,
       lookup: lookupBySystem,
       connectTimeoutMs,
     });
@@ -74,7 +63,7 @@ export class EngineTarget {
   async request(path: readonly string[], request: EngineRequest): Promise<OutgoingResponse> {
     const query = new URLSearchParams(request.query).toString();
     const target = (this.#basePath + encodePath(path) || "/") + (query && `?${query}`);
-    return this.#channel.send(toMessage(target, request, this.#preset), boundsOf(request, ENGINE_RESPONSE_BYTES));
+    return this.#channel.send(toMessage(target, request, this.#preset), boundsOf(request, LIMITS.engineReplyBytes));
   }
 
   /** Ends its connections; what is under way is refused with `shutting_down`. */
@@ -110,7 +99,7 @@ export class PublicTarget {
     this.#path = url.pathname + url.search;
     this.#channel = new Channel(url.origin, {
       subject: `The host "${this.host}"`,
-      connections: PUBLIC_CONNECTIONS,
+      connections: LIMITS.publicConnections,
       lookup: async (host) => {
         const addresses = await lookup(host);
         if (!allow.hasName(host)) checkAddresses(addresses, allow);
@@ -122,7 +111,7 @@ export class PublicTarget {
 
   /** @throws AppError `target_not_allowed` also for a redirect; `engine_unavailable`, `invalid_request`, `too_large`, `shutting_down` */
   async request(request: OutgoingRequest): Promise<OutgoingResponse> {
-    const response = await this.#channel.send(toMessage(this.#path, request), boundsOf(request, PUBLIC_RESPONSE_BYTES));
+    const response = await this.#channel.send(toMessage(this.#path, request), boundsOf(request, LIMITS.publicReplyBytes));
     if (response.status < 300 || response.status > 399) return response;
     throw notAllowed(`The host "${this.host}" answers with a redirect, and redirects are not followed.`, "Give the URL that it leads to.");
   }
@@ -153,7 +142,7 @@ function checkAddresses(addresses: readonly string[], allow: AllowList): void {
 }
 
 function parsePublicUrl(address: string): URL {
-  if (address.length > URL_LENGTH) throw notAllowed(`The URL has more than ${URL_LENGTH} characters.`, "Give a shorter one.");
+  if (address.length > LIMITS.urlLength) throw notAllowed(`The URL has more than ${LIMITS.urlLength} characters.`, "Give a shorter one.");
   const url = parseUrl(address, "The URL");
   if (url.username !== "" || url.password !== "") {
     throw notAllowed("The URL holds a user name or a password.", "Send credentials in a header instead.");
@@ -180,6 +169,6 @@ function authorization({ username, password }: URL, name: string): Readonly<Reco
   }
 }
 
-function boundsOf({ timeoutMs = TIMEOUT_MS, maxResponseBytes, signal }: OutgoingRequest, defaultBytes: number) {
-  return { timeoutMs: Math.min(timeoutMs, TIMEOUT_MAX_MS), maxResponseBytes: maxResponseBytes ?? defaultBytes, signal };
+function boundsOf({ timeoutMs = LIMITS.outgoingMs, maxResponseBytes, signal }: OutgoingRequest, defaultBytes: number) {
+  return { timeoutMs: Math.min(timeoutMs, LIMITS.outgoingMaxMs), maxResponseBytes: maxResponseBytes ?? defaultBytes, signal };
 }

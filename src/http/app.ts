@@ -60,8 +60,8 @@ export function createApp({ domain, settings, logger, authentication, readiness,
 
 function ratesOf({ requestsPerSecond: { perToken, perAddress } }: Pick<Settings, "requestsPerSecond">): Rates {
   return {
-    perToken: new RateLimiter({ perSecond: perToken, burst: 2 * perToken }),
-    perAddress: new RateLimiter({ perSecond: perAddress, burst: 2 * perAddress }),
+    perToken: new RateLimiter({ perSecond: perToken, burst: LIMITS.burstSeconds * perToken }),
+    perAddress: new RateLimiter({ perSecond: perAddress, burst: LIMITS.burstSeconds * perAddress }),
     sessions: new RateLimiter({ perSecond: LIMITS.sessionsPerSecondPerToken, burst: LIMITS.sessionsBurstPerToken }),
     refused: new RateLimiter({ perSecond: LIMITS.refusedPerSecondPerAddress, burst: LIMITS.refusedBurstPerAddress }),
   };

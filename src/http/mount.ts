@@ -64,9 +64,16 @@ function serve(route: Route, { domain, gate, streams, metrics }: RouteServices):
       }
       throw error;
     });
-    if ("lines" in reply) response.once("close", streams.open(caller.token));
+    if ("lines" in reply) holdStream(streams, caller, response);
     await sendReply(request, response, reply);
   };
+}
+
+/** Counts a streamed reply for as long as its connection lives. The reader may be gone by now, and then nothing tells of it any more. */
+function holdStream(streams: Streams, caller: Caller, response: Response): void {
+  const close = streams.open(caller.token);
+  if (response.destroyed) close();
+  else response.once("close", close);
 }
 
 function isOpen({ operationId }: Route): boolean {

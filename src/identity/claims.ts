@@ -1,6 +1,6 @@
 import type { JWTPayload } from "jose";
 import type { Grant } from "../access.ts";
-import { IDENTITY_LIMITS } from "./bounds.ts";
+import { LIMITS } from "../limits.ts";
 
 /** Who a verified token speaks for, and what that grants. */
 export interface Identity {
@@ -49,6 +49,6 @@ function valuesOf(claim: unknown): readonly string[] {
 }
 
 function asName(claim: unknown): string | null {
-  if (typeof claim !== "string" || claim.trim() === "" || claim.length > IDENTITY_LIMITS.identityNameLength) return null;
+  if (typeof claim !== "string" || claim.trim() === "" || claim.length > LIMITS.identityNameLength) return null;
   return /[\p{Cc}\p{Cs}]/u.test(claim) ? null : claim;
 }

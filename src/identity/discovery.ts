@@ -1,4 +1,4 @@
-import { IDENTITY_LIMITS } from "./bounds.ts";
+import { LIMITS } from "../limits.ts";
 import { type Fetch, fetchText } from "./fetch-text.ts";
 
 /** Where an identity provider keeps its keys: https://openid.net/specs/openid-connect-discovery-1_0.html */
@@ -26,7 +26,7 @@ export function checkIssuer(issuer: string): void {
 /** Asks the issuer where its keys are. @throws Error, which says why there is no answer that can be trusted */
 export async function discoverKeySet({ issuer, fetch, timeoutMs }: Provider): Promise<string> {
   const address = `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
-  const document = asObject(await fetchText(fetch, address, { bytes: IDENTITY_LIMITS.discoveryBytes, timeoutMs }));
+  const document = asObject(await fetchText(fetch, address, { bytes: LIMITS.discoveryBytes, timeoutMs }));
   if (document === null) throw new Error(`${address}: its answer is not a JSON object.`);
   if (document.issuer !== issuer) {
     throw new Error(`${address}: it speaks for another issuer than ${issuer}. Every character counts, a slash at the end too.`);

@@ -1,6 +1,6 @@
 import type { createLocalJWKSet, JSONWebKeySet } from "jose";
 import { AppError } from "../errors.ts";
-import { IDENTITY_LIMITS } from "./bounds.ts";
+import { LIMITS } from "../limits.ts";
 import { discoverKeySet, type Provider } from "./discovery.ts";
 import { fetchText } from "./fetch-text.ts";
 
@@ -41,7 +41,7 @@ export class IssuerKeys {
 
   /** @throws identity_unavailable */
   async current(): Promise<KeySet> {
-    if (!this.#isWithin(this.#fetchedAt, IDENTITY_LIMITS.keySetFreshMs)) await this.#renew();
+    if (!this.#isWithin(this.#fetchedAt, LIMITS.keySetFreshMs)) await this.#renew();
     return this.#usable();
   }
 
@@ -53,7 +53,7 @@ export class IssuerKeys {
   async newerThan(known: KeySet): Promise<KeySet> {
     if (this.#keySet !== known) return this.#usable();
     if (this.#pending !== null) await this.#pending;
-    else if (!this.#isWithin(this.#lookedAt, IDENTITY_LIMITS.unknownKeyMs) && !this.#isResting()) {
+    else if (!this.#isWithin(this.#lookedAt, LIMITS.unknownKeyMs) && !this.#isResting()) {
       this.#lookedAt = this.#now();
       await this.#renew();
     }
@@ -90,12 +90,12 @@ export class IssuerKeys {
 
   async #load(): Promise<void> {
     const at = this.#now();
-    if (this.#address === null || !this.#isWithin(this.#discoveredAt, IDENTITY_LIMITS.keySetFreshMs)) {
+    if (this.#address === null || !this.#isWithin(this.#discoveredAt, LIMITS.keySetFreshMs)) {
       this.#address = await discoverKeySet(this.#provider);
       this.#discoveredAt = at;
     }
     const { fetch, timeoutMs } = this.#provider;
-    const text = await fetchText(fetch, this.#address, { bytes: IDENTITY_LIMITS.keySetBytes, timeoutMs });
+    const text = await fetchText(fetch, this.#address, { bytes: LIMITS.keySetBytes, timeoutMs });
     if (text !== this.#keySet?.text) this.#keySet = await parseKeySet(text, this.#address);
     this.#fetchedAt = at;
   }
@@ -106,11 +106,11 @@ export class IssuerKeys {
   }
 
   #isUsable(): boolean {
-    return this.#isWithin(this.#fetchedAt, IDENTITY_LIMITS.keySetStaleMs);
+    return this.#isWithin(this.#fetchedAt, LIMITS.keySetStaleMs);
   }
 
   #isResting(): boolean {
-    return this.#failure !== null && this.#isWithin(this.#failure.at, IDENTITY_LIMITS.identityRetryMs);
+    return this.#failure !== null && this.#isWithin(this.#failure.at, LIMITS.identityRetryMs);
   }
 
   /** A time that lies ahead is no answer: the clock was set back since. */

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { CryptoKey, JWTVerifyGetKey, JWTVerifyOptions, JWTVerifyResult } from "jose";
 import { AppError } from "../errors.ts";
-import { IDENTITY_LIMITS } from "./bounds.ts";
+import { LIMITS } from "../limits.ts";
 import { type Identity, identityOf, type Mapping } from "./claims.ts";
 import { checkIssuer } from "./discovery.ts";
 import type { Fetch } from "./fetch-text.ts";
@@ -44,7 +44,7 @@ const THREE_PARTS = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 /** Whether a token has the shape of a JWT. A token of another kind may have it too, by chance. */
 export function looksLikeJwt(token: string): boolean {
-  return token.length <= IDENTITY_LIMITS.jwtLength && THREE_PARTS.test(token);
+  return token.length <= LIMITS.jwtLength && THREE_PARTS.test(token);
 }
 
 /**
@@ -71,7 +71,7 @@ class Verifier implements Oidc {
   readonly #verified = new Map<string, Verified>();
 
   constructor(options: OidcOptions) {
-    const { issuer, fetch = globalThis.fetch, timeoutMs = IDENTITY_LIMITS.identityTimeoutMs, now = () => new Date() } = options;
+    const { issuer, fetch = globalThis.fetch, timeoutMs = LIMITS.identityTimeoutMs, now = () => new Date() } = options;
     this.#options = options;
     this.#now = now;
     this.#keys = new IssuerKeys({ issuer, fetch, timeoutMs }, () => now().getTime());
@@ -107,7 +107,7 @@ class Verifier implements Oidc {
   #remember(digest: string, verified: Verified): void {
     this.#verified.delete(digest);
     const [oldest] = this.#verified.keys();
-    if (oldest !== undefined && this.#verified.size >= IDENTITY_LIMITS.verifiedTokens) this.#verified.delete(oldest);
+    if (oldest !== undefined && this.#verified.size >= LIMITS.verifiedTokens) this.#verified.delete(oldest);
     this.#verified.set(digest, verified);
   }
 
@@ -139,7 +139,7 @@ class Verifier implements Oidc {
     const { jwtVerify } = await import("jose");
     let tried = 0;
     for await (const key of keys) {
-      if (tried++ === IDENTITY_LIMITS.keysTried) break;
+      if (tried++ === LIMITS.keysTried) break;
       const signed = await jwtVerify(jwt, key, this.#demands()).catch(() => null);
       if (signed !== null) return signed;
     }
@@ -152,7 +152,7 @@ class Verifier implements Oidc {
       algorithms: ALGORITHMS,
       issuer,
       audience,
-      clockTolerance: IDENTITY_LIMITS.clockToleranceSeconds,
+      clockTolerance: LIMITS.clockToleranceSeconds,
       currentDate: this.#now(),
     };
   }

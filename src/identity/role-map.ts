@@ -1,6 +1,6 @@
 import { checkPattern, EXTRA_RIGHTS, type ExtraRight, type Grant, hasRight, ROLES, type Role } from "../access.ts";
 import { AppError } from "../errors.ts";
-import { IDENTITY_LIMITS } from "./bounds.ts";
+import { LIMITS } from "../limits.ts";
 
 const MEMBERS = ["role", "projects", "envs", "rights"];
 const EXAMPLE = '{"platform-admins": {"role": "admin", "projects": ["*"], "envs": ["*"]}}';
@@ -21,7 +21,7 @@ type JsonObject = Readonly<Record<string, unknown>>;
  */
 export function parseRoleMap(text: string): ReadonlyMap<string, Grant> {
   const entries = Object.entries(parseObject(text));
-  const limit = IDENTITY_LIMITS.mappedRoles;
+  const limit = LIMITS.mappedRoles;
   if (entries.length === 0) throw wrong(`it is empty, so that no token would be granted anything. Name at least one role: ${EXAMPLE}`);
   if (entries.length > limit) throw wrong(`it names ${entries.length} roles, and ${limit} are allowed. Name groups in place of people.`);
   return new Map(entries.map(([name, grant]) => [name, parseGrant(name, grant)]));
@@ -70,7 +70,7 @@ function parseRights(place: string, value: unknown): readonly ExtraRight[] {
 
 function parsePatterns(place: string, grant: JsonObject, member: "projects" | "envs"): readonly string[] {
   const value = grant[member];
-  const limit = IDENTITY_LIMITS.mappedPatterns;
+  const limit = LIMITS.mappedPatterns;
   if (!Array.isArray(value) || value.length === 0) {
     throw wrong(`\`${member}\` of ${place} must be a list of names, in which \`*\` stands for any characters. For all of them: ["*"].`);
   }

@@ -34,8 +34,8 @@ test("every right is explained", () => {
 test("the rates are those of the engine", () => {
   const told = rows(section(PAGE, "## How often")).map(([, ...cells]) => cells.slice(0, 2).map(numberIn));
   expect(told).toEqual([
-    [LIMITS.requestsPerSecondPerToken, LIMITS.burstPerToken],
-    [LIMITS.requestsPerSecondPerAddress, LIMITS.burstPerAddress],
+    [LIMITS.requestsPerSecondPerToken, LIMITS.burstSeconds * LIMITS.requestsPerSecondPerToken],
+    [LIMITS.requestsPerSecondPerAddress, LIMITS.burstSeconds * LIMITS.requestsPerSecondPerAddress],
     [LIMITS.refusedPerSecondPerAddress, LIMITS.refusedBurstPerAddress],
     [null, LIMITS.streamsPerToken],
   ]);

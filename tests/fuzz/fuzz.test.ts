@@ -68,6 +68,7 @@ describe.each<readonly [string, EngineOptions]>([
 interface Outcome {
   readonly requests: number;
   readonly statuses: Readonly<Record<string, number>>;
+  readonly succeeded: Readonly<Record<string, number>>;
   readonly findings: readonly Finding[];
 }
 
@@ -91,12 +92,13 @@ async function withFigures(name: string, engine: Engine, run: (midway: () => voi
   const pid = processIdOf(engine);
   const start = performance.now();
   let warm = 0;
-  const { requests, statuses, findings } = await run(() => {
+  const { requests, statuses, succeeded, findings } = await run(() => {
     warm = megabytesOf(pid);
   });
   const end = megabytesOf(pid);
   const seconds = Math.round((performance.now() - start) / 1_000);
   console.info(`fuzz ${name}: seed ${SEED}, ${requests} requests in ${seconds} s, ${warm} → ${end} MB, ${JSON.stringify(statuses)}`);
+  console.info(JSON.stringify(succeeded));
   expect(findings.map(({ fault, times, example }) => `${fault} (${times} times), seed ${SEED}\n${example}`).join("\n\n")).toBe("");
   expect(processIdOf(engine)).toBe(pid);
   expect(end).toBeLessThan(2 * warm);
@@ -127,12 +129,14 @@ function isCalm(line: string): boolean {
 function merged(lanes: readonly Lane[]): Outcome {
   const statuses: Record<string, number> = {};
   const findings = new Map<string, Finding>();
+  const succeeded: Record<string, number> = {};
   for (const lane of lanes) {
+    for (const [name, times] of lane.succeeded) succeeded[name] = (succeeded[name] ?? 0) + times;
     for (const [status, times] of lane.statuses) statuses[status] = (statuses[status] ?? 0) + times;
     for (const finding of lane.findings.values()) {
       const known = findings.get(finding.fault);
       findings.set(finding.fault, { ...finding, times: finding.times + (known?.times ?? 0) });
     }
   }
-  return { requests: lanes.reduce((sum, lane) => sum + lane.sent, 0), statuses, findings: [...findings.values()] };
+  return { requests: lanes.reduce((sum, lane) => sum + lane.sent, 0), statuses, succeeded, findings: [...findings.values()] };
 }

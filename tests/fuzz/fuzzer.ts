@@ -44,6 +44,8 @@ interface Verdict {
 export class Lane {
   readonly statuses = new Map<number, number>();
   readonly findings = new Map<string, Finding>();
+  /** Operations that did what they were asked, and how often. */
+  readonly succeeded = new Map<string, number>();
   readonly #options: LaneOptions;
   readonly #connection: Connection;
   readonly #judge: Judge;
@@ -113,8 +115,9 @@ export class Lane {
     const sent: Sent = { ...rest, headers: { "x-request-id": id, ...this.#authorization(request.token), ...headers } };
     const received = await this.#connection.send(sent).catch((error: Error) => error.message);
     if (typeof received === "string") return { faults: [`${sent.method} has no reply: ${received}`], story: told(sent, received) };
-    this.#count(received.status);
+    count(this.statuses, received.status);
     const { operation, faults } = this.#judge.faults(sent, received);
+    if (received.status < 300) count(this.succeeded, operation);
     if (received.status >= 400) this.#refused.set(id, `${operation} ${received.status}`);
     if (received.status < 300 && received.headers["content-type"]?.startsWith("application/json")) this.#learn(operation, received);
     return { faults: faults.map((fault) => `${operation} ${fault}`), story: told(sent, received) };
@@ -127,7 +130,7 @@ export class Lane {
     const bytes = Buffer.from(text.replaceAll("{host}", new URL(url).host).replaceAll("{auth}", auth), "latin1");
     try {
       const replies = parseReplies(await exchange(url, bytes, unfinished));
-      for (const { status } of replies) this.#count(status);
+      for (const { status } of replies) count(this.statuses, status);
       const faults = replies.flatMap((reply) => this.#judge.wireFaults(reply));
       const silent = replies.length === 0 && !unfinished ? ["has no reply"] : [];
       return { faults: [...faults, ...silent].map((fault) => `${what}: ${fault}`), story: `${what}\n${JSON.stringify(replies)}` };
@@ -155,10 +158,6 @@ export class Lane {
     this.#refused.clear();
   }
 
-  #count(status: number): void {
-    this.statuses.set(status, (this.statuses.get(status) ?? 0) + 1);
-  }
-
   #note(fault: string, example: string, smaller: boolean): void {
     const known = this.findings.get(fault);
     if (known === undefined) this.findings.set(fault, { fault, times: 1, example });
@@ -167,6 +166,10 @@ export class Lane {
       if (smaller) known.example = example;
     }
   }
+}
+
+function count<Key>(counts: Map<Key, number>, key: Key): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
 }
 
 /** Enough to send it again by hand. */

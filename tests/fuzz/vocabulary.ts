@@ -29,7 +29,7 @@ const MOMENTS = [
   "2026-01-31",
   "9999-12-31T23:59:59.999999999+14:00",
 ];
-const WORDS = ["Weekly release", "", "x", "é 日本 🚀", "line\nbreak", "</script>", "'; DROP TABLE documents; --", "${7*7}", "%s%n"];
+const WORDS = ["Weekly release", "", "x", "é 日本 🚀", "line\nbreak", "</script>", "'; DROP TABLE documents; --", "#{7*7}", "%s%n"];
 
 const texts = (...options: readonly string[]) => fc.constantFrom(...options);
 const some = (kind: Kind | "soon") => fc.nat({ max: 5 }).map((index) => placeholder(kind, index));

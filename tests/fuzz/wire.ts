@@ -58,7 +58,7 @@ const ANSWERED: Readonly<Record<string, string>> = {
   "headers that are too many": get("X-Odd: 1\r\n".repeat(120)),
   "headers that are too large": get(`X-Odd: ${"x".repeat(20_000)}\r\n`),
   "an expectation that nobody knows": post("Expect: a-miracle\r\nContent-Length: 2\r\nConnection: close\r\n", "{}"),
-  "an upgrade to HTTP/2": `GET /healthz HTTP/1.1\r\n${HOST}Upgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\nConnection: Upgrade, HTTP2-Settings\r\n\r\n${get("")}`,
+  "an upgrade to HTTP/2": `GET /healthz HTTP/1.1\r\n${HOST}Upgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\nConnection: Upgrade, HTTP2-Settings, close\r\n\r\n`,
   "three requests at once": `GET /healthz HTTP/1.1\r\n${HOST}\r\nGET /env HTTP/1.1\r\n${HOST}\r\n${get("")}`,
   "a request and then nonsense": `GET /healthz HTTP/1.1\r\n${HOST}\r\n\0\0\0\r\n\r\n`,
   "line feeds before the request": `\r\n\r\n${get("")}`,

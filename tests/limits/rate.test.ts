@@ -12,8 +12,8 @@ function granted(limiter: RateLimiter, key: string, now: number, wanted: number)
 
 describe("a rate limiter", () => {
   test.each([
-    ["a token", LIMITS.requestsPerSecondPerToken, LIMITS.burstPerToken],
-    ["an address", LIMITS.requestsPerSecondPerAddress, LIMITS.burstPerAddress],
+    ["a token", LIMITS.requestsPerSecondPerToken, LIMITS.burstSeconds * LIMITS.requestsPerSecondPerToken],
+    ["an address", LIMITS.requestsPerSecondPerAddress, LIMITS.burstSeconds * LIMITS.requestsPerSecondPerAddress],
     ["an address that is refused", LIMITS.refusedPerSecondPerAddress, LIMITS.refusedBurstPerAddress],
   ])("lets a whole burst of %s through and not one more, and then its rate", (_whose, perSecond, burst) => {
     const limiter = new RateLimiter({ perSecond, burst });
