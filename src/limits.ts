@@ -321,6 +321,4 @@ export const LIMITS = {
   waitingRequests: 256,
   /** Addresses of one name that are tried; all are checked. */
   addressesTried: 16,
-  /** Characters of a URL that a sibling engine or a user gives. */
-  urlLength: 2_048,
 } as const;
