@@ -1,5 +1,7 @@
 import { Alerts } from "./alerts.ts";
+import { ApprovalRequests } from "./approval-requests.ts";
 import { Audit } from "./audit.ts";
+import { AutoDeploy } from "./auto-deploy.ts";
 import { Comparisons } from "./comparison.ts";
 import { ConfigStore } from "./config-store.ts";
 import { Creation } from "./creation.ts";
@@ -10,7 +12,7 @@ import { Ledger } from "./ledger.ts";
 import { News } from "./news.ts";
 import { PendingPromotions } from "./pending.ts";
 import { Policies } from "./policy.ts";
-import type { Clock, PreviewBuilder, Sink, Store, Validator, Vault, WebhookDeliverer } from "./ports.ts";
+import type { Clock, Deployer, FeedbackLoop, PreviewBuilder, Sink, Store, Validator, Vault, WebhookDeliverer } from "./ports.ts";
 import { PreviewUrls } from "./preview-urls.ts";
 import { Previews } from "./previews.ts";
 import { Promotion } from "./promotion.ts";
@@ -62,6 +64,10 @@ export interface DomainParts {
   readonly validator: Validator | null;
   /** `null` where there is no Platform Builder. */
   readonly builder: PreviewBuilder | null;
+  /** `null` where there is no Deployment Planner that takes orders. */
+  readonly deployer?: Deployer | null;
+  /** `null` where there is no Feedback Loop. */
+  readonly feedback?: FeedbackLoop | null;
   /** Where the audit log of every project is sent. */
   readonly sinks?: readonly Sink[];
   /** How webhooks are delivered; without it there are none. */
@@ -73,7 +79,19 @@ export interface DomainParts {
 }
 
 export function createDomain(parts: DomainParts): Domain {
-  const { store, vault, previewUrlTemplate, validator, builder, clock, failed, sinks: given = [], deliverer = null } = parts;
+  const {
+    store,
+    vault,
+    previewUrlTemplate,
+    validator,
+    builder,
+    clock,
+    failed,
+    sinks: given = [],
+    deliverer = null,
+    deployer = null,
+    feedback = null,
+  } = parts;
   const ledger = new Ledger(store);
   const snapshots = new Snapshots(store);
   const secrets = new Secrets(ledger, vault);
@@ -90,7 +108,14 @@ export function createDomain(parts: DomainParts): Domain {
   const alerts = new Alerts(store, given, clock, failed);
   const webhookSecrets = new WebhookSecrets(store, ledger, secrets, timers);
   const outlets = new WebhookOutlets(store, ledger, webhookSecrets, deliverer);
-  const sinks = new Sinks({ store, timers, sinks: given, webhooks: outlets, alerts, failed });
+  const versions = new Versions(store, ledger, snapshots, secrets);
+  const deployments = new Deployments(store, ledger, timers, news);
+  const followers: readonly Sink[] = [
+    ...given,
+    ...(deployer === null ? [] : [new AutoDeploy(store, deployments, versions, deployer)]),
+    ...(feedback === null ? [] : [new ApprovalRequests(store, feedback)]),
+  ];
+  const sinks = new Sinks({ store, timers, sinks: followers, webhooks: outlets, alerts, failed });
   return {
     creation: new Creation(store, ledger, snapshots, secrets, timers, new PreviewUrls(store, ledger, builder), previewUrlTemplate),
     environments: new Environments(store, ledger, snapshots),
@@ -99,9 +124,9 @@ export function createDomain(parts: DomainParts): Domain {
     config: new ConfigStore(store, ledger, snapshots, secrets),
     promotions,
     pending,
-    versions: new Versions(store, ledger, snapshots, secrets),
+    versions,
     comparison: new Comparisons(store, snapshots),
-    deployments: new Deployments(store, ledger, timers, news),
+    deployments,
     news,
     policies: new Policies(store, ledger),
     audit: new Audit(store, alerts),

@@ -161,7 +161,7 @@ export const LIMITS = {
   /** Characters of a URL that a sibling engine or a user gives. */
   urlLength: 2_048,
   /** Milliseconds that a deployment may take until the planner says what became of it. */
-  deployMs: 60_000,
+  deployMs: 20_000,
   /** Characters of what the Deployment Planner says of one deployment. */
   deployTextLength: 1_000,
   /** Flows that the Validation engine is asked about at a time. */

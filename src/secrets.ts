@@ -208,6 +208,11 @@ export function factsKey(reference: Json): string {
   return keys.secret(path.slice(0, slash), path.slice(slash + 1));
 }
 
+/** The entry that a document of `keys.secretsPrefix` tells about. */
+export function entryOfFacts(project: string, key: string): SecretEntry {
+  return parseEntry(project, key.slice(keys.secretsPrefix.length));
+}
+
 function parseEntry(project: string, path: string): SecretEntry {
   const slash = path.indexOf("/");
   const at = path.lastIndexOf("@");

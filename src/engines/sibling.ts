@@ -45,7 +45,7 @@ export interface SiblingBounds {
   /** Milliseconds until it is asked again, with one request. */
   readonly pauseMs: number;
   /** Milliseconds that one request may take. */
-  readonly timeoutMs: number;
+  readonly timeoutMs?: number | undefined;
 }
 
 const BOUNDS: SiblingBounds = {
@@ -53,7 +53,6 @@ const BOUNDS: SiblingBounds = {
   firstPauseMs: LIMITS.siblingRetryMs,
   failures: LIMITS.siblingFailures,
   pauseMs: LIMITS.siblingPauseMs,
-  timeoutMs: LIMITS.siblingTimeoutMs,
 };
 
 /** A status of 500 or more, so that it counts as a failure; it never leaves this file. */
@@ -83,7 +82,7 @@ export class Sibling {
   /** @throws AppError `target_not_allowed` where the URL is no base of an engine */
   constructor(name: string, baseUrl: string, bounds: SiblingBounds = BOUNDS) {
     this.name = name;
-    this.#timeoutMs = bounds.timeoutMs;
+    this.#timeoutMs = bounds.timeoutMs ?? LIMITS.siblingTimeoutMs;
     this.#target = new EngineTarget(baseUrl, { name: `The ${name} engine` });
     const failed = handleWhen(isFailure);
     this.#breaker = circuitBreaker(failed, { halfOpenAfter: bounds.pauseMs, breaker: new ConsecutiveBreaker(bounds.failures) });

@@ -53,8 +53,27 @@ export function keyEntry(id: string): SecretEntry {
   return { project: "_engine", env: "fingerprints", name: "KEY", id };
 }
 
+/**
+ * Sees to it that `to` has the key of this store's fingerprints: the one of `from` where that has it, so that fingerprints stay
+ * as they are, else a new one. Both are vaults elsewhere, or `null` for the built-in one, which has keys of its own.
+ */
+export async function carryKey(store: Store, from: KeyEntries | null, to: KeyEntries | null): Promise<void> {
+  if (to === null) return;
+  for (let attempt = 0; attempt < LIMITS.commitAttempts; attempt += 1) {
+    const id = await readKeyId(store);
+    if (id.value !== null) {
+      const entry = keyEntry(id.value);
+      if ((await to.get(entry)) !== null) return;
+      const text = (await from?.get(entry)) ?? null;
+      if (text !== null) return to.put(entry, text);
+    }
+    if ((await makeKey(to, store, id)) !== null) return;
+  }
+  throw new AppError("write_conflict");
+}
+
 /** Which entry of the vault holds this store's key. */
-export async function readKeyId(store: Store): Promise<Found<string>> {
+async function readKeyId(store: Store): Promise<Found<string>> {
   const [entry = null] = await readDocuments(store, VAULT_PARTITION, [FINGERPRINTS]);
   if (entry === null) return { value: null, revision: null };
   const id = (entry.value as { readonly entry?: Json } | null)?.entry;
@@ -63,7 +82,7 @@ export async function readKeyId(store: Store): Promise<Found<string>> {
 }
 
 /** Makes a new key and lets the store name it, in the place of the one of `before`. `null` where another engine was faster. */
-export async function makeKey(entries: KeyEntries, store: Store, before: Found<string>): Promise<KeyObject | null> {
+async function makeKey(entries: KeyEntries, store: Store, before: Found<string>): Promise<KeyObject | null> {
   const id = randomBytes(9).toString("base64url");
   const bytes = randomBytes(KEY_BYTES);
   const text = bytes.toString("base64");

@@ -17,6 +17,7 @@ export class Kv2Client {
   readonly #aside: Remote;
   readonly #session: Kv2Session;
   readonly #timers: Timers;
+  #sealed = false;
 
   constructor(remote: Remote, aside: Remote, session: Kv2Session, timers: Timers) {
     this.#remote = remote;
@@ -34,8 +35,10 @@ export class Kv2Client {
         await this.#timers.pause(FIRST_PAUSE_MS * 2 ** (attempt - 1));
       }
     } catch (error) {
-      if (error instanceof AppError && error.code === "engine_unavailable" && (await this.#isSealed())) throw sealed(error);
-      throw error;
+      if (!(error instanceof AppError) || error.code !== "engine_unavailable") throw error;
+      // Asked where it answers with a fault. While it is left alone, it is what it was.
+      if (error.details?.failure === "broken") this.#sealed = await this.#isSealed();
+      throw this.#sealed ? sealed(error) : error;
     }
   }
 
@@ -49,6 +52,7 @@ export class Kv2Client {
     for (let again = false; ; again = true) {
       const token = await this.#session.token();
       const reply = await this.#remote.call(["v1", ...path], { ...call, headers: this.#session.headers(token), idempotent: true });
+      this.#sealed = false;
       if (reply.status !== 403) this.#session.accepted();
       else if (!again && this.#session.rejected(token)) continue;
       return reply;

@@ -2,6 +2,7 @@ import { AppError } from "../errors.ts";
 import type { SecretEntry, Store, Vault } from "../ports.ts";
 import { type BuiltinVault, openBuiltinVault } from "./builtin.ts";
 import { Fingerprints, keyEntry } from "./fingerprints.ts";
+import { checkHome } from "./home.ts";
 import { Kv2Entries, type Kv2Settings } from "./kv2.ts";
 import { REAL_TIMERS, type Timers } from "./kv2-session.ts";
 import { PuraifyEntries } from "./puraify.ts";
@@ -26,6 +27,8 @@ export interface OpenVaultParts {
 
 export interface OpenVault extends Vault {
   readonly kind: VaultSettings["kind"];
+  /** The entries of a vault elsewhere, past the checks here: for carrying its key to another one. `null` for the built-in one. */
+  readonly entries: RemoteEntries | null;
   /** For the start-up log: what an operator should do. */
   readonly notices: readonly string[];
   status(): VaultStatus;
@@ -38,10 +41,16 @@ export interface OpenVault extends Vault {
 /**
  * Opens a vault. One elsewhere may be away, now or later: it is not waited for, `status` says so, and what needs it is refused.
  *
- * @throws AppError `vault_unavailable` where the built-in vault's key is not at hand; `target_not_allowed` or `invalid_request`
+ * @throws AppError `vault_unavailable` where the store's secrets are in another kind of vault, or the built-in one's key is not at hand; `target_not_allowed` or `invalid_request`
  *   for settings that no vault can have
  */
 export async function openVault(settings: VaultSettings, parts: OpenVaultParts): Promise<OpenVault> {
+  await checkHome(parts.store, settings.kind);
+  return reachVault(settings, parts);
+}
+
+/** As `openVault`, for moving secrets: wherever those of the store are now. */
+export async function reachVault(settings: VaultSettings, parts: OpenVaultParts): Promise<OpenVault> {
   if (settings.kind === "builtin") return new LocalVault(await openBuiltinVault(parts));
   const { url } = settings;
   const connect = (name: string): Remote => parts.connect(name, url);
@@ -63,7 +72,6 @@ export class RemoteVault implements OpenVault {
   readonly kind: VaultSettings["kind"];
   readonly notices = [];
   readonly has?: (entry: SecretEntry) => Promise<boolean>;
-  /** What the vault says itself, past the checks here: for moving a store to another vault. */
   readonly entries: RemoteEntries;
   readonly #health: RemoteHealth;
   readonly #fingerprints: Fingerprints;
@@ -120,6 +128,7 @@ export class RemoteVault implements OpenVault {
 /** It lies in the store: how that does is how it does. */
 class LocalVault implements OpenVault {
   readonly kind = "builtin";
+  readonly entries = null;
   readonly notices: readonly string[];
   readonly #vault: BuiltinVault;
   #since: string | null = null;
