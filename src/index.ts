@@ -2,22 +2,21 @@ import { pathToFileURL } from "node:url";
 import type { Logger } from "pino";
 import { Authentication, type IdentityProvider } from "./authentication.ts";
 import { createDomain, type Domain } from "./domain.ts";
-import { PlatformBuilder } from "./engines/builder.ts";
-import { Sibling } from "./engines/sibling.ts";
-import { ValidationEngine } from "./engines/validation.ts";
+import { Sibling, type SiblingStatus } from "./engines/sibling.ts";
 import { AppError } from "./errors.ts";
-import type { Sample } from "./http/metrics.ts";
+import { Family } from "./family.ts";
 import type { DependencyStatus, Readiness } from "./http/routes/operations.ts";
 import { createServer, type EngineServer } from "./http/server.ts";
 import type { Oidc } from "./identity/oidc.ts";
 import { SYSTEM_PARTITION } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
 import { createLogger } from "./log.ts";
-import type { PreviewBuilder, Store, Validator } from "./ports.ts";
+import type { Store } from "./ports.ts";
 import { rootToken } from "./root-token.ts";
-import { loadSettings, type OidcSettings, type Settings, SettingsError, type SiblingName } from "./settings.ts";
+import { loadSettings, type OidcSettings, type Settings, SettingsError } from "./settings.ts";
 import { openStore } from "./storage/open.ts";
-import { openBuiltinVault } from "./vault/builtin.ts";
+import { type OpenVault, openVault } from "./vault/open.ts";
+import type { VaultStatus } from "./vault/remote.ts";
 
 /** A running engine. */
 export interface Engine {
@@ -49,16 +48,17 @@ async function open(settings: Settings, logger: Logger) {
   loading.catch(() => {}); // Awaited below, unless the store fails first.
   const store = await openStore(settings.storeUrl);
   try {
-    const vault = await openBuiltinVault({ store, storeUrl: settings.storeUrl, masterKey: settings.masterKey });
-    if (vault.rotationUnfinished) logger.warn("a rotation of the vault's master key is unfinished: run `npm run vault:rotate` again");
+    const { storeUrl, masterKey } = settings;
+    const vault = await openVault(settings.vault, { store, storeUrl, masterKey, connect: (name, url) => new Sibling(name, url) });
+    for (const notice of vault.notices) logger.warn(notice);
     const failed = (error: unknown) => logger.error({ err: error }, "work in the background failed");
-    const siblings = openSiblings(settings.siblings);
+    const family = new Family(settings);
     const clock = { now: () => new Date() };
     const domain = createDomain({
       store,
       vault,
       previewUrlTemplate: settings.previewUrlTemplate,
-      ...portsOf(siblings),
+      ...family.ports(),
       clock,
       failed,
     });
@@ -70,8 +70,8 @@ async function open(settings: Settings, logger: Logger) {
       settings,
       logger,
       authentication,
-      counted: () => siblingSamples(siblings),
-      readiness: () => readiness(store, provider, siblings),
+      counted: () => family.samples(),
+      readiness: () => readiness(store, vault, provider, family),
     });
     domain.sweeper.start();
     return {
@@ -80,8 +80,7 @@ async function open(settings: Settings, logger: Logger) {
       release: () => domain.news.close(),
       close: async () => {
         await domain.sweeper.stop();
-        vault.close();
-        await Promise.all(Object.values(siblings).map((sibling) => sibling.close()));
+        await Promise.all([vault.close(), family.close()]);
         await store.close();
       },
     };
@@ -89,28 +88,6 @@ async function open(settings: Settings, logger: Logger) {
     await store.close();
     throw error;
   }
-}
-
-type Siblings = Readonly<Partial<Record<SiblingName, Sibling>>>;
-
-const SIBLING_NAMES: Readonly<Record<SiblingName, string>> = {
-  validation: "Validation",
-  monitoring: "Monitoring",
-  deployment: "Deployment Planner",
-  builder: "Platform Builder",
-  feedback: "Feedback Loop",
-};
-
-function openSiblings(urls: Settings["siblings"]): Siblings {
-  const set = Object.entries(urls).filter((entry): entry is [SiblingName, string] => entry[1] !== null);
-  return Object.fromEntries(set.map(([name, url]) => [name, new Sibling(SIBLING_NAMES[name], url)]));
-}
-
-function portsOf({ validation, builder }: Siblings): { readonly validator: Validator | null; readonly builder: PreviewBuilder | null } {
-  return {
-    validator: validation === undefined ? null : new ValidationEngine(validation),
-    builder: builder === undefined ? null : new PlatformBuilder(builder),
-  };
 }
 
 async function authenticationOf(
@@ -150,57 +127,19 @@ function announce(token: string): void {
   );
 }
 
-/** The built-in vault lives in the store: what holds for one holds for the other. Without the provider, tokens still work. */
-async function readiness(store: Store, provider: Provider | null, siblings: Siblings): Promise<Readiness> {
-  const status = await storeStatus(store);
+/** Without the identity provider, tokens still work; without a sibling, whatever does not need it. */
+async function readiness(store: Store, vault: OpenVault, provider: Provider | null, family: Family): Promise<Readiness> {
+  const [storeNow, vaultNow] = await Promise.all([storeStatus(store), vault.look()]);
   return {
-    store: status,
-    vault: status,
+    store: storeNow,
+    vault: shown(vaultNow),
     ...(provider !== null && { identity_provider: providerStatus(provider) }),
-    ...siblingStatuses(siblings),
+    ...Object.fromEntries(Object.entries(family.statuses()).map(([name, status]) => [name, shown(status)])),
   };
 }
 
-/** An engine that is away fails what needs it, and nothing else: it keeps this one ready. */
-function siblingStatuses(siblings: Siblings): Readiness {
-  const statuses = Object.entries(siblings).map(([name, sibling]): [string, DependencyStatus] => {
-    const { status, since, last_error } = sibling.status();
-    const about = { ...(since !== null && { since }), ...(last_error !== undefined && { last_error }) };
-    return [name, { status, ...about }];
-  });
-  return Object.fromEntries(statuses);
-}
-
-const SIBLING_STATES = ["ok", "degraded", "down"] as const;
-
-function siblingSamples(siblings: Siblings): Sample[] {
-  const samples = (name: string, sibling: Sibling): Sample[] => {
-    const { requests, failures, retries, notSent } = sibling.counts();
-    const labels = { sibling: name };
-    const counter = (what: string, help: string, value: number): Sample => ({
-      name: `environment_manager_sibling_${what}_total`,
-      help,
-      type: "counter",
-      labels,
-      value,
-    });
-    return [
-      ...SIBLING_STATES.map(
-        (state): Sample => ({
-          name: "environment_manager_sibling_state",
-          help: "1 for the state that a sibling engine is in.",
-          type: "gauge",
-          labels: { ...labels, state },
-          value: Number(sibling.status().status === state),
-        }),
-      ),
-      counter("requests", "Requests sent to a sibling engine.", requests),
-      counter("failures", "Requests to a sibling engine that failed.", failures),
-      counter("retries", "Requests to a sibling engine that were sent again.", retries),
-      counter("not_sent", "Requests that were not sent, since those before them failed.", notSent),
-    ];
-  };
-  return Object.entries(siblings).flatMap(([name, sibling]) => samples(name, sibling));
+function shown({ status, since, last_error }: SiblingStatus | VaultStatus): DependencyStatus {
+  return { status, ...(since !== null && { since }), ...(last_error !== undefined && { last_error }) };
 }
 
 function providerStatus(provider: Provider): DependencyStatus {

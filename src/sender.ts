@@ -54,7 +54,8 @@ export class Sender {
     for (const entry of entries) {
       if (signal.aborted || tenure.elapsedMs() > LIMITS.sinkTurnMs) break;
       try {
-        const outcome = await sendOne(outlet, entry, { failures: state.failures, signal });
+        const attempt = { failures: state.failures, signal };
+        const outcome = await tenure.holding(state, () => sendOne(outlet, entry, attempt));
         if (typeof outcome === "object" && "gone" in outcome) return await this.#end(outlet, tenure, state, outcome.gone);
         state = moved(state, auditSeq(entry.key), outcome, tenure.now().toISOString());
       } catch (error) {

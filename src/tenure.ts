@@ -53,6 +53,22 @@ export class Tenure {
     return this.#commit({ ...state, lease: null }, notes);
   }
 
+  /** Does something that may take longer than a lease lasts: it is renewed meanwhile, with the state as it was before. */
+  async holding<Result>(state: SinkState, work: () => Promise<Result>): Promise<Result> {
+    let renewed: Promise<unknown> = Promise.resolve();
+    const renew = () => {
+      // Where that fails the next commit does too, and says so to whoever has to know.
+      renewed = renewed.then(() => this.save(state)).catch(() => {});
+    };
+    const timer = setInterval(renew, LIMITS.sinkLeaseMs / 3).unref();
+    try {
+      return await work();
+    } finally {
+      clearInterval(timer);
+      await renewed;
+    }
+  }
+
   async #commit(state: SinkState, notes: readonly Put[]): Promise<boolean> {
     const elapsed = this.elapsedMs();
     const key = sinkKeys.state(this.#facts.name);

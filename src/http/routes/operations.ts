@@ -23,7 +23,7 @@ export interface OperationServices {
 }
 
 /** What nothing works without. */
-const NEEDED = ["store", "vault"];
+const NEEDED = ["store"];
 
 /** For whoever runs the engine: open to all, since they tell nothing of what it holds. */
 export function operationRoutes({ version, readiness, document, metrics }: OperationServices): readonly Route[] {

@@ -26,6 +26,8 @@ export interface FaultOrder {
   readonly method?: string;
   /** Requests whose path holds this. */
   readonly path?: string;
+  /** So many requests pass before. */
+  readonly skip?: number;
   /** So many requests; all until `heal` where left out. */
   readonly times?: number;
 }
@@ -74,7 +76,9 @@ export function run(contract: Contract): void {
 
   function faultFor({ method, path }: Seen): Fault | null {
     if (order === null || (order.method ?? method) !== method || !path.includes(order.path ?? "")) return null;
-    const { fault, times } = order;
+    const { fault, times, skip = 0 } = order;
+    order.skip = Math.max(0, skip - 1);
+    if (skip > 0) return null;
     if (times !== undefined && times <= 1) order = null;
     else if (times !== undefined) order.times = times - 1;
     return fault;

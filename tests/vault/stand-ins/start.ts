@@ -61,6 +61,11 @@ export class StandIn {
     return (await this.#tell("/")).entries;
   }
 
+  /** Requests that wait for `release`. */
+  async held(): Promise<number> {
+    return (await this.#tell("/")).held;
+  }
+
   /** Every request so far. */
   async seen(): Promise<readonly Seen[]> {
     return (await this.#tell("/")).seen;
