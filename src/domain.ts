@@ -72,6 +72,8 @@ export interface DomainParts {
   readonly sinks?: readonly Sink[];
   /** How webhooks are delivered; without it there are none. */
   readonly deliverer?: WebhookDeliverer | null;
+  /** Of an engine that has its store to itself: names it in leases, the same after each start. `null` where there may be several. */
+  readonly instance?: string | null;
   /** Judges when tokens and sessions end. */
   readonly clock: Clock;
   /** Told of a failure in work that no caller waits for. */
@@ -89,6 +91,7 @@ export function createDomain(parts: DomainParts): Domain {
     failed,
     sinks: given = [],
     deliverer = null,
+    instance = null,
     deployer = null,
     feedback = null,
   } = parts;
@@ -115,7 +118,7 @@ export function createDomain(parts: DomainParts): Domain {
     ...(deployer === null ? [] : [new AutoDeploy(store, deployments, versions, deployer)]),
     ...(feedback === null ? [] : [new ApprovalRequests(store, feedback)]),
   ];
-  const sinks = new Sinks({ store, timers, sinks: followers, webhooks: outlets, alerts, failed });
+  const sinks = new Sinks({ store, timers, sinks: followers, webhooks: outlets, alerts, instance, failed });
   return {
     creation: new Creation(store, ledger, snapshots, secrets, timers, new PreviewUrls(store, ledger, builder), previewUrlTemplate),
     environments: new Environments(store, ledger, snapshots),

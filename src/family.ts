@@ -1,16 +1,16 @@
 import type { DomainParts } from "./domain.ts";
-import { PlatformBuilder } from "./engines/builder.ts";
-import { DeploymentPlanner } from "./engines/deployment.ts";
-import { FeedbackEngine } from "./engines/feedback.ts";
-import { Monitoring } from "./engines/monitoring.ts";
-import { AllowList } from "./engines/request.ts";
-import { type Counts, Sibling, type SiblingStatus } from "./engines/sibling.ts";
-import { ValidationEngine } from "./engines/validation.ts";
-import { HttpWebhooks } from "./engines/webhooks.ts";
+import type { Counts, Sibling, SiblingStatus } from "./engines/sibling.ts";
 import type { Sample } from "./http/metrics.ts";
+import type { WebhookConnection, WebhookDeliverer } from "./ports.ts";
 import type { Settings, SiblingName } from "./settings.ts";
 
-/** The other half of the composition root: the sibling engines that are set, and what the domain asks of each. */
+/**
+ * The other half of the composition root: the sibling engines that are set, and what the domain asks of each. What goes out is
+ * loaded where something is set, or with the first webhook: a start alone does not wait for it.
+ */
+
+type Asked = Pick<Required<DomainParts>, "validator" | "builder" | "deployer" | "feedback" | "sinks">;
+type Siblings = Readonly<Partial<Record<SiblingName, Sibling>>>;
 
 const NAMES: Readonly<Record<SiblingName, string>> = {
   validation: "Validation",
@@ -22,28 +22,67 @@ const NAMES: Readonly<Record<SiblingName, string>> = {
 
 const STATES = ["ok", "degraded", "down"] as const;
 
-export class Family {
-  readonly #siblings: Readonly<Partial<Record<SiblingName, Sibling>>>;
-  readonly #webhooks: HttpWebhooks;
+/** @throws AppError where a URL is no base of an engine, or something allowed is no host and no network */
+export async function openFamily(settings: Pick<Settings, "siblings" | "webhookAllow">): Promise<Family> {
+  const siblings = await openSiblings(settings.siblings);
+  const load = () => openWebhooks(settings.webhookAllow);
+  // What is allowed is checked now, and not when somebody makes a webhook.
+  if (settings.webhookAllow.length > 0) await load();
+  return new Family(siblings, await asked(siblings), lazily(load));
+}
 
-  /** @throws AppError where a URL is no base of an engine, or something allowed is no host and no network */
-  constructor({ siblings, webhookAllow }: Pick<Settings, "siblings" | "webhookAllow">) {
-    const set = Object.entries(siblings).filter((entry): entry is [SiblingName, string] => entry[1] !== null);
-    this.#siblings = Object.fromEntries(set.map(([name, url]) => [name, new Sibling(NAMES[name], url)]));
-    this.#webhooks = new HttpWebhooks({ allow: new AllowList(webhookAllow) });
+async function openSiblings(urls: Settings["siblings"]): Promise<Siblings> {
+  const set = Object.entries(urls).filter((entry): entry is [SiblingName, string] => entry[1] !== null);
+  if (set.length === 0) return {};
+  const { Sibling } = await import("./engines/sibling.ts");
+  return Object.fromEntries(set.map(([name, url]) => [name, new Sibling(NAMES[name], url)]));
+}
+
+async function asked({ validation, monitoring, deployment, builder, feedback }: Siblings): Promise<Asked> {
+  return {
+    validator: validation === undefined ? null : new (await import("./engines/validation.ts")).ValidationEngine(validation),
+    builder: builder === undefined ? null : new (await import("./engines/builder.ts")).PlatformBuilder(builder),
+    deployer: deployment === undefined ? null : new (await import("./engines/deployment.ts")).DeploymentPlanner(deployment),
+    feedback: feedback === undefined ? null : new (await import("./engines/feedback.ts")).FeedbackEngine(feedback),
+    sinks: monitoring === undefined ? [] : [new (await import("./engines/monitoring.ts")).Monitoring(monitoring)],
+  };
+}
+
+async function openWebhooks(allow: readonly string[]): Promise<WebhookDeliverer> {
+  const [{ AllowList }, { HttpWebhooks }] = await Promise.all([import("./engines/request.ts"), import("./engines/webhooks.ts")]);
+  return new HttpWebhooks({ allow: new AllowList(allow) });
+}
+
+function lazily(load: () => Promise<WebhookDeliverer>): WebhookDeliverer {
+  let loaded: Promise<WebhookDeliverer> | undefined;
+  const deliverer = () => (loaded ??= load());
+  return {
+    check: async (url) => (await deliverer()).check(url),
+    open: (url) => {
+      let opened: Promise<WebhookConnection> | undefined;
+      const connection = () => (opened ??= deliverer().then((real) => real.open(url)));
+      return {
+        send: async (event, secrets, signal) => (await connection()).send(event, secrets, signal),
+        close: async () => void (await opened?.then((real) => real.close()).catch(() => {})),
+      };
+    },
+  };
+}
+
+export class Family {
+  readonly #siblings: Siblings;
+  readonly #asked: Asked;
+  readonly #deliverer: WebhookDeliverer;
+
+  constructor(siblings: Siblings, asked: Asked, deliverer: WebhookDeliverer) {
+    this.#siblings = siblings;
+    this.#asked = asked;
+    this.#deliverer = deliverer;
   }
 
   /** What the domain asks of them; an engine that is not set is not asked. */
-  ports(): Pick<Required<DomainParts>, "validator" | "builder" | "deployer" | "feedback" | "sinks" | "deliverer"> {
-    const { validation, monitoring, deployment, builder, feedback } = this.#siblings;
-    return {
-      validator: validation === undefined ? null : new ValidationEngine(validation),
-      builder: builder === undefined ? null : new PlatformBuilder(builder),
-      deployer: deployment === undefined ? null : new DeploymentPlanner(deployment),
-      feedback: feedback === undefined ? null : new FeedbackEngine(feedback),
-      sinks: monitoring === undefined ? [] : [new Monitoring(monitoring)],
-      deliverer: this.#webhooks,
-    };
+  ports(): Asked & { readonly deliverer: WebhookDeliverer } {
+    return { ...this.#asked, deliverer: this.#deliverer };
   }
 
   /** By the names that `/readyz` and `/metrics` use. */

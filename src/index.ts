@@ -2,9 +2,9 @@ import { pathToFileURL } from "node:url";
 import type { Logger } from "pino";
 import { Authentication, type IdentityProvider } from "./authentication.ts";
 import { createDomain, type Domain } from "./domain.ts";
-import { Sibling, type SiblingStatus } from "./engines/sibling.ts";
+import type { SiblingStatus } from "./engines/sibling.ts";
 import { AppError } from "./errors.ts";
-import { Family } from "./family.ts";
+import { type Family, openFamily } from "./family.ts";
 import type { DependencyStatus, Readiness } from "./http/routes/operations.ts";
 import { createServer, type EngineServer } from "./http/server.ts";
 import type { Oidc } from "./identity/oidc.ts";
@@ -16,7 +16,7 @@ import { rootToken } from "./root-token.ts";
 import { loadSettings, type OidcSettings, type Settings, SettingsError } from "./settings.ts";
 import { openStore } from "./storage/open.ts";
 import { type OpenVault, openVault } from "./vault/open.ts";
-import type { VaultStatus } from "./vault/remote.ts";
+import type { Connect, VaultStatus } from "./vault/remote.ts";
 
 /** A running engine. */
 export interface Engine {
@@ -49,10 +49,10 @@ async function open(settings: Settings, logger: Logger) {
   const store = await openStore(settings.storeUrl);
   try {
     const { storeUrl, masterKey } = settings;
-    const vault = await openVault(settings.vault, { store, storeUrl, masterKey, connect: (name, url) => new Sibling(name, url) });
+    const vault = await openVault(settings.vault, { store, storeUrl, masterKey, connect: await connector(settings.vault.kind) });
     for (const notice of vault.notices) logger.warn(notice);
     const failed = (error: unknown) => logger.error({ err: error }, "work in the background failed");
-    const family = new Family(settings);
+    const family = await openFamily(settings);
     const clock = { now: () => new Date() };
     const domain = createDomain({
       store,
@@ -88,6 +88,16 @@ async function open(settings: Settings, logger: Logger) {
     await store.close();
     throw error;
   }
+}
+
+/** The way to a vault elsewhere; loaded where there is one. */
+async function connector(kind: Settings["vault"]["kind"]): Promise<Connect> {
+  if (kind === "builtin")
+    return () => {
+      throw new Error("the built-in vault is reached by nobody");
+    };
+  const { Sibling } = await import("./engines/sibling.ts");
+  return (name, url) => new Sibling(name, url);
 }
 
 async function authenticationOf(

@@ -179,7 +179,7 @@ export const LIMITS = {
   /** Records sent between two commits of a cursor: what a crash repeats at most. */
   sinkBatch: 20,
   /** Milliseconds that a sender has a project and sink to itself, from its last commit on. */
-  sinkLeaseMs: 30_000,
+  sinkLeaseMs: 15_000,
   /** Milliseconds before a sink that failed is tried again, about; twice as long after each further failure. */
   sinkRetryMs: 1_000,
   /** Milliseconds before it is tried again at most. */

@@ -20,9 +20,11 @@ export class Sender {
   readonly #hints: SinkHints;
   readonly #failed: (error: unknown) => void;
   /** Names this instance in leases. */
-  readonly #owner = randomBytes(9).toString("base64url");
+  readonly #owner: string;
 
-  constructor(store: Store, hints: SinkHints, failed: (error: unknown) => void) {
+  /** `instance`: of an engine that has its store to itself, so that after a crash it need not wait for its own lease. */
+  constructor(store: Store, hints: SinkHints, failed: (error: unknown) => void, instance: string | null) {
+    this.#owner = instance ?? randomBytes(9).toString("base64url");
     this.#store = store;
     this.#hints = hints;
     this.#failed = failed;

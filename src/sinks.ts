@@ -21,6 +21,7 @@ export interface SinksParts {
   readonly sinks: readonly Sink[];
   readonly webhooks: WebhookOutlets;
   readonly alerts: Alerts;
+  readonly instance: string | null;
   readonly failed: (error: unknown) => void;
 }
 
@@ -58,7 +59,7 @@ export class Sinks {
   constructor(parts: SinksParts) {
     this.#parts = parts;
     this.#hints = new SinkHints(parts.timers);
-    this.#sender = new Sender(parts.store, this.#hints, parts.failed);
+    this.#sender = new Sender(parts.store, this.#hints, parts.failed, parts.instance);
     this.#changed = this.#queue((project) => this.#wake(project));
     const kinds = [...parts.sinks.map(({ name }) => name), WEBHOOK];
     this.#turns = new Map(kinds.map((kind) => [kind, this.#queue((key) => this.#turn(key))]));

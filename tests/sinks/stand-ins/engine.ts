@@ -21,8 +21,9 @@ const domain = createDomain({
   previewUrlTemplate: settings.previewUrlTemplate,
   validator: null,
   builder: null,
-  sinks: [new Monitoring(new Sibling("Monitoring", String(process.env["LOGS_URL"])))],
+  sinks: [new Monitoring(new Sibling("Monitoring", String(process.env.LOGS_URL)))],
   deliverer: new HttpWebhooks({ allow: new AllowList(["127.0.0.1"]) }),
+  instance: "sqlite",
   clock: { now: () => new Date() },
   failed: (error) => logger.error({ err: error }, "work in the background failed"),
 });

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { HTTP } from "cloudevents";
+import { CloudEvent, HTTP } from "cloudevents";
 import { Webhook } from "standardwebhooks";
 
 /**
@@ -116,7 +116,7 @@ function takeEvent(request: IncomingMessage, body: string): () => void {
   if (verified.length !== secrets.length) seen.breaches.push(`verified by ${verified.length} of ${secrets.length} secrets`);
   const parsed = HTTP.toEvent({ headers: request.headers as Record<string, string>, body });
   const event = Array.isArray(parsed) ? parsed[0] : parsed;
-  if (event === undefined || !event.validate()) {
+  if (!(event instanceof CloudEvent) || !event.validate()) {
     seen.breaches.push("no CloudEvent");
     return () => {};
   }
