@@ -1,14 +1,10 @@
-import { readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { parse } from "dotenv";
 import { Sibling } from "../src/engines/sibling.ts";
 import type { Store } from "../src/ports.ts";
-import { loadSettings, packageRoot } from "../src/settings.ts";
+import { loadSettings, SettingsError } from "../src/settings.ts";
 import { openStore } from "../src/storage/open.ts";
 import { carryKey } from "../src/vault/fingerprints.ts";
 import { checkHome, findHome, moveHome } from "../src/vault/home.ts";
 import { type OpenVault, reachVault, type VaultSettings } from "../src/vault/open.ts";
-import { vaultSettings } from "../src/vault/settings.ts";
 import { type MoveOptions, type MovePhase, moveSecrets } from "../src/vault-move.ts";
 import { runCommand, say, UsageError } from "./command.ts";
 
@@ -59,16 +55,15 @@ interface Wish {
 async function main(args: readonly string[]): Promise<void> {
   if (args.includes("--help") || args.includes("-h")) return void process.stdout.write(HELP);
   const wish = readArguments(args);
-  const { storeUrl, masterKey } = loadSettings();
+  const { storeUrl, masterKey, vault: old } = loadSettings();
   if (storeUrl.startsWith("memory:")) {
     throw new UsageError("STORE_URL is memory:, which keeps no secrets that could be moved.", "Set STORE_URL to the store of the engine.");
   }
-  const old = checked(() => vaultSettings(setting));
-  const target = checked(() => vaultSettings((name) => (name === "VAULT_KIND" ? wish.to : fromEnvironment(`NEW_${name}`))));
+  const target = newVault(wish.to);
   const store = await openStore(storeUrl);
   const opened: OpenVault[] = [];
   try {
-    // Noted before the new vault is opened: a built-in one leaves traces in the store. Another run may have come to the end.
+    // Another run may have come to the end.
     if ((await findHome(store)) !== target.kind) await checkHome(store, old.kind);
     const parts = { store, storeUrl, masterKey, connect: (name: string, url: string) => new Sibling(name, url) };
     for (const settings of [old, target]) opened.push(await reachVault(settings, parts));
@@ -106,8 +101,7 @@ function tellSettings(kind: string): void {
   }
   say(`Start the engine with VAULT_KIND=${kind} and`);
   for (const name of NAMES) if (fromEnvironment(`NEW_${name}`) !== null) say(`  ${name} set to what NEW_${name} holds`);
-  const unset = NAMES.filter((name) => setting(name) !== null && fromEnvironment(`NEW_${name}`) === null);
-  if (unset.length > 0) say(`  and without ${unset.join(", ")}`);
+  say("  and without the others of VAULT_….");
 }
 
 function readArguments(args: readonly string[]): Wish {
@@ -125,35 +119,22 @@ function readArguments(args: readonly string[]): Wish {
   return { to, remove: rest.includes("--remove"), skipMissing: rest.includes("--skip-missing") };
 }
 
-/** Settings that no vault can have are wrong usage. */
-function checked(read: () => VaultSettings): VaultSettings {
+/** Read as the engine's own are, with what has `NEW_` before its name. */
+function newVault(kind: string): VaultSettings {
+  const wanted = Object.fromEntries(NAMES.map((name) => [name, fromEnvironment(`NEW_${name}`) ?? ""]));
   try {
-    return read();
+    return loadSettings({ ...process.env, ...wanted, VAULT_KIND: kind }).vault;
   } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
     throw new UsageError(
-      error instanceof Error ? error.message : String(error),
-      "`npm run vault:move -- --help` tells which settings there are.",
+      `Of the new vault: ${error.message}`,
+      "Set what is meant with NEW_ before its name: `npm run vault:move -- --help` lists them.",
     );
   }
 }
 
 function fromEnvironment(name: string): string | null {
   return process.env[name]?.trim() || null;
-}
-
-/** As the engine reads its settings: the process environment, then `.env` beside `package.json`, then the family's. */
-function setting(name: string): string | null {
-  const files = [join(packageRoot(), ".env"), resolve(packageRoot(), "../../.env")];
-  const values = [process.env, ...files.map(dotenv)].map((env) => env[name]);
-  return values.find((value) => value !== undefined)?.trim() || null;
-}
-
-function dotenv(path: string): Readonly<Record<string, string | undefined>> {
-  try {
-    return parse(readFileSync(path));
-  } catch {
-    return {}; // `loadSettings` has told where a file cannot be read.
-  }
 }
 
 /** Prints the first step of each phase, then one line a second. */

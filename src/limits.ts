@@ -202,8 +202,6 @@ export const LIMITS = {
   webhooks: 50,
   /** Patterns of events, and of environments, of one webhook. */
   webhookPatterns: 50,
-  /** Characters of a webhook's URL. */
-  webhookUrlLength: 2_048,
   /** Milliseconds that a webhook's receiver may take. */
   webhookTimeoutMs: 10_000,
   /** Times that a receiver must refuse an event before it is passed over. */

@@ -1,6 +1,5 @@
-import { AppError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
-import type { WebhookConnection, WebhookDeliverer, WebhookEvent } from "../ports.ts";
+import type { WebhookConnection, WebhookDeliverer } from "../ports.ts";
 import { AllowList, isPublicAddress } from "./address.ts";
 import { type Lookup, lookupBySystem } from "./channel.ts";
 import { notAllowed } from "./failures.ts";
@@ -47,7 +46,9 @@ export class HttpWebhooks implements WebhookDeliverer {
     return {
       close: () => target.close(),
       send: async (event, secrets, signal) => {
-        const { headers, body } = await signed(event, secrets, new Date());
+        // Loaded with the first delivery: a start does not wait for what most engines seldom need.
+        const { signed } = await import("./webhook-message.ts");
+        const { headers, body } = signed(event, secrets, new Date());
         const { status } = await target.request({ method: "POST", headers, body, signal, timeoutMs: this.#timeoutMs });
         return status;
       },
@@ -60,21 +61,4 @@ export class HttpWebhooks implements WebhookDeliverer {
     if (isSafe || this.#allow.hasName(target.host) || this.#allow.hasAddress(target.host)) return target;
     throw notAllowed("The URL of a webhook must begin with https.", "Give an https URL, or ask the operator to allow this host.");
   }
-}
-
-async function signed(event: WebhookEvent, secrets: readonly string[], at: Date) {
-  // Loaded with the first delivery: a start does not wait for what most engines seldom need.
-  const [{ CloudEvent }, { Webhook }] = await Promise.all([import("cloudevents"), import("standardwebhooks")]);
-  const { subject, ...attributes } = event;
-  const cloudEvent = new CloudEvent({ ...attributes, ...(subject !== null && { subject }), datacontenttype: "application/json" });
-  const body = JSON.stringify(cloudEvent);
-  if (secrets.length === 0) throw new AppError("internal_error");
-  const signatures = secrets.map((secret) => new Webhook(secret).sign(event.id, at, body));
-  const headers = {
-    "content-type": "application/cloudevents+json; charset=utf-8",
-    "webhook-id": event.id,
-    "webhook-timestamp": String(Math.floor(at.getTime() / 1000)),
-    "webhook-signature": signatures.join(" "),
-  };
-  return { headers, body };
 }

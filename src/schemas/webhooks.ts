@@ -8,7 +8,7 @@ const TYPE = "io.puraify.environment-manager.promote";
 const Url = z
   .string()
   .min(1)
-  .max(LIMITS.webhookUrlLength)
+  .max(LIMITS.urlLength)
   .meta({
     description: "Where events are sent: https, a public address, without credentials. It is shown to administrators alone.",
     examples: ["https://hooks.example.com/environments"],

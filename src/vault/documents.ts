@@ -22,6 +22,8 @@ export const ROTATION = "rotation";
 export const REGISTRY = "registry";
 export const PROJECT_PREFIX = "project/";
 export const DATA_KEY = "key";
+export const HOME = "home";
+export const FINGERPRINTS = "fingerprints";
 
 export function projectPartition(project: string): string {
   return `${VAULT_PARTITION}:${project}`;

@@ -2,7 +2,7 @@ import { createHmac, createSecretKey, hkdfSync, type KeyObject, randomBytes } fr
 import { AppError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Json, SecretEntry, Store, Vault } from "../ports.ts";
-import { change, type Found, readDocuments, VAULT_PARTITION } from "./documents.ts";
+import { change, FINGERPRINTS, type Found, readDocuments, VAULT_PARTITION } from "./documents.ts";
 
 /**
  * Fingerprints of values that lie in a vault elsewhere: HMAC-SHA256 under a key of the project, derived by HKDF-SHA256 from one
@@ -44,7 +44,6 @@ export class Fingerprints {
 
 type KeyEntries = Pick<Vault, "get" | "put" | "delete">;
 
-const FINGERPRINTS = "fingerprints";
 const KEY_BYTES = 32;
 const PURPOSE = "environment-manager/vault/v1/fingerprints";
 

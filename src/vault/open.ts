@@ -2,12 +2,15 @@ import { AppError } from "../errors.ts";
 import type { SecretEntry, Store, Vault } from "../ports.ts";
 import { type BuiltinVault, openBuiltinVault } from "./builtin.ts";
 import { Fingerprints, keyEntry } from "./fingerprints.ts";
-import { checkHome } from "./home.ts";
+import { checkHome, moveHome } from "./home.ts";
 import { Kv2Entries, type Kv2Settings } from "./kv2.ts";
 import { REAL_TIMERS, type Timers } from "./kv2-session.ts";
 import { PuraifyEntries } from "./puraify.ts";
 import { asVaultError, asWriteError, type Connect, type Remote, type RemoteEntries, RemoteHealth, type VaultStatus } from "./remote.ts";
 import { wellFormed } from "./values.ts";
+
+/** Milliseconds that a look at a vault elsewhere is waited for: it goes on, and the next look tells. */
+const LOOK_MS = 2_000;
 
 /** Where secrets are kept: in the engine's own store, in the family's Vault engine, or in HashiCorp Vault or OpenBao. */
 export type VaultSettings =
@@ -32,7 +35,7 @@ export interface OpenVault extends Vault {
   /** For the start-up log: what an operator should do. */
   readonly notices: readonly string[];
   status(): VaultStatus;
-  /** Asks the vault for something small, so that `status` knows. Never throws. */
+  /** Asks the vault for something small, and waits for a moment, so that `status` knows. Never throws. */
   look(): Promise<VaultStatus>;
   /** What is asked afterwards is refused with `shutting_down`. */
   close(): Promise<void>;
@@ -46,7 +49,9 @@ export interface OpenVault extends Vault {
  */
 export async function openVault(settings: VaultSettings, parts: OpenVaultParts): Promise<OpenVault> {
   await checkHome(parts.store, settings.kind);
-  return reachVault(settings, parts);
+  const vault = await reachVault(settings, parts);
+  await moveHome(parts.store, settings.kind);
+  return vault;
 }
 
 /** As `openVault`, for moving secrets: wherever those of the store are now. */
@@ -75,6 +80,7 @@ export class RemoteVault implements OpenVault {
   readonly entries: RemoteEntries;
   readonly #health: RemoteHealth;
   readonly #fingerprints: Fingerprints;
+  #looking: Promise<void> | null = null;
   #closed = false;
 
   constructor(kind: VaultSettings["kind"], remote: Remote, entries: RemoteEntries, store: Store) {
@@ -109,14 +115,28 @@ export class RemoteVault implements OpenVault {
   }
 
   async look(): Promise<VaultStatus> {
-    await this.get(keyEntry("none")).catch(() => {}); // `status` tells.
-    return this.status();
+    this.#looking ??= this.#askForLittle().finally(() => {
+      this.#looking = null;
+    });
+    let timer: NodeJS.Timeout | undefined;
+    const silence = new Promise<"silent">((resolve) => {
+      timer = setTimeout(() => resolve("silent"), LOOK_MS);
+    });
+    const looked = await Promise.race([this.#looking, silence]);
+    clearTimeout(timer);
+    const seen = this.status();
+    if (looked !== "silent" || seen.status !== "ok") return seen;
+    return { status: "degraded", since: new Date().toISOString(), last_error: `The vault has not answered for ${LOOK_MS} ms.` };
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     this.#fingerprints.forget();
     await this.entries.close();
+  }
+
+  async #askForLittle(): Promise<void> {
+    await this.get(keyEntry("none")).catch(() => {}); // `status` tells.
   }
 
   async #ask<Result>(work: () => Promise<Result>, asError = asVaultError): Promise<Result> {

@@ -139,6 +139,28 @@ const testedIn: Readonly<Partial<Record<Bound, readonly (readonly [file: string,
   refusedPerSecondPerAddress: [["limits/requests.test.ts", "without a valid token: as many are told so as may be, and not one more"]],
   refusedBurstPerAddress: [["limits/requests.test.ts", "without a valid token: as many are told so as may be, and not one more"]],
   rateKeys: [["limits/rate.test.ts", "keys are kept by default"]],
+  sinkRefusals: [["sinks/monitoring.test.ts", "of many refused records the newest are kept, with their number"]],
+  alertEveryMs: [
+    ["sinks/monitoring.test.ts", "an audit log that was altered alerts people as soon as somebody verifies it, once within an hour"],
+  ],
+  webhooks: [["sinks/webhooks.test.ts", "a project has as many webhooks as it may, and not one more"]],
+  webhookPatterns: [["sinks/http.test.ts", "a webhook's patterns: as many as it may have, and one more"]],
+  webhookRefusals: [
+    [
+      "sinks/webhooks.test.ts",
+      "an event that is refused again and again is noted and passed; a receiver that only refused for a while has everything",
+    ],
+  ],
+  webhookGiveUpMs: [
+    [
+      "sinks/webhooks.test.ts",
+      "a receiver that fails for days is switched off, never silently, and has a new chance when it is switched on",
+    ],
+  ],
+  webhookDeliveries: [["sinks/webhooks.test.ts", "of the attempts the newest are kept"]],
+  webhookMaxOverlapMs: [
+    ["sinks/webhooks.test.ts", "a rotation may end the secret before at once, and another takes the one before that with it"],
+  ],
 };
 
 /** Why no request meets a bound, so that nobody is refused for it. */
@@ -189,6 +211,19 @@ const unreachable: Readonly<Partial<Record<Bound, string>>> = {
   waitingRequests: "Of what goes out and comes back: tests/engines.",
   addressesTried: "Of what goes out and comes back: tests/engines.",
   urlLength: "Of what goes out and comes back: tests/engines.",
+  sinkPage: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
+  sinkTurnMs: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
+  sinkBatch: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
+  sinkLeaseMs: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
+  sinkRetryMs: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
+  sinkRetryMaxMs: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
+  sinkSenders: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
+  sinkQueue: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
+  sinkTimeoutMs: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
+  sinkErrorLength: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
+  alertsAtOnce: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
+  webhookTimeoutMs: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
+  webhookOverlapMs: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
 };
 
 test("every bound has a test of both its sides, or a reason why no request can reach it", () => {

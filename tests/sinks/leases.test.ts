@@ -1,11 +1,11 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
+import { AppError } from "../../src/errors.ts";
+import { LIMITS } from "../../src/limits.ts";
 import type { AuditRecord } from "../../src/model.ts";
 import type { Sink } from "../../src/ports.ts";
-import { LIMITS } from "../../src/limits.ts";
 import type { SinkState } from "../../src/sink-state.ts";
-import { AppError } from "../../src/errors.ts";
 import { auditRecords, gate, memoryStore, openVault, PROJECT, Project, TestClock, wrapped } from "../domain/support.ts";
-import { LONG_ENOUGH, openSending, type Sending, sendingOn, sinkDocuments } from "./support.ts";
+import { LONG_ENOUGH, later, openSending, type Sending, sendingOn, sinkDocuments } from "./support.ts";
 
 /** A sink in this process: `before` is asked ahead of each record that it takes. */
 class TestSink implements Sink {
@@ -82,13 +82,15 @@ test("when a sender is not heard of any more, another goes on where it was, and 
   await right.domain.sweeper.runDue();
   await right.settled();
   expect(taken).toEqual([1, 2, 2, 3, 4]);
-  expect(await stateOf(right)).toMatchObject({ cursor: 4, lease: null });
+  for (const index of [5, 6]) await right.project.configure("staging", { vars: { A: String(index) } });
+  await right.settled();
+  expect(await stateOf(right)).toMatchObject({ cursor: 6, lease: null });
 
   stuck.open();
   await left.settled();
   // What it had begun it ends, and may repeat as much as lies between two commits; then it finds out.
-  expect(taken.slice(5)).toEqual([3, 4]);
-  expect(await stateOf(right)).toMatchObject({ cursor: 4, lease: null, taken: 4, failures: 0 });
+  expect(taken).toEqual([1, 2, 2, 3, 4, 5, 6, 3, 4]);
+  expect(await stateOf(right)).toMatchObject({ cursor: 6, lease: null, taken: 6, failures: 0 });
   expect([...left.failures, ...right.failures]).toEqual([]);
 });
 
@@ -109,12 +111,36 @@ test("an engine that stops gives its lease up, and blames nobody for what it did
   expect(taken).toEqual([1, 2, 3, 4]);
 });
 
+test("a lease is renewed while one record takes longer than it lasts", async () => {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "performance"] });
+  later(async () => void vi.useRealTimers());
+  const { left, right, first, second, taken, clock } = await two();
+  const slow = gate();
+  first.before = () => slow.opened;
+  await left.project.create("staging");
+  await expect.poll(() => first.begun).toEqual([1]);
+  for (let third = 0; third < 9; third++) {
+    clock.time += LIMITS.sinkLeaseMs / 3;
+    vi.advanceTimersByTime(LIMITS.sinkLeaseMs / 3);
+    await new Promise(setImmediate);
+    await right.domain.sweeper.runDue();
+    await right.settled();
+  }
+  expect(second.begun).toEqual([]);
+  slow.open();
+  await left.settled();
+  expect(taken).toEqual([1]);
+  expect(await stateOf(left)).toMatchObject({ cursor: 1, lease: null });
+});
+
 test("a lease is renewed by what is sent, so that nobody takes over while it goes on", async () => {
   const { left, right, first, second, taken, clock, store } = await two();
   await right.domain.sinks.stop();
   await left.project.create("staging");
   await left.settled();
-  first.before = () => void (clock.time += 10);
+  first.before = () => {
+    clock.time += 10;
+  };
   for (let index = 0; index < 60; index++) await left.project.configure("staging", { vars: { A: String(index) } });
   await left.settled();
   expect(second.begun).toEqual([]);

@@ -101,7 +101,7 @@ export async function openSending(parts: Partial<DomainParts> = {}): Promise<Sen
 export function sendingOn(parts: Partial<DomainParts> & Pick<DomainParts, "store" | "vault">, clock: TestClock): Sending {
   const { store, vault } = parts;
   const failures: unknown[] = [];
-  const domain = domainOn(store, vault, failures, parts);
+  const domain = domainOn(store, vault, failures, { clock: { now: () => new Date(clock.time) }, ...parts });
   domain.sinks.start();
   later(() => domain.sinks.stop());
   const settled = () => domain.sinks.idle();

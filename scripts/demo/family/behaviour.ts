@@ -28,18 +28,22 @@ export function send(response: ServerResponse, { status, body }: Pick<Answer, "s
 export function misbehave(response: ServerResponse, behaviour: Exclude<Behaviour, "well" | "slow">): void {
   switch (behaviour) {
     case "500":
-      return send(response, { status: 500, body: { error: "out of order" } });
+      send(response, { status: 500, body: { error: "out of order" } });
+      break;
     case "redirect":
-      return void response.writeHead(302, { location: "/elsewhere" }).end();
+      response.writeHead(302, { location: "/elsewhere" }).end();
+      break;
     case "garbage":
-      return void response.writeHead(200, JSON_TYPE).end("<html>It works!</html>");
+      response.writeHead(200, JSON_TYPE).end("<html>It works!</html>");
+      break;
     case "half":
       response.writeHead(200, { ...JSON_TYPE, "content-length": "100" });
-      response.write('{"success":');
-      return void setImmediate(() => response.destroy());
+      response.write('{"success":', () => response.destroy());
+      break;
     case "huge":
-      return void response.writeHead(200, JSON_TYPE).end(`{"filler":"${"x".repeat(HUGE_BYTES)}"}`);
+      response.writeHead(200, JSON_TYPE).end(`{"filler":"${"x".repeat(HUGE_BYTES)}"}`);
+      break;
     case "nothing":
-      return;
+      break;
   }
 }

@@ -29,9 +29,16 @@ export interface Contract<Memory> {
 export type Shape = Readonly<Record<string, readonly string[]>>;
 
 /** Answers as `answer` does where the body has the shape's members and no others, and says what is wrong with it otherwise. */
-export function shaped(body: unknown, shape: Shape, answer: (body: Members) => Answer, refusal: (reason: string) => Members = plain): Answer {
+export function shaped(
+  body: unknown,
+  shape: Shape,
+  answer: (body: Members) => Answer,
+  refusal: (reason: string) => Members = plain,
+): Answer {
   const members = isMembers(body) ? body : {};
-  const wrong = isMembers(body) ? [...new Set([...Object.keys(body), ...Object.keys(shape)])].filter((name) => !fits(members, name, shape)) : ["body"];
+  const wrong = isMembers(body)
+    ? [...new Set([...Object.keys(body), ...Object.keys(shape)])].filter((name) => !fits(members, name, shape))
+    : ["body"];
   if (wrong.length === 0) return answer(members);
   const reason = `unexpected: ${wrong.join(", ")}`;
   return { status: 422, body: refusal(reason), breach: reason };

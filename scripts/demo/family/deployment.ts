@@ -16,7 +16,12 @@ export const deployment: Contract<DeploymentMemory> = {
   empty: () => ({ deployments: [], orders: [], fails: [] }),
   answer(asked, memory) {
     if (asked.method !== "POST" || asked.path.join("/") !== "deploy") return noSuchRoute(asked);
-    return shaped(asked.body, ORDER, (order) => deploy(order, memory), (reason) => ({ status: "error", reason, stage: "request" }));
+    return shaped(
+      asked.body,
+      ORDER,
+      (order) => deploy(order, memory),
+      (reason) => ({ status: "error", reason, stage: "request" }),
+    );
   },
   told({ fails }, memory) {
     if (fails !== undefined) memory.fails = fails as DeploymentMemory["fails"];

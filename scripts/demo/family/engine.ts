@@ -8,7 +8,7 @@ import { begin, MEMBERS, type MemberName } from "./play.ts";
 /**
  * One engine of the family, to play with: `engine NAME PORT [FILE]`. It speaks its contract and nothing else, and keeps what it
  * was told in FILE, where there is one, so that a restart forgets nothing. Outside of the contract, for whoever plays:
- * `PUT /_behaviour {behaviour}` and `GET /_seen`.
+ * `PUT /_behaviour {behaviour}`, with `forget: true` as if nothing had been before, and `GET /_seen`.
  */
 
 interface Call {
@@ -24,7 +24,7 @@ const CALLS_KEPT = 10_000;
 const [name = "", port = "0", file] = process.argv.slice(2);
 if (!MEMBERS.some((member) => member === name)) throw new Error(`"${name}" is none of: ${MEMBERS.join(", ")}.`);
 const kept = read();
-const played = begin(name as MemberName, kept.memory);
+let played = begin(name as MemberName, kept.memory);
 const breaches: string[] = kept.breaches ?? [];
 const calls: Call[] = [];
 const held = new Set<() => void>();
@@ -34,7 +34,8 @@ async function receive(request: IncomingMessage, response: ServerResponse): Prom
   const { method = "", url = "/" } = request;
   const asked: Asked = { method, path: partsOf(url), body: await bodyOf(request) };
   if (`${method} ${url}` === "PUT /_behaviour") return send(response, behave(asked.body));
-  if (`${method} ${url}` === "GET /_seen") return send(response, { status: 200, body: { behaviour, calls, breaches, memory: played.memory } });
+  if (`${method} ${url}` === "GET /_seen")
+    return send(response, { status: 200, body: { behaviour, calls, breaches, memory: played.memory } });
   const how = behaviour;
   const answer = acts(how) ? act(asked) : null;
   calls.push({ method, path: url, status: answer?.status ?? null });
@@ -55,10 +56,18 @@ function behave(wish: unknown): Answer {
   const members = (wish ?? {}) as Members;
   if (!isBehaviour(members.behaviour)) return { status: 422, body: { error: "there is no such behaviour" } };
   behaviour = members.behaviour;
+  if (members.forget === true) forget();
   played.told(members);
   for (const release of held) release();
   held.clear();
   return { status: 200, body: { behaviour } };
+}
+
+function forget(): void {
+  played = begin(name as MemberName, undefined);
+  breaches.length = 0;
+  calls.length = 0;
+  write();
 }
 
 function partsOf(url: string): readonly string[] {

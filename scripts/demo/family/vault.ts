@@ -26,7 +26,8 @@ export const vault: Contract<VaultMemory> = {
 };
 
 function put(memory: VaultMemory, project: string, service: string, token: string): Answer {
-  if ([project, service, token].some((part) => part.trim() === "")) return { status: 400, body: { error: "project, service and token are required" } };
+  if ([project, service, token].some((part) => part.trim() === ""))
+    return { status: 400, body: { error: "project, service and token are required" } };
   memory[project] = { ...memory[project], [service]: token };
   return { status: 200, body: { success: true } };
 }

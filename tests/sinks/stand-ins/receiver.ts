@@ -9,7 +9,22 @@ import { Webhook } from "standardwebhooks";
  * /secrets` says what events are signed with, `GET /seen` tells what came.
  */
 
-export type Behaviour = "well" | "hold" | "nothing" | "silent" | "500" | "garbage" | "half" | "redirect" | "huge" | "503" | "401" | "400" | "404" | "410" | "429";
+export type Behaviour =
+  | "well"
+  | "hold"
+  | "nothing"
+  | "silent"
+  | "500"
+  | "garbage"
+  | "half"
+  | "redirect"
+  | "huge"
+  | "503"
+  | "401"
+  | "400"
+  | "404"
+  | "410"
+  | "429";
 
 /** What came, in the order in which it came. */
 export interface Seen {
@@ -140,25 +155,23 @@ function shaped(body: string, shape: Readonly<Record<string, readonly string[]>>
 }
 
 function misbehave(response: ServerResponse): void {
-  switch (behaviour) {
-    case "nothing":
-      return void response.destroy();
-    case "silent":
-      return;
-    case "garbage":
-      return void response.socket?.end("it is well\r\n\r\n");
-    case "half":
-      response.writeHead(200, { "content-type": "application/json", "content-length": "100" });
-      response.write('{"ok":');
-      return void setImmediate(() => response.destroy());
-    case "redirect":
-      return void response.writeHead(302, { location: "/elsewhere" }).end();
-    case "huge":
-      return void response.writeHead(200, { "content-type": "application/json" }).end(`{"filler":"${"x".repeat(10_000_000)}"}`);
-    default:
-      return send(response, Number(behaviour), { error: behaviour });
-  }
+  const status = Number(behaviour);
+  if (status > 0) send(response, status, { error: behaviour });
+  else MISBEHAVIOURS[behaviour]?.(response);
 }
+
+/** Those that are no status. `silent` is nothing, ever. */
+const MISBEHAVIOURS: Partial<Record<Behaviour, (response: ServerResponse) => void>> = {
+  nothing: (response) => response.destroy(),
+  garbage: (response) => response.socket?.end("it is well\r\n\r\n"),
+  half: (response) => {
+    response.writeHead(200, { "content-type": "application/json", "content-length": "100" });
+    response.write('{"ok":');
+    setImmediate(() => response.destroy());
+  },
+  redirect: (response) => response.writeHead(302, { location: "/elsewhere" }).end(),
+  huge: (response) => response.writeHead(200, { "content-type": "application/json" }).end(`{"filler":"${"x".repeat(10_000_000)}"}`),
+};
 
 function send(response: ServerResponse, status: number, body: unknown): void {
   response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));

@@ -91,19 +91,20 @@ export function describeSecrets(name: Kind): void {
     test.each(FAULTS)("change nothing where the vault is broken, and everything else goes on (%s)", async (fault) => {
       const clock = new TestClock();
       const store = memoryStore(clock);
-      const project = new Project(domainOn(store, await kind.open(store, connecting(IMPATIENT))));
+      const project = new Project(domainOn(store, await kind.open(store)));
+      const hurried = new Project(domainOn(store, await kind.open(store, connecting(IMPATIENT))));
       await project.create("staging", { env_variables: { API_KEY: "sk-1", REGION: "eu" } });
       await project.create("production");
       await project.set("staging", { "flows/a": {} });
       const before = await Promise.all([project.view("staging"), project.view("production"), project.config("staging")]);
       await kind.standIn.fail({ fault });
       const refused = [
-        project.create("preview", { env_variables: { API_KEY: "sk-2" } }),
-        project.create("copy", { base: "staging" }),
-        project.configure("staging", { secrets: { API_KEY: "sk-2", OTHER: "sk-3" }, vars: { REGION: "us" } }),
-        project.promote("staging", "production", { env_variables: { API_KEY: "sk-4" } }),
-        project.secrets("staging"),
-        project.runtime("staging"),
+        hurried.create("preview", { env_variables: { API_KEY: "sk-2" } }),
+        hurried.create("copy", { base: "staging" }),
+        hurried.configure("staging", { secrets: { API_KEY: "sk-2", OTHER: "sk-3" }, vars: { REGION: "us" } }),
+        hurried.promote("staging", "production", { env_variables: { API_KEY: "sk-4" } }),
+        hurried.secrets("staging"),
+        hurried.runtime("staging"),
       ].map(errorOf);
       for (const error of await Promise.all(refused)) {
         expect(error).toMatchObject({ code: "vault_unavailable", status: 503 });
@@ -141,10 +142,11 @@ export function describeSecrets(name: Kind): void {
     test("that come to the vault after their write was given up are swept away", async () => {
       const clock = new TestClock();
       const store = memoryStore(clock);
-      const project = new Project(domainOn(store, await kind.open(store, connecting(IMPATIENT))));
+      const project = new Project(domainOn(store, await kind.open(store)));
+      const hurried = new Project(domainOn(store, await kind.open(store, connecting(IMPATIENT))));
       await project.create("staging", { env_variables: { API_KEY: "sk-1" } });
       await kind.standIn.fail({ fault: "late", method: "POST" });
-      expect(await codeOf(project.configure("staging", { secrets: { API_KEY: "sk-late" } }))).toBe("vault_unavailable");
+      expect(await codeOf(hurried.configure("staging", { secrets: { API_KEY: "sk-late" } }))).toBe("vault_unavailable");
       await kind.standIn.heal();
       expect(await project.domain.sweeper.sweep()).toBe(0);
       await kind.standIn.release();

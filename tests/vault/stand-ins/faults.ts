@@ -20,8 +20,10 @@ export function describeFaults(name: "puraify" | "kv2"): void {
     const kind = useKind(name);
 
     test.each([...AT_ONCE, "silent"] as const)("is told from an entry that is missing, and recovers (%s)", async (fault) => {
-      const vault = await kind.open(memoryStore(), connecting(fault === "silent" ? IMPATIENT : BOUNDS));
-      await vault.put(entry(), VALUE);
+      const store = memoryStore();
+      const vault = await kind.open(store, connecting(fault === "silent" ? IMPATIENT : BOUNDS));
+      const patient = await kind.open(store);
+      await patient.put(entry(), VALUE);
       await kind.standIn.fail({ fault });
       const calls = [
         () => vault.get(entry()),
@@ -45,14 +47,16 @@ export function describeFaults(name: "puraify" | "kv2"): void {
       }
       expect(vault.status()).toMatchObject({ status: "degraded", since: expect.stringMatching(/^\d{4}-/), last_error: expect.any(String) });
       await kind.standIn.heal();
-      expect(await vault.get(entry({ id: "missing" }))).toBeNull();
-      await vault.put(entry({ id: "3" }), VALUE);
-      expect(await vault.get(entry({ id: "3" }))).toBe(VALUE);
-      expect(vault.status()).toMatchObject({ status: "ok" });
+      for (const back of fault === "silent" ? [patient] : [vault, patient]) {
+        expect(await back.get(entry({ id: "missing" }))).toBeNull();
+        await back.put(entry({ id: "3" }), VALUE);
+        expect(await back.get(entry({ id: "3" }))).toBe(VALUE);
+        expect(back.status()).toMatchObject({ status: "ok" });
+      }
     });
 
     test.each(["POST", "GET", "DELETE"])("is asked again where an answer was lost (%s)", async (method) => {
-      const vault = await kind.open(memoryStore(), connecting(IMPATIENT));
+      const vault = await kind.open(memoryStore(), connecting({ ...IMPATIENT, attempts: 10 }));
       await vault.fingerprint("pf-777", VALUE);
       for (const fault of ["lost", "hang-up", "status-500"] as const) {
         await kind.standIn.fail({ fault, method, path: name === "kv2" ? "environment-manager" : "", times: 1 });
@@ -65,10 +69,10 @@ export function describeFaults(name: "puraify" | "kv2"): void {
     });
 
     test("says of a write that failed on its way that it may come late", async () => {
-      const vault = await kind.open(memoryStore(), connecting(IMPATIENT));
-      expect(await vault.get(entry())).toBeNull();
+      const vault = await kind.open();
+      const hurried = await kind.open(memoryStore(), connecting(IMPATIENT));
       await kind.standIn.fail({ fault: "late", method: "POST" });
-      await expect(vault.put(entry(), VALUE)).rejects.toMatchObject({ code: "vault_unavailable", details: { vault_write: "unknown" } });
+      await expect(hurried.put(entry(), VALUE)).rejects.toMatchObject({ code: "vault_unavailable", details: { vault_write: "unknown" } });
       await kind.standIn.heal();
       expect(await vault.get(entry())).toBeNull();
       await kind.standIn.release();
@@ -97,6 +101,16 @@ export function describeFaults(name: "puraify" | "kv2"): void {
       expect(vault.status()).toMatchObject({ status: "ok", since: null });
       expect(await vault.look()).toMatchObject({ status: "degraded", last_error: expect.stringContaining("cannot be reached") });
       expect(await (await kind.open()).look()).toMatchObject({ status: "ok", since: expect.any(String) });
+    });
+
+    test("that does not answer keeps nobody waiting who looks at it", async () => {
+      const vault = await kind.open();
+      await kind.standIn.fail({ fault: "late" });
+      expect(await vault.look()).toMatchObject({ status: "degraded", last_error: expect.stringContaining("not answered") });
+      await kind.standIn.heal();
+      await kind.standIn.release();
+      expect(await vault.get(entry())).toBeNull();
+      expect(await vault.look()).toMatchObject({ status: "ok" });
     });
 
     test("that lacks the key of the store's fingerprints is another vault, and not the store's", async () => {

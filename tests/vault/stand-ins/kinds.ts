@@ -12,6 +12,7 @@ export type Kind = VaultSettings["kind"];
 
 /** Patient enough for a machine under load; what fails at once is tried once more. */
 export const BOUNDS: SiblingBounds = { attempts: 2, firstPauseMs: 1, failures: 1_000, pauseMs: 60_000, timeoutMs: 10_000 };
+/** For what is not answered. Nothing that must succeed at once goes this way. */
 export const IMPATIENT: SiblingBounds = { ...BOUNDS, timeoutMs: 300 };
 
 export function connecting(bounds: SiblingBounds = BOUNDS): Connect {
