@@ -9,6 +9,7 @@ import { LIMITS } from "./limits.ts";
 import type { AuditRecord, Caller, Page, PageRequest } from "./model.ts";
 import { checkProject, quoted } from "./names.ts";
 import type { Json, Store } from "./ports.ts";
+import { turn } from "./scan.ts";
 import { AUDIT_ORIGIN, auditHash, type Project, projectNotFound } from "./transaction.ts";
 import { cursorNumber } from "./versions.ts";
 
@@ -56,8 +57,9 @@ export class Audit {
   ): Promise<Page<AuditRecord>> {
     let before = cursor === null ? audit.seq + 1 : cursorNumber(cursor);
     const items: AuditRecord[] = [];
+    let size = limit * 2;
     for (let looked = 0; looked < LIMITS.listEntries && items.length < limit && before > 1; ) {
-      const range = { prefix: keys.auditPrefix, before: keys.audit(before), limit: Math.min(limit * 2, LIMITS.listEntries), reverse: true };
+      const range = { prefix: keys.auditPrefix, before: keys.audit(before), limit: size, reverse: true };
       const entries = await this.#store.list(project, range);
       // Records that somebody took away are what `verify` is for; the list ends where they end.
       if (entries.length === 0) before = 1;
@@ -68,6 +70,8 @@ export class Audit {
         if (matches(record, filter) && may(caller, "read", project, record.environment ?? EVERY)) items.push(record);
         if (items.length === limit) break;
       }
+      size = Math.max(size, LIMITS.scanPage);
+      if (items.length < limit) await turn();
     }
     return { items, next_cursor: before > 1 ? String(before) : null };
   }

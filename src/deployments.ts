@@ -104,6 +104,7 @@ export class Deployments {
   async report(caller: Caller, report: DeploymentReport) {
     const { project } = report;
     checkProject(project);
+    checkUrl(report.url);
     if (report.status !== "deployed" || !(await this.#startsPromotions(project, report.env))) {
       return this.#ledger.once(project, caller, () => this.#record(caller, report));
     }
@@ -165,6 +166,15 @@ export class Deployments {
       return { status: "recorded" as const, ...about, sync_status: syncStatus(next) };
     });
   }
+}
+
+/** People follow it: nothing but an address of the web. */
+function checkUrl(url: string | undefined): void {
+  if (url === undefined || (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol))) return;
+  throw new AppError("invalid_request", {
+    reason: "`url` is no http or https URL.",
+    fix: "Give the address that people open, or leave it out.",
+  });
 }
 
 /** `deploying` comes before the outcome; a report out of order, or again, tells nothing new. */

@@ -23,7 +23,7 @@ export function flagDefinition(name: string, input: Json): FlagDefinition {
   checkVariants(name, variants);
   if (defaultVariant !== undefined && defaultVariant !== null) {
     if (typeof defaultVariant !== "string" || !Object.hasOwn(variants, defaultVariant)) {
-      throw invalid(name, `\`defaultVariant\` must be one of: ${Object.keys(variants).join(", ")}`);
+      throw invalid(name, `\`defaultVariant\` must be one of: ${listed(Object.keys(variants))}`);
     }
   }
   if (targeting !== undefined && !isObject(targeting)) throw invalid(name, "`targeting` must be an object");
@@ -52,6 +52,11 @@ function checkVariants(name: string, variants: JsonObject): void {
   if (type === "array" || Object.values(variants).includes(null)) {
     throw invalid(name, "a variant's value must be a boolean, a string, a number or an object");
   }
+}
+
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, 10).map(quoted).join(", ");
+  return names.length > 10 ? `${shown} and ${names.length - 10} more` : shown;
 }
 
 function isScalarMap(value: Json): boolean {

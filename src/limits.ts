@@ -60,6 +60,10 @@ export const LIMITS = {
   pageItems: 1_000,
   /** Items of one page of an HTTP list where none is asked for. */
   pageItemsDefault: 100,
+  /** Environments in the pipeline of a policy. */
+  pipeline: 100,
+  /** Records or names that a list looks at at a time, where it finds few of what is asked for. */
+  scanPage: 500,
   /** Attempts of one write that loses its races to other instances. */
   commitAttempts: 12,
   /** Writers of one project that share one commit. */
@@ -129,7 +133,7 @@ export const LIMITS = {
   /** Characters of a token as it is sent, a JWT's included. */
   bearerLength: 16 * 1024,
   /** Patterns of projects, and of environments, of one token. */
-  tokenPatterns: 100,
+  tokenPatterns: 20,
   /** Tokens, and sessions, kept in memory. */
   cachedTokens: 10_000,
   /** Tokens whose last use, or refusal, is kept in memory until it is written. */

@@ -112,6 +112,10 @@ export function checkCollection(name: string): void {
   throw invalidName("collection", name, "1 to 64 letters, digits, `_`, `.` and `-`, starting with a letter or digit, for example `flows`");
 }
 
+function article(noun: string): string {
+  return /^[aeiou]/.test(noun) ? "an" : "a";
+}
+
 function isReserved(name: string): boolean {
   return RESERVED_NAMES.has(name.toLowerCase()) || UNSAFE_MEMBERS.has(name);
 }
@@ -127,7 +131,9 @@ function hasControlCharacter(text: string): boolean {
 function invalidName(kind: string, name: string, rule: string): AppError {
   const reserved = isReserved(name);
   return new AppError("invalid_name", {
-    reason: reserved ? `${quoted(name)} is reserved: it cannot name a ${kind}.` : `${quoted(name)} cannot name a ${kind}.`,
+    reason: reserved
+      ? `${quoted(name)} is reserved: it cannot name ${article(kind)} ${kind}.`
+      : `${quoted(name)} cannot name ${article(kind)} ${kind}.`,
     fix: `Use ${rule}${reserved ? ", other than the engine's own words" : ""}.`,
     details: { kind },
   });

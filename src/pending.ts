@@ -22,6 +22,7 @@ import { checkProject } from "./names.ts";
 import { type BoundVariables, type Force, type PreparedPlan, type PromotionOrder, preparePlan } from "./plan.ts";
 import { approvalsOf, policyFor, policyOf } from "./policy.ts";
 import type { Store } from "./ports.ts";
+import { turn } from "./scan.ts";
 import type { Secrets, StagedSecrets } from "./secrets.ts";
 import type { Snapshots } from "./snapshots.ts";
 import type { Timers } from "./timers.ts";
@@ -52,12 +53,16 @@ export class PendingPromotions {
   async approve(caller: Caller, request: { project: string; id: string; comment?: string | undefined }): Promise<PromotionResult> {
     const { project, id } = request;
     checkProject(project);
-    // Before the commit: where the last approval has to wait for another check, no crash forgets that.
-    const known = await this.#pending(project, id);
-    if (known !== null) await this.#tryAgain(project, id);
-    const verdicts = await this.#verdictsOn(known, caller, 1);
-    const outcome = await this.#ledger.once(project, caller, () =>
-      this.#ledger.write(project, caller, async (tx): Promise<ApprovalOutcome> => {
+    const outcome = await this.#ledger.once(project, caller, async () => {
+      const known = await this.#pending(project, id);
+      if (known !== null) {
+        checkMayDecide(known, caller);
+        checkMayApprove(known, caller);
+        // Before the commit: where the last approval has to wait for another check, no crash forgets that.
+        await this.#tryAgain(project, id);
+      }
+      const verdicts = await this.#verdictsOn(known, caller, 1);
+      return this.#ledger.write(project, caller, async (tx): Promise<ApprovalOutcome> => {
         const promotion = await findPromotion(tx, id);
         checkMayDecide(promotion, caller);
         checkOpen(promotion);
@@ -73,8 +78,8 @@ export class PendingPromotions {
           details: { promotion: id, comment: request.comment ?? null },
         });
         return { result: await this.#advance(tx, approved, verdicts) };
-      }),
-    );
+      });
+    });
     // That a promotion was voided is committed before it is told.
     if ("voided" in outcome) throw promotionClosed(outcome.voided);
     return outcome.result;
@@ -108,8 +113,9 @@ export class PendingPromotions {
     if (!(await documents.getAll([keys.project]))[0]) throw projectNotFound(project);
     const items: PromotionView[] = [];
     let before = cursor === null ? undefined : keys.promotion(cursor);
-    for (let looked = 0; looked < LIMITS.listEntries && items.length < limit; looked += limit) {
-      const range = { prefix: keys.promotionPrefix, limit, reverse: true };
+    let size = limit;
+    for (let looked = 0; looked < LIMITS.listEntries && items.length < limit; ) {
+      const range = { prefix: keys.promotionPrefix, limit: size, reverse: true };
       const entries = await this.#store.list(project, { ...range, ...(before !== undefined && { before }) });
       for (const { key, value } of entries) {
         before = key;
@@ -119,7 +125,10 @@ export class PendingPromotions {
         if (status === undefined || view.status === status) items.push(view);
         if (items.length === limit) break;
       }
-      if (entries.length < limit && items.length < limit) return { items, next_cursor: null };
+      if (entries.length < size && items.length < limit) return { items, next_cursor: null };
+      looked += size;
+      size = Math.max(size, LIMITS.scanPage);
+      if (items.length < limit) await turn();
     }
     return { items, next_cursor: before?.slice(keys.promotionPrefix.length) ?? null };
   }

@@ -2,6 +2,7 @@ import { durationMs } from "./durations.ts";
 import { AppError } from "./errors.ts";
 import { windowFaults } from "./freeze.ts";
 import { isObject } from "./json.ts";
+import { LIMITS } from "./limits.ts";
 import type { CheckName, EnvironmentType } from "./model.ts";
 import { isEnvironmentName, quoted } from "./names.ts";
 import type { EnvironmentPolicy, Policy } from "./policy.ts";
@@ -115,12 +116,14 @@ function presetOf({ preset, ...rest }: JsonObject): Policy {
 
 function pipelineFaults(pipeline: Json): Fault[] {
   if (!Array.isArray(pipeline)) return [{ path: "/pipeline", message: "must be a list of environment names" }];
+  if (pipeline.length > LIMITS.pipeline) return [{ path: "/pipeline", message: `must have at most ${LIMITS.pipeline} environments` }];
+  const seen = new Set<Json>();
   return pipeline.flatMap((name: Json, index) => {
     const path = `/pipeline/${index}`;
     if (!isName(name)) return [{ path, message: "must be an environment's name" }];
-    return pipeline.indexOf(name) === index
-      ? []
-      : [{ path, message: `names ${quoted(name as string)} a second time: a pipeline has no cycles` }];
+    if (seen.has(name)) return [{ path, message: `names ${quoted(name as string)} a second time: a pipeline has no cycles` }];
+    seen.add(name);
+    return [];
   });
 }
 
@@ -158,11 +161,18 @@ function autoPromoteFaults(path: string, env: string, rules: EnvironmentPolicy, 
   return faults;
 }
 
-export function invalidPolicy(faults: readonly Fault[]): AppError {
-  const count = faults.length === 1 ? "a fault" : `${faults.length} faults`;
+export function invalidPolicy(found: readonly Fault[]): AppError {
+  const count = found.length === 1 ? "a fault" : `${found.length} faults`;
+  const faults = found.slice(0, LIMITS.faults).map(({ path, message }) => ({ path: cut(path), message }));
+  const more = found.length > faults.length ? `; and ${found.length - faults.length} more` : "";
   return new AppError("invalid_policy", {
-    reason: `The policy has ${count}: ${faults.map(({ path, message }) => `${path || "it"} ${message}`).join("; ")}.`,
+    reason: `The policy has ${count}: ${faults.map(({ path, message }) => `${path || "it"} ${message}`).join("; ")}${more}.`,
     fix: 'Mend each path in details.faults, for example {"environments":{"production":{"protected":true}}}.',
     details: { faults },
   });
+}
+
+/** Names that somebody chose may be of any length. */
+function cut(text: string): string {
+  return text.length > LIMITS.faultLength ? `${text.slice(0, LIMITS.faultLength)}…` : text;
 }

@@ -145,7 +145,7 @@ export class Policies {
     const [owner, found] = await this.#store.get(project, [keys.project, keys.policy]);
     if (!owner) throw projectNotFound(project);
     const { revision, policy } = (found?.value as unknown as PolicyDocument | undefined) ?? NO_POLICY;
-    return { project_id: project, revision, policy, tag: policyTag(revision) };
+    return { project_id: project, revision, policy, tag: policyTag(project, revision) };
   }
 
   async replace(caller: Caller, project: string, input: Json, ifMatch: readonly string[] | null) {
@@ -160,7 +160,7 @@ export class Policies {
       await checkPipeline(tx, policy);
       checkOpens(policy, new Date(tx.now));
       const current = await policyOf(tx);
-      if (ifMatch !== null && !ifMatch.includes("*") && !ifMatch.includes(policyTag(current.revision))) {
+      if (ifMatch !== null && !ifMatch.includes("*") && !ifMatch.includes(policyTag(project, current.revision))) {
         throw new AppError("precondition_failed", {
           reason: "The policy changed since it was read.",
           fix: "Read it again, then send the change again.",
@@ -169,13 +169,13 @@ export class Policies {
       const revision = current.revision + 1;
       tx.put(keys.policy, { revision, policy, updated_at: tx.now, updated_by: caller.actor } satisfies PolicyDocument);
       await tx.audit({ action: "policy", details: { revision, policy: policy as unknown as Json } });
-      return { status: "updated" as const, project_id: project, revision, policy, tag: policyTag(revision) };
+      return { status: "updated" as const, project_id: project, revision, policy, tag: policyTag(project, revision) };
     });
   }
 }
 
-function policyTag(revision: number): string {
-  return `policy-${revision}`;
+function policyTag(project: string, revision: number): string {
+  return `policy-${project}-${revision}`;
 }
 
 /** A pipeline leads through environments that exist: a misspelt one would silently bind nobody. */

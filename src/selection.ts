@@ -33,13 +33,19 @@ export async function select(
       fix: "Name components as `collection/name`, or all of a kind as `collection/*`.",
     });
   }
-  const chosen = (key: string) =>
-    (only === undefined || only.some((pattern) => matches(pattern, key))) && !(except ?? []).some((pattern) => matches(pattern, key));
-  return changes.filter(({ key }) => chosen(key));
+  const [isWanted, isLeftOut] = [only === undefined ? () => true : matcher(only), matcher(except ?? [])];
+  return changes.filter(({ key }) => isWanted(key) && !isLeftOut(key));
 }
 
-function matches(pattern: string, key: string): boolean {
-  return pattern.endsWith("*") ? key.startsWith(pattern.slice(0, -1)) : key === pattern;
+/** Whether one of the patterns matches a name, without holding the name against each of them. */
+function matcher(patterns: readonly string[]): (key: string) => boolean {
+  const names = new Set<string>();
+  const beginnings = new Map<number, Set<string>>();
+  for (const pattern of patterns) {
+    if (!pattern.endsWith("*")) names.add(pattern);
+    else beginnings.set(pattern.length - 1, (beginnings.get(pattern.length - 1) ?? new Set()).add(pattern.slice(0, -1)));
+  }
+  return (key) => names.has(key) || [...beginnings].some(([length, texts]) => texts.has(key.slice(0, length)));
 }
 
 async function matchesAny(maps: Maps, sides: readonly Hash[], pattern: string): Promise<boolean> {

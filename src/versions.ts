@@ -14,6 +14,7 @@ import { checkMayEdit, checkMessage, policyOf } from "./policy.ts";
 import type { Hash, Json, Store } from "./ports.ts";
 import { newlyRequired } from "./requirements.ts";
 import { appendRevision } from "./revisions.ts";
+import { turn } from "./scan.ts";
 import { factsKey, type SecretFacts, type Secrets } from "./secrets.ts";
 import type { EditableMaps, Maps, Snapshots } from "./snapshots.ts";
 import { type Project, projectNotFound } from "./transaction.ts";
@@ -82,11 +83,12 @@ export class Versions {
     if (!known) throw projectNotFound(project);
     let before = cursor === null ? known.audit.seq + 1 : cursorNumber(cursor);
     const made: AuditRecord[] = [];
+    let size = limit * 2;
     for (let looked = 0; looked < LIMITS.listEntries && made.length < limit && before > 1; ) {
       const entries = await this.#store.list(project, {
         prefix: keys.auditPrefix,
         before: keys.audit(before),
-        limit: limit * 2,
+        limit: size,
         reverse: true,
       });
       if (entries.length === 0) before = 1;
@@ -97,6 +99,8 @@ export class Versions {
         if (record.details["new_version"] === true && may(caller, "read", project, record.environment ?? SOME)) made.push(record);
         if (made.length === limit) break;
       }
+      size = Math.max(size, LIMITS.scanPage);
+      if (made.length < limit) await turn();
     }
     const revisions = await documents.getAll<Revision>(
       made.map(({ environment, revision }) => keys.revision(environment ?? "", revision ?? 0)),

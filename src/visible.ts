@@ -2,6 +2,7 @@ import { EVERY } from "./access.ts";
 import { LIMITS } from "./limits.ts";
 import type { Page, PageRequest } from "./model.ts";
 import type { Entry, Store } from "./ports.ts";
+import { turn } from "./scan.ts";
 
 /** What a caller may see of the names in a list. */
 export interface Sight {
@@ -11,8 +12,9 @@ export interface Sight {
 }
 
 /**
- * A page of the documents `<prefix><name>` whose names the caller may see, by name; a cursor is a name. Whoever may see a
- * few that are written out is not led through all the others; otherwise a page looks at a bounded number, so that it may be short.
+ * A page of the documents `<prefix><name>` whose names the caller may see, by name; a cursor is the last of them. Whoever may see
+ * a few that are written out is not led through all the others. Whoever may see some by a pattern is, a few hundred at a time: a
+ * page that ended early would have to tell where, and with that a name that is not for them.
  */
 export function visibleEntries(store: Store, partition: string, prefix: string, page: PageRequest, sight: Sight): Promise<Page<Entry>> {
   return sight.patterns.some((pattern) => pattern.includes(EVERY))
@@ -28,16 +30,16 @@ async function scanned(
   { sees }: Sight,
 ): Promise<Page<Entry>> {
   const items: Entry[] = [];
+  let size = limit + 1;
   let after = prefix + (cursor ?? "");
-  for (let looked = 0; looked < LIMITS.listEntries; ) {
-    const entries = await store.list(partition, { prefix, after, limit: limit + 1 });
+  while (true) {
+    const entries = await store.list(partition, { prefix, after, limit: size });
     items.push(...entries.filter(({ key }) => sees(key.slice(prefix.length))));
-    if (items.length > limit || entries.length <= limit)
-      return { items: items.slice(0, limit), next_cursor: cursorOf(items, limit, prefix) };
-    looked += entries.length;
+    if (items.length > limit || entries.length < size) return { items: items.slice(0, limit), next_cursor: cursorOf(items, limit, prefix) };
     after = entries.at(-1)?.key ?? after;
+    size = Math.max(size, LIMITS.scanPage);
+    await turn();
   }
-  return { items, next_cursor: after.slice(prefix.length) };
 }
 
 async function lookedUp(

@@ -36,8 +36,7 @@ export class DeploymentPlanner implements Deployer {
 
 function outcomeIn(body: unknown): DeployOutcome | null {
   const { status, version_id, url, reason, stage, fix_suggestion } = (body ?? {}) as Readonly<Record<string, unknown>>;
-  if (status === "success")
-    return { ok: true, ...(isText(version_id) && { versionId: cut(version_id) }), ...(isText(url) && { url: cut(url) }) };
+  if (status === "success") return { ok: true, ...(isText(version_id) && { versionId: cut(version_id) }), ...(isWebUrl(url) && { url }) };
   if (status !== "error" || !isText(reason)) return null;
   return {
     ok: false,
@@ -45,6 +44,11 @@ function outcomeIn(body: unknown): DeployOutcome | null {
     stage: isText(stage) ? cut(stage) : null,
     fix: isText(fix_suggestion) ? cut(fix_suggestion) : null,
   };
+}
+
+/** People follow it: anything else is as good as none. */
+function isWebUrl(value: unknown): value is string {
+  return isText(value) && value.length <= LIMITS.urlLength && URL.canParse(value) && /^https?:$/.test(new URL(value).protocol);
 }
 
 function isText(value: unknown): value is string {

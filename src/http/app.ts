@@ -7,7 +7,7 @@ import type { Authentication } from "../authentication.ts";
 import type { Domain } from "../domain.ts";
 import { LIMITS } from "../limits.ts";
 import { isLoopback, packageRoot, type Settings } from "../settings.ts";
-import { openGate, type Rates } from "./auth.ts";
+import { checkAddress, openGate, type Rates } from "./auth.ts";
 import { mountDocs } from "./docs.ts";
 import { errorHandler } from "./errors.ts";
 import { checkHost, checkOrigin, setSecurityHeaders } from "./guards.ts";
@@ -50,7 +50,7 @@ export function createApp({ domain, settings, logger, authentication, readiness,
   app.enable("strict routing").enable("case sensitive routing");
   app.set("query parser", "simple");
   app.set("trust proxy", [...settings.trustedProxies]);
-  app.use(identify, logged(logger), guarded(settings, authentication === null));
+  app.use(identify, logged(logger), limited(settings), guarded(settings, authentication === null));
   mountRoutes(app, routes, { domain, gate, streams: new Streams(), metrics });
   mountDocs(app);
   app.use(refuseUnknown(gate));
@@ -58,10 +58,9 @@ export function createApp({ domain, settings, logger, authentication, readiness,
   return app;
 }
 
-function ratesOf({ requestsPerSecond: { perToken, perAddress } }: Pick<Settings, "requestsPerSecond">): Rates {
+function ratesOf({ requestsPerSecond: { perToken } }: Pick<Settings, "requestsPerSecond">): Rates {
   return {
     perToken: new RateLimiter({ perSecond: perToken, burst: LIMITS.burstSeconds * perToken }),
-    perAddress: new RateLimiter({ perSecond: perAddress, burst: LIMITS.burstSeconds * perAddress }),
     sessions: new RateLimiter({ perSecond: LIMITS.sessionsPerSecondPerToken, burst: LIMITS.sessionsBurstPerToken }),
     refused: new RateLimiter({ perSecond: LIMITS.refusedPerSecondPerAddress, burst: LIMITS.refusedBurstPerAddress }),
   };
@@ -94,6 +93,14 @@ function logged(logger: Logger): RequestHandler {
         "request",
       );
     });
+    next();
+  };
+}
+
+function limited({ requestsPerSecond: { perAddress } }: Pick<Settings, "requestsPerSecond">): RequestHandler {
+  const rate = new RateLimiter({ perSecond: perAddress, burst: LIMITS.burstSeconds * perAddress });
+  return (request, _response, next) => {
+    checkAddress(rate, request);
     next();
   };
 }

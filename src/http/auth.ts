@@ -19,7 +19,6 @@ export interface Gate {
 
 export interface Rates {
   readonly perToken: RateLimiter;
-  readonly perAddress: RateLimiter;
   /** Log-ins with one token. */
   readonly sessions: RateLimiter;
   /** Requests that showed what is no token: they alone count, so that nobody is locked out by a neighbour. */
@@ -40,7 +39,6 @@ export function openGate(authentication: Authentication | null, rates: Rates, re
     },
     session: sessionOf(request),
     signIn: async (token) => {
-      checkRate(rates.perAddress, addressKey(request.ip ?? ""), "from this address");
       if (authentication === null) return LOCAL_PRINCIPAL;
       const principal = await counted(request, rates, () => authentication.byToken(token));
       // A session is written down, so that sessions are rarer than other requests.
@@ -51,7 +49,6 @@ export function openGate(authentication: Authentication | null, rates: Rates, re
   return {
     connection,
     async admit(request, requestId) {
-      checkRate(rates.perAddress, addressKey(request.ip ?? ""), "from this address");
       const principal = await (authentication === null
         ? LOCAL_PRINCIPAL
         : counted(request, rates, () => principalOf(request, authentication)));
@@ -122,7 +119,7 @@ const ACTOR = new RegExp(`^(?! )[\\x20-\\x7e]{1,${LIMITS.actorLength}}(?<! )$`);
 function actorOf(request: Request, { subject, grants }: Principal): string {
   const [actor, second] = request.headersDistinct["x-actor"] ?? [];
   if (actor === undefined) return subject;
-  if (!grants.some(({ role }) => role === "engine")) {
+  if (grants.length === 0 || !grants.every(({ role }) => role === "engine")) {
     throw new AppError("forbidden", {
       reason: `${quoted(subject)} is no sibling engine, so it acts for nobody else.`,
       fix: "Leave the X-Actor header out, or use a token with the role engine.",
@@ -144,6 +141,11 @@ async function counted<Result>(request: Request, { refused }: Rates, work: () =>
       checkRate(refused, addressKey(request.ip ?? ""), "without a valid token");
     throw error;
   }
+}
+
+/** For every request, whoever sends it and whatever it asks for. @throws too_many_requests */
+export function checkAddress(rate: RateLimiter, request: Request): void {
+  checkRate(rate, addressKey(request.ip ?? ""), "from this address");
 }
 
 function checkRate(rate: RateLimiter, key: string, which: string): void {

@@ -108,6 +108,8 @@ function asAppError(thrown: unknown): AppError {
       fix: "Encode each part of the path as UTF-8.",
     });
   }
+  // What files are served with knows conditions of its own.
+  if (thrown instanceof Error && "status" in thrown && thrown.status === 412) return new AppError("precondition_failed");
   return new AppError("internal_error", { cause: thrown });
 }
 

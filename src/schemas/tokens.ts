@@ -20,7 +20,7 @@ const patterns = (what: string, example: readonly string[]) =>
     .array(z.string().max(64))
     .min(1)
     .max(LIMITS.tokenPatterns)
-    .meta({ description: `Names of ${what}, in which \`*\` stands for any characters.`, examples: [example] });
+    .meta({ description: `Names of ${what}, in which one \`*\` stands for any characters.`, examples: [example] });
 
 const Projects = patterns("projects", ["pf-777"]);
 const Envs = patterns("environments", ["staging", "preview-*"]);

@@ -23,7 +23,9 @@ import { grant } from "./support.ts";
 /** Few letters, so that patterns and names meet often. Upper and lower case are two of them. */
 const letter = fc.constantFrom("a", "b", "A", "-", "0");
 const name = fc.string({ unit: letter, maxLength: 8 });
-const pattern = fc.string({ unit: fc.oneof(letter, fc.constant("*")), maxLength: 6 });
+const part = fc.string({ unit: letter, maxLength: 3 });
+/** With one star, or none. */
+const pattern = fc.tuple(part, fc.constantFrom("*", ""), part).map((parts) => parts.join(""));
 /** A name that a pattern matches, as often as not. */
 const patternAndName = fc.tuple(pattern, name, fc.array(name, { maxLength: 6 })).map(([text, other, fillers]): [string, string] => {
   let used = 0;
@@ -75,7 +77,9 @@ describe("a pattern", () => {
     ["pf-1", "pf-10", false],
     ["pf-1", "xpf-1", false],
     ["*-1", "pf-1", true],
-    ["p*f*1", "pf-f-11", true],
+    ["p*1", "pf-f-11", true],
+    ["p*1", "p1", true],
+    ["pf*f1", "pf1", false],
     ["*", "", true],
     ["", "", true],
     ["", "a", false],
@@ -86,24 +90,15 @@ describe("a pattern", () => {
     expect(matches(text, who)).toBe(expected);
   });
 
-  test("is compared in time that does not explode", () => {
-    const evil = "*a".repeat(30);
-    let steps = 0;
-    const long: object = Object(`${"a".repeat(60)}b`);
-    const counting = new Proxy(long, {
-      get: (target, at) => {
-        if (typeof at === "string" && /^\d+$/.test(at)) steps++;
-        return Reflect.get(target, at) as unknown;
-      },
-    }) as unknown as string;
-    expect(matches(evil, counting)).toBe(false);
-    expect(steps).toBeLessThanOrEqual(3 * evil.length * 61);
+  test("is of one star at most, so that it is compared once from the front and once from the back", () => {
+    expect(matches("a*b*", "aXbX")).toBe(false);
+    expect(matches(`*${"a".repeat(62)}b`, "a".repeat(1_000_000))).toBe(false);
   });
 
-  test("is of the characters of names and stars, at most 64, and never has two stars in a row", async () => {
+  test("is of the characters of names and stars, at most 64, and has one star at most", async () => {
     const refused = (text: string) => codeOf(Promise.resolve().then(() => checkPattern(text, "projects")));
-    for (const text of ["*", "a", "pf-*", "*-a_B9*", "a".repeat(64)]) expect(checkPattern(text, "projects")).toBeUndefined();
-    for (const text of ["", "**", "a**", "a.b", "a b", "a/b", "a?", "é", "a\n", "\n*", "a".repeat(65), "$", "@"]) {
+    for (const text of ["*", "a", "pf-*", "*-a_B9", "a*b", "a".repeat(64)]) expect(checkPattern(text, "projects")).toBeUndefined();
+    for (const text of ["", "**", "a**", "*a*", "a*b*c", "a.b", "a b", "a/b", "a?", "é", "a\n", "\n*", "a".repeat(65), "$", "@"]) {
       expect(await refused(text), JSON.stringify(text)).toBe("invalid_request");
     }
   });
@@ -157,7 +152,9 @@ describe("whoever spans another", () => {
     ["pf-1*", "pf-*", false],
     ["pf-*", "*", false],
     ["pf-*", "*pf-*", false],
-    ["*a*", "a*b", true],
+    ["a*", "a*b", true],
+    ["*b", "a*b", true],
+    ["a*b", "a*", false],
     ["pf-1", "pf-*", false],
     ["PF-*", "pf-1", false],
   ])("%s spans %s: %s", (wide, narrow, expected) => {

@@ -6,13 +6,14 @@ import type { ExtraRight, Grant, Role } from "../../src/access.ts";
 import { Authentication, type IdentityProvider } from "../../src/authentication.ts";
 import type { Domain } from "../../src/domain.ts";
 import { durationMs } from "../../src/durations.ts";
+import type { AppError } from "../../src/errors.ts";
 import { SYSTEM_PARTITION } from "../../src/keys.ts";
 import type { AuditRecord, Caller } from "../../src/model.ts";
 import type { Clock, Json, Store } from "../../src/ports.ts";
 import { checked } from "../../src/storage/checked.ts";
 import { openSqlite } from "../../src/storage/sqlite.ts";
-import { tokenDigest } from "../../src/tokens.ts";
-import { caller, documents, memoryStore, openWorld, TestClock, type World } from "../domain/support.ts";
+import { type ShownToken, type TokenRequest, tokenDigest } from "../../src/tokens.ts";
+import { caller, documents, domainOn, errorOf, memoryStore, openWorld, TestClock, type World, wrapped } from "../domain/support.ts";
 import { type Answer, type Ask, type Question, ROOT_TOKEN, SETTINGS, serveApp } from "../http/support.ts";
 
 /** Somebody who may do everything, as the root token may. */
@@ -108,4 +109,73 @@ export async function serveTo(domain: Domain, identities: IdentityProvider | nul
 /** A token of the right form that nobody was given. */
 export function strangersToken(): string {
   return `envm_${randomBytes(8).toString("hex")}_${randomBytes(32).toString("base64url")}`;
+}
+
+/** What a token of no interest is to have. */
+export const READER: TokenRequest = { name: "ci", role: "reader", projects: ["pf-1"] };
+
+export function secretOf({ token }: Pick<ShownToken, "token">): string {
+  return token.slice(-43);
+}
+
+/** The same token but for the last character of its secret. */
+export function almost(token: string): string {
+  return token.slice(0, -1) + (token.endsWith("A") ? "B" : "A");
+}
+
+/** One more engine on the same store. */
+export function instance({ store, vault, failures, clock }: Access): Domain {
+  return domainOn(store, vault, failures, clockOf(clock));
+}
+
+/** All of an error that anybody is told. */
+export async function told(promise: Promise<unknown>): Promise<Pick<AppError, "code" | "message" | "fix" | "details">> {
+  const { code, message, fix, details } = await errorOf(promise);
+  return { code, message, fix, details };
+}
+
+/** `<code>: <message>` */
+export async function refusal(promise: Promise<unknown>): Promise<string> {
+  const { code, message } = await told(promise);
+  return `${code}: ${message}`;
+}
+
+export interface Calls {
+  readonly gets: number;
+  readonly keys: number;
+  readonly lists: number;
+  readonly entries: number;
+  readonly commits: number;
+  readonly puts: number;
+}
+
+/** The store, and what was asked of it since that was last taken. */
+export function countingCalls(store: Store): { readonly store: Store; taken(): Calls } {
+  const zero = { gets: 0, keys: 0, lists: 0, entries: 0, commits: 0, puts: 0 };
+  const counts = { ...zero };
+  return {
+    taken: () => {
+      const taken = { ...counts };
+      Object.assign(counts, zero);
+      return taken;
+    },
+    store: wrapped(store, {
+      get: (partition, keys) => {
+        counts.gets++;
+        counts.keys += keys.length;
+        return store.get(partition, keys);
+      },
+      list: async (partition, range) => {
+        const entries = await store.list(partition, range);
+        counts.lists++;
+        counts.entries += entries.length;
+        return entries;
+      },
+      commit: (partition, change) => {
+        counts.commits++;
+        counts.puts += change.puts.length;
+        return store.commit(partition, change);
+      },
+    }),
+  };
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { LIMITS } from "../../src/limits.ts";
 import type { CheckName } from "../../src/model.ts";
 import { approvalsOf, autoPromoteSource, type Policy, policyFor } from "../../src/policy.ts";
 import { POLICY_PRESETS } from "../../src/policy-presets.ts";
@@ -330,12 +331,12 @@ describe("a policy that is put", () => {
 
   test("is versioned and audited: each one whole, with who put it", async () => {
     const { project, domain, store } = await world();
-    expect(await domain.policies.read(PROJECT)).toEqual({ project_id: PROJECT, revision: 0, policy: {}, tag: "policy-0" });
+    expect(await domain.policies.read(PROJECT)).toEqual({ project_id: PROJECT, revision: 0, policy: {}, tag: "policy-pf-777-0" });
     const first = { pipeline: ["dev", "staging"] };
     const second = { environments: { production: { protected: true } } };
     await project.policy(first);
     await project.as(caller("bea")).policy(second);
-    expect(await domain.policies.read(PROJECT)).toEqual({ project_id: PROJECT, revision: 2, policy: second, tag: "policy-2" });
+    expect(await domain.policies.read(PROJECT)).toEqual({ project_id: PROJECT, revision: 2, policy: second, tag: "policy-pf-777-2" });
     expect((await auditRecords(store)).filter(({ action }) => action === "policy")).toMatchObject([
       { actor: "ann", details: { revision: 1, policy: first } },
       { actor: "bea", details: { revision: 2, policy: second } },
@@ -345,18 +346,18 @@ describe("a policy that is put", () => {
   test("over If-Match: only what was read is replaced", async () => {
     const { project, domain, store } = await world();
     const replace = (policy: Json, ...tags: string[]) => domain.policies.replace(project.caller, PROJECT, policy, tags);
-    expect(await replace({ pipeline: ["dev"] }, "policy-0")).toMatchObject({ revision: 1, tag: "policy-1" });
+    expect(await replace({ pipeline: ["dev"] }, "policy-pf-777-0")).toMatchObject({ revision: 1, tag: "policy-pf-777-1" });
     const before = await documents(store);
-    expect(await codeOf(replace({}, "policy-0"))).toBe("precondition_failed");
-    expect(await codeOf(replace({}, "other", "policy-2"))).toBe("precondition_failed");
+    expect(await codeOf(replace({}, "policy-pf-777-0"))).toBe("precondition_failed");
+    expect(await codeOf(replace({}, "other", "policy-pf-777-2"))).toBe("precondition_failed");
     expect(await documents(store)).toEqual(before);
-    expect(await replace({}, "policy-0", "policy-1")).toMatchObject({ revision: 2 });
+    expect(await replace({}, "policy-pf-777-0", "policy-pf-777-1")).toMatchObject({ revision: 2 });
     expect(await replace({}, "*")).toMatchObject({ revision: 3 });
   });
 
   test("by two at once over If-Match: one of them has to look again", async () => {
     const { project, domain } = await world();
-    const replace = (policy: Json) => domain.policies.replace(project.caller, PROJECT, policy, ["policy-0"]);
+    const replace = (policy: Json) => domain.policies.replace(project.caller, PROJECT, policy, ["policy-pf-777-0"]);
     const outcomes = await Promise.allSettled([replace({ pipeline: ["dev"] }), replace({ pipeline: ["staging"] })]);
     expect(outcomes.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
     expect(await domain.policies.read(PROJECT)).toMatchObject({ revision: 1 });
@@ -427,4 +428,10 @@ describe("a rule holds from the commit on that brought it:", () => {
     const { project } = await ready({ preset: "regulated" });
     expect((await project.plan("staging", "production")).checks.map(({ name }) => name)).toEqual(CHECK_NAMES);
   });
+});
+
+test("a pipeline has as many environments as it may, and not one more", () => {
+  const pipeline = (length: number) => Array.from({ length }, (_, index) => `e${index}`);
+  expect(parsePolicy({ pipeline: pipeline(LIMITS.pipeline) })).toEqual({ pipeline: pipeline(LIMITS.pipeline) });
+  expect(() => parsePolicy({ pipeline: pipeline(LIMITS.pipeline + 1) })).toThrow(/at most 100/);
 });

@@ -19,7 +19,7 @@ async function expectReads({ domain, project }: Pick<Sending, "domain" | "projec
   expect((await domain.deployments.active(PROJECT, env, {})).body.version).toBe(version);
   expect(await project.state(env)).toHaveProperty("entities");
   expect(await project.revisions(env)).not.toEqual([]);
-  expect(await domain.audit.verify(PROJECT, {})).toMatchObject({ valid: true });
+  expect(await domain.audit.verify(PROJECT)).toMatchObject({ valid: true });
 }
 
 describe("a Platform Builder that cannot be relied on", () => {

@@ -27,7 +27,10 @@ export function useMember<Name extends MemberName>(name: Name): Member<Name> {
   beforeAll(async () => {
     await member.start();
   });
-  beforeEach(() => member.behave("well", { forget: true, fails: [] }));
+  beforeEach(async () => {
+    if (!member.running) await member.start();
+    await member.behave("well", { forget: true });
+  });
   afterAll(async () => {
     await member.stop();
     rmSync(folder, { recursive: true, force: true });

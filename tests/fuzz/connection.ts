@@ -9,7 +9,7 @@ export interface Received {
 }
 
 /** Only so that a run ends where an engine hangs: nothing that it answers takes a part of this. */
-const PATIENCE_MS = 5_000;
+const PATIENCE_MS = 30_000;
 
 /** One connection that is kept, as a client's is: a request that spoils it spoils those after it, and that shows. */
 export class Connection {

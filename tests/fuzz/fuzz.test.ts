@@ -15,12 +15,14 @@ import { setScene } from "./scene.ts";
  *
  * `ENV_MANAGER_FUZZ_SEED` sends the requests of a run again, `ENV_MANAGER_FUZZ_REQUESTS` says how many.
  */
-const long = process.env["ENV_MANAGER_TEST_LONG"] !== undefined;
-const REQUESTS = Number(process.env["ENV_MANAGER_FUZZ_REQUESTS"] ?? (long ? 56_000 : 3_200));
-const SEED = Number(process.env["ENV_MANAGER_FUZZ_SEED"] ?? Math.floor(Math.random() * 1_000_000_000));
+const long = process.env.ENV_MANAGER_TEST_LONG !== undefined;
+const REQUESTS = Number(process.env.ENV_MANAGER_FUZZ_REQUESTS ?? (long ? 56_000 : 3_200));
+const SEED = Number(process.env.ENV_MANAGER_FUZZ_SEED ?? Math.floor(Math.random() * 1_000_000_000));
 const LANES = 4;
 const SHARED = "fuzz-shared";
 const ROOT = "the-root-token-of-fuzz-tests";
+/** Bounds a run that hangs, on however slow a machine. */
+const TIMEOUT_MS = long ? 1_800_000 : 300_000;
 /** A leak must become a crash, and not a matter of how much memory this machine has. */
 const HEAP = "--max-old-space-size=384";
 
@@ -53,11 +55,11 @@ describe.each<readonly [string, EngineOptions]>([
   ["with auth off", {}],
   ["with tokens of all roles", { token: ROOT }],
 ])("an engine %s", (name, options) => {
-  test("answers whatever is sent as its document says, and keeps what it had", async () => {
+  test("answers whatever is sent as its document says, and keeps what it had", { timeout: TIMEOUT_MS }, async () => {
     const engine = await new Engine({ ...options, env: { NODE_OPTIONS: HEAP } }).start();
     try {
       const tokens = options.token === undefined ? [null] : await tokensOf(engine);
-      await withFigures(name, engine, (midway) => fuzz({ engine, tokens }, midway));
+      await withFigures(name, engine, (warmed) => fuzz({ engine, tokens }, warmed));
       await expectWhole(engine);
     } finally {
       await engine.dispose();
@@ -68,11 +70,12 @@ describe.each<readonly [string, EngineOptions]>([
 interface Outcome {
   readonly requests: number;
   readonly statuses: Readonly<Record<string, number>>;
-  readonly succeeded: Readonly<Record<string, number>>;
+  /** Operations that never did what they were asked. */
+  readonly unreached: readonly string[];
   readonly findings: readonly Finding[];
 }
 
-async function fuzz({ engine, tokens }: Scene, midway: () => void): Promise<Outcome> {
+async function fuzz({ engine, tokens }: Scene, warmed: () => void): Promise<Outcome> {
   const reference = new Reference(succeeded(await engine.get<RawDocument>("/openapi.json")));
   const projects = Array.from({ length: LANES }, (_, lane) => `fuzz-${lane}`);
   for (const project of [SHARED, ...projects]) await setScene(engine, project);
@@ -82,26 +85,29 @@ async function fuzz({ engine, tokens }: Scene, midway: () => void): Promise<Outc
     );
   const [warm, rest] = [lanes(REQUESTS / 2 / 4, SEED), lanes((REQUESTS / 2) * (3 / 4), SEED + 500)];
   await Promise.all(warm.map((lane) => lane.run()));
-  midway();
+  warmed();
   await Promise.all(rest.map((lane) => lane.run()));
-  return merged([...warm, ...rest]);
+  return merged([...warm, ...rest], reference);
 }
 
 /** Tells what was done, and asserts that nothing was found and that memory stayed where it was once it was warm. */
-async function withFigures(name: string, engine: Engine, run: (midway: () => void) => Promise<Outcome>): Promise<void> {
+async function withFigures(name: string, engine: Engine, run: (warmed: () => void) => Promise<Outcome>): Promise<void> {
   const pid = processIdOf(engine);
   const start = performance.now();
   let warm = 0;
-  const { requests, statuses, succeeded, findings } = await run(() => {
+  const { requests, statuses, unreached, findings } = await run(() => {
     warm = megabytesOf(pid);
   });
   const end = megabytesOf(pid);
   const seconds = Math.round((performance.now() - start) / 1_000);
-  console.info(`fuzz ${name}: seed ${SEED}, ${requests} requests in ${seconds} s, ${warm} → ${end} MB, ${JSON.stringify(statuses)}`);
-  console.info(JSON.stringify(succeeded));
-  expect(findings.map(({ fault, times, example }) => `${fault} (${times} times), seed ${SEED}\n${example}`).join("\n\n")).toBe("");
-  expect(processIdOf(engine)).toBe(pid);
-  expect(end).toBeLessThan(2 * warm);
+  const figures = `${requests} requests in ${seconds} s, ${warm} → ${end} MB, ${JSON.stringify(statuses)}, without a success: ${unreached}`;
+  console.info(`fuzz ${name}: seed ${SEED}, ${figures}`);
+  const told = findings.map(({ fault, times, example }) => `${fault} (${times} times, seed ${SEED})\n${example}`);
+  expect.soft(told.join("\n\n")).toBe("");
+  expect.soft(processIdOf(engine)).toBe(pid);
+  expect.soft(end).toBeLessThan(2 * warm);
+  // Requests that never get past the first check would find little. An approval needs what seldom lasts: a plan that nobody has changed.
+  if (long) expect.soft(unreached.filter((id) => id !== "approvePromotion")).toEqual([]);
 }
 
 /** That it goes on, said nothing of what it did not expect, and that everything in its store still resolves. */
@@ -126,17 +132,16 @@ function isCalm(line: string): boolean {
   return line.startsWith('{"level":') && Number(/^\{"level":(\d+)/.exec(line)?.[1]) < 40;
 }
 
-function merged(lanes: readonly Lane[]): Outcome {
+function merged(lanes: readonly Lane[], { operations }: Reference): Outcome {
   const statuses: Record<string, number> = {};
   const findings = new Map<string, Finding>();
-  const succeeded: Record<string, number> = {};
   for (const lane of lanes) {
-    for (const [name, times] of lane.succeeded) succeeded[name] = (succeeded[name] ?? 0) + times;
     for (const [status, times] of lane.statuses) statuses[status] = (statuses[status] ?? 0) + times;
     for (const finding of lane.findings.values()) {
       const known = findings.get(finding.fault);
       findings.set(finding.fault, { ...finding, times: finding.times + (known?.times ?? 0) });
     }
   }
-  return { requests: lanes.reduce((sum, lane) => sum + lane.sent, 0), statuses, succeeded, findings: [...findings.values()] };
+  const unreached = operations.map(({ operationId }) => operationId).filter((id) => !lanes.some(({ succeeded }) => succeeded.has(id)));
+  return { requests: lanes.reduce((sum, lane) => sum + lane.sent, 0), statuses, unreached, findings: [...findings.values()] };
 }

@@ -44,8 +44,8 @@ interface Verdict {
 export class Lane {
   readonly statuses = new Map<number, number>();
   readonly findings = new Map<string, Finding>();
-  /** Operations that did what they were asked, and how often. */
-  readonly succeeded = new Map<string, number>();
+  /** Operations that did what they were asked. */
+  readonly succeeded = new Set<string>();
   readonly #options: LaneOptions;
   readonly #connection: Connection;
   readonly #judge: Judge;
@@ -84,7 +84,12 @@ export class Lane {
         if (fresh !== undefined) chased = fresh;
         return fresh === undefined;
       });
-      await fc.check(property, { seed: this.#options.seed + 1_000 * round, numRuns: this.#options.requests - this.#sent });
+      const { failed, errorInstance } = await fc.check(property, {
+        seed: this.#options.seed + 1_000 * round,
+        numRuns: this.#options.requests - this.#sent,
+      });
+      // Not a finding, but a fault of the run itself.
+      if (failed && chased === null) throw errorInstance ?? new Error("the run broke off");
     }
     await this.#compare();
     this.#connection.close();
@@ -117,7 +122,7 @@ export class Lane {
     if (typeof received === "string") return { faults: [`${sent.method} has no reply: ${received}`], story: told(sent, received) };
     count(this.statuses, received.status);
     const { operation, faults } = this.#judge.faults(sent, received);
-    if (received.status < 300) count(this.succeeded, operation);
+    if (received.status < 300) this.succeeded.add(operation);
     if (received.status >= 400) this.#refused.set(id, `${operation} ${received.status}`);
     if (received.status < 300 && received.headers["content-type"]?.startsWith("application/json")) this.#learn(operation, received);
     return { faults: faults.map((fault) => `${operation} ${fault}`), story: told(sent, received) };
@@ -168,8 +173,8 @@ export class Lane {
   }
 }
 
-function count<Key>(counts: Map<Key, number>, key: Key): void {
-  counts.set(key, (counts.get(key) ?? 0) + 1);
+function count(counts: Map<number, number>, status: number): void {
+  counts.set(status, (counts.get(status) ?? 0) + 1);
 }
 
 /** Enough to send it again by hand. */

@@ -47,6 +47,8 @@ export class Pool {
     this.keep("plan", reply.plan_id);
     this.keep("promotion", reply.promotion_id);
     this.keep("cursor", reply.next_cursor);
+    if (operationId === "listPromotions")
+      for (const { id } of reply.items as readonly { readonly id: string }[]) this.keep("promotion", id);
     if (operationId === "verifyAudit" || operationId === "verifyAccessAudit") this.keep("head", reply.head);
     // Only tokens that were made here: those that the run itself uses are not to be revoked.
     if (operationId === "createToken") this.keep("token", reply.id);

@@ -5,6 +5,20 @@ import { membersOf, smallJson, type Vocabulary } from "./vocabulary.ts";
 
 /** Of a hundred values, how many are not what the schema asks for. */
 const BROKEN = 4;
+/** Of a hundred objects, how many have an optional member: few, since each asks for more, but for those without which a request does little. */
+const SELDOM = 6;
+const OFTEN: Readonly<Record<string, number>> = {
+  base_from: 70,
+  strategy: 50,
+  set: 80,
+  vars: 40,
+  secrets: 40,
+  flags: 20,
+  env_variables: 25,
+  expires_in: 35,
+  unset: 15,
+  remove: 15,
+};
 const LEFT_OUT: unique symbol = Symbol("left out");
 type Member = readonly [string, JsonValue];
 
@@ -149,10 +163,10 @@ export class Values {
     );
   }
 
-  /** A required member is there, but for a broken one now and then; an optional one is seldom, since each asks for more. */
+  /** A required member is there, but for a broken value now and then. */
   #member(name: string, schema: Schema, required: boolean): fc.Arbitrary<Member | typeof LEFT_OUT> {
     const member = this.of(schema, name).map((value): Member => [name, value]);
-    const absent = required ? (this.#broken ? BROKEN : 0) : 80;
+    const absent = required ? (this.#broken ? BROKEN : 0) : 100 - (OFTEN[name] ?? SELDOM);
     return fc.oneof({ arbitrary: fc.constant<typeof LEFT_OUT>(LEFT_OUT), weight: absent }, { arbitrary: member, weight: 100 - absent });
   }
 

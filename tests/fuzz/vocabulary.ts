@@ -37,6 +37,10 @@ const mostly = <Value>(usual: fc.Arbitrary<Value>, rare: fc.Arbitrary<Value>) =>
   fc.oneof({ arbitrary: usual, weight: 12 }, { arbitrary: rare, weight: 1 });
 
 const env = mostly(texts(...ENVIRONMENTS), texts("nowhere", "e1", "e2", "create", "Staging"));
+const newEnv = fc.oneof(
+  { arbitrary: env, weight: 1 },
+  { arbitrary: fc.integer({ min: 1, max: 24 }).map((index) => `e${index}`), weight: 2 },
+);
 const version = fc.oneof(
   { arbitrary: some("version"), weight: 5 },
   { arbitrary: texts("v0.1.0", "v0.2", "v1", "v9.9.9", "latest"), weight: 1 },
@@ -92,6 +96,8 @@ const rules = fc.constantFrom<unknown>(
   {},
   { protected: true },
   { approvals: 1 },
+  { approvals: 1 },
+  { approvals: 2, protected: true },
   { approvals: { count: 1, expires_in: "1h" }, forceable: ["approvals"] },
   { soak: "1s", forceable: ["soak_time"] },
   { auto_promote_from: "development", auto_promote: true },
@@ -101,8 +107,12 @@ const rules = fc.constantFrom<unknown>(
   { soak: 1 },
   { cycle: true },
 );
+const approved = fc.constantFrom<unknown>(
+  { approvals: 1 },
+  { approvals: 1, forceable: ["approvals", "config_complete"], config_complete: "warn" },
+);
 const governed = fc
-  .tuple(rules, rules)
+  .tuple(fc.oneof(approved, rules), rules)
   .map(([production, staging]) => toJsonValue({ production, staging, "type:preview": { max_ttl: "7d" } }));
 const pipeline = fc.constantFrom<JsonValue>(["development", "staging", "production"], ["staging", "staging"], ["development"], []);
 
@@ -125,10 +135,10 @@ export function vocabulary(projects: fc.Arbitrary<string>): Vocabulary {
     project_id: projects,
     project: projects,
     env,
-    new_environment: env,
+    new_environment: newEnv,
     base_from: fc.option(env),
     source_env: env,
-    target_env: env,
+    target_env: fc.oneof(env, fc.constant("production")),
     source: env,
     version,
     revision,

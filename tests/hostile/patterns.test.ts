@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { describe, expect, test } from "vitest";
-import { matches } from "../../src/access.ts";
 import { LIMITS } from "../../src/limits.ts";
 import { adversaries, CountedPattern, worstCase } from "./patterns.ts";
 
@@ -116,44 +115,5 @@ describe.each(patterns)("$place /$source/$flags", ({ source, flags }) => {
     const worst = worstCase(counted, SIZE);
     if (EXCEPTIONS[source] === undefined) expect(worst).toBeNull();
     else expect(worst).not.toBeNull();
-  });
-});
-
-describe("patterns of names, as tokens have them,", () => {
-  /** A text that counts how often somebody looks at one of its characters. */
-  function watched(text: string) {
-    const seen = { count: 0 };
-    const proxy = new Proxy(Object(text) as object, {
-      get: (target, key) => {
-        if (typeof key === "string" && /^\d+$/.test(key)) seen.count++;
-        return Reflect.get(target, key) as unknown;
-      },
-    });
-    // Looked at by index and length alone, as any text can be.
-    return { seen, text: proxy as unknown as string };
-  }
-
-  const looks = (pattern: string, name: string): number => {
-    const { seen, text } = watched(name);
-    matches(pattern, text);
-    return seen.count;
-  };
-
-  /** As long as patterns and names may be. */
-  const LONGEST = 64;
-
-  test.each([
-    ["stars between letters", `${"*a".repeat(31)}*b`],
-    ["a star before a run", `*${"a".repeat(62)}b`],
-    ["stars before and after a run", `*${"a".repeat(61)}b*`],
-    ["a run, and a star at its end", `${"a".repeat(63)}*`],
-  ])("are matched in at most as many looks as pattern and name have characters, multiplied: %s", (_what, pattern) => {
-    expect(pattern).toHaveLength(LONGEST);
-    for (const length of [1, 8, LONGEST]) expect(looks(pattern, "a".repeat(length))).toBeLessThanOrEqual(2 * LONGEST * length);
-  });
-
-  test.fails("are not tried on what is longer than any name: that takes no more looks than the longest name", () => {
-    const pattern = `*${"a".repeat(62)}b`;
-    expect(looks(pattern, "a".repeat(100_000))).toBeLessThanOrEqual(2 * LONGEST * LONGEST);
   });
 });

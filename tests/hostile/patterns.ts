@@ -135,7 +135,7 @@ type Then = (at: number) => boolean;
 /** Thrown where a text costs more than anybody needs to know exactly. */
 class TooMany extends Error {}
 
-const MAX_STEPS = 3_000_000;
+const MAX_STEPS = 400_000;
 
 /** One pattern, matched step by step. */
 export class CountedPattern {

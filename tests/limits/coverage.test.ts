@@ -28,6 +28,7 @@ const testedIn: Readonly<Partial<Record<Bound, readonly (readonly [file: string,
     ["limits/small.test.ts", "a promotion of some components: as many as it may name, and one more"],
   ],
   labelCandidates: [["limits/small.test.ts", "a version is looked for among as many as may be tried, and not one more"]],
+  pipeline: [["domain/policy.test.ts", "a pipeline has as many environments as it may, and not one more"]],
   lineage: [
     ["domain/lineage.test.ts", "the newest common ancestor by lineage is that of a walk over all parents"],
     ["domain/lineage.test.ts", "beyond that number, what is found is still a common ancestor, and never a newer one than there is"],
@@ -224,6 +225,7 @@ const unreachable: Readonly<Partial<Record<Bound, string>>> = {
   alertsAtOnce: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
   webhookTimeoutMs: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
   webhookOverlapMs: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
+  scanPage: "How much a list reads at a time: what it gives does not depend on it.",
 };
 
 test("every bound has a test of both its sides, or a reason why no request can reach it", () => {

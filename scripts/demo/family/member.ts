@@ -54,6 +54,10 @@ export class Member<Name extends MemberName> {
     return this.#url;
   }
 
+  get running(): boolean {
+    return this.#process?.running === true;
+  }
+
   async start(): Promise<this> {
     const port = this.#url === "" ? "0" : new URL(this.#url).port;
     const args = [...memberArguments(), this.name, port, this.#file];
