@@ -15,13 +15,13 @@ export class ApprovalRequests implements Sink {
     this.#feedback = feedback;
   }
 
-  async send({ action, project, seq, details }: AuditRecord): Promise<Sent> {
+  async send({ action, project, seq, details }: AuditRecord, signal: AbortSignal): Promise<Sent> {
     if (action !== "request_promotion" || typeof details.promotion !== "string") return "taken";
     const [promotion] = await documentsOf(this.#store, project).getAll<PendingPromotion>([keys.promotion(details.promotion)]);
     // Whom nobody waits for any more need not be told.
     if (promotion?.status !== "pending") return "taken";
     const { id, order, version, requested_by, needed } = promotion;
-    return this.#feedback.ask({
+    const request = {
       id: `${project}:${seq}`,
       project,
       promotion: id,
@@ -30,6 +30,7 @@ export class ApprovalRequests implements Sink {
       version,
       requestedBy: requested_by,
       needed,
-    });
+    };
+    return this.#feedback.ask(request, signal);
   }
 }

@@ -33,14 +33,14 @@ export class AutoDeploy implements Sink {
     this.#deployer = deployer;
   }
 
-  async send(record: AuditRecord): Promise<Sent> {
+  async send(record: AuditRecord, signal: AbortSignal): Promise<Sent> {
     const failed = record.action === "deployment" && record.details.status === "failed";
     if (!failed && !MAKES_HEADS.has(record.action)) return "taken";
     const found = await this.#newest(record);
     if (found === null) return "taken";
     try {
       if (failed) await this.#takeBack(record.project, found.head, found.rules);
-      else await this.#deploy(record, found.head, found.rules);
+      else await this.#deploy(record, found.head, found.rules, signal);
       return "taken";
     } catch (error) {
       // What another engine's absence has nothing to do with would fail again.
@@ -60,13 +60,18 @@ export class AutoDeploy implements Sink {
     return { head, rules: policyFor(policy, head.env, head.type) };
   }
 
-  async #deploy({ project, actor, request_id }: AuditRecord, head: Environment, { auto_deploy }: EffectivePolicy): Promise<void> {
+  async #deploy(
+    { project, actor, request_id }: AuditRecord,
+    head: Environment,
+    { auto_deploy }: EffectivePolicy,
+    signal: AbortSignal,
+  ): Promise<void> {
     const reported = head.deployment?.revision === head.revision ? head.deployment.status : null;
     // Somebody has said by now what became of it.
     if (!auto_deploy || reported === "deployed" || reported === "failed") return;
     const about = { project, env: head.env, version: head.version, revision: head.revision };
     if (reported === null) await this.#deployments.report(ENGINE, { ...about, status: "deploying" });
-    const outcome = await this.#outcome({ project, env: head.env, version: head.version, deployer: actor }, request_id);
+    const outcome = await this.#outcome({ project, env: head.env, version: head.version, deployer: actor }, request_id, signal);
     // Where no answer came, the planner reports it when it knows.
     if (outcome === null) return;
     if (!outcome.ok) await this.#deployments.report(ENGINE, { ...about, status: "failed", reason: reasonOf(outcome) });
@@ -77,9 +82,9 @@ export class AutoDeploy implements Sink {
   }
 
   /** `null` where the planner has the order and nothing can be said of it yet. */
-  async #outcome(order: Parameters<Deployer["deploy"]>[0], requestId: string): Promise<DeployOutcome | null> {
+  async #outcome(order: Parameters<Deployer["deploy"]>[0], requestId: string, signal: AbortSignal): Promise<DeployOutcome | null> {
     try {
-      return await this.#deployer.deploy(order, requestId);
+      return await this.#deployer.deploy(order, requestId, signal);
     } catch (error) {
       const failure = error instanceof AppError ? error.details?.["failure"] : undefined;
       if (failure === "timeout") return null;

@@ -60,6 +60,8 @@ async function open(settings: Settings, logger: Logger) {
       previewUrlTemplate: settings.previewUrlTemplate,
       ...family.ports(),
       clock,
+      // One engine to a file: the leases of one that crashed are nobody's.
+      instance: /^(sqlite|memory):/.test(storeUrl) ? "single" : null,
       failed,
     });
     const provider = settings.oidc === null ? null : await openProvider(settings.oidc);

@@ -187,7 +187,7 @@ export type DeployOutcome =
 
 export interface Deployer {
   /** Deploys what should run. @throws engine_unavailable where what became of it is not known */
-  deploy(order: DeployOrder, requestId: string): Promise<DeployOutcome>;
+  deploy(order: DeployOrder, requestId: string, signal: AbortSignal): Promise<DeployOutcome>;
 }
 
 export interface ApprovalRequest {
@@ -205,7 +205,7 @@ export interface ApprovalRequest {
 /** Tells people elsewhere that somebody waits for their word. */
 export interface FeedbackLoop {
   /** @throws engine_unavailable */
-  ask(request: ApprovalRequest): Promise<"taken" | { readonly refused: string }>;
+  ask(request: ApprovalRequest, signal: AbortSignal): Promise<Sent>;
 }
 
 /** One entry of the audit log, `audit/<seq>`. `hash` covers all other members and `prev_hash`. */

@@ -15,12 +15,13 @@ export class DeploymentPlanner implements Deployer {
     this.#sibling = sibling;
   }
 
-  async deploy({ project, env, version, deployer }: DeployOrder, requestId: string): Promise<DeployOutcome> {
+  async deploy({ project, env, version, deployer }: DeployOrder, requestId: string, signal: AbortSignal): Promise<DeployOutcome> {
     const json = { project_id: project, target_env: env, deployer_id: deployer, version_name: version };
     const response = await this.#sibling.call(["deploy"], {
       method: "POST",
       json,
       requestId,
+      signal,
       idempotent: false,
       timeoutMs: LIMITS.deployMs,
     });

@@ -1,4 +1,4 @@
-import type { ApprovalRequest, FeedbackLoop } from "../ports.ts";
+import type { ApprovalRequest, FeedbackLoop, Sent } from "../ports.ts";
 import { unavailable } from "./failures.ts";
 import type { Sibling } from "./sibling.ts";
 
@@ -10,16 +10,7 @@ export class FeedbackEngine implements FeedbackLoop {
     this.#sibling = sibling;
   }
 
-  async ask({
-    id,
-    project,
-    promotion,
-    source,
-    target,
-    version,
-    requestedBy,
-    needed,
-  }: ApprovalRequest): Promise<"taken" | { readonly refused: string }> {
+  async ask({ id, project, promotion, source, target, version, requestedBy, needed }: ApprovalRequest, signal: AbortSignal): Promise<Sent> {
     const json = {
       id,
       project_id: project,
@@ -31,7 +22,13 @@ export class FeedbackEngine implements FeedbackLoop {
       requested_by: requestedBy,
       approvals_needed: needed,
     };
-    const { status } = await this.#sibling.call(["feedback", "requests"], { method: "POST", json, requestId: id, idempotent: true });
+    const { status } = await this.#sibling.call(["feedback", "requests"], {
+      method: "POST",
+      json,
+      requestId: id,
+      signal,
+      idempotent: true,
+    });
     if (status < 300 || status === 404) return "taken";
     if ([401, 403, 408, 425, 429].includes(status) || status < 400)
       throw unavailable("broken", "The Feedback Loop engine", `answers with status ${status}`);

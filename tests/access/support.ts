@@ -125,7 +125,7 @@ export function almost(token: string): string {
 
 /** One more engine on the same store. */
 export function instance({ store, vault, failures, clock }: Access): Domain {
-  return domainOn(store, vault, failures, clockOf(clock));
+  return domainOn(store, vault, failures, { clock: clockOf(clock) });
 }
 
 /** All of an error that anybody is told. */

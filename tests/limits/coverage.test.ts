@@ -29,6 +29,10 @@ const testedIn: Readonly<Partial<Record<Bound, readonly (readonly [file: string,
   ],
   labelCandidates: [["limits/small.test.ts", "a version is looked for among as many as may be tried, and not one more"]],
   pipeline: [["domain/policy.test.ts", "a pipeline has as many environments as it may, and not one more"]],
+  waitMs: [
+    ["domain/waiting.test.ts", "the answer comes with the next head, and 304 for who has it"],
+    ["domain/waiting.test.ts", "%s is refused"],
+  ],
   lineage: [
     ["domain/lineage.test.ts", "the newest common ancestor by lineage is that of a walk over all parents"],
     ["domain/lineage.test.ts", "beyond that number, what is found is still a common ancestor, and never a newer one than there is"],
@@ -226,6 +230,18 @@ const unreachable: Readonly<Partial<Record<Bound, string>>> = {
   webhookTimeoutMs: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
   webhookOverlapMs: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
   scanPage: "How much a list reads at a time: what it gives does not depend on it.",
+  siblingAttempts: "Of what other engines are asked and say: tests/validation, tests/family.",
+  siblingFailures: "Of what other engines are asked and say: tests/validation, tests/family.",
+  siblingPauseMs: "Of what other engines are asked and say: tests/validation, tests/family.",
+  siblingRetryMs: "Of what other engines are asked and say: tests/validation, tests/family.",
+  siblingTimeoutMs: "Of what other engines are asked and say: tests/validation, tests/family.",
+  validationFaults: "Of what other engines are asked and say: tests/validation, tests/family.",
+  validationTextLength: "Of what other engines are asked and say: tests/validation, tests/family.",
+  validationsAtOnce: "Of what other engines are asked and say: tests/validation, tests/family.",
+  cachedVerdicts: "Of what other engines are asked and say: tests/validation, tests/family.",
+  deployMs: "Of what other engines are asked and say: tests/validation, tests/family.",
+  deployTextLength: "Of what other engines are asked and say: tests/validation, tests/family.",
+  metricSeries: "Operations and statuses, of which there is a fixed number.",
 };
 
 test("every bound has a test of both its sides, or a reason why no request can reach it", () => {
