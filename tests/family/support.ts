@@ -11,7 +11,8 @@ import { DeploymentPlanner } from "../../src/engines/deployment.ts";
 import { FeedbackEngine } from "../../src/engines/feedback.ts";
 import { Sibling, type SiblingCall } from "../../src/engines/sibling.ts";
 import type { Deployer, DeployOrder, DeployOutcome } from "../../src/ports.ts";
-import { later } from "../sinks/support.ts";
+import { auditRecords } from "../domain/support.ts";
+import { later, type Sending } from "../sinks/support.ts";
 import type { Engine } from "../support/engine.ts";
 
 /** How an engine may be: as `Behaviour` has it, or not running at all. */
@@ -65,6 +66,24 @@ function siblingOf(name: string, { url }: Pick<Member<MemberName>, "url">): Sibl
 export const builderAt = (member: Member<"builder">) => new PlatformBuilder(siblingOf("Platform Builder", member));
 export const plannerAt = (member: Member<"deployment">) => new DeploymentPlanner(siblingOf("Deployment Planner", member));
 export const feedbackAt = (member: Member<"feedback">) => new FeedbackEngine(siblingOf("Feedback Loop", member));
+
+/** Who follows the log may write to it: settled is what has nothing left to follow, or waits for its time to try again. */
+export function following<World extends Sending>(world: World): World {
+  const settled = async (): Promise<void> => {
+    let [before, written] = [-1, 0];
+    while (before !== written) {
+      before = written;
+      await world.settled();
+      written = (await auditRecords(world.store)).length;
+    }
+  };
+  const after = async (ms: number): Promise<void> => {
+    world.clock.time += ms;
+    await world.domain.sweeper.runDue();
+    await settled();
+  };
+  return { ...world, settled, after };
+}
 
 /** A Deployment Planner that says what a test says: `answer` is asked for each order, in turn. */
 export class ScriptedPlanner implements Deployer {

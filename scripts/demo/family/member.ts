@@ -101,7 +101,7 @@ export class Family {
     this.feedback = new Member("feedback", folder);
   }
 
-  get all(): readonly Pick<Member<MemberName>, "name" | "url" | "start" | "stop">[] {
+  get all(): readonly Pick<Member<MemberName>, "name" | "url" | "running" | "start" | "stop">[] {
     return MEMBERS.map((name) => this[name]);
   }
 
