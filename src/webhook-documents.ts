@@ -77,10 +77,10 @@ export async function findWebhook(documents: Documents, id: string): Promise<Web
 /** @throws invalid_request, naming the field */
 export function checkPatterns({ events = [], envs = [] }: WebhookPatch): void {
   for (const pattern of events) {
-    if (EVENT.test(pattern) && !pattern.includes("**")) continue;
+    if (EVENT.test(pattern) && pattern.split("*").length <= 2) continue;
     throw new AppError("invalid_request", {
       reason: `\`events\` holds what is no pattern: ${quoted(pattern)}.`,
-      fix: "Use actions of the audit log, in which `*` stands for any characters: `promote`, `deployment.*` or `*`.",
+      fix: "Use actions of the audit log, in which one `*` stands for any characters: `promote`, `deployment.*` or `*`.",
     });
   }
   for (const pattern of envs) checkPattern(pattern, "envs");

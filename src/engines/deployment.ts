@@ -1,6 +1,7 @@
 import { LIMITS } from "../limits.ts";
 import type { Deployer, DeployOrder, DeployOutcome } from "../ports.ts";
 import { unavailable } from "./failures.ts";
+import type { OutgoingResponse } from "./reply.ts";
 import type { Sibling } from "./sibling.ts";
 
 /**
@@ -25,14 +26,32 @@ export class DeploymentPlanner implements Deployer {
       idempotent: false,
       timeoutMs: LIMITS.deployMs,
     });
-    const outcome = outcomeIn(response.json());
+    const outcome = outcomeOf(response);
     if (outcome !== null) return outcome;
+    // That it will not be asked now, or by us, says nothing of the deployment: the order stands.
     throw unavailable(
-      "malformed",
+      "broken",
       "The Deployment Planner engine",
       `answers with status ${response.status} and nothing that says what became of it`,
     );
   }
+}
+
+/** `null` where a status of 300 or more comes without a word of the planner's own. @throws engine_unavailable for nonsense with any other */
+function outcomeOf(response: OutgoingResponse): DeployOutcome | null {
+  const refused = response.status >= 300;
+  try {
+    const outcome = outcomeIn(response.json());
+    if (outcome !== null || refused) return outcome;
+  } catch (error) {
+    if (!refused) throw error;
+    return null;
+  }
+  throw unavailable(
+    "malformed",
+    "The Deployment Planner engine",
+    `answers with status ${response.status} and nothing that says what became of it`,
+  );
 }
 
 function outcomeIn(body: unknown): DeployOutcome | null {

@@ -20,14 +20,25 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   if (request.url === "/behaviour") {
     behaviour = (JSON.parse(body) as { behaviour: Behaviour }).behaviour;
     asked.length = 0;
-    return send(response, 200, {});
+    send(response, 200, {});
+    return;
   }
-  if (request.url === "/asked") return send(response, 200, asked);
-  if (request.method !== "POST" || request.url !== "/validation/check") return send(response, 404, { error: "no such route" });
+  if (request.url === "/asked") send(response, 200, asked);
+  else if (request.method !== "POST" || request.url !== "/validation/check") send(response, 404, { error: "no such route" });
+  else check(body, response);
+}
+
+function check(body: string, response: ServerResponse): void {
   const { blueprint, ...others } = JSON.parse(body) as { blueprint: { actions?: readonly { name: string }[] } };
-  if (Object.keys(others).length > 0) return send(response, 422, { error: "unknown fields" });
+  if (Object.keys(others).length > 0) {
+    send(response, 422, { error: "unknown fields" });
+    return;
+  }
   asked.push(blueprint);
-  if (behaviour !== "well") return misbehave(response);
+  if (behaviour !== "well") {
+    misbehave(response);
+    return;
+  }
   const faults = (name: string, reason: string) =>
     (blueprint.actions ?? []).flatMap((action, index) => (action.name === name ? [{ field: `actions[${index}]`, reason }] : []));
   const errors = faults("wrong", "there is no such action");
@@ -35,27 +46,21 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
 }
 
 function misbehave(response: ServerResponse): void {
-  switch (behaviour) {
-    case "500":
-      return send(response, 500, { error: "out of order" });
-    case "garbage":
-      return void response.writeHead(200, { "content-type": "application/json" }).end("<html>valid</html>");
-    case "half":
-      response.writeHead(200, { "content-type": "application/json", "content-length": "100" });
-      response.write('{"valid":true,');
-      return void setImmediate(() => response.destroy());
-    case "redirect":
-      return void response.writeHead(302, { location: "/elsewhere" }).end();
-    case "huge":
-      return void response
-        .writeHead(200, { "content-type": "application/json" })
-        .end(`{"valid":true,"errors":[],"filler":"${"x".repeat(10_000_000)}"}`);
-    case "contradiction":
-      return send(response, 200, { valid: true, errors: [{ field: "trigger", reason: "is missing" }], warnings: [] });
-    default:
-      return; // Nothing, ever.
+  if (behaviour === "500") send(response, 500, { error: "out of order" });
+  else if (behaviour === "garbage") response.writeHead(200, JSON_TYPE).end("<html>valid</html>");
+  else if (behaviour === "redirect") response.writeHead(302, { location: "/elsewhere" }).end();
+  else if (behaviour === "huge") response.writeHead(200, JSON_TYPE).end(`{"valid":true,"errors":[],"filler":"${"x".repeat(10_000_000)}"}`);
+  else if (behaviour === "contradiction")
+    send(response, 200, { valid: true, errors: [{ field: "trigger", reason: "is missing" }], warnings: [] });
+  else if (behaviour === "half") {
+    response.writeHead(200, { ...JSON_TYPE, "content-length": "100" });
+    response.write('{"valid":true,');
+    setImmediate(() => response.destroy());
   }
+  // Otherwise nothing, ever.
 }
+
+const JSON_TYPE = { "content-type": "application/json" };
 
 function send(response: ServerResponse, status: number, body: unknown): void {
   response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
