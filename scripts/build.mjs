@@ -16,7 +16,9 @@ const workers = readdirSync(join(root, "src/storage"))
 const entryPoints = {
   index: "src/index.ts",
   "scripts/demo": "scripts/demo.ts",
+  "scripts/family-engine": "scripts/demo/family/engine.ts",
   "scripts/store-check": "scripts/store-check.ts",
+  "scripts/vault-move": "scripts/vault-move.ts",
   "scripts/vault-rotate": "scripts/vault-rotate.ts",
   ...Object.fromEntries(workers),
 };

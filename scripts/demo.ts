@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Client } from "./demo/client.ts";
 import { DemoEngine } from "./demo/demo-engine.ts";
+import { Family } from "./demo/family/member.ts";
+import { tellFamily } from "./demo/family/story.ts";
 import { readInputs } from "./demo/inputs.ts";
 import { Narration, wantsColour } from "./demo/narration.ts";
 import { countComponents, requiredKeys } from "./demo/platform.ts";
@@ -14,9 +16,10 @@ import { PROJECT } from "./demo/telling.ts";
 
 /** `npm run demo`: the whole loop on a real engine, from an empty database to a verified audit log. Then it keeps serving. */
 
-const USAGE = `Usage: npm run demo -- [--platform FILE] [--port PORT] [--once]
+const USAGE = `Usage: npm run demo -- [--family | --platform FILE] [--port PORT] [--once]
 
   --platform FILE  a platform state to show it with, .json or .json.gz; the project's own example otherwise
+  --family         with six sibling engines to play with: what each does for the engine, and what becomes of it without them
   --port PORT      where the engine listens; 4006 otherwise, any free one where that is taken
   --once           end after the loop instead of serving on`;
 const DEFAULT_PORT = 4006;
@@ -26,6 +29,7 @@ interface Options {
   readonly platform: string | undefined;
   readonly port: number;
   readonly once: boolean;
+  readonly family: boolean;
 }
 
 /** What ends the program early without being its fault. */
@@ -39,16 +43,21 @@ async function main(options: Options): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "env-manager-demo-"));
   const signal = nextSignal();
   const rootToken = randomBytes(32).toString("base64url");
-  const engine = new DemoEngine(await freePort(options.port), folder, rootToken);
+  const family = options.family ? new Family(folder) : null;
+  let engine: DemoEngine | null = null;
   try {
+    if (family !== null) await Promise.race([family.start(), signal.then(interrupt)]);
+    engine = new DemoEngine(await freePort(options.port), folder, rootToken, family?.settings());
     const url = await Promise.race([engine.start(), signal.then(interrupt)]);
-    narration.heading("Environment Manager: the whole loop, over HTTP");
+    narration.heading(`Environment Manager: ${family === null ? "the whole loop, over HTTP" : "one engine of a family"}`);
     narration.remark(`engine:   ${url}, on a fresh database in ${folder}`);
     narration.remark(
       `platform: ${inputs.source}: ${countComponents(inputs.state)} components, ${requiredKeys(inputs.state).length} keys required`,
     );
+    for (const member of family?.all ?? []) narration.remark(`sibling:  ${member.url}, ${member.name}`);
     const root = new Client(url, narration, { name: "root", token: rootToken });
-    await Promise.race([tellStory(root, narration, inputs), signal.then(interrupt), engine.failed]);
+    const story = family === null ? tellStory(root, narration, inputs) : tellFamily(root, narration, family, inputs);
+    await Promise.race([story, signal.then(interrupt), engine.failed]);
     narration.remark();
     if (options.once) return;
     narration.heading(`The engine keeps serving at ${url}`);
@@ -57,7 +66,8 @@ async function main(options: Options): Promise<void> {
     narration.remark("Ctrl-C ends it and removes the database.");
     await Promise.race([signal, engine.failed]);
   } finally {
-    await engine.close();
+    await engine?.close();
+    await family?.stop();
     rmSync(folder, { recursive: true, force: true });
   }
 }
@@ -88,6 +98,7 @@ function readOptions(): Options {
       platform: { type: "string" },
       port: { type: "string" },
       once: { type: "boolean", default: false },
+      family: { type: "boolean", default: false },
       help: { type: "boolean", short: "h" },
     },
   });
@@ -95,10 +106,11 @@ function readOptions(): Options {
     process.stdout.write(`${USAGE}\n`);
     process.exit(0);
   }
+  if (values.family && values.platform !== undefined) throw new Error("--family has a platform of its own: leave --platform out.");
   const port = values.port === undefined ? DEFAULT_PORT : Number(values.port);
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw new Error(`--port is "${values.port}". It must be a whole number from 0 to 65535.`);
-  return { platform: values.platform, port, once: values.once };
+  return { platform: values.platform, port, once: values.once, family: values.family };
 }
 
 function fail(error: unknown): void {

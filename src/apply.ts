@@ -1,12 +1,15 @@
 import type { PendingPromotion } from "./approvals.ts";
 import { summary } from "./changes.ts";
-import { AppError } from "./errors.ts";
+import { AppError, type ErrorCode } from "./errors.ts";
+import { keys } from "./keys.ts";
 import { nextOnLine } from "./lineage.ts";
+import type { CheckResult } from "./model.ts";
 import type { Plan, PreparedPlan } from "./plan.ts";
 import { appendRevision, newLabel } from "./revisions.ts";
 import type { Maps } from "./snapshots.ts";
 import { bumpOf } from "./state.ts";
 import type { Transaction } from "./transaction.ts";
+import type { Validated } from "./validation.ts";
 
 /** How a plan becomes a revision of its target, at once or when all have agreed. */
 
@@ -37,6 +40,9 @@ export async function applyPlan(
   const version =
     kind === "full" ? { link: source.version } : { create: await newLabel(tx, target.version, await bumpOf(maps, changes.platform), {}) };
   const forced = plan.checks.filter(({ details }) => details?.["forced"] === true);
+  if (plan.checks.some(({ name, status }) => name === "validation" && status === "passed")) {
+    tx.put(keys.validated(target.env), { platform: prepared.platform, at: tx.now } satisfies Validated);
+  }
   const { head } = await appendRevision(tx, {
     head: { ...target, hold: null },
     snapshot: { platform: prepared.platform, config: prepared.config },
@@ -65,7 +71,7 @@ export async function applyPlan(
 export function checkApplicable(plan: Plan, mayWait: boolean): void {
   const failed = plan.checks.filter(({ name, status }) => status === "failed" && !(mayWait && name === "approvals"));
   if (failed.length === 0) return;
-  throw new AppError(plan.conflicts.length > 0 ? "merge_conflict" : "checks_failed", {
+  throw new AppError(refusalCode(plan, failed), {
     reason: `Promoting ${plan.version} from ${plan.source.env} to ${plan.target.env} is refused: ${failed.map(({ reason }) => reason).join(" ")}`,
     fix: failed.map(({ fix }) => fix).join(" "),
     details: {
@@ -75,6 +81,12 @@ export function checkApplicable(plan: Plan, mayWait: boolean): void {
       ...(plan.conflicts.length > 0 && { conflicts: plan.conflicts }),
     },
   });
+}
+
+/** Where all that is in the way is an engine that is away, nothing is wrong with what was asked for. */
+function refusalCode({ conflicts }: Plan, failed: readonly CheckResult[]): ErrorCode {
+  if (conflicts.length > 0) return "merge_conflict";
+  return failed.every(({ details }) => details?.["unavailable"] === true) ? "validation_unavailable" : "checks_failed";
 }
 
 export function resultOf(status: PromotionResult["status"], prepared: PreparedPlan, revision: number): PromotionResult {

@@ -1,4 +1,5 @@
 import { EVERY } from "./access.ts";
+import type { Alerts } from "./alerts.ts";
 import { may } from "./callers.ts";
 import { AppError } from "./errors.ts";
 import { documentsOf } from "./heads.ts";
@@ -30,9 +31,12 @@ export interface AuditVerification {
 /** A project's audit log: a hash chain, written by `ledger.ts` in the commit of the change that it tells of. */
 export class Audit {
   readonly #store: Store;
+  readonly #alerts: Pick<Alerts, "raise"> | null;
 
-  constructor(store: Store) {
+  /** `alerts` hear of a chain that is broken. */
+  constructor(store: Store, alerts: Pick<Alerts, "raise"> | null = null) {
     this.#store = store;
+    this.#alerts = alerts;
   }
 
   /** Newest first; what is not of one environment is for those alone who may read them all. A page looks at a bounded number of records, so that a rare filter may give short pages. */
@@ -76,12 +80,24 @@ export class Audit {
    * Recomputes the chain. `expect` (`<seq>:<hash>`, kept from an earlier call) finds a log whose end was cut off or
    * rewritten as a whole, which the chain alone cannot tell.
    */
-  async verify(project: string, expect: string | null): Promise<AuditVerification> {
-    return this.#verify(await this.#project(project), expect);
+  async verify(project: string, expect: string | null, requestId = "verify"): Promise<AuditVerification> {
+    return this.#told(await this.#project(project), expect, requestId);
   }
 
-  async verifyAccess(expect: string | null): Promise<AuditVerification> {
-    return this.#verify(await this.#access(), expect);
+  async verifyAccess(expect: string | null, requestId = "verify"): Promise<AuditVerification> {
+    return this.#told(await this.#access(), expect, requestId);
+  }
+
+  /** Alerts people where the chain is broken; that somebody expected what never was is no alarm by itself. */
+  async #told(of: Project, expect: string | null, requestId: string): Promise<AuditVerification> {
+    const verification = await this.#verify(of, expect);
+    const alone = verification.valid || expect === null ? verification : await this.#verify(of, null);
+    if (!alone.valid) {
+      const { project_id: project } = of;
+      const message = `The audit log of ${project} is not what was written: ${alone.reason}.`;
+      this.#alerts?.raise({ project, severity: "critical", message, triggered_by: "audit verification", request_id: requestId });
+    }
+    return verification;
   }
 
   async #verify({ project_id: project, audit }: Project, expect: string | null): Promise<AuditVerification> {

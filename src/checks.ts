@@ -3,7 +3,9 @@ import type { Freeze } from "./freeze.ts";
 import type { ComponentConflict } from "./merge.ts";
 import type { CheckName, CheckResult, Environment, Revision, RevisionRef } from "./model.ts";
 import { approvalsOf, type EffectivePolicy, type Policy } from "./policy.ts";
+import type { Json } from "./ports.ts";
 import { boundAt, type Requirement } from "./requirements.ts";
+import type { FlowFault, Unasked, ValidationFacts } from "./validation.ts";
 
 /** How the platforms of source and target descend from one another. */
 export type Relation = "identical" | "source_ahead" | "target_ahead" | "diverged";
@@ -31,6 +33,7 @@ export interface Facts {
   readonly freeze: Freeze;
   /** Milliseconds of the longest stay of the promoted platform in its source. */
   readonly soakedMs: number;
+  readonly validation: ValidationFacts | Unasked;
   /** Who has agreed so far. */
   readonly approvedBy: readonly string[];
 }
@@ -187,9 +190,52 @@ function secretsIsolated({ target, targetPolicy, copiedSecrets }: Facts): Answer
   };
 }
 
-function validation({ targetPolicy }: Facts): Answer {
+function validation({ targetPolicy, validation: facts }: Facts): Answer {
   if (targetPolicy.validation === "off") return skipped("The policy does not ask for validation.");
-  return skipped("No Validation engine is configured.");
+  if (facts === "no_engine") return skipped("No Validation engine is configured.");
+  const status = targetPolicy.validation === "required" ? "failed" : "warning";
+  if (facts === "not_now") {
+    return {
+      status,
+      reason: "The Validation engine is asked when nothing else has to be settled first.",
+      fix: "Settle what other checks ask for.",
+    };
+  }
+  const { flows, errors, warnings, unavailable } = facts;
+  if (errors.length > 0) {
+    return {
+      status,
+      reason: `The Validation engine refuses ${listed([...new Set(errors.map(({ component }) => component))])}: ${faultText(errors[0])}.`,
+      fix: "Mend each fault in details.errors in the source, then promote again.",
+      details: { errors: faultList(errors), error_count: errors.length, warnings: faultList(warnings) },
+    };
+  }
+  if (unavailable !== null) {
+    return {
+      status,
+      reason: `What changed could not be validated. ${unavailable}`,
+      fix: "Try again when the Validation engine is back.",
+      details: { unavailable: true },
+    };
+  }
+  if (warnings.length > 0) {
+    return {
+      status: "warning",
+      reason: `The Validation engine warns of ${listed([...new Set(warnings.map(({ component }) => component))])}: ${faultText(warnings[0])}.`,
+      fix: "Look at each in details.warnings.",
+      details: { warnings: faultList(warnings) },
+    };
+  }
+  return passed(flows === 0 ? "No flow changed since the last validation." : `The Validation engine finds ${flows} changed flows valid.`);
+}
+
+function faultText(fault: FlowFault | undefined): string {
+  if (fault === undefined) return "";
+  return `${fault.component}${fault.field === "" ? "" : `, ${fault.field}`}: ${fault.reason}`;
+}
+
+function faultList(faults: readonly FlowFault[]): Json[] {
+  return faults.slice(0, 200).map(({ component, field, reason }) => ({ component, field, reason }));
 }
 
 function approvals({ target, targetPolicy, approvedBy }: Facts): Answer {

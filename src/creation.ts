@@ -13,6 +13,7 @@ import type { Caller, Environment, EnvironmentType, Label, Revision, Snapshot, V
 import { checkEnvironmentName, checkProject, quoted } from "./names.ts";
 import { checkMayEdit, checkUnprotected, policyFor, policyOf } from "./policy.ts";
 import type { Json, Store } from "./ports.ts";
+import type { PreviewUrls } from "./preview-urls.ts";
 import { requirementsOf, unbound } from "./requirements.ts";
 import { appendRevision, newLabel, type VersionChoice } from "./revisions.ts";
 import { type Secrets, type SecretValue, vaultPath } from "./secrets.ts";
@@ -57,15 +58,25 @@ export class Creation {
   readonly #snapshots: Snapshots;
   readonly #secrets: Secrets;
   readonly #timers: Timers;
-  readonly #previewUrl: string;
+  readonly #previewUrls: PreviewUrls;
+  readonly #urlTemplate: string;
 
-  constructor(store: Store, ledger: Ledger, snapshots: Snapshots, secrets: Secrets, timers: Timers, previewUrlTemplate: string) {
+  constructor(
+    store: Store,
+    ledger: Ledger,
+    snapshots: Snapshots,
+    secrets: Secrets,
+    timers: Timers,
+    previewUrls: PreviewUrls,
+    urlTemplate: string,
+  ) {
     this.#store = store;
     this.#ledger = ledger;
     this.#snapshots = snapshots;
     this.#secrets = secrets;
     this.#timers = timers;
-    this.#previewUrl = previewUrlTemplate;
+    this.#previewUrls = previewUrls;
+    this.#urlTemplate = urlTemplate;
   }
 
   /**
@@ -76,7 +87,9 @@ export class Creation {
   async create(caller: Caller, request: CreateRequest) {
     checkProject(request.project);
     checkEnvironmentName(request.env);
-    return this.#ledger.once(request.project, caller, async () => this.#create(caller, await this.#withExpiry(request)));
+    const reply = await this.#ledger.once(request.project, caller, async () => this.#create(caller, await this.#withExpiry(request)));
+    if (reply.type !== "preview") return reply;
+    return { ...reply, ...(await this.#previewUrls.build(caller, request.project, request.env, reply.url)) };
   }
 
   /** A preview that nobody gave an end has one all the same. */
@@ -246,7 +259,7 @@ export class Creation {
       created_by: tx.caller.actor,
       revision: 0,
       version: null,
-      url: this.#previewUrl.replaceAll("{project_id}", encodeURIComponent(request.project)).replaceAll("{env}", encodeURIComponent(env)),
+      url: this.#urlTemplate.replaceAll("{project_id}", encodeURIComponent(request.project)).replaceAll("{env}", encodeURIComponent(env)),
       hold: null,
       deployment: null,
       deployed: null,

@@ -6,6 +6,7 @@ import type { Ledger } from "./ledger.ts";
 import { canonicalJson, snapshotId } from "./merkle/index.ts";
 import type { Caller, Deployment, Environment, SyncStatus } from "./model.ts";
 import { checkProject, quoted } from "./names.ts";
+import type { News } from "./news.ts";
 import { policyOf } from "./policy.ts";
 import type { Json, JsonObject, Store } from "./ports.ts";
 import { syncStatus } from "./sync.ts";
@@ -41,11 +42,13 @@ export class Deployments {
   readonly #store: Store;
   readonly #ledger: Ledger;
   readonly #timers: Timers;
+  readonly #news: News;
 
-  constructor(store: Store, ledger: Ledger, timers: Timers) {
+  constructor(store: Store, ledger: Ledger, timers: Timers, news: News) {
     this.#store = store;
     this.#ledger = ledger;
     this.#timers = timers;
+    this.#news = news;
   }
 
   /** What should run in an environment: its head, or revision `at`. */
@@ -72,6 +75,26 @@ export class Deployments {
       .digest("hex")
       .slice(0, 32);
     return { tag, body };
+  }
+
+  /**
+   * What should run as soon as it is newer than revision `after`, or when the time is over, or there is nobody to answer any
+   * more. For a planner that would otherwise ask again and again.
+   */
+  async activeAfter(project: string, env: string, { after, waitMs, signal }: { after: number; waitMs: number; signal: AbortSignal }) {
+    const end = performance.now() + waitMs;
+    while (true) {
+      const changed = new AbortController();
+      // Before it is looked at, so that no change falls between the look and the wait.
+      const news = this.#news.next(project, end - performance.now(), AbortSignal.any([signal, changed.signal]));
+      try {
+        const active = await this.active(project, env, {});
+        if (active.body.revision > after || signal.aborted || this.#news.closed || performance.now() >= end) return active;
+        await news;
+      } finally {
+        changed.abort();
+      }
+    }
   }
 
   /**

@@ -1,4 +1,7 @@
+import { Alerts } from "./alerts.ts";
+import { ApprovalRequests } from "./approval-requests.ts";
 import { Audit } from "./audit.ts";
+import { AutoDeploy } from "./auto-deploy.ts";
 import { Comparisons } from "./comparison.ts";
 import { ConfigStore } from "./config-store.ts";
 import { Creation } from "./creation.ts";
@@ -6,20 +9,27 @@ import { Deployments } from "./deployments.ts";
 import { Environments } from "./environments.ts";
 import { Garbage } from "./garbage.ts";
 import { Ledger } from "./ledger.ts";
+import { News } from "./news.ts";
 import { PendingPromotions } from "./pending.ts";
 import { Policies } from "./policy.ts";
-import type { Clock, Store, Vault } from "./ports.ts";
+import type { Clock, Deployer, FeedbackLoop, PreviewBuilder, Sink, Store, Validator, Vault, WebhookDeliverer } from "./ports.ts";
+import { PreviewUrls } from "./preview-urls.ts";
 import { Previews } from "./previews.ts";
 import { Promotion } from "./promotion.ts";
 import { Refusals } from "./refusals.ts";
 import { Secrets } from "./secrets.ts";
 import { Sessions } from "./sessions.ts";
+import { Sinks } from "./sinks.ts";
 import { Snapshots } from "./snapshots.ts";
 import { State } from "./state.ts";
 import { Sweeper } from "./sweeper.ts";
 import { Timers } from "./timers.ts";
 import { Tokens } from "./tokens.ts";
+import { Validation } from "./validation.ts";
 import { Versions } from "./versions.ts";
+import { WebhookOutlets } from "./webhook-outlets.ts";
+import { WebhookSecrets } from "./webhook-secrets.ts";
+import { Webhooks } from "./webhooks.ts";
 
 /** What HTTP routes, workers and commands call: the same functions, with the same checks, for all of them. */
 export interface Domain {
@@ -35,9 +45,13 @@ export interface Domain {
   readonly deployments: Deployments;
   readonly policies: Policies;
   readonly audit: Audit;
+  readonly alerts: Alerts;
+  readonly sinks: Sinks;
+  readonly webhooks: Webhooks;
   readonly tokens: Tokens;
   readonly sessions: Sessions;
   readonly refusals: Refusals;
+  readonly news: News;
   readonly garbage: Garbage;
   readonly sweeper: Sweeper;
 }
@@ -46,41 +60,99 @@ export interface DomainParts {
   readonly store: Store;
   readonly vault: Vault;
   readonly previewUrlTemplate: string;
+  /** `null` where there is no Validation engine. */
+  readonly validator: Validator | null;
+  /** `null` where there is no Platform Builder. */
+  readonly builder: PreviewBuilder | null;
+  /** `null` where there is no Deployment Planner that takes orders. */
+  readonly deployer?: Deployer | null;
+  /** `null` where there is no Feedback Loop. */
+  readonly feedback?: FeedbackLoop | null;
+  /** Where the audit log of every project is sent. */
+  readonly sinks?: readonly Sink[];
+  /** How webhooks are delivered; without it there are none. */
+  readonly deliverer?: WebhookDeliverer | null;
+  /** Of an engine that has its store to itself: names it in leases, the same after each start. `null` where there may be several. */
+  readonly instance?: string | null;
   /** Judges when tokens and sessions end. */
   readonly clock: Clock;
   /** Told of a failure in work that no caller waits for. */
   readonly failed: (error: unknown) => void;
 }
 
-export function createDomain({ store, vault, previewUrlTemplate, clock, failed }: DomainParts): Domain {
+export function createDomain(parts: DomainParts): Domain {
+  const {
+    store,
+    vault,
+    previewUrlTemplate,
+    validator,
+    builder,
+    clock,
+    failed,
+    sinks: given = [],
+    deliverer = null,
+    instance = null,
+    deployer = null,
+    feedback = null,
+  } = parts;
   const ledger = new Ledger(store);
   const snapshots = new Snapshots(store);
   const secrets = new Secrets(ledger, vault);
   const timers = new Timers(store);
-  const promotions = new Promotion(store, ledger, snapshots, secrets, timers);
-  const pending = new PendingPromotions(store, ledger, snapshots, secrets, timers);
+  const news = new News(store);
+  const validation = new Validation(validator);
+  const promotions = new Promotion(store, ledger, snapshots, secrets, timers, validation);
+  const pending = new PendingPromotions(store, ledger, snapshots, secrets, timers, validation);
   const garbage = new Garbage(store, ledger, secrets);
   const previews = new Previews(ledger, snapshots, secrets, timers);
   const refusals = new Refusals(ledger, clock, failed);
   const tokens = new Tokens(store, ledger, refusals, clock);
   const sessions = new Sessions(store, clock);
+  const alerts = new Alerts(store, given, clock, failed);
+  const webhookSecrets = new WebhookSecrets(store, ledger, secrets, timers);
+  const outlets = new WebhookOutlets(store, ledger, webhookSecrets, deliverer);
+  const versions = new Versions(store, ledger, snapshots, secrets);
+  const deployments = new Deployments(store, ledger, timers, news);
+  const followers: readonly Sink[] = [
+    ...given,
+    ...(deployer === null ? [] : [new AutoDeploy(store, deployments, versions, deployer)]),
+    ...(feedback === null ? [] : [new ApprovalRequests(store, feedback)]),
+  ];
+  const sinks = new Sinks({ store, timers, sinks: followers, webhooks: outlets, alerts, instance, failed });
   return {
-    creation: new Creation(store, ledger, snapshots, secrets, timers, previewUrlTemplate),
+    creation: new Creation(store, ledger, snapshots, secrets, timers, new PreviewUrls(store, ledger, builder), previewUrlTemplate),
     environments: new Environments(store, ledger, snapshots),
     previews,
     state: new State(store, ledger, snapshots),
     config: new ConfigStore(store, ledger, snapshots, secrets),
     promotions,
     pending,
-    versions: new Versions(store, ledger, snapshots, secrets),
+    versions,
     comparison: new Comparisons(store, snapshots),
-    deployments: new Deployments(store, ledger, timers),
+    deployments,
+    news,
     policies: new Policies(store, ledger),
-    audit: new Audit(store),
+    audit: new Audit(store, alerts),
+    alerts,
+    sinks,
+    webhooks: new Webhooks(store, ledger, webhookSecrets, outlets),
     tokens,
     sessions,
     refusals,
     garbage,
-    sweeper: new Sweeper({ store, secrets, timers, previews, promotions, pending, garbage, tokens, sessions, failed }),
+    sweeper: new Sweeper({
+      store,
+      secrets,
+      timers,
+      previews,
+      promotions,
+      pending,
+      garbage,
+      tokens,
+      sessions,
+      sinks,
+      webhookSecrets,
+      failed,
+    }),
   };
 }

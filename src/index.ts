@@ -2,7 +2,9 @@ import { pathToFileURL } from "node:url";
 import type { Logger } from "pino";
 import { Authentication, type IdentityProvider } from "./authentication.ts";
 import { createDomain, type Domain } from "./domain.ts";
+import type { SiblingStatus } from "./engines/sibling.ts";
 import { AppError } from "./errors.ts";
+import { type Family, openFamily } from "./family.ts";
 import type { DependencyStatus, Readiness } from "./http/routes/operations.ts";
 import { createServer, type EngineServer } from "./http/server.ts";
 import type { Oidc } from "./identity/oidc.ts";
@@ -13,7 +15,8 @@ import type { Store } from "./ports.ts";
 import { rootToken } from "./root-token.ts";
 import { loadSettings, type OidcSettings, type Settings, SettingsError } from "./settings.ts";
 import { openStore } from "./storage/open.ts";
-import { openBuiltinVault } from "./vault/builtin.ts";
+import { type OpenVault, openVault } from "./vault/open.ts";
+import type { Connect, VaultStatus } from "./vault/remote.ts";
 
 /** A running engine. */
 export interface Engine {
@@ -36,7 +39,7 @@ export async function startEngine(settings: Settings, logger: Logger): Promise<E
   }
   const url = listening.value;
   logger.info({ url, store: settings.storeUrl.split(":", 1)[0], auth: settings.auth }, "listening");
-  return { url, close: () => closeAll(server, opened.value.close) };
+  return { url, close: () => closeAll(server, opened.value) };
 }
 
 async function open(settings: Settings, logger: Logger) {
@@ -45,21 +48,41 @@ async function open(settings: Settings, logger: Logger) {
   loading.catch(() => {}); // Awaited below, unless the store fails first.
   const store = await openStore(settings.storeUrl);
   try {
-    const vault = await openBuiltinVault({ store, storeUrl: settings.storeUrl, masterKey: settings.masterKey });
-    if (vault.rotationUnfinished) logger.warn("a rotation of the vault's master key is unfinished: run `npm run vault:rotate` again");
+    const { storeUrl, masterKey } = settings;
+    const vault = await openVault(settings.vault, { store, storeUrl, masterKey, connect: await connector(settings.vault.kind) });
+    for (const notice of vault.notices) logger.warn(notice);
     const failed = (error: unknown) => logger.error({ err: error }, "work in the background failed");
+    const family = await openFamily(settings);
     const clock = { now: () => new Date() };
-    const domain = createDomain({ store, vault, previewUrlTemplate: settings.previewUrlTemplate, clock, failed });
+    const domain = createDomain({
+      store,
+      vault,
+      previewUrlTemplate: settings.previewUrlTemplate,
+      ...family.ports(),
+      clock,
+      // One engine to a file: the leases of one that crashed are nobody's.
+      instance: /^(sqlite|memory):/.test(storeUrl) ? "single" : null,
+      failed,
+    });
     const provider = settings.oidc === null ? null : await openProvider(settings.oidc);
     const authentication = settings.auth === "off" ? null : await authenticationOf(settings, store, domain, provider);
     const { createApp } = await loading;
-    const app = createApp({ domain, settings, logger, authentication, readiness: () => readiness(store, provider) });
+    const app = createApp({
+      domain,
+      settings,
+      logger,
+      authentication,
+      counted: () => family.samples(),
+      readiness: () => readiness(store, vault, provider, family),
+    });
     domain.sweeper.start();
     return {
       app,
+      // Those who wait for news are answered now, so that closing need not wait for them.
+      release: () => domain.news.close(),
       close: async () => {
         await domain.sweeper.stop();
-        vault.close();
+        await Promise.all([vault.close(), family.close()]);
         await store.close();
       },
     };
@@ -67,6 +90,16 @@ async function open(settings: Settings, logger: Logger) {
     await store.close();
     throw error;
   }
+}
+
+/** The way to a vault elsewhere; loaded where there is one. */
+async function connector(kind: Settings["vault"]["kind"]): Promise<Connect> {
+  if (kind === "builtin")
+    return () => {
+      throw new Error("the built-in vault is reached by nobody");
+    };
+  const { Sibling } = await import("./engines/sibling.ts");
+  return (name, url) => new Sibling(name, url);
 }
 
 async function authenticationOf(
@@ -93,9 +126,10 @@ async function openProvider({ roles, ...options }: OidcSettings): Promise<Provid
   }
 }
 
-async function closeAll(server: EngineServer, closeRest: () => Promise<void>): Promise<void> {
+async function closeAll(server: EngineServer, { release, close }: { release(): void; close(): Promise<void> }): Promise<void> {
+  release();
   await server.close(LIMITS.shutdownMs);
-  await closeRest();
+  await close();
 }
 
 /** To the terminal alone, never to the log: whoever reads logs must not become root. */
@@ -105,10 +139,19 @@ function announce(token: string): void {
   );
 }
 
-/** The built-in vault lives in the store: what holds for one holds for the other. Without the provider, tokens still work. */
-async function readiness(store: Store, provider: Provider | null): Promise<Readiness> {
-  const status = await storeStatus(store);
-  return { store: status, vault: status, ...(provider !== null && { identity_provider: providerStatus(provider) }) };
+/** Without the identity provider, tokens still work; without a sibling, whatever does not need it. */
+async function readiness(store: Store, vault: OpenVault, provider: Provider | null, family: Family): Promise<Readiness> {
+  const [storeNow, vaultNow] = await Promise.all([storeStatus(store), vault.look()]);
+  return {
+    store: storeNow,
+    vault: shown(vaultNow),
+    ...(provider !== null && { identity_provider: providerStatus(provider) }),
+    ...Object.fromEntries(Object.entries(family.statuses()).map(([name, status]) => [name, shown(status)])),
+  };
+}
+
+function shown({ status, since, last_error }: SiblingStatus | VaultStatus): DependencyStatus {
+  return { status, ...(since !== null && { since }), ...(last_error !== undefined && { last_error }) };
 }
 
 function providerStatus(provider: Provider): DependencyStatus {

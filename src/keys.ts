@@ -28,6 +28,8 @@ export const keys = {
   series: (env: string, series: string): Key => `series/${env}/${series}`,
   /** The longest completed stay of a platform in an environment. */
   stay: (env: string, platform: string): Key => `stay/${env}/${platform}`,
+  /** The newest platform of an environment of which every flow was found valid. */
+  validated: (env: string): Key => `validated/${env}`,
   promotionPrefix: "promotion/",
   promotion: (id: string): Key => `promotion/${id}`,
   auditPrefix: "audit/",
@@ -41,6 +43,9 @@ export const keys = {
   /** What is known of one vault entry: `name` is `NAME@<id>`. */
   secretPrefix: (env: string): Key => `secret/${env}/`,
   secret: (env: string, entry: string): Key => `secret/${env}/${entry}`,
+  /** Which webhooks there are: a transaction may read it together with others that change them. */
+  webhooks: "webhooks",
+  webhook: (id: string): Key => `webhook/${id}`,
 } as const;
 
 /** The sequence number of an audit record, by the key that it is stored under. */
@@ -64,6 +69,20 @@ export const systemKeys = {
   duePrefix: "due/",
   /** ISO times order as text; the time comes first. */
   due: (at: string, project: string, what: string): Key => `due/${at}/${project}/${what}`,
+} as const;
+
+/**
+ * How far each sink has come with a project: a partition of its own, so that a cursor that moves is no change of the project,
+ * wakes nobody and holds up no writer.
+ */
+export function sinkPartition(project: string): string {
+  return `_sinks:${project}`;
+}
+export const sinkKeys = {
+  statePrefix: "sink/",
+  state: (name: string): Key => `sink/${name}`,
+  /** The newest attempts of a webhook. */
+  deliveries: (name: string): Key => `deliveries/${name}`,
 } as const;
 
 /** Numbers in keys have 12 digits, so that their order as text is their order as numbers. */

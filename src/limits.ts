@@ -148,6 +148,76 @@ export const LIMITS = {
   sessionsBurstPerToken: 60,
   /** Milliseconds that a session of the dashboard lasts. */
   sessionMs: 12 * 60 * 60_000,
+  /** Times that a request to a sibling engine is sent, where it may be repeated. */
+  siblingAttempts: 3,
+  /** Milliseconds before the first repetition, about. */
+  siblingRetryMs: 100,
+  /** Milliseconds that one request to a sibling engine may take. */
+  siblingTimeoutMs: 5_000,
+  /** Failures in a row after which a sibling engine is left alone. */
+  siblingFailures: 5,
+  /** Milliseconds for which it is left alone. */
+  siblingPauseMs: 10_000,
+  /** Milliseconds that a reader may wait for something newer. */
+  waitMs: 60_000,
+  /** Series of metrics: an operation with a status each. */
+  metricSeries: 2_000,
+  /** Characters of a URL that a sibling engine or a user gives. */
+  urlLength: 2_048,
+  /** Milliseconds that a deployment may take until the planner says what became of it. */
+  deployMs: 20_000,
+  /** Characters of what the Deployment Planner says of one deployment. */
+  deployTextLength: 1_000,
+  /** Flows that the Validation engine is asked about at a time. */
+  validationsAtOnce: 8,
+  /** Verdicts of the Validation engine kept in memory. */
+  cachedVerdicts: 10_000,
+  /** Faults that are taken of one verdict. */
+  validationFaults: 100,
+  /** Characters of one fault's field or reason. */
+  validationTextLength: 500,
+  /** Audit records that a sink is sent of one project before another project has its turn. */
+  sinkPage: 100,
+  /** Milliseconds after which another project has its turn, even so. */
+  sinkTurnMs: 5_000,
+  /** Records sent between two commits of a cursor: what a crash repeats at most. */
+  sinkBatch: 20,
+  /** Milliseconds that a sender has a project and sink to itself, from its last commit on. */
+  sinkLeaseMs: 15_000,
+  /** Milliseconds before a sink that failed is tried again, about; twice as long after each further failure. */
+  sinkRetryMs: 1_000,
+  /** Milliseconds before it is tried again at most. */
+  sinkRetryMaxMs: 15 * 60_000,
+  /** Projects that are sent to sinks of one kind at a time. */
+  sinkSenders: 16,
+  /** Projects that may wait for that; what comes then is found by a sweep. */
+  sinkQueue: 10_000,
+  /** Milliseconds that a record may take to the Monitoring engine. */
+  sinkTimeoutMs: 5_000,
+  /** Newest records that a sink refused, kept with their reasons. */
+  sinkRefusals: 20,
+  /** Characters of a sink's error that are kept. */
+  sinkErrorLength: 500,
+  /** Milliseconds within which the same alert is raised once. */
+  alertEveryMs: 60 * 60_000,
+  /** Alerts that are on their way at a time, besides those that audit records give rise to. */
+  alertsAtOnce: 16,
+  /** Webhooks of one project. */
+  webhooks: 50,
+  /** Patterns of events, and of environments, of one webhook. */
+  webhookPatterns: 50,
+  /** Milliseconds that a webhook's receiver may take. */
+  webhookTimeoutMs: 10_000,
+  /** Times that a receiver must refuse an event before it is passed over. */
+  webhookRefusals: 5,
+  /** Milliseconds of nothing but failures after which a webhook is switched off. */
+  webhookGiveUpMs: 5 * 24 * 60 * 60_000,
+  /** Newest attempts of one webhook that are kept. */
+  webhookDeliveries: 100,
+  /** Milliseconds for which events are signed with a rotated secret too, where the rotation does not say. */
+  webhookOverlapMs: 24 * 60 * 60_000,
+  /** Milliseconds for which they are at most. */
+  webhookMaxOverlapMs: 30 * 24 * 60 * 60_000,
   /** Milliseconds that a shutdown may take before it is forced. */
   shutdownMs: 10_000,
   /** Milliseconds between two looks for connections that have fallen idle, while shutting down. */
@@ -253,6 +323,4 @@ export const LIMITS = {
   waitingRequests: 256,
   /** Addresses of one name that are tried; all are checked. */
   addressesTried: 16,
-  /** Characters of a URL that a sibling engine or a user gives. */
-  urlLength: 2_048,
 } as const;

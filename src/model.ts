@@ -1,6 +1,8 @@
 import type { Grant } from "./access.ts";
 import type { Hash, Json, JsonObject } from "./ports.ts";
 
+export type { AuditRecord } from "./ports.ts";
+
 /** The words of the domain as frozen plain data. Field names are those of the documents in the store and of the HTTP API. */
 
 export type EnvironmentType = "development" | "staging" | "production" | "preview" | "custom";
@@ -184,26 +186,6 @@ export interface DiffFromPrevious {
   readonly env_updated: readonly string[];
   readonly components: { readonly added: Names; readonly changed: Names; readonly removed: Names };
   readonly flags_changed: readonly string[];
-}
-
-/** One entry of the audit log, `audit/<seq>`. `hash` covers all other members and `prev_hash`. */
-export interface AuditRecord {
-  readonly project: string;
-  readonly seq: number;
-  readonly prev_hash: Hash;
-  readonly action: string;
-  readonly actor: string;
-  /** Whose token it was, where a sibling engine acted for the actor. */
-  readonly subject: string;
-  /** The token's id. */
-  readonly token: string;
-  readonly at: string;
-  readonly environment: string | null;
-  readonly version: string | null;
-  readonly revision: number | null;
-  readonly request_id: string;
-  readonly details: JsonObject;
-  readonly hash: Hash;
 }
 
 export interface Page<Item> {

@@ -27,6 +27,7 @@ import type { Secrets, StagedSecrets } from "./secrets.ts";
 import type { Snapshots } from "./snapshots.ts";
 import type { Timers } from "./timers.ts";
 import { projectNotFound, type Transaction } from "./transaction.ts";
+import type { Unasked, Validation, Verdicts } from "./validation.ts";
 
 type ApprovalOutcome = { readonly result: PromotionResult } | { readonly voided: PendingPromotion };
 
@@ -37,13 +38,15 @@ export class PendingPromotions {
   readonly #snapshots: Snapshots;
   readonly #secrets: Secrets;
   readonly #timers: Timers;
+  readonly #validation: Validation;
 
-  constructor(store: Store, ledger: Ledger, snapshots: Snapshots, secrets: Secrets, timers: Timers) {
+  constructor(store: Store, ledger: Ledger, snapshots: Snapshots, secrets: Secrets, timers: Timers, validation: Validation) {
     this.#store = store;
     this.#ledger = ledger;
     this.#snapshots = snapshots;
     this.#secrets = secrets;
     this.#timers = timers;
+    this.#validation = validation;
   }
 
   /** Agrees. The last approval that is needed applies the promotion, re-planned, or leaves it waiting with what failed. */
@@ -58,6 +61,7 @@ export class PendingPromotions {
         // Before the commit: where the last approval has to wait for another check, no crash forgets that.
         await this.#tryAgain(project, id);
       }
+      const verdicts = await this.#verdictsOn(known, caller, 1);
       return this.#ledger.write(project, caller, async (tx): Promise<ApprovalOutcome> => {
         const promotion = await findPromotion(tx, id);
         checkMayDecide(promotion, caller);
@@ -73,7 +77,7 @@ export class PendingPromotions {
           version: promotion.version,
           details: { promotion: id, comment: request.comment ?? null },
         });
-        return { result: await this.#advance(tx, approved) };
+        return { result: await this.#advance(tx, approved, verdicts) };
       });
     });
     // That a promotion was voided is committed before it is told.
@@ -134,6 +138,7 @@ export class PendingPromotions {
    * part. A timer may come early, since the clock goes on and back after it is set: what is left waiting gets another.
    */
   async settle(caller: Caller, project: string, id: string): Promise<void> {
+    const verdicts = await this.#verdictsOn(await this.#pending(project, id), caller, 0);
     const again = await this.#ledger.write(project, caller, async (tx) => {
       const promotion = await tx.get<PendingPromotion>(keys.promotion(id));
       if (promotion?.status !== "pending") return null;
@@ -143,7 +148,7 @@ export class PendingPromotions {
         return null;
       }
       if (promotion.approvals.length < promotion.needed) return promotion.expires_at;
-      return (await this.#advance(tx, promotion)).status === "pending_approval" ? retryAfter(tx.now) : null;
+      return (await this.#advance(tx, promotion, verdicts)).status === "pending_approval" ? retryAfter(tx.now) : null;
     });
     if (again !== null) await this.#timers.setFor({ project, what: `promotion:${id}` }, again);
   }
@@ -154,14 +159,30 @@ export class PendingPromotions {
     return found?.status === "pending" ? found : null;
   }
 
+  /** What the Validation engine says of what may be applied now: asked before the commit, which asks nobody. */
+  async #verdictsOn(promotion: PendingPromotion | null, caller: Caller, more: number): Promise<Verdicts | Unasked> {
+    const inquiry = this.#validation.begin(caller.requestId);
+    if (inquiry === null) return "no_engine";
+    if (promotion === null || promotion.approvals.length + more < promotion.needed) return "not_now";
+    const documents = documentsOf(this.#store, promotion.order.project);
+    const context = { now: await this.#now(), automatic: false, approvedBy: [], force: promotion.force, verdicts: inquiry };
+    try {
+      await preparePlan(documents, this.#snapshots.draft(promotion.order.project), promotion.order, boundOf(promotion), context);
+    } catch (error) {
+      // What makes the plan impossible is found again, and told, within the commit.
+      if (!(error instanceof AppError)) throw error;
+    }
+    return inquiry.recalled();
+  }
+
   /** What has all approvals and waits for another check, such as the end of a freeze, is looked at again. */
   async #tryAgain(project: string, id: string): Promise<void> {
     await this.#timers.setFor({ project, what: `promotion:${id}` }, retryAfter(await this.#now()));
   }
 
-  async #advance(tx: Transaction, promotion: PendingPromotion): Promise<PromotionResult> {
+  async #advance(tx: Transaction, promotion: PendingPromotion, verdicts: Verdicts | Unasked): Promise<PromotionResult> {
     const approvedBy = promotion.approvals.map(({ by }) => by);
-    const context = { now: tx.now, automatic: false, approvedBy, force: promotion.force };
+    const context = { now: tx.now, automatic: false, approvedBy, force: promotion.force, verdicts };
     const maps = this.#snapshots.edit(tx);
     const prepared = await preparePlan(tx, maps, promotion.order, boundOf(promotion), context);
     if (!prepared.plan.applicable) {
@@ -194,7 +215,7 @@ export class PendingPromotions {
   ): Promise<{ status: "voided" | "expired"; reason: string } | null> {
     if (promotion.expires_at <= documents.now) return { status: "expired", reason: `nobody completed it before ${promotion.expires_at}` };
     const maps = this.#snapshots.draft(promotion.order.project);
-    const context = { now: documents.now, automatic: false, approvedBy: [], force: promotion.force };
+    const context = { now: documents.now, automatic: false, approvedBy: [], force: promotion.force, verdicts: "not_now" as const };
     try {
       const { plan } = await preparePlan(documents, maps, promotion.order, boundOf(promotion), context);
       return plan.plan_id === promotion.plan_id

@@ -10,7 +10,7 @@ import { type ComponentConflict, mergePlatforms, parseResolutions } from "./merg
 import { canonicalJson, type EntryChange } from "./merkle/index.ts";
 import type { CheckName, CheckResult, DiffFromPrevious, Environment, Revision, VariableInput } from "./model.ts";
 import { quoted } from "./names.ts";
-import { policyFor, policyOf } from "./policy.ts";
+import { type EffectivePolicy, policyFor, policyOf } from "./policy.ts";
 import type { Hash, Json, JsonObject } from "./ports.ts";
 import { mergeBase, relate } from "./relation.ts";
 import { newlyRequired, requirementsOf, unbound } from "./requirements.ts";
@@ -19,6 +19,7 @@ import { factsKey, type SecretFacts } from "./secrets.ts";
 import { danglingReferences, isSelective, select } from "./selection.ts";
 import type { EditableMaps, Maps } from "./snapshots.ts";
 import { checkNewComponent } from "./state.ts";
+import { type Unasked, type ValidationFacts, type Verdicts, validationOf } from "./validation.ts";
 import { staysSecret } from "./variables.ts";
 
 /** What a promotion is asked to do: everything that its plan depends on. */
@@ -55,6 +56,8 @@ export interface PlanContext {
   readonly approvedBy: readonly string[];
   /** Checks to skip where the policy lets an admin skip them. */
   readonly force: Force | null;
+  /** Says what the Validation engine finds; or why it is not asked. */
+  readonly verdicts: Verdicts | Unasked;
 }
 
 export interface Force {
@@ -131,6 +134,7 @@ export async function preparePlan(
     copiedSecrets: await copiedSecrets(documents, maps, config),
     freeze: freezeAt(targetPolicy.freeze, new Date(context.now)),
     soakedMs: targetPolicy.soak === undefined ? 0 : await longestStay(documents, sourceHead, source.platform, context.now),
+    validation: await validationFacts(documents, maps, context.verdicts, targetPolicy, target, outcome),
     approvedBy: context.approvedBy,
   };
   const checks = forced(runChecks(facts), targetPolicy.forceable, context.force);
@@ -152,6 +156,20 @@ export async function preparePlan(
       outcome.kind === "selective" ? await danglingReferences(maps, changes.platform, outcome.platform, source.platform, config) : [],
   };
   return { plan, kind: outcome.kind, source, target, targetRevision, platform: outcome.platform, config, changes };
+}
+
+/** With conflicts there is no candidate yet whose flows could be looked at. */
+async function validationFacts(
+  documents: Documents,
+  maps: Maps,
+  verdicts: PlanContext["verdicts"],
+  { validation }: EffectivePolicy,
+  target: Environment,
+  { platform, conflicts }: Outcome,
+): Promise<ValidationFacts | Unasked> {
+  if (typeof verdicts === "string") return verdicts;
+  if (validation === "off" || conflicts.length > 0) return "not_now";
+  return validationOf(documents, maps, verdicts, target, platform);
 }
 
 export async function findSides(

@@ -63,6 +63,7 @@ const RULES: Readonly<Record<keyof EnvironmentPolicy, Rule>> = {
   auto_promote_from: accepts(isName, "must be an environment's name"),
   auto_promote: bool,
   auto_deploy: bool,
+  rollback_on_failure: bool,
   forceable: accepts(
     (value) => isListOf(value, (item) => FORCEABLE.includes(item as CheckName)),
     `must be a list of: ${FORCEABLE.join(", ")}`,

@@ -34,6 +34,8 @@ export interface EnvironmentPolicy {
   readonly auto_promote?: boolean;
   /** Asks the Deployment Planner to deploy every new head. */
   readonly auto_deploy?: boolean;
+  /** Rolls back to what was deployed before, where a deployment is reported to have failed. */
+  readonly rollback_on_failure?: boolean;
   /** Checks that an admin may skip with `force` and a reason. */
   readonly forceable?: readonly CheckName[];
   /** A promotion or rollback must say why. */

@@ -132,6 +132,8 @@ export interface Vault {
   put(entry: SecretEntry, value: string): Promise<void>;
   /** `null` where the entry does not exist. */
   get(entry: SecretEntry): Promise<string | null>;
+  /** Whether the entry exists, for vaults that can tell without handing out its value. */
+  has?(entry: SecretEntry): Promise<boolean>;
   /** Deleting what does not exist succeeds. */
   delete(entry: SecretEntry): Promise<void>;
   /**
@@ -144,4 +146,133 @@ export interface Vault {
 /** Wall-clock time for code that has no store at hand; tests replace it. */
 export interface Clock {
   now(): Date;
+}
+
+/** What the Validation engine says of one flow: valid where there are no errors. */
+export interface Verdict {
+  readonly errors: readonly { readonly field: string; readonly reason: string }[];
+  readonly warnings: readonly { readonly field: string; readonly reason: string }[];
+}
+
+export interface Validator {
+  /** @throws engine_unavailable where it cannot be asked, or its answer cannot be understood */
+  check(blueprint: Json, requestId: string): Promise<Verdict>;
+}
+
+export interface PreviewOrder {
+  readonly project: string;
+  readonly env: string;
+  readonly version: string;
+  /** The id of what the preview shows. */
+  readonly snapshot: Hash;
+}
+
+/** Makes previews that a browser can open. */
+export interface PreviewBuilder {
+  /** The preview's URL; `null` where none is built. Asked again for the same, it answers the same. @throws engine_unavailable */
+  build(order: PreviewOrder, requestId: string): Promise<string | null>;
+}
+
+export interface DeployOrder {
+  readonly project: string;
+  readonly env: string;
+  readonly version: string;
+  /** Who made what is deployed. */
+  readonly deployer: string;
+}
+
+export type DeployOutcome =
+  | { readonly ok: true; readonly versionId?: string; readonly url?: string }
+  | { readonly ok: false; readonly reason: string; readonly stage: string | null; readonly fix: string | null };
+
+export interface Deployer {
+  /** Deploys what should run. @throws engine_unavailable where what became of it is not known */
+  deploy(order: DeployOrder, requestId: string, signal: AbortSignal): Promise<DeployOutcome>;
+}
+
+export interface ApprovalRequest {
+  /** `<project>:<seq>` of the audit record: the same request has the same id. */
+  readonly id: string;
+  readonly project: string;
+  readonly promotion: string;
+  readonly source: string;
+  readonly target: string;
+  readonly version: string;
+  readonly requestedBy: string;
+  readonly needed: number;
+}
+
+/** Tells people elsewhere that somebody waits for their word. */
+export interface FeedbackLoop {
+  /** @throws engine_unavailable */
+  ask(request: ApprovalRequest, signal: AbortSignal): Promise<Sent>;
+}
+
+/** One entry of the audit log, `audit/<seq>`. `hash` covers all other members and `prev_hash`. */
+export interface AuditRecord {
+  readonly project: string;
+  readonly seq: number;
+  readonly prev_hash: Hash;
+  readonly action: string;
+  readonly actor: string;
+  /** Whose token it was, where a sibling engine acted for the actor. */
+  readonly subject: string;
+  /** The token's id. */
+  readonly token: string;
+  readonly at: string;
+  readonly environment: string | null;
+  readonly version: string | null;
+  readonly revision: number | null;
+  readonly request_id: string;
+  readonly details: JsonObject;
+  readonly hash: Hash;
+}
+
+/** What became of a record or an alert: the other side has it, or said that it will never take it. */
+export type Sent = "taken" | { readonly refused: string };
+
+/** What a person should look at now. */
+export interface Alert {
+  readonly project: string;
+  readonly severity: "critical" | "warning";
+  readonly message: string;
+  /** Who or what brought it about. */
+  readonly triggered_by: string;
+  readonly request_id: string;
+}
+
+/** Where every project's audit log is sent, record by record and in order. A record may come twice: `<project>:<seq>` tells. */
+export interface Sink {
+  readonly name: string;
+  /** @throws engine_unavailable, target_not_allowed and the like where it is to be tried again later */
+  send(record: AuditRecord, signal: AbortSignal): Promise<Sent>;
+  /** Where there is somebody to alert. */
+  alert?(alert: Alert, signal: AbortSignal): Promise<Sent>;
+}
+
+/** What a webhook is sent: the attributes of a CloudEvent, and its data. */
+export interface WebhookEvent {
+  readonly id: string;
+  readonly type: string;
+  readonly source: string;
+  readonly subject: string | null;
+  readonly time: string;
+  readonly data: JsonObject;
+}
+
+/** The way to one receiver, for a few events. */
+export interface WebhookConnection {
+  /**
+   * Signed with each of the secrets. Resolves with the reply's status, whatever it is.
+   * @throws engine_unavailable, target_not_allowed
+   */
+  send(event: WebhookEvent, secrets: readonly string[], signal: AbortSignal): Promise<number>;
+  close(): Promise<void>;
+}
+
+export interface WebhookDeliverer {
+  /** @throws target_not_allowed where events may not be sent to that URL, as far as can be told now */
+  check(url: string): Promise<void>;
+  /** @throws target_not_allowed */
+  open(url: string): WebhookConnection;
 }

@@ -4,7 +4,7 @@ import { durationMs } from "./durations.ts";
 import { AppError } from "./errors.ts";
 import { type Documents, documentsOf } from "./heads.ts";
 import { keys } from "./keys.ts";
-import type { Ledger } from "./ledger.ts";
+import { aside, type Ledger } from "./ledger.ts";
 import { canonicalJson } from "./merkle/index.ts";
 import type { Caller, CheckName, CheckResult, Environment } from "./model.ts";
 import { checkEnvironmentName, checkProject, quoted } from "./names.ts";
@@ -19,6 +19,7 @@ import { isSelective } from "./selection.ts";
 import type { Snapshots } from "./snapshots.ts";
 import { syncStatus } from "./sync.ts";
 import type { Timers } from "./timers.ts";
+import type { Validation } from "./validation.ts";
 import { checkStillVars, type SortedVariables, sortVariables } from "./variables.ts";
 
 export interface PromoteRequest extends PromotionOrder {
@@ -39,13 +40,15 @@ export class Promotion {
   readonly #snapshots: Snapshots;
   readonly #secrets: Secrets;
   readonly #timers: Timers;
+  readonly #validation: Validation;
 
-  constructor(store: Store, ledger: Ledger, snapshots: Snapshots, secrets: Secrets, timers: Timers) {
+  constructor(store: Store, ledger: Ledger, snapshots: Snapshots, secrets: Secrets, timers: Timers, validation: Validation) {
     this.#store = store;
     this.#ledger = ledger;
     this.#snapshots = snapshots;
     this.#secrets = secrets;
     this.#timers = timers;
+    this.#validation = validation;
   }
 
   /** Plans, and applies what the checks let through; or puts it up for approval; or, with `dry_run`, only plans. */
@@ -57,7 +60,14 @@ export class Promotion {
   async #promote(caller: Caller, request: PromoteRequest): Promise<PromotionResult> {
     const force = parseForce(caller, request);
     const documents = documentsOf(this.#store, request.project);
-    const context: PlanContext = { now: await this.#now(), automatic: request.automatic !== undefined, approvedBy: [], force };
+    const inquiry = this.#validation.begin(caller.requestId);
+    const context: PlanContext = {
+      now: await this.#now(),
+      automatic: request.automatic !== undefined,
+      approvedBy: [],
+      force,
+      verdicts: inquiry ?? "no_engine",
+    };
     const order = orderOf(request);
     const sorted = await this.#sort(documents, order, context.now);
     const fingerprint = await this.#fingerprint(order);
@@ -66,7 +76,7 @@ export class Promotion {
     const preview = await preparePlan(documents, this.#snapshots.draft(request.project), order, pending, context);
     if (request.dry_run) return resultOf("planned", preview, preview.target.revision);
     checkCurrent(request, preview.plan);
-    checkApplicable(preview.plan, true);
+    await this.#checkApplicable(caller, preview);
     const { policy } = await policyOf(documents);
     const targetPolicy = policyFor(policy, preview.target.env, preview.target.type);
     checkMessage(policy, preview.target, request.message);
@@ -83,7 +93,11 @@ export class Promotion {
       return await this.#ledger.write(request.project, caller, async (tx) => {
         const maps = this.#snapshots.edit(tx);
         checkStillVars(sorted.vars, (await this.#sort(tx, order, tx.now)).vars);
-        const prepared = await preparePlan(tx, maps, order, variables, { ...context, now: tx.now });
+        const prepared = await preparePlan(tx, maps, order, variables, {
+          ...context,
+          now: tx.now,
+          verdicts: inquiry?.recalled() ?? "no_engine",
+        });
         checkCurrent(request, prepared.plan);
         checkApplicable(prepared.plan, true);
         if (isNoChange(prepared)) return resultOf("no_changes", prepared, prepared.target.revision);
@@ -96,6 +110,28 @@ export class Promotion {
       });
     } catch (error) {
       await staged.discard().catch(() => {}); // The sweeper does it later; the caller must hear what failed first.
+      throw error;
+    }
+  }
+
+  /** That the Validation engine refuses a promotion is kept, and told to whoever watches the log. */
+  async #checkApplicable(caller: Caller, { plan, source, target }: PreparedPlan): Promise<void> {
+    try {
+      checkApplicable(plan, true);
+    } catch (error) {
+      const refused = plan.checks.find(
+        ({ name, status, details }) => name === "validation" && status === "failed" && !details?.["unavailable"],
+      );
+      if (refused !== undefined) {
+        await this.#ledger.write(source.project_id, aside(caller), (tx) =>
+          tx.audit({
+            action: "validation_failed",
+            environment: target.env,
+            version: source.version,
+            details: { source: `${source.env}@${source.revision}`, type: target.type, errors: refused.details?.["errors"] ?? [] },
+          }),
+        );
+      }
       throw error;
     }
   }

@@ -78,10 +78,12 @@ export class Secrets {
       );
     // All writes must have ended before any is taken back: one that ended later would outlive its intent.
     const kept = await Promise.allSettled(staged.map((item) => this.#keep(item)));
-    const failed = kept.find((outcome) => outcome.status === "rejected");
-    if (failed !== undefined) {
-      await discard().catch(() => {}); // The sweeper does it later; what failed first is what the caller must hear.
-      throw failed.reason;
+    const failed = kept.filter((outcome) => outcome.status === "rejected");
+    if (failed[0] !== undefined) {
+      // What a vault may still be about to write is the sweeper's, later: taken back now, it would come after all.
+      const mayComeLate = failed.some(({ reason }) => reason instanceof AppError && reason.details?.vault_write === "unknown");
+      if (!mayComeLate) await discard().catch(() => {}); // The sweeper does it later; what failed first is what the caller must hear.
+      throw failed[0].reason;
     }
     const facts = kept.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
     return {
@@ -108,7 +110,8 @@ export class Secrets {
 
   /** Whether the vault still has what a reference points at. */
   async exists(project: string, env: string, reference: Json): Promise<boolean> {
-    return (await this.#vault.get(entryOf(project, env, reference))) !== null;
+    const entry = entryOf(project, env, reference);
+    return this.#vault.has === undefined ? (await this.#vault.get(entry)) !== null : this.#vault.has(entry);
   }
 
   /**
@@ -203,6 +206,11 @@ export function factsKey(reference: Json): string {
   const path = vaultPath(reference);
   const slash = path.indexOf("/");
   return keys.secret(path.slice(0, slash), path.slice(slash + 1));
+}
+
+/** The entry that a document of `keys.secretsPrefix` tells about. */
+export function entryOfFacts(project: string, key: string): SecretEntry {
+  return parseEntry(project, key.slice(keys.secretsPrefix.length));
 }
 
 function parseEntry(project: string, path: string): SecretEntry {

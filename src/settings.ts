@@ -21,9 +21,36 @@ export interface Settings {
   /** Addresses and networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed. */
   readonly trustedProxies: readonly string[];
   readonly requestsPerSecond: { readonly perToken: number; readonly perAddress: number };
+  readonly vault: VaultSettings;
+  /** Hosts and networks that webhooks may go to although they are not public. */
+  readonly webhookAllow: readonly string[];
+  /** Base URLs of sibling engines; `null` for one that is not there. */
+  readonly siblings: Readonly<Record<SiblingName, string | null>>;
   /** Where people sign in elsewhere. */
   readonly oidc: OidcSettings | null;
 }
+
+/** Where secrets are kept: in the engine's own store, in the family's Vault engine, or in HashiCorp Vault or OpenBao. */
+export type VaultSettings =
+  | { readonly kind: "builtin" }
+  | { readonly kind: "puraify"; readonly url: string; readonly token: string | null }
+  | {
+      readonly kind: "kv2";
+      readonly url: string;
+      readonly mount: string;
+      readonly prefix: string;
+      readonly namespace: string | null;
+      readonly credentials: { readonly token: string } | { readonly roleId: string; readonly secretId: string };
+    };
+
+export type SiblingName = keyof typeof SIBLING_URLS;
+const SIBLING_URLS = {
+  validation: "VALIDATION_URL",
+  monitoring: "LOGS_URL",
+  deployment: "DEPLOYMENT_URL",
+  builder: "BUILDER_URL",
+  feedback: "FEEDBACK_URL",
+} as const;
 
 export interface OidcSettings {
   readonly issuer: string;
@@ -80,6 +107,9 @@ export function loadSettings(env: Environment = process.env, root: string = pack
       perToken: rate("RATE_LIMIT_PER_TOKEN", read("RATE_LIMIT_PER_TOKEN"), LIMITS.requestsPerSecondPerToken),
       perAddress: rate("RATE_LIMIT_PER_ADDRESS", read("RATE_LIMIT_PER_ADDRESS"), LIMITS.requestsPerSecondPerAddress),
     },
+    vault: vault(read),
+    webhookAllow: list(read("WEBHOOK_ALLOW")),
+    siblings: siblings(read),
     oidc: oidc(read),
   });
 }
@@ -109,6 +139,40 @@ function rate(name: string, text: string | null, usual: number): number {
   const value = Number(text);
   if (/^\d{1,7}$/.test(text) && value > 0) return value;
   throw new SettingsError(`${name} is "${text}". It must be a whole number of requests a second, from 1 to 9999999.`);
+}
+
+function vault(read: (name: string) => string | null): VaultSettings {
+  const url = baseUrl("VAULT_URL", read("VAULT_URL"));
+  const kind = oneOf("VAULT_KIND", read("VAULT_KIND") ?? (url === null ? "builtin" : "puraify"), ["builtin", "puraify", "kv2"] as const);
+  if (kind === "builtin") return { kind };
+  if (url === null) throw new SettingsError(`VAULT_KIND is ${kind}, so VAULT_URL must say where it is.`);
+  const token = read("VAULT_TOKEN");
+  if (kind === "puraify") return { kind, url, token };
+  return {
+    kind,
+    url,
+    mount: read("VAULT_MOUNT") ?? "secret",
+    prefix: read("VAULT_PREFIX") ?? "environment-manager",
+    namespace: read("VAULT_NAMESPACE"),
+    credentials: kv2Credentials(token, read("VAULT_ROLE_ID"), read("VAULT_SECRET_ID")),
+  };
+}
+
+function kv2Credentials(token: string | null, roleId: string | null, secretId: string | null) {
+  if (token !== null && roleId === null && secretId === null) return { token };
+  if (token === null && roleId !== null && secretId !== null) return { roleId, secretId };
+  throw new SettingsError("VAULT_KIND is kv2: set VAULT_TOKEN, or VAULT_ROLE_ID and VAULT_SECRET_ID together, and not both.");
+}
+
+function siblings(read: (name: string) => string | null): Readonly<Record<SiblingName, string | null>> {
+  const urls = Object.entries(SIBLING_URLS).map(([name, setting]) => [name, baseUrl(setting, read(setting))]);
+  return Object.freeze(Object.fromEntries(urls) as Record<SiblingName, string | null>);
+}
+
+/** The URL itself may hold a password: no message repeats it. */
+function baseUrl(setting: string, text: string | null): string | null {
+  if (text === null || (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol))) return text;
+  throw new SettingsError(`${setting} is no http or https URL. Give the engine's base URL, for example http://127.0.0.1:4001.`);
 }
 
 function oidc(read: (name: string) => string | null): OidcSettings | null {

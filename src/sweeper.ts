@@ -9,8 +9,10 @@ import type { Previews } from "./previews.ts";
 import type { Promotion } from "./promotion.ts";
 import type { Intent, Secrets } from "./secrets.ts";
 import type { Sessions } from "./sessions.ts";
+import type { Sinks } from "./sinks.ts";
 import type { Due, Timers } from "./timers.ts";
 import type { Tokens } from "./tokens.ts";
+import type { WebhookSecrets } from "./webhook-secrets.ts";
 
 /** Who acts where nobody asked: what audit records of the engine's own work name. */
 export const ENGINE: Caller = mayDoLittle("engine", "sweep");
@@ -25,6 +27,8 @@ export interface SweeperParts {
   readonly garbage: Garbage;
   readonly tokens: Tokens;
   readonly sessions: Sessions;
+  readonly sinks: Sinks;
+  readonly webhookSecrets: WebhookSecrets;
   /** Told of a failure: nobody waits for this work. */
   readonly failed: (error: unknown) => void;
 }
@@ -43,6 +47,7 @@ export class Sweeper {
   }
 
   start(): void {
+    this.#parts.sinks.start();
     this.#timers = [
       this.#every(LIMITS.dueEveryMs, () => this.runDue()),
       this.#every(LIMITS.useNotedMs, () => this.#parts.tokens.noteUse()),
@@ -52,6 +57,7 @@ export class Sweeper {
 
   async stop(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
+    await this.#parts.sinks.stop();
     await this.#running;
     await this.#parts.tokens.noteUse().catch(this.#parts.failed);
   }
@@ -70,6 +76,7 @@ export class Sweeper {
       // What fails in one project must not keep the others waiting.
       try {
         swept += await this.#sweepIntents(project, before);
+        await this.#parts.sinks.visit(project);
         await this.#parts.garbage.collect(project);
       } catch (error) {
         this.#parts.failed(error);
@@ -88,6 +95,10 @@ export class Sweeper {
         return this.#parts.pending.settle(ENGINE, project, name);
       case "auto":
         return this.#parts.promotions.promoteAutomatically(project, name);
+      case "sink":
+        return this.#parts.sinks.due(project, name);
+      case "webhook":
+        return this.#parts.webhookSecrets.settle(project, name);
       default:
         throw new Error(`nobody knows what to do about ${what}`);
     }

@@ -1,9 +1,6 @@
 import type { Narration } from "./narration.ts";
-
-/** A step did not go as it must: the message says which request, and what the engine said. */
-export class StepFailed extends Error {
-  override readonly name = "StepFailed";
-}
+import { StepFailed } from "./step-failed.ts";
+import { until } from "./waiting.ts";
 
 export interface Question<Body> {
   readonly method: "GET" | "POST" | "PUT" | "PATCH";
@@ -13,6 +10,8 @@ export interface Question<Body> {
   readonly status?: number;
   /** What of the reply is worth showing. */
   readonly shows: (body: Body) => readonly string[];
+  /** A status that is answered for a while yet: until it is another one, the same is asked again. */
+  readonly meanwhile?: number;
 }
 
 /** Who asks. */
@@ -37,14 +36,26 @@ export class Client {
     return new Client(this.url, this.#narration, person);
   }
 
-  async ask<Body>({ method, path, body, status = 200, shows }: Question<Body>): Promise<Body> {
+  async ask<Body>({ method, path, body, status = 200, shows, meanwhile }: Question<Body>): Promise<Body> {
     this.#narration.asked(method, `${path} as ${this.#person.name}`, body);
-    const reply = await this.#send(method, path, body);
+    const reply = await until(`${method} ${path} still answers ${meanwhile}`, async () => {
+      const answered = await this.#send(method, path, body);
+      return answered.status === meanwhile ? null : answered;
+    });
     const content: unknown = await reply.json().catch(() => null);
     if (reply.status !== status)
       throw new StepFailed(`${method} ${path} answered ${reply.status} where ${status} was due. ${explained(content)}`);
     this.#narration.answered(reply.status, outcome(content), shows(content as Body));
     return content as Body;
+  }
+
+  /** Looks at something until it is as it should be, and says nothing of it. */
+  async awaits<Body>(path: string, what: string, isDone: (body: Body) => boolean): Promise<void> {
+    await until(`${path} does not show ${what}`, async () => {
+      const reply = await this.#send("GET", path, undefined);
+      const content = (await reply.json().catch(() => null)) as Body | null;
+      return reply.ok && content !== null && isDone(content) ? true : null;
+    });
   }
 
   async #send(method: string, path: string, body: unknown): Promise<Response> {

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { packageRoot } from "../../src/settings.ts";
-import { StepFailed } from "./client.ts";
 import { EngineProcess, standaloneEnvironment } from "./engine-process.ts";
 import { engineArguments } from "./package.ts";
+import { StepFailed } from "./step-failed.ts";
 
 /** The demo's engine: one process on a database of its own, which asks for tokens as it does everywhere. */
 export class DemoEngine {
@@ -11,12 +11,15 @@ export class DemoEngine {
   readonly #folder: string;
   readonly #rootToken: string;
   readonly #port: number;
+  readonly #settings: Readonly<Record<string, string>>;
   #process: EngineProcess | null = null;
   #closed = false;
   #fail: (error: unknown) => void = () => {};
 
-  constructor(port: number, folder: string, rootToken: string) {
+  /** @param settings what it is started with besides: its siblings, for example */
+  constructor(port: number, folder: string, rootToken: string, settings: Readonly<Record<string, string>> = {}) {
     this.#port = port;
+    this.#settings = settings;
     this.#folder = folder;
     this.#rootToken = rootToken;
     this.failed = new Promise<never>((_, reject) => {
@@ -37,6 +40,7 @@ export class DemoEngine {
         ENV_MANAGER_AUTH: "on",
         ENV_MANAGER_ADMIN_TOKEN: this.#rootToken,
         STORE_URL: `sqlite:${join(this.#folder, "env.db")}`,
+        ...this.#settings,
       }),
       ownGroup: true,
     });

@@ -34,7 +34,7 @@ export async function tellStory(root: Client, narration: Narration, inputs: Inpu
 }
 
 /** Who works on the project: each has a token of their own, with what they need and nothing more. */
-async function hireTeam(root: Client, narration: Narration): Promise<{ readonly ada: Client; readonly ben: Client }> {
+export async function hireTeam(root: Client, narration: Narration): Promise<{ readonly ada: Client; readonly ben: Client }> {
   narration.step("The root token makes two others: Ada looks after this project, Ben releases to production");
   const hire = async (name: string, grant: object): Promise<Client> => {
     const { token } = await root.ask<TokenReply>({

@@ -11,6 +11,7 @@ import { checkAddress, openGate, type Rates } from "./auth.ts";
 import { mountDocs } from "./docs.ts";
 import { errorHandler } from "./errors.ts";
 import { checkHost, checkOrigin, setSecurityHeaders } from "./guards.ts";
+import { Metrics, type Sample } from "./metrics.ts";
 import { mountRoutes, refuseUnknown, requestIdOf } from "./mount.ts";
 import { openApiDocument } from "./openapi.ts";
 import { RateLimiter } from "./rate.ts";
@@ -26,16 +27,23 @@ export interface AppOptions {
   readonly logger: Logger;
   /** What the engine depends on, looked at now. */
   readonly readiness: () => Promise<Readiness>;
+  /** What others count, for the metrics. */
+  readonly counted?: (() => readonly Sample[]) | undefined;
   /** `null` where auth is off. */
   readonly authentication: Authentication | null;
 }
 
 /** The engine's HTTP side. Give it to a `node:http` server; see `server.ts`. */
-export function createApp({ domain, settings, logger, authentication, readiness }: AppOptions): Express {
+export function createApp({ domain, settings, logger, authentication, readiness, counted }: AppOptions): Express {
   const gate = openGate(authentication, ratesOf(settings), domain.refusals);
+  const metrics = new Metrics(counted);
   const version = packageVersion();
   const document = lazy(() => openApiDocument(routes, version));
-  const routes: readonly Route[] = [...apiRoutes, ...sessionRoutes(authentication), ...operationRoutes({ version, readiness, document })];
+  const routes: readonly Route[] = [
+    ...apiRoutes,
+    ...sessionRoutes(authentication),
+    ...operationRoutes({ version, readiness, document, metrics }),
+  ];
 
   const app = express();
   app.disable("x-powered-by").disable("etag");
@@ -43,7 +51,7 @@ export function createApp({ domain, settings, logger, authentication, readiness 
   app.set("query parser", "simple");
   app.set("trust proxy", [...settings.trustedProxies]);
   app.use(identify, logged(logger), limited(settings), guarded(settings, authentication === null));
-  mountRoutes(app, routes, { domain, gate, streams: new Streams() });
+  mountRoutes(app, routes, { domain, gate, streams: new Streams(), metrics });
   mountDocs(app);
   app.use(refuseUnknown(gate));
   app.use(errorHandler(logger));

@@ -1,4 +1,4 @@
-import type { Request } from "express";
+import type { Request, Response } from "express";
 import type { Authentication } from "../authentication.ts";
 import { mayDoAll } from "../callers.ts";
 import { AppError } from "../errors.ts";
@@ -14,7 +14,7 @@ import type { Connection } from "./route.ts";
 export interface Gate {
   /** @throws unauthorized, forbidden, origin_not_allowed, too_many_requests, identity_unavailable */
   admit(request: Request, requestId: string): Promise<Caller>;
-  connection(request: Request): Connection;
+  connection(request: Request, response: Response): Connection;
 }
 
 export interface Rates {
@@ -27,8 +27,16 @@ export interface Rates {
 
 /** `authentication` is null where auth is off: for development on a loopback host, whoever gets here may do everything. */
 export function openGate(authentication: Authentication | null, rates: Rates, refusals: Pick<Refusals, "note">): Gate {
-  const connection = (request: Request): Connection => ({
+  const connection = (request: Request, response: Response): Connection => ({
     secure: request.secure,
+    get signal() {
+      const gone = new AbortController();
+      response.once("close", () => gone.abort());
+      return gone.signal;
+    },
+    admitAgain: async () => {
+      if (authentication !== null) await principalOf(request, authentication);
+    },
     session: sessionOf(request),
     signIn: async (token) => {
       if (authentication === null) return LOCAL_PRINCIPAL;

@@ -7,6 +7,7 @@ import type { Caller } from "../model.ts";
 import type { Gate } from "./auth.ts";
 import { parseIfMatch } from "./etag.ts";
 import { readJsonBody } from "./json.ts";
+import type { Metrics } from "./metrics.ts";
 import { sendReply } from "./reply.ts";
 import { accessOf } from "./rights.ts";
 import type { Route } from "./route.ts";
@@ -16,6 +17,7 @@ export interface RouteServices {
   readonly domain: Domain;
   readonly gate: Gate;
   readonly streams: Streams;
+  readonly metrics: Metrics;
 }
 
 /**
@@ -33,17 +35,21 @@ export function mountRoutes(app: Express, routes: readonly Route[], services: Ro
 }
 
 /** One request, from its token to its reply: the order in which every route's request is judged. */
-function serve(route: Route, { domain, gate, streams }: RouteServices): RequestHandler {
+function serve(route: Route, { domain, gate, streams, metrics }: RouteServices): RequestHandler {
   return async (request, response) => {
+    const start = performance.now();
+    response.once("close", () => metrics.observe(route.operationId, response.statusCode, (performance.now() - start) / 1_000));
     const requestId = requestIdOf(response);
     const caller = isOpen(route) ? NOBODY(requestId) : await gate.admit(request, requestId);
+    // Whoever waits for news holds a connection, as whoever reads a stream does.
+    if (request.query["wait"] !== undefined) response.once("close", streams.open(caller.token));
     const answer = async () => {
       const prepared = await route.prepare({
         params: request.params,
         query: request.query,
         readBody: (bounds) => readJsonBody(request, bounds),
         caller,
-        connection: gate.connection(request),
+        connection: gate.connection(request, response),
         domain,
         once: route.idempotent ? onceOf(caller, route, request.headers["idempotency-key"]) : null,
         ifMatch: route.conditional === "write" ? parseIfMatch(request.headers["if-match"]) : null,

@@ -27,12 +27,19 @@ export interface LinesReply extends ReplyFacts {
   readonly lines: AsyncIterable<unknown>;
 }
 
-export type Reply = BodyReply | LazyReply | LinesReply;
+/** Text of another kind than JSON, made anew each time. */
+export interface TextReply extends ReplyFacts {
+  readonly text: string;
+  readonly contentType: string;
+}
+
+export type Reply = BodyReply | LazyReply | LinesReply | TextReply;
 
 export async function sendReply(request: IncomingMessage, response: ServerResponse, reply: Reply): Promise<void> {
   for (const [name, value] of Object.entries(reply.headers ?? {})) response.setHeader(name, value);
   response.statusCode = reply.status ?? 200;
   if ("lines" in reply) await sendLines(request, response, reply.lines);
+  else if ("text" in reply) sendText(request, response, reply.text, reply.contentType);
   else if ("load" in reply) await sendLazy(request, response, reply);
   else sendBody(request, response, reply);
 }
@@ -67,8 +74,9 @@ function sendNotModified(response: ServerResponse): void {
   response.end();
 }
 
-function sendText(request: IncomingMessage, response: ServerResponse, text: string): void {
-  response.setHeader("content-type", "application/json; charset=utf-8");
+function sendText(request: IncomingMessage, response: ServerResponse, text: string, contentType = "application/json; charset=utf-8"): void {
+  response.setHeader("content-type", contentType);
+  if (!response.hasHeader("cache-control")) response.setHeader("cache-control", "no-store");
   response.setHeader("content-length", Buffer.byteLength(text));
   response.end(request.method === "HEAD" ? undefined : text);
 }

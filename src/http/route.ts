@@ -27,6 +27,7 @@ export type Tag =
   | "Deployments"
   | "Policy"
   | "Audit"
+  | "Webhooks"
   | "Access"
   | "Operations";
 
@@ -63,6 +64,10 @@ export interface RouteFacts {
 export interface Connection {
   /** Whether it was encrypted on its way, a trusted proxy's word included. */
   readonly secure: boolean;
+  /** Aborted when the client is gone. */
+  readonly signal: AbortSignal;
+  /** Judges the request's token again: after a wait it may have been revoked. @throws unauthorized */
+  admitAgain(): Promise<void>;
   /** The secret in the session's cookie. */
   readonly session: string | null;
   /** Tells who shows a token, as for any other request: what is wrong counts against the sender's address. */

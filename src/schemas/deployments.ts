@@ -1,6 +1,19 @@
 import * as z from "zod";
-import { Digest, EnvironmentName, exampleHash, Message, ProjectId, RevisionNumber, VersionLabel } from "./common.ts";
+import { AtQuery, Digest, EnvironmentName, exampleHash, Message, numberText, ProjectId, RevisionNumber, VersionLabel } from "./common.ts";
 import { SyncStatusSchema } from "./environments.ts";
+
+export const ActiveQuery = z.strictObject({
+  ...AtQuery.shape,
+  wait: z
+    .string()
+    .max(32)
+    .optional()
+    .meta({ description: "How long to wait for something newer than `after`, a minute at most.", examples: ["30s"] }),
+  after: numberText(0, Number.MAX_SAFE_INTEGER)
+    .optional()
+    .meta({ description: "The revision that the reader has: with `wait`, the answer comes when there is a newer one.", examples: [12] }),
+});
+export type ActiveWish = z.output<typeof ActiveQuery>;
 
 export const ActiveReply = z
   .object({

@@ -74,6 +74,7 @@ export const EnvironmentCreated = z
     type: EnvironmentTypeName,
     expires_at: Timestamp.nullable().meta({ description: "When a preview ends." }),
     stored: z.object({ vars: z.array(z.string()), secrets: z.array(z.string()) }).meta({ description: "What was kept as what." }),
+    warning: z.string().exactOptional().meta({ description: "What went less than well: the environment exists all the same." }),
     secrets_unbound: z.array(z.string()).meta({ description: "Secrets of the base that the new environment does not have." }),
   })
   .meta({

@@ -32,7 +32,12 @@ export const HealthReply = z
   .meta({ id: "Health", description: "The process answers.", examples: [{ status: "ok", version: "1.0.0", uptime_seconds: 42 }] });
 
 const Check = z
-  .object({ status: z.enum(["ok", "degraded", "down"]), reason: z.string().exactOptional() })
+  .object({
+    status: z.enum(["ok", "degraded", "down"]),
+    reason: z.string().exactOptional(),
+    since: z.string().exactOptional(),
+    last_error: z.string().exactOptional(),
+  })
   .meta({ id: "ReadinessCheck", description: "One thing that the engine depends on.", examples: [{ status: "ok" }] });
 
 export const ReadinessReply = z.object({ status: z.enum(["ready", "unavailable"]), checks: z.record(z.string(), Check) }).meta({
@@ -55,3 +60,9 @@ export const OpenApiDocument = z
     description: "This very document.",
     examples: [{ openapi: "3.1.0", info: { title: "Environment Manager", version: "1.0.0" }, paths: {} }],
   });
+
+export const MetricsText = z.string().meta({
+  id: "Metrics",
+  description: "Prometheus's text format.",
+  examples: ["process_uptime_seconds 42"],
+});

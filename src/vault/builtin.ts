@@ -5,6 +5,7 @@ import { asRotation, change, damaged, entryKey, projectPartition, ROTATION, read
 import { readKeycheck, verifyMasterKey } from "./keycheck.ts";
 import { loadMasterKey } from "./master-key.ts";
 import { type Binding, fingerprint, type ProjectKeys, readSealed, seal, unseal } from "./sealing.ts";
+import { wellFormed } from "./values.ts";
 
 export interface BuiltinVaultOptions {
   readonly store: Store;
@@ -15,6 +16,7 @@ export interface BuiltinVaultOptions {
 }
 
 export interface BuiltinVault extends Vault {
+  has(entry: SecretEntry): Promise<boolean>;
   /** In words, for the start-up log: `ENV_MANAGER_MASTER_KEY`, the key file's path, or `memory`. */
   readonly keyOrigin: string;
   /** A rotation of the master key was begun and not finished. Everything opens; `npm run vault:rotate` finishes it. */
@@ -79,6 +81,11 @@ class StoreVault implements BuiltinVault {
     return bytes.toString("utf8");
   }
 
+  /** Opens it as well: a damaged value is not one that a rollback should return to. */
+  async has(entry: SecretEntry): Promise<boolean> {
+    return (await this.get(entry)) !== null;
+  }
+
   async delete(entry: SecretEntry): Promise<void> {
     this.#refuseWhenClosed();
     await this.#store.commit(projectPartition(entry.project), change({ deletes: [entryKey(entry)] }));
@@ -103,16 +110,4 @@ class StoreVault implements BuiltinVault {
 
 function bindingOf(entry: SecretEntry): Binding {
   return ["value", entry.project, entry.env, entry.name, entry.id];
-}
-
-/** UTF-8 has no lone surrogates: they would come back as something else. */
-function wellFormed(value: string): Buffer {
-  const bytes = Buffer.from(value, "utf8");
-  if (bytes.toString("utf8") !== value) {
-    throw new AppError("invalid_request", {
-      reason: "A secret's value is not valid Unicode text.",
-      fix: "Encode binary values, for example as base64.",
-    });
-  }
-  return bytes;
 }

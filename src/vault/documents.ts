@@ -3,7 +3,7 @@ import type { Change, Entry, Json, JsonObject, SecretEntry, Store } from "../por
 import { readSealed, type Sealed } from "./sealing.ts";
 
 /**
- * Where the built-in vault keeps what, and in which shape.
+ * Where the built-in vault keeps what, and in which shape; and what the store knows of a vault elsewhere.
  *
  * | partition | key | document |
  * | --- | --- | --- |
@@ -11,6 +11,8 @@ import { readSealed, type Sealed } from "./sealing.ts";
  * | `_vault` | `rotation` | {@link Rotation}, while one is under way |
  * | `_vault` | `project/<project>` | `{}`: this project has, or is about to have, a data key |
  * | `_vault` | `registry` | `{last:<project>}`: put by every commit that adds a project, so that a rotation notices |
+ * | `_vault` | `home` | `{kind}`: where this store's secrets are, `builtin`, `puraify` or `kv2` |
+ * | `_vault` | `fingerprints` | `{entry}`: which entry of a vault elsewhere holds the key of the fingerprints |
  * | `_vault:<project>` | `key` | {@link Seals}: the project's data key, wrapped by each master key that opens this store |
  * | `_vault:<project>` | `entry/<env>/<NAME>@<id>` | {@link Sealed}: one secret value |
  */
@@ -20,6 +22,8 @@ export const ROTATION = "rotation";
 export const REGISTRY = "registry";
 export const PROJECT_PREFIX = "project/";
 export const DATA_KEY = "key";
+export const HOME = "home";
+export const FINGERPRINTS = "fingerprints";
 
 export function projectPartition(project: string): string {
   return `${VAULT_PARTITION}:${project}`;

@@ -51,8 +51,21 @@ const inProject = ({ project }: Names): Built => ({ path: { project } });
 const nothing = (): Built => ({});
 const theToken = ({ made, ending }: Names): Built => ({ path: { id: made.tokens[ending] } });
 
+/** One that does not exist: who may not look after webhooks is told before anybody looks for it. */
+const theWebhook = ({ project }: Names): Built => ({ path: { project, id: "0123456789abcdef" } });
+
 /** An operation that has no row here does not compile. */
 const REQUESTS: Readonly<Record<OperationId, (names: Names) => Built>> = {
+  getMetrics: nothing,
+  listSinks: inProject,
+  createWebhook: (names) => ({ ...inProject(names), body: { url: "https://hooks.example.com/a" } }),
+  listWebhooks: inProject,
+  getWebhook: theWebhook,
+  patchWebhook: (names) => ({ ...theWebhook(names), body: { active: true } }),
+  deleteWebhook: theWebhook,
+  rotateWebhook: (names) => ({ ...theWebhook(names), body: {} }),
+  pingWebhook: (names) => ({ ...theWebhook(names), body: {} }),
+  listDeliveries: theWebhook,
   createEnvironment: ({ project, env, fresh }) => ({
     body: { project_id: project, new_environment: env(fresh, 0), base_from: env("stg", 1) },
   }),

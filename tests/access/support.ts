@@ -9,7 +9,7 @@ import { durationMs } from "../../src/durations.ts";
 import type { AppError } from "../../src/errors.ts";
 import { SYSTEM_PARTITION } from "../../src/keys.ts";
 import type { AuditRecord, Caller } from "../../src/model.ts";
-import type { Clock, Json, Store } from "../../src/ports.ts";
+import type { Clock, Json, Store, WebhookDeliverer } from "../../src/ports.ts";
 import { checked } from "../../src/storage/checked.ts";
 import { openSqlite } from "../../src/storage/sqlite.ts";
 import { type ShownToken, type TokenRequest, tokenDigest } from "../../src/tokens.ts";
@@ -29,8 +29,14 @@ export function clockOf(clock: TestClock): Clock {
 }
 
 export async function openAccess(store?: Store, clock: TestClock = new TestClock()): Promise<Access> {
-  return { ...(await openWorld({ store: store ?? memoryStore(clock), clock: clockOf(clock) })), clock };
+  return { ...(await openWorld({ store: store ?? memoryStore(clock), clock: clockOf(clock), deliverer: DELIVERER })), clock };
 }
+
+/** Takes every webhook, and sends nothing. */
+const DELIVERER: WebhookDeliverer = {
+  check: async () => {},
+  open: () => ({ send: async () => 204, close: async () => {} }),
+};
 
 /** Moves the clock: `pass(clock, "2h")`. */
 export function pass(clock: TestClock, duration: string): void {
@@ -125,7 +131,7 @@ export function almost(token: string): string {
 
 /** One more engine on the same store. */
 export function instance({ store, vault, failures, clock }: Access): Domain {
-  return domainOn(store, vault, failures, clockOf(clock));
+  return domainOn(store, vault, failures, { clock: clockOf(clock) });
 }
 
 /** All of an error that anybody is told. */

@@ -51,7 +51,10 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
     files: ["src/merkle/canonical.ts"],
     modules: ["node:*", "better-sqlite3", "pg", "redis"],
   },
-  engines: { rooms: ["errors", "limits", "ports"], modules: ["node:*", "undici", "ipaddr.js"] },
+  engines: {
+    rooms: ["errors", "limits", "ports"],
+    modules: ["node:*", "undici", "ipaddr.js", "cockatiel", "cloudevents", "standardwebhooks"],
+  },
   identity: { rooms: ["errors", "limits", "ports"], files: ["src/access.ts"], modules: ["node:*", "jose"] },
   vault: { rooms: ["errors", "limits", "ports"], modules: ["node:*"] },
   schemas: { rooms: ["errors", "limits", "ports"], modules: ["zod"] },
@@ -67,6 +70,7 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
 /** Files at the top of `src` that are not the domain. */
 const TOP: Readonly<Record<string, Room>> = {
   "src/index.ts": "start",
+  "src/family.ts": "start",
   "src/domain.ts": "wiring",
   "src/settings.ts": "settings",
   "src/log.ts": "log",

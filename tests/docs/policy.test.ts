@@ -4,7 +4,7 @@ import { type FreezeWindow, freezeAt } from "../../src/freeze.ts";
 import type { Policy } from "../../src/policy.ts";
 import { POLICY_PRESETS } from "../../src/policy-presets.ts";
 import { parsePolicy } from "../../src/policy-rules.ts";
-import type { Json } from "../../src/ports.ts";
+import type { Json, Validator } from "../../src/ports.ts";
 import { caller, memoryStore, openWorld, PROJECT, TestClock } from "../domain/support.ts";
 import { blocks, code, read, rows, section } from "./support.ts";
 
@@ -47,6 +47,37 @@ describe("docs/policy.md", () => {
 test("the specification's table of rules has every rule, and no other", () => {
   const [first] = SPEC.split("**Freeze windows**");
   expect(rows(first ?? "").map(([rule]) => code(rule))).toEqual(RULES);
+});
+
+describe("validation, as the page tells it:", () => {
+  const table = rows(section(TEXT, "### Flows that work: `validation`"));
+  const fault = { field: "trigger", reason: "There is no such trigger." };
+  const verdict = (errors: object[], warnings: object[]) => ({ check: async () => ({ errors, warnings }) }) as Validator;
+  const away: Validator = {
+    check: async () => {
+      throw new AppError("engine_unavailable");
+    },
+  };
+  const engines = [verdict([fault], []), verdict([], [fault]), away, null];
+
+  test.each(table.flatMap(([rule, ...told]) => told.map((one, index) => [code(rule), index, code(one)] as const)))(
+    "under `%s`, in column %i, the check is `%s`",
+    async (rule, index, told) => {
+      const { project } = await openWorld({ validator: engines[index] ?? null });
+      await project.create("staging");
+      await project.create("production");
+      await project.set("staging", { "flows/welcome": { trigger: "Customer.created" } });
+      await project.policy({ environments: { production: { validation: rule } } });
+      const { checks } = await project.plan("staging", "production");
+      expect(checks.find(({ name }) => name === "validation")?.status).toBe(told);
+      const promoted = await project.promote("staging", "production").then(
+        ({ status }) => status,
+        ({ code }: AppError) => code,
+      );
+      const refusal = engines[index] === away ? "validation_unavailable" : "checks_failed";
+      expect(promoted).toBe(told === "failed" ? refusal : "ready_for_deploy");
+    },
+  );
 });
 
 describe("approvals, as the page tells them:", () => {

@@ -178,7 +178,9 @@ describe("an engine that nobody gave a token", () => {
 
 describe("the settings", () => {
   const table = rows(section(README, "## Settings")).filter(([name]) => /^`[A-Z_]+`$/.test(name ?? ""));
-  const known = [...new Set([...read("src/settings.ts").matchAll(/\bread\("([A-Z_]+)"\)/g)].map(([, name]) => name ?? ""))].sort();
+  const known = [
+    ...new Set([...read("src/settings.ts").matchAll(/\bread\("([A-Z_]+)"\)|: "([A-Z]+_URL)",/g)].map(([, name, url]) => name ?? url ?? "")),
+  ].sort();
 
   test("of the table are those that the engine reads, and those of .env.example", () => {
     expect(known.length).toBeGreaterThan(5);
@@ -204,15 +206,31 @@ describe("the settings", () => {
       RATE_LIMIT_PER_TOKEN: String(settings.requestsPerSecond.perToken),
       RATE_LIMIT_PER_ADDRESS: String(settings.requestsPerSecond.perAddress),
     });
+    const url = { VAULT_URL: "http://127.0.0.1:4001" };
+    const { vault } = loadSettings({ ...url, VAULT_KIND: "kv2", VAULT_TOKEN: "t" }, root);
+    expect(vault).toMatchObject({ mount: told.VAULT_MOUNT, prefix: told.VAULT_PREFIX, namespace: null });
+    const kinds = [{}, url].map((set) => loadSettings(set, root).vault.kind);
+    expect(
+      [...(table.find(([name]) => code(name) === "VAULT_KIND")?.[1] ?? "").matchAll(/`([a-z]+\d?)`/g)].map(([, kind]) => kind),
+    ).toEqual(kinds);
     const needed = { OIDC_ISSUER: "https://id.example.com", OIDC_AUDIENCE: "environment-manager", OIDC_ROLES: "{}" };
     const { oidc } = loadSettings(needed, root);
     expect(told).toMatchObject({ OIDC_ROLE_CLAIM: oidc?.claim, OIDC_ACTOR_CLAIM: oidc?.actorClaim });
-    expect(settings).toMatchObject({ oidc: null, allowedHosts: [], trustedProxies: [] });
+    expect(settings).toMatchObject({ oidc: null, allowedHosts: [], trustedProxies: [], webhookAllow: [] });
+    expect(Object.values(settings.siblings)).toEqual(Object.values(settings.siblings).map(() => null));
   });
 
   test("of an identity provider go together", () => {
     expect(() => loadSettings({ OIDC_ISSUER: "https://id.example.com", OIDC_ROLES: "{}" }, root)).toThrow(/OIDC_AUDIENCE/);
     expect(() => loadSettings({ OIDC_ISSUER: "https://id.example.com", OIDC_AUDIENCE: "engine" }, root)).toThrow(/OIDC_ROLES/);
+  });
+
+  test("of a vault elsewhere go together, and none of their refusals repeats a password", () => {
+    expect(() => loadSettings({ VAULT_KIND: "puraify" }, root)).toThrow(/VAULT_URL/);
+    const kv2 = { VAULT_KIND: "kv2", VAULT_URL: "http://127.0.0.1:4001" };
+    for (const more of [{}, { VAULT_ROLE_ID: "r" }, { VAULT_TOKEN: "t", VAULT_ROLE_ID: "r", VAULT_SECRET_ID: "s" }])
+      expect(() => loadSettings({ ...kv2, ...more }, root)).toThrow(/VAULT_ROLE_ID and VAULT_SECRET_ID/);
+    expect(() => loadSettings({ LOGS_URL: "ftp://a:pass-word@b" }, root)).toThrow(/^(?!.*pass-word).*LOGS_URL/);
   });
 
   test("take addresses, networks and their names as trusted proxies, and nothing else", () => {
@@ -240,6 +258,7 @@ describe.each([
   "SECURITY.md",
   "ENGINE_SPEC.md",
   "docs/access.md",
+  "docs/family.md",
   "docs/policy.md",
   "docs/dependencies.md",
 ])("%s", (file) => {

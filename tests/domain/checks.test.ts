@@ -27,6 +27,7 @@ function facts(changed: Partial<Facts> = {}): Facts {
     copiedSecrets: [],
     freeze: { closed: false, reason: "No freeze window is near." },
     soakedMs: 0,
+    validation: "no_engine",
     approvedBy: [],
     ...changed,
   };

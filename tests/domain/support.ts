@@ -3,11 +3,11 @@ import { EVERYTHING, type Grant } from "../../src/access.ts";
 import { mayDoAll } from "../../src/callers.ts";
 import type { ConfigPatch } from "../../src/config-store.ts";
 import type { CreateRequest } from "../../src/creation.ts";
-import { createDomain, type Domain } from "../../src/domain.ts";
+import { createDomain, type Domain, type DomainParts } from "../../src/domain.ts";
 import { AppError } from "../../src/errors.ts";
 import { keys } from "../../src/keys.ts";
 import type { AuditRecord, Caller, Environment, Labelling, Revision } from "../../src/model.ts";
-import type { Clock, Entry, Json, JsonObject, Key, SecretEntry, Store, Vault } from "../../src/ports.ts";
+import type { Entry, Json, JsonObject, Key, SecretEntry, Store, Vault } from "../../src/ports.ts";
 import type { PromoteRequest } from "../../src/promotion.ts";
 import { Snapshots } from "../../src/snapshots.ts";
 import { checked } from "../../src/storage/checked.ts";
@@ -67,22 +67,25 @@ export interface World {
 }
 
 /** An engine without its HTTP: a real store, the real vault, the domain. The vault keeps its entries in `vaultStore`. */
-export async function openWorld(parts: { store?: Store; vault?: Vault; vaultStore?: Store; clock?: Clock } = {}): Promise<World> {
+export async function openWorld({ vaultStore, ...parts }: Partial<DomainParts> & { readonly vaultStore?: Store } = {}): Promise<World> {
   const store = parts.store ?? memoryStore();
-  const vault = parts.vault ?? (await openVault(parts.vaultStore ?? store));
+  const vault = parts.vault ?? (await openVault(vaultStore ?? store));
   const failures: unknown[] = [];
-  const domain = domainOn(store, vault, failures, parts.clock);
+  const domain = domainOn(store, vault, failures, parts);
   return { store, vault, domain, project: new Project(domain), failures };
 }
 
 /** One more engine on the same store: its own queues, its own cache. */
-export function domainOn(store: Store, vault: Vault, failures: unknown[] = [], clock: Clock = { now: () => new Date() }): Domain {
+export function domainOn(store: Store, vault: Vault, failures: unknown[] = [], parts: Partial<DomainParts> = {}): Domain {
   return createDomain({
-    clock,
-    store,
-    vault,
+    validator: null,
+    builder: null,
+    clock: { now: () => new Date() },
     previewUrlTemplate: "https://preview.test/{project_id}/{env}",
     failed: (error) => failures.push(error),
+    ...parts,
+    store,
+    vault,
   });
 }
 

@@ -79,12 +79,72 @@ const MILESTONES = [
   "valid: true",
 ];
 
-function expectMilestones(output: string): void {
+/** What the family's story must show, in this order. */
+const FAMILY_MILESTONES = [
+  "one engine of a family",
+  "/vault/tokens/demo%2Fdevelopment of the Vault engine",
+  "STRIPE_SECRET_KEY@",
+  "/vault/tokens/demo%2Fstaging of the Vault engine",
+  "STRIPE_SECRET_KEY@",
+  "/vault/tokens/demo%2Fproduction of the Vault engine",
+  "STRIPE_SECRET_KEY@",
+  '"auto_deploy":true',
+  "409 checks_failed",
+  'flows/operations/weekly-report, actions[0].uses: there is no action "teleport.send"',
+  "200 ready_for_deploy",
+  "✓ validation",
+  "staging: v1.2.0, in_sync",
+  "deployed, deployment-1, https://staging.demo.example",
+  "deployment-2: v1.2.0 to production, for ada",
+  "A deployment fails",
+  "staging: v1.3.0, failed",
+  "failed, migrate: The database refuses a migration of v1.3.0",
+  "taken back",
+  "production: v1.2.0, in_sync",
+  "hold: Deploying v1.4.0 failed",
+  "v1.2.0   rollback",
+  "critical: Deploying v1.4.0 to production failed",
+  "202 pending_approval",
+  "ada asks for v1.4.0 in production",
+  "production: v1.4.0, in_sync",
+  ".builder.example/demo/pr-142",
+  "vault ok, validation ok, monitoring ok, deployment ok, builder ok, feedback ok",
+  "All six engines are stopped",
+  "200 active",
+  "200 updated",
+  "503 validation_unavailable",
+  "503 vault_unavailable",
+  "201 env_created",
+  "at https://preview.puraify.app/demo/pr-143",
+  "warning: The Platform Builder engine",
+  "202 pending_approval",
+  "monitoring: failing",
+  "deployment: failing",
+  "feedback: failing",
+  "ready: store ok, vault d",
+  "All six are started again",
+  "staging: v1.4.1, deploying",
+  "monitoring: ok",
+  "deployment: ok",
+  "feedback: ok",
+  "staging: v1.4.1, in_sync",
+  "What was refused is taken now",
+  "200 updated",
+  "SLACK_WEBHOOK_URL@",
+  "200 ready_for_deploy",
+  ".builder.example/demo/pr-143",
+  "Nothing is missing and nothing is doubled",
+  "valid: true",
+  "in order, each once",
+  "vault ok, validation ok, monitoring ok, deployment ok, builder ok, feedback ok",
+];
+
+function expectMilestones(output: string, milestones: readonly string[] = MILESTONES): void {
   let from = 0;
-  for (const milestone of MILESTONES) {
+  for (const milestone of milestones) {
     const at = output.indexOf(milestone, from);
     expect({ milestone, found: at >= 0 }, output).toEqual({ milestone, found: true });
-    from = at;
+    from = at + milestone.length;
   }
 }
 
@@ -96,6 +156,17 @@ test(
     expectMilestones(output);
     expect(output).not.toContain("\u001b");
     // Names of secrets are shown, values never.
+    expect(output).not.toMatch(/dummy-(dev|staging|prod)/);
+  },
+  RUN_MS,
+);
+
+test(
+  "among its siblings it tells what each does for it, what becomes of it without them, and that nothing is lost",
+  async () => {
+    const { code, output } = await run("--family");
+    expect(code, output).toBe(0);
+    expectMilestones(output, FAMILY_MILESTONES);
     expect(output).not.toMatch(/dummy-(dev|staging|prod)/);
   },
   RUN_MS,

@@ -47,10 +47,10 @@ describe("a token that is not valid costs the same work, whatever is wrong with 
       },
     });
     const open = () => {
-      const { tokens, sessions } = domainOn(watched, vault, [], clock);
+      const { tokens, sessions } = domainOn(watched, vault, [], { clock });
       return new Authentication({ rootDigest: tokenDigest(ROOT), tokens, sessions, identities: null });
     };
-    const { tokens } = domainOn(store, vault, [], clock);
+    const { tokens } = domainOn(store, vault, [], { clock });
     const root = caller("root");
     const make = (expires_in: string | null) => tokens.create(root, { name: "ada", role: "reader", projects: ["*"], expires_in });
     const [active, revoked, expired, rotated] = [await make(null), await make(null), await make("1h"), await make(null)];

@@ -309,6 +309,8 @@ describe("no error shows a value that came with the request:", () => {
         "store_unavailable",
         "vault_unavailable",
         "identity_unavailable",
+        "validation_unavailable",
+        "webhook_not_found",
         "engine_unavailable",
         "overloaded",
         "shutting_down",

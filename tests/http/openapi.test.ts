@@ -6,7 +6,7 @@ import { apiRoutes } from "../../src/http/routes/index.ts";
 import { operationRoutes } from "../../src/http/routes/operations.ts";
 import { RESERVED_NAMES } from "../../src/names.ts";
 
-const operations = operationRoutes({ version: "0.0.0", readiness: async () => ({}), document: () => ({}) });
+const operations = operationRoutes({ version: "0.0.0", readiness: async () => ({}), document: () => ({}), metrics: { text: () => "" } });
 const routes: readonly Route[] = [...apiRoutes, ...operations];
 const named = routes.map((route) => [`${route.method.toUpperCase()} ${route.path}`, route] as const);
 const document = openApiDocument(routes, "1.2.3");
@@ -85,7 +85,7 @@ describe("the document", () => {
   test("asks for a token everywhere but on open routes", () => {
     const paths = document.paths as Record<string, Record<string, Operation>>;
     const open = Object.entries(paths).filter(([, methods]) => Object.values(methods).some(({ security }) => security?.length === 0));
-    expect(open.map(([path]) => path).sort()).toEqual(["/healthz", "/openapi.json", "/readyz"]);
+    expect(open.map(([path]) => path).sort()).toEqual(["/healthz", "/metrics", "/openapi.json", "/readyz"]);
     expect(document.security).toEqual([{ token: [] }, { session: [] }]);
   });
 });

@@ -17,6 +17,7 @@ import { AppError } from "../../src/errors.ts";
 import { type AppOptions, createApp } from "../../src/http/app.ts";
 import type { Gate } from "../../src/http/auth.ts";
 import { errorHandler } from "../../src/http/errors.ts";
+import { Metrics } from "../../src/http/metrics.ts";
 import { mountRoutes } from "../../src/http/mount.ts";
 import { apiRoutes } from "../../src/http/routes/index.ts";
 import { Streams } from "../../src/http/streams.ts";
@@ -101,14 +102,20 @@ const byName: Gate = {
     if (authorization === undefined) throw new AppError("unauthorized");
     return mayDoAll(authorization, requestId);
   },
-  connection: () => ({ secure: false, session: null, signIn: () => Promise.reject(new AppError("unauthorized")) }),
+  connection: () => ({
+    secure: false,
+    signal: new AbortController().signal,
+    admitAgain: async () => {},
+    session: null,
+    signIn: () => Promise.reject(new AppError("unauthorized")),
+  }),
 };
 
 /** Serves the routes for one test, to several people. */
 export async function serveRoutes(domain: Domain): Promise<Ask> {
   const app = express();
   app.set("query parser", "simple");
-  mountRoutes(app, apiRoutes, { domain, gate: byName, streams: new Streams() });
+  mountRoutes(app, apiRoutes, { domain, gate: byName, streams: new Streams(), metrics: new Metrics() });
   app.use(errorHandler(pino({ level: "silent" })));
   return (await serve(app)).ask;
 }

@@ -29,6 +29,10 @@ const testedIn: Readonly<Partial<Record<Bound, readonly (readonly [file: string,
   ],
   labelCandidates: [["limits/small.test.ts", "a version is looked for among as many as may be tried, and not one more"]],
   pipeline: [["domain/policy.test.ts", "a pipeline has as many environments as it may, and not one more"]],
+  waitMs: [
+    ["domain/waiting.test.ts", "the answer comes with the next head, and 304 for who has it"],
+    ["domain/waiting.test.ts", "%s is refused"],
+  ],
   lineage: [
     ["domain/lineage.test.ts", "the newest common ancestor by lineage is that of a walk over all parents"],
     ["domain/lineage.test.ts", "beyond that number, what is found is still a common ancestor, and never a newer one than there is"],
@@ -140,6 +144,28 @@ const testedIn: Readonly<Partial<Record<Bound, readonly (readonly [file: string,
   refusedPerSecondPerAddress: [["limits/requests.test.ts", "without a valid token: as many are told so as may be, and not one more"]],
   refusedBurstPerAddress: [["limits/requests.test.ts", "without a valid token: as many are told so as may be, and not one more"]],
   rateKeys: [["limits/rate.test.ts", "keys are kept by default"]],
+  sinkRefusals: [["sinks/monitoring.test.ts", "of many refused records the newest are kept, with their number"]],
+  alertEveryMs: [
+    ["sinks/monitoring.test.ts", "an audit log that was altered alerts people as soon as somebody verifies it, once within an hour"],
+  ],
+  webhooks: [["sinks/webhooks.test.ts", "a project has as many webhooks as it may, and not one more"]],
+  webhookPatterns: [["sinks/http.test.ts", "a webhook's patterns: as many as it may have, and one more"]],
+  webhookRefusals: [
+    [
+      "sinks/webhooks.test.ts",
+      "an event that is refused again and again is noted and passed; a receiver that only refused for a while has everything",
+    ],
+  ],
+  webhookGiveUpMs: [
+    [
+      "sinks/webhooks.test.ts",
+      "a receiver that fails for days is switched off, never silently, and has a new chance when it is switched on",
+    ],
+  ],
+  webhookDeliveries: [["sinks/webhooks.test.ts", "of the attempts the newest are kept"]],
+  webhookMaxOverlapMs: [
+    ["sinks/webhooks.test.ts", "a rotation may end the secret before at once, and another takes the one before that with it"],
+  ],
 };
 
 /** Why no request meets a bound, so that nobody is refused for it. */
@@ -190,7 +216,32 @@ const unreachable: Readonly<Partial<Record<Bound, string>>> = {
   waitingRequests: "Of what goes out and comes back: tests/engines.",
   addressesTried: "Of what goes out and comes back: tests/engines.",
   urlLength: "Of what goes out and comes back: tests/engines.",
+  sinkPage: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
+  sinkTurnMs: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
+  sinkBatch: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
+  sinkLeaseMs: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
+  sinkRetryMs: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
+  sinkRetryMaxMs: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
+  sinkSenders: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
+  sinkQueue: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
+  sinkTimeoutMs: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
+  sinkErrorLength: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
+  alertsAtOnce: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
+  webhookTimeoutMs: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
+  webhookOverlapMs: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
   scanPage: "How much a list reads at a time: what it gives does not depend on it.",
+  siblingAttempts: "Of what other engines are asked and say: tests/validation, tests/family.",
+  siblingFailures: "Of what other engines are asked and say: tests/validation, tests/family.",
+  siblingPauseMs: "Of what other engines are asked and say: tests/validation, tests/family.",
+  siblingRetryMs: "Of what other engines are asked and say: tests/validation, tests/family.",
+  siblingTimeoutMs: "Of what other engines are asked and say: tests/validation, tests/family.",
+  validationFaults: "Of what other engines are asked and say: tests/validation, tests/family.",
+  validationTextLength: "Of what other engines are asked and say: tests/validation, tests/family.",
+  validationsAtOnce: "Of what other engines are asked and say: tests/validation, tests/family.",
+  cachedVerdicts: "Of what other engines are asked and say: tests/validation, tests/family.",
+  deployMs: "Of what other engines are asked and say: tests/validation, tests/family.",
+  deployTextLength: "Of what other engines are asked and say: tests/validation, tests/family.",
+  metricSeries: "Operations and statuses, of which there is a fixed number.",
 };
 
 test("every bound has a test of both its sides, or a reason why no request can reach it", () => {

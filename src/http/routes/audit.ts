@@ -32,7 +32,10 @@ const verifyAudit = route({
   query: VerifyQuery,
   responses: { 200: { description: "Whether the chain is whole.", schema: VerifyReply } },
   errors: ["invalid_name", "project_not_found"],
-  handler: async ({ params, query, domain }) => ({ body: await domain.audit.verify(params.project, query.expect ?? null), volatile: true }),
+  handler: async ({ params, query, caller, domain }) => ({
+    body: await domain.audit.verify(params.project, query.expect ?? null, caller.requestId),
+    volatile: true,
+  }),
 });
 
 const exportAudit = route({

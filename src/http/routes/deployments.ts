@@ -1,5 +1,8 @@
-import { AtQuery, EnvironmentParams } from "../../schemas/common.ts";
-import { ActiveReply, DeploymentReply, DeploymentReportBody } from "../../schemas/deployments.ts";
+import { durationText, parseDuration } from "../../durations.ts";
+import { AppError } from "../../errors.ts";
+import { LIMITS } from "../../limits.ts";
+import { EnvironmentParams } from "../../schemas/common.ts";
+import { ActiveQuery, ActiveReply, type ActiveWish, DeploymentReply, DeploymentReportBody } from "../../schemas/deployments.ts";
 import { type Route, route } from "../route.ts";
 
 const getActive = route({
@@ -10,12 +13,32 @@ const getActive = route({
   summary: "Read what should run",
   description: "The environment's head, its checksum, and where its state and config are read. For the deployment planner.",
   params: EnvironmentParams,
-  query: AtQuery,
+  query: ActiveQuery,
   conditional: "read",
   responses: { 200: { description: "What should run.", schema: ActiveReply } },
   errors: ["invalid_name", "project_not_found", "environment_not_found", "environment_expired", "revision_not_found"],
-  handler: ({ params, query, domain }) => domain.deployments.active(params.project, params.env, query),
+  async handler({ params, query, connection, domain }) {
+    const { project, env } = params;
+    const { wait, after, ...at } = query;
+    if (wait === undefined && after === undefined) return domain.deployments.active(project, env, at);
+    const wish = waitFor(query);
+    const active = await domain.deployments.activeAfter(project, env, { ...wish, signal: connection.signal });
+    await connection.admitAgain();
+    return active;
+  },
 });
+
+/** @throws invalid_request for a wait that makes no sense */
+function waitFor({ wait = "0s", after = 0, at }: ActiveWish): { readonly waitMs: number; readonly after: number } {
+  const waitMs = wait === "0s" ? 0 : parseDuration("wait", wait);
+  if (at !== undefined || waitMs > LIMITS.waitMs) {
+    throw new AppError("invalid_request", {
+      reason: at === undefined ? `\`wait\` is at most ${durationText(LIMITS.waitMs)}.` : "What was at a revision is not waited for.",
+      fix: "Send `?wait=30s&after=<the revision that you have>`.",
+    });
+  }
+  return { waitMs, after };
+}
 
 const reportDeployment = route({
   method: "post",

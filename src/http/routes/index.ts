@@ -6,9 +6,11 @@ import { deploymentRoutes } from "./deployments.ts";
 import { environmentRoutes } from "./environments.ts";
 import { policyRoutes } from "./policy.ts";
 import { promotionRoutes } from "./promotions.ts";
+import { sinkRoutes } from "./sinks.ts";
 import { stateRoutes } from "./state.ts";
 import { tokenRoutes } from "./tokens.ts";
 import { versionRoutes } from "./versions.ts";
+import { webhookRoutes } from "./webhooks.ts";
 
 /** Every route of the domain, in the order in which the reference shows them. */
 export const apiRoutes: readonly Route[] = [
@@ -21,5 +23,7 @@ export const apiRoutes: readonly Route[] = [
   ...deploymentRoutes,
   ...policyRoutes,
   ...auditRoutes,
+  ...sinkRoutes,
+  ...webhookRoutes,
   ...tokenRoutes,
 ];

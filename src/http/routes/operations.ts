@@ -1,4 +1,5 @@
-import { HealthReply, OpenApiDocument, ReadinessReply } from "../../schemas/operations.ts";
+import { HealthReply, MetricsText, OpenApiDocument, ReadinessReply } from "../../schemas/operations.ts";
+import type { Metrics } from "../metrics.ts";
 import { type Route, route } from "../route.ts";
 
 export interface DependencyStatus {
@@ -6,6 +7,9 @@ export interface DependencyStatus {
   readonly status: "ok" | "degraded" | "down";
   /** What is wrong, in words that may be shown to anybody. */
   readonly reason?: string;
+  /** Since when it is so, ISO 8601. */
+  readonly since?: string;
+  readonly last_error?: string;
 }
 
 /** What the engine depends on, by name. */
@@ -15,10 +19,14 @@ export interface OperationServices {
   readonly version: string;
   readonly readiness: () => Promise<Readiness>;
   readonly document: () => unknown;
+  readonly metrics: Pick<Metrics, "text">;
 }
 
+/** What nothing works without. */
+const NEEDED = ["store"];
+
 /** For whoever runs the engine: open to all, since they tell nothing of what it holds. */
-export function operationRoutes({ version, readiness, document }: OperationServices): readonly Route[] {
+export function operationRoutes({ version, readiness, document, metrics }: OperationServices): readonly Route[] {
   const getHealth = route({
     method: "get",
     path: "/healthz",
@@ -45,7 +53,8 @@ export function operationRoutes({ version, readiness, document }: OperationServi
     errors: ["internal_error"],
     async handler() {
       const checks = await readiness();
-      const isReady = Object.values(checks).every(({ status }) => status !== "down");
+      // What is not needed for everything keeps nobody from the rest.
+      const isReady = NEEDED.every((name) => checks[name]?.status !== "down");
       return { status: isReady ? 200 : 503, body: { status: isReady ? "ready" : "unavailable", checks }, volatile: true };
     },
   });
@@ -63,5 +72,17 @@ export function operationRoutes({ version, readiness, document }: OperationServi
     handler: () => ({ body: document() }),
   });
 
-  return [getHealth, getReadiness, getOpenApi];
+  const getMetrics = route({
+    method: "get",
+    path: "/metrics",
+    operationId: "getMetrics",
+    tag: "Operations",
+    summary: "What the process counts",
+    description: "Requests by operation and status, how long they took, sibling engines and the process itself, as Prometheus reads it.",
+    responses: { 200: { description: "The numbers.", schema: MetricsText, contentType: "text/plain" } },
+    errors: ["internal_error"],
+    handler: () => ({ text: metrics.text(), contentType: "text/plain; version=0.0.4; charset=utf-8" }),
+  });
+
+  return [getHealth, getReadiness, getOpenApi, getMetrics];
 }

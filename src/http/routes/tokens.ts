@@ -114,7 +114,10 @@ const verifyAccessAudit = route({
   query: VerifyQuery,
   responses: { 200: { description: "Whether the chain is whole.", schema: VerifyReply } },
   errors: ["forbidden"],
-  handler: async ({ query, domain }) => ({ body: await domain.audit.verifyAccess(query.expect ?? null), volatile: true }),
+  handler: async ({ query, caller, domain }) => ({
+    body: await domain.audit.verifyAccess(query.expect ?? null, caller.requestId),
+    volatile: true,
+  }),
 });
 
 export const tokenRoutes: readonly Route[] = [

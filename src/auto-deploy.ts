@@ -1,0 +1,108 @@
+import { mayDoAll } from "./callers.ts";
+import type { Deployments } from "./deployments.ts";
+import { AppError } from "./errors.ts";
+import { documentsOf, isExpired } from "./heads.ts";
+import { keys } from "./keys.ts";
+import type { AuditRecord, Environment } from "./model.ts";
+import { type EffectivePolicy, policyFor, policyOf } from "./policy.ts";
+import type { Deployer, DeployOutcome, Sent, Sink, Store } from "./ports.ts";
+import type { Versions } from "./versions.ts";
+
+/** What makes a head that should run. */
+const MAKES_HEADS: ReadonlySet<string> = new Set(["create", "update", "config", "promote", "rollback", "restore"]);
+
+/** The engine itself, at what the policy tells it to do. */
+const ENGINE = mayDoAll("engine", "auto-deploy");
+
+/**
+ * Has every new head deployed where the policy says `auto_deploy`, and takes it back where deploying fails and the policy says
+ * `rollback_on_failure`. It follows the audit log like any sink: so nothing is forgotten, and heads that are no longer the
+ * newest are passed over.
+ */
+export class AutoDeploy implements Sink {
+  readonly name = "deployment";
+  readonly #store: Store;
+  readonly #deployments: Deployments;
+  readonly #versions: Versions;
+  readonly #deployer: Deployer;
+
+  constructor(store: Store, deployments: Deployments, versions: Versions, deployer: Deployer) {
+    this.#store = store;
+    this.#deployments = deployments;
+    this.#versions = versions;
+    this.#deployer = deployer;
+  }
+
+  async send(record: AuditRecord, signal: AbortSignal): Promise<Sent> {
+    const failed = record.action === "deployment" && record.details.status === "failed";
+    if (!failed && !MAKES_HEADS.has(record.action)) return "taken";
+    const found = await this.#newest(record);
+    if (found === null) return "taken";
+    try {
+      if (failed) await this.#takeBack(record.project, found.head, found.rules);
+      else await this.#deploy(record, found.head, found.rules, signal);
+      return "taken";
+    } catch (error) {
+      // What another engine's absence has nothing to do with would fail again.
+      if (error instanceof AppError && error.status < 500) return { refused: error.message };
+      throw error;
+    }
+  }
+
+  /** The environment, where what the record tells of is still its head. */
+  async #newest({ project, environment, revision }: AuditRecord): Promise<{ head: Environment; rules: EffectivePolicy } | null> {
+    if (environment === null) return null;
+    const documents = documentsOf(this.#store, project);
+    const [head] = await documents.getAll<Environment>([keys.environment(environment)]);
+    if (!head || head.revision !== revision || head.status !== "active") return null;
+    if (head.expires_at !== null && isExpired(head, (await this.#store.now()).toISOString())) return null;
+    const { policy } = await policyOf(documents);
+    return { head, rules: policyFor(policy, head.env, head.type) };
+  }
+
+  async #deploy(
+    { project, actor, request_id }: AuditRecord,
+    head: Environment,
+    { auto_deploy }: EffectivePolicy,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const reported = head.deployment?.revision === head.revision ? head.deployment.status : null;
+    // Somebody has said by now what became of it.
+    if (!auto_deploy || reported === "deployed" || reported === "failed") return;
+    const about = { project, env: head.env, version: head.version, revision: head.revision };
+    if (reported === null) await this.#deployments.report(ENGINE, { ...about, status: "deploying" });
+    const outcome = await this.#outcome({ project, env: head.env, version: head.version, deployer: actor }, request_id, signal);
+    // Where no answer came, the planner reports it when it knows.
+    if (outcome === null) return;
+    if (!outcome.ok) await this.#deployments.report(ENGINE, { ...about, status: "failed", reason: reasonOf(outcome) });
+    else {
+      const { url, versionId: version_id } = outcome;
+      await this.#deployments.report(ENGINE, { ...about, status: "deployed", url, version_id });
+    }
+  }
+
+  /** `null` where the planner has the order and nothing can be said of it yet. */
+  async #outcome(order: Parameters<Deployer["deploy"]>[0], requestId: string, signal: AbortSignal): Promise<DeployOutcome | null> {
+    try {
+      return await this.#deployer.deploy(order, requestId, signal);
+    } catch (error) {
+      const failure = error instanceof AppError ? error.details?.["failure"] : undefined;
+      if (failure === "timeout") return null;
+      if (failure !== "malformed" && failure !== "too_large") throw error;
+      return { ok: false, reason: (error as AppError).message, stage: null, fix: null };
+    }
+  }
+
+  async #takeBack(project: string, head: Environment, { rollback_on_failure }: EffectivePolicy): Promise<void> {
+    const { deployed, deployment } = head;
+    if (!rollback_on_failure || deployed === null || deployment?.status !== "failed") return;
+    // Going back to what is there already would help nobody.
+    if (deployed.revision === head.revision || deployed.snapshot === deployment.snapshot) return;
+    const message = `Deploying ${head.version} failed: ${deployment.reason ?? "no reason was given"}`;
+    await this.#versions.rollback(ENGINE, { project, env: head.env, to: deployed.revision, message });
+  }
+}
+
+function reasonOf({ reason, stage, fix }: Extract<DeployOutcome, { ok: false }>): string {
+  return `${stage === null ? "" : `${stage}: `}${reason}${fix === null ? "" : ` ${fix}`}`;
+}

@@ -1,0 +1,159 @@
+import {
+  type CircuitBreakerPolicy,
+  CircuitState,
+  ConsecutiveBreaker,
+  circuitBreaker,
+  decorrelatedJitterGenerator,
+  ExponentialBackoff,
+  handleWhen,
+  isBrokenCircuitError,
+  type RetryPolicy,
+  retry,
+} from "cockatiel";
+import { AppError } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import { unavailable } from "./failures.ts";
+import type { OutgoingResponse } from "./reply.ts";
+import { type EngineRequest, EngineTarget } from "./request.ts";
+
+/** How a sibling engine does, as this one sees it. `degraded`: its newest request failed; `down`: it is not asked for a while. */
+export interface SiblingStatus {
+  readonly status: "ok" | "degraded" | "down";
+  /** Since when, ISO 8601; `null` where it was not asked yet. */
+  readonly since: string | null;
+  readonly last_error?: string;
+}
+
+export interface Counts {
+  readonly requests: number;
+  readonly failures: number;
+  readonly retries: number;
+  /** Requests that were not sent, since the ones before them failed. */
+  readonly notSent: number;
+}
+
+export interface SiblingCall extends EngineRequest {
+  /** Whether doing it twice does it once: then what failed on its way is tried again. */
+  readonly idempotent: boolean;
+}
+
+export interface SiblingBounds {
+  readonly attempts: number;
+  readonly firstPauseMs: number;
+  /** Failures in a row after which it is not asked any more. */
+  readonly failures: number;
+  /** Milliseconds until it is asked again, with one request. */
+  readonly pauseMs: number;
+  /** Milliseconds that one request may take. */
+  readonly timeoutMs?: number | undefined;
+}
+
+const BOUNDS: SiblingBounds = {
+  attempts: LIMITS.siblingAttempts,
+  firstPauseMs: LIMITS.siblingRetryMs,
+  failures: LIMITS.siblingFailures,
+  pauseMs: LIMITS.siblingPauseMs,
+};
+
+/** A status of 500 or more, so that it counts as a failure; it never leaves this file. */
+class Faulty extends Error {
+  readonly response: OutgoingResponse;
+
+  constructor(response: OutgoingResponse) {
+    super("a sibling engine answered with a fault of its own");
+    this.response = response;
+  }
+}
+
+/**
+ * A sibling engine that may be slow, faulty or away: requests have an end, those that may be repeated are, with jitter, and
+ * after several failures in a row it is left alone for a while, so that nobody waits for it in vain. The breaker and the
+ * retries are cockatiel's.
+ */
+export class Sibling {
+  readonly name: string;
+  readonly #target: EngineTarget;
+  readonly #breaker: CircuitBreakerPolicy;
+  readonly #retries: RetryPolicy;
+  readonly #timeoutMs: number;
+  readonly #counts = { requests: 0, failures: 0, retries: 0, notSent: 0 };
+  #status: SiblingStatus = { status: "ok", since: null };
+
+  /** @throws AppError `target_not_allowed` where the URL is no base of an engine */
+  constructor(name: string, baseUrl: string, bounds: SiblingBounds = BOUNDS) {
+    this.name = name;
+    this.#timeoutMs = bounds.timeoutMs ?? LIMITS.siblingTimeoutMs;
+    this.#target = new EngineTarget(baseUrl, { name: `The ${name} engine` });
+    const failed = handleWhen(isFailure);
+    this.#breaker = circuitBreaker(failed, { halfOpenAfter: bounds.pauseMs, breaker: new ConsecutiveBreaker(bounds.failures) });
+    const backoff = new ExponentialBackoff({ initialDelay: bounds.firstPauseMs, generator: decorrelatedJitterGenerator });
+    this.#retries = retry(failed, { maxAttempts: bounds.attempts - 1, backoff });
+    this.#retries.onRetry(() => this.#counts.retries++);
+  }
+
+  /**
+   * Asks the sibling. A status below 500 is an answer, whatever it says.
+   * @throws AppError `engine_unavailable`
+   */
+  async call(path: readonly string[], { idempotent, ...request }: SiblingCall): Promise<OutgoingResponse> {
+    const once = () => this.#breaker.execute(() => this.#send(path, request));
+    try {
+      return await (idempotent ? this.#retries.execute(once) : once());
+    } catch (error) {
+      if (!isBrokenCircuitError(error)) throw asUnavailable(error, this.name);
+      this.#counts.notSent++;
+      const why = this.#status.last_error === undefined ? "" : `: ${this.#status.last_error}`;
+      throw unavailable("unreachable", `The ${this.name} engine`, `failed several times in a row and is left alone for a while${why}`);
+    }
+  }
+
+  status(): SiblingStatus {
+    const isDown = this.#breaker.state === CircuitState.Open && this.#status.status !== "ok";
+    return isDown ? { ...this.#status, status: "down" } : this.#status;
+  }
+
+  counts(): Counts {
+    return { ...this.#counts };
+  }
+
+  close(): Promise<void> {
+    return this.#target.close();
+  }
+
+  async #send(path: readonly string[], request: EngineRequest): Promise<OutgoingResponse> {
+    this.#counts.requests++;
+    try {
+      const response = await this.#target.request(path, { timeoutMs: this.#timeoutMs, ...request });
+      if (response.status >= 500) throw new Faulty(response);
+      if (this.#status.status !== "ok" || this.#status.since === null) this.#status = { status: "ok", since: now() };
+      return response;
+    } catch (error) {
+      if (isFailure(error)) this.#fail(asUnavailable(error, this.name));
+      throw error;
+    }
+  }
+
+  #fail({ message }: AppError): void {
+    this.#counts.failures++;
+    const since = this.#status.status === "ok" ? now() : this.#status.since;
+    this.#status = { status: "degraded", since, last_error: message };
+  }
+}
+
+/** What says something about the sibling, and nothing about the request. */
+function isFailure(error: unknown): boolean {
+  return (
+    error instanceof Faulty ||
+    (error instanceof AppError && error.code === "engine_unavailable" && error.details?.["failure"] !== "aborted")
+  );
+}
+
+function asUnavailable(error: unknown, name: string): AppError {
+  if (error instanceof Faulty) return unavailable("broken", `The ${name} engine`, `answers with status ${error.response.status}`);
+  if (error instanceof AppError) return error;
+  throw error;
+}
+
+function now(): string {
+  return new Date().toISOString();
+}

@@ -1,0 +1,175 @@
+import { describe, expect, test } from "vitest";
+import { auditRecords, PROJECT } from "../domain/support.ts";
+import { approve, BEN } from "../governed/support.ts";
+import { LONG_ENOUGH, openSending, type Sending } from "../sinks/support.ts";
+import { breaks, builderAt, FAULTS, type Fault, feedbackAt, following, plannerAt, recovers, useMember } from "./support.ts";
+
+/** Staging is one change ahead of production. */
+async function ahead(
+  { project, settled }: Pick<Sending, "project" | "settled">,
+  rules: { readonly [rule: string]: boolean | number },
+): Promise<void> {
+  await project.create("staging");
+  await project.set("staging", { "entities/Order": { fields: 1 } });
+  await project.create("production", { base: "staging" });
+  await project.set("staging", { "entities/Note": { fields: 1 } });
+  // What was before the policy is none of its business.
+  await settled();
+  await project.policy({ environments: { production: rules } });
+}
+
+/** What nobody but the store is needed for. */
+async function expectReads({ domain, project }: Pick<Sending, "domain" | "project">, env: string): Promise<void> {
+  const { version } = await project.view(env);
+  expect((await domain.deployments.active(PROJECT, env, {})).body.version).toBe(version);
+  expect(await project.state(env)).toHaveProperty("entities");
+  expect(await project.revisions(env)).not.toEqual([]);
+  expect(await domain.audit.verify(PROJECT, null)).toMatchObject({ valid: true });
+}
+
+describe("a Platform Builder that cannot be relied on", () => {
+  const builder = useMember("builder");
+
+  test.each(FAULTS)("(%s) keeps no preview from being made; once it is back, the same request gives its address", async (fault) => {
+    const world = following(await openSending({ builder: builderAt(builder) }));
+    const { project, store } = world;
+    await project.create("development");
+    await project.set("development", { "entities/Order": { fields: 1 } });
+    await breaks(builder, fault);
+    const make = () => project.create("pr-1", { base: "development", type: "preview", expires_in: "72h" });
+
+    expect(await make()).toMatchObject({
+      status: "env_created",
+      url: "https://preview.test/pf-777/pr-1",
+      warning: expect.stringContaining("The Platform Builder engine"),
+    });
+    await expectReads(world, "pr-1");
+
+    await recovers(builder, fault);
+    const again = await make();
+    expect(again).toMatchObject({ status: "env_updated", url: expect.stringContaining(".builder.example/pf-777/pr-1") });
+    expect(again).not.toHaveProperty("warning");
+    expect((await project.view("pr-1")).url).toBe(again.url);
+    const { memory, breaches } = await builder.seen();
+    expect(memory.previews.at(-1)).toBe(again.url);
+    expect(breaches).toEqual([]);
+    expect((await auditRecords(store)).filter(({ action }) => action === "preview_url")).toHaveLength(1);
+  });
+});
+
+describe("a Feedback Loop that cannot be relied on", () => {
+  const feedback = useMember("feedback");
+  /** What answers badly has been told all the same: a status says it, the body does not. */
+  const TAKES: readonly Fault[] = ["garbage"];
+
+  test.each(FAULTS)("(%s) keeps nobody from asking and approving, and is told who waits when it is back", async (fault) => {
+    const world = following(await openSending({ feedback: feedbackAt(feedback) }));
+    const { project, store } = world;
+    await ahead(world, { approvals: 1 });
+    await breaks(feedback, fault);
+
+    const asked = await project.promote("staging", "production");
+    expect(asked.status).toBe("pending_approval");
+    await world.settled();
+    expect(await world.sink("feedback")).toMatchObject({ state: TAKES.includes(fault) ? "ok" : "failing" });
+    await expectReads(world, "production");
+
+    await recovers(feedback, fault);
+    await world.after(LONG_ENOUGH);
+    const { memory, breaches } = await feedback.seen();
+    const request = (await auditRecords(store)).find(({ action }) => action === "request_promotion");
+    expect(memory.requests).toMatchObject([
+      { id: `${PROJECT}:${request?.seq}`, kind: "promotion_approval", promotion_id: asked.promotion_id, requested_by: "ann" },
+    ]);
+    expect(breaches).toEqual([]);
+    expect(await world.sink("feedback")).toMatchObject({ state: "ok", backlog: 0, refused_count: 0 });
+    expect(await approve(world, BEN, asked.promotion_id)).toMatchObject({ status: "ready_for_deploy" });
+  });
+
+  test.each(FAULTS)("(%s) is not told of a promotion that was decided meanwhile", async (fault) => {
+    const world = following(await openSending({ feedback: feedbackAt(feedback) }));
+    await ahead(world, { approvals: 1 });
+    await breaks(feedback, fault);
+    const asked = await world.project.promote("staging", "production");
+    // What is under way is under way.
+    await world.settled();
+    const before = fault === "away" ? null : (await feedback.seen()).memory;
+    expect(await approve(world, BEN, asked.promotion_id)).toMatchObject({ status: "ready_for_deploy" });
+
+    await recovers(feedback, fault);
+    await world.after(LONG_ENOUGH);
+    expect((await feedback.seen()).memory).toEqual(before ?? { requests: [], repeated: [] });
+    expect(await world.sink("feedback")).toMatchObject({ backlog: 0 });
+  });
+});
+
+interface Expected {
+  /** How production is shown while the planner is so. */
+  readonly during: "deploying" | "failed";
+  /** And when the planner is back. */
+  readonly after: "in_sync" | "deploying" | "failed";
+}
+
+describe("a Deployment Planner that cannot be relied on", () => {
+  const planner = useMember("deployment");
+  const AGAIN: Expected = { during: "deploying", after: "in_sync" };
+  /** It has the order, as far as anybody knows: what became of it is for the planner to report. */
+  const REPORTED: Expected = { during: "deploying", after: "deploying" };
+  /** It answered, and not that it deployed anything. */
+  const ANSWERED: Expected = { during: "failed", after: "failed" };
+  const EXPECTED: Readonly<Record<Fault, Expected>> = {
+    away: AGAIN,
+    "500": AGAIN,
+    half: AGAIN,
+    slow: REPORTED,
+    nothing: REPORTED,
+    garbage: ANSWERED,
+    redirect: ANSWERED,
+    huge: ANSWERED,
+  };
+
+  test.each(FAULTS)("(%s) keeps no promotion from being made, and its work from nobody's sight", async (fault) => {
+    const world = following(await openSending({ deployer: plannerAt(planner) }));
+    const { project, domain } = world;
+    await ahead(world, { auto_deploy: true });
+    await breaks(planner, fault);
+
+    const { status, version, revision } = await project.promote("staging", "production");
+    expect(status).toBe("ready_for_deploy");
+    await world.settled();
+    const { during, after } = EXPECTED[fault];
+    const head = await project.view("production");
+    expect(head).toMatchObject({ version, sync_status: during });
+    if (during === "failed") expect(head.deployment?.reason).toContain("The Deployment Planner engine");
+    await expectReads(world, "production");
+
+    await recovers(planner, fault);
+    await world.after(LONG_ENOUGH);
+    expect((await project.view("production")).sync_status).toBe(after);
+    const report = { project: PROJECT, env: "production", version, revision: revision ?? 0, status: "deployed" } as const;
+    if (after !== "in_sync") await domain.deployments.report(BEN, report);
+    await world.settled();
+    expect(await project.view("production")).toMatchObject({ version, sync_status: "in_sync" });
+    const { memory, breaches } = await planner.seen();
+    expect(memory.deployments.length).toBeLessThanOrEqual(1);
+    expect(breaches).toEqual([]);
+    expect(await world.sink("deployment")).toMatchObject({ state: "ok", backlog: 0, refused_count: 0 });
+  });
+
+  test.each(FAULTS)("(%s) has the next promotion when it is back, whatever became of this one", async (fault) => {
+    const world = following(await openSending({ deployer: plannerAt(planner) }));
+    const { project } = world;
+    await ahead(world, { auto_deploy: true });
+    await breaks(planner, fault);
+    await project.promote("staging", "production");
+    await world.settled();
+    await project.set("staging", { "entities/Note": { fields: 2 } });
+    await recovers(planner, fault);
+    const { version } = await project.promote("staging", "production");
+    await world.after(LONG_ENOUGH);
+    expect(await project.view("production")).toMatchObject({ version, sync_status: "in_sync", deployed: { version, by: "engine" } });
+    const { deployments } = (await planner.seen()).memory;
+    expect(deployments.filter((one) => one.version === version)).toHaveLength(1);
+    expect(deployments.at(-1)).toMatchObject({ env: "production", version, deployer: "ann" });
+  });
+});

@@ -1,0 +1,110 @@
+import { expect, test } from "vitest";
+import type { Role } from "../../src/access.ts";
+import { LIMITS } from "../../src/limits.ts";
+import { caller, PROJECT } from "../domain/support.ts";
+import { type Ask, serveApp, withTokens } from "../http/support.ts";
+import { deliverer, monitoringAt, openReceiver, openSending } from "./support.ts";
+
+const ADA = caller("ada");
+const HOOKS = `/env/${PROJECT}/webhooks`;
+
+async function open() {
+  const receiver = await openReceiver();
+  const sending = await openSending({ deliverer: deliverer(), sinks: [monitoringAt(receiver.url)] });
+  await sending.project.create("staging");
+  await sending.settled();
+  const ask = await serveApp(sending.domain, { authentication: await withTokens(sending.domain) });
+  const as = async (role: Role, envs = ["*"]): Promise<Ask> => {
+    const { token } = await sending.domain.tokens.create(ADA, { name: `some-${role}`, role, projects: [PROJECT], envs });
+    return (question) => {
+      const asked = typeof question === "string" ? { path: question } : question;
+      return ask({ ...asked, headers: { ...asked.headers, authorization: `Bearer ${token}` } });
+    };
+  };
+  return { receiver, sending, as, body: { url: `${receiver.url}/hook`, events: ["config"] } };
+}
+
+test("a webhook's life over HTTP", async () => {
+  const { receiver, sending, as, body } = await open();
+  const admin = await as("admin");
+  const made = await admin({ method: "POST", path: HOOKS, body });
+  expect(made).toMatchObject({ status: 201, body: { ...body, envs: ["*"], active: true, secret: expect.stringMatching(/^whsec_/) } });
+  const path = `${HOOKS}/${made.body.id}`;
+  expect(made.headers.location).toBe(path);
+  expect(made.headers["cache-control"]).toBe("no-store");
+  await receiver.expectSecrets(String(made.body.secret));
+  const { secret: _, ...view } = made.body;
+  expect((await admin(path)).body).toEqual(view);
+  expect((await admin(HOOKS)).body).toEqual({ items: [view] });
+
+  expect(await admin({ method: "POST", path: `${path}/ping` })).toMatchObject({ status: 200, body: { delivered: true, status: 200 } });
+  await sending.project.configure("staging", { vars: { A: "1" } });
+  await sending.settled();
+  expect((await admin(`${path}/deliveries`)).body).toMatchObject({ items: [{ id: `${PROJECT}:3`, outcome: "taken", status: 200 }] });
+  expect((await admin(`/env/${PROJECT}/sinks`)).body).toMatchObject({
+    items: [
+      { name: "monitoring", kind: "monitoring", state: "ok", backlog: 0, taken: 3 },
+      { name: made.body.id, kind: "webhook", state: "ok", backlog: 0, taken: 1, refused_count: 0, last_error: null, next_at: null },
+    ],
+  });
+
+  expect(await admin({ method: "PATCH", path, body: { active: false } })).toMatchObject({ status: 200, body: { active: false } });
+  expect((await admin(`/env/${PROJECT}/sinks`)).body).toMatchObject({ items: [{}, { state: "inactive" }] });
+  const rotated = await admin({ method: "POST", path: `${path}/rotate`, body: {} });
+  expect(rotated.body.secret).not.toBe(made.body.secret);
+  expect(await admin({ method: "DELETE", path })).toMatchObject({ status: 200, body: { status: "deleted" } });
+  expect(await admin(path)).toMatchObject({ status: 404, body: { code: "webhook_not_found" } });
+  expect(receiver.url).not.toBe("");
+  expect((await receiver.seen()).breaches).toEqual([]);
+});
+
+test("webhooks are for those who administer all of the project; how far sinks have come, for those who read all of it", async () => {
+  const { sending, as, body } = await open();
+  const { id } = await sending.domain.webhooks.create(ADA, PROJECT, body);
+  const questions = [
+    HOOKS,
+    { method: "POST", path: HOOKS, body },
+    `${HOOKS}/${id}`,
+    { method: "PATCH", path: `${HOOKS}/${id}`, body: { active: false } },
+    { method: "DELETE", path: `${HOOKS}/${id}` },
+    { method: "POST", path: `${HOOKS}/${id}/rotate`, body: {} },
+    { method: "POST", path: `${HOOKS}/${id}/ping` },
+    `${HOOKS}/${id}/deliveries`,
+  ];
+  for (const stranger of [await as("promoter"), await as("reader"), await as("engine"), await as("admin", ["staging"])]) {
+    for (const question of questions) expect(await stranger(question)).toMatchObject({ status: 403, body: { code: "forbidden" } });
+  }
+  expect(await sending.domain.webhooks.list(PROJECT)).toHaveLength(1);
+  expect(await (await as("reader"))(`/env/${PROJECT}/sinks`)).toMatchObject({ status: 200 });
+  expect(await (await as("reader", ["staging"]))(`/env/${PROJECT}/sinks`)).toMatchObject({ status: 403 });
+  expect(await (await as("client"))(`/env/${PROJECT}/sinks`)).toMatchObject({ status: 403 });
+});
+
+test.each([
+  [{}, "url"],
+  [{ url: "https://hooks.example.com", events: [] }, "events"],
+  [{ url: "https://hooks.example.com", secret: "mine" }, "secret"],
+  [{ url: "https://hooks.example.com", envs: "production" }, "envs"],
+])("%j is refused, naming what is wrong", async (body, named) => {
+  const { as } = await open();
+  const refused = await (await as("admin"))({ method: "POST", path: HOOKS, body });
+  expect(refused).toMatchObject({ status: 400, body: { code: "invalid_request" } });
+  expect(refused.text).toContain(named);
+});
+
+test("a webhook's patterns: as many as it may have, and one more", async () => {
+  const { as, body } = await open();
+  const admin = await as("admin");
+  for (const name of ["events", "envs"]) {
+    const patterns = Array.from({ length: LIMITS.webhookPatterns }, () => "x");
+    const create = (given: readonly string[]) => admin({ method: "POST", path: HOOKS, body: { ...body, [name]: given } });
+    expect(await create(patterns)).toMatchObject({ status: 201 });
+    expect(await create([...patterns, "x"])).toMatchObject({ status: 400, body: { code: "invalid_request" } });
+  }
+});
+
+test("an address that requests may not go to is refused as that", async () => {
+  const { as } = await open();
+  const refused = await (await as("admin"))({ method: "POST", path: HOOKS, body: { url: "https://10.1.2.3/" } });
+  expect(refused).toMatchObject({ status: 400, body: { code: "target_not_allowed" } });
+});
