@@ -39,7 +39,9 @@ export async function openEngine(folder: string): Promise<InProcess> {
     createDomain({
       store,
       vault,
-      clock: { now: () => new Date() }, validator: null, builder: null,
+      clock: { now: () => new Date() },
+      validator: null,
+      builder: null,
       previewUrlTemplate: "https://preview.example/{project_id}/{env}",
       failed,
     });

@@ -249,7 +249,13 @@ describe("the table of rights", () => {
       .filter(({ security }) => security !== undefined);
     expect(open.map(({ security }) => security)).toEqual(open.map(() => []));
     expect(open.map(({ operationId }) => operationId).sort()).toEqual(OPERATIONS.filter((id) => accessOf(id) === "open").sort());
-    expect(OPERATIONS.filter((id) => accessOf(id) === "open").sort()).toEqual(["getHealth", "getOpenApi", "getReadiness", "openSession"]);
+    expect(OPERATIONS.filter((id) => accessOf(id) === "open").sort()).toEqual([
+      "getHealth",
+      "getMetrics",
+      "getOpenApi",
+      "getReadiness",
+      "openSession",
+    ]);
   });
 
   // What the path and the query name is judged before the body is read: a need of both would never be judged.
@@ -269,9 +275,13 @@ describe("the table of rights", () => {
       promote: "promote",
       approve: "approvePromotion rejectPromotion",
       report: "reportDeployment",
-      administer: "replacePolicy createToken listTokens getToken rotateToken revokeToken listAccessAudit verifyAccessAudit",
+      administer:
+        "replacePolicy createToken listTokens getToken rotateToken revokeToken listAccessAudit verifyAccessAudit createWebhook listWebhooks getWebhook patchWebhook deleteWebhook rotateWebhook pingWebhook listDeliveries",
     };
-    const everywhere = "getPolicy replacePolicy verifyAudit exportAudit listAccessAudit verifyAccessAudit".split(" ");
+    const everywhere =
+      "getPolicy replacePolicy verifyAudit exportAudit listAccessAudit verifyAccessAudit listSinks createWebhook listWebhooks getWebhook patchWebhook deleteWebhook rotateWebhook pingWebhook listDeliveries".split(
+        " ",
+      );
     for (const id of OPERATIONS) {
       const access: Access = accessOf(id);
       if (typeof access === "string") continue;

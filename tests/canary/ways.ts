@@ -1,4 +1,3 @@
-import { expect } from "vitest";
 import type { Members } from "../support/engine.ts";
 import type { Run } from "./run.ts";
 
@@ -205,6 +204,23 @@ export async function access(run: Run): Promise<{ readonly approver: Record<stri
   await session("GET");
   await session("DELETE");
   return { approver: bearer(approver.token), reader: bearer(reader.token) };
+}
+
+/** Webhooks: what events are signed with is in the replies that show it. Nobody is there to be sent any. */
+export async function webhooks(run: Run): Promise<void> {
+  const path = `/env/${PROJECT}/webhooks`;
+  const shown = async (name: string, at: string, body: Members) => {
+    const reply = await run.ask<{ readonly id: string; readonly secret: string }>({ method: "POST", path: at, body });
+    run.canaries.remember(name, reply.body.secret, reply.body.secret.replace("whsec_", ""));
+    return reply.body.id;
+  };
+  const id = await shown("a webhook's secret", path, { url: "https://hooks.invalid/environments", envs: ["development"] });
+  await shown("the secret after it", `${path}/${id}/rotate`, { overlap: "1h" });
+  await run.done("PATCH", `${path}/${id}`, { events: ["promote"] });
+  await run.ask({ method: "POST", path: `${path}/${id}/ping`, body: {} });
+  await run.done("GET", `${path}/${id}`);
+  await run.done("GET", `${path}/${id}/deliveries`);
+  await run.done("DELETE", `${path}/${id}`);
 }
 
 /** Everything that can be read, on every route that reads. */

@@ -27,6 +27,7 @@ beforeAll(async () => {
   await run.start();
   const { approver, reader } = await ways.access(run);
   await ways.environments(run);
+  await ways.webhooks(run);
   await ways.edits(run);
   await ways.promotions(run, approver);
   await ways.histories(run);
