@@ -128,6 +128,16 @@ describe("a token of others", () => {
     }
   });
 
+  test("is not seen by whoever reaches it and administers something else", async () => {
+    const { domain } = await openAccess();
+    const { id } = await domain.tokens.create(ROOT, { ...READER, projects: ["pf-2"] });
+    const promoter = holderOf("ann", grant("admin", ["pf-1"]), grant("promoter", ["pf-2"], ["*"], ["secrets:reveal"]));
+    expect((await domain.tokens.list(promoter, { limit: 10, cursor: null })).items).toEqual([]);
+    for (const ask of [domain.tokens.view(promoter, id), domain.tokens.rotate(promoter, id, {}), domain.tokens.revoke(promoter, id)]) {
+      expect(await codeOf(ask)).toBe("token_not_found");
+    }
+  });
+
   test("costs the store the same, whether there is one or not", async () => {
     const access = await openAccess();
     const { id } = await access.domain.tokens.create(ROOT, { ...READER, projects: ["pf-2"] });

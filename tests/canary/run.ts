@@ -3,6 +3,7 @@ import { exchange } from "../fuzz/connection.ts";
 import { type RawDocument, Reference } from "../fuzz/document.ts";
 import { Engine, type Members, type Method, type Reply } from "../support/engine.ts";
 import { Canaries, type Sighting } from "./canaries.ts";
+import { Outside } from "./outside.ts";
 
 type Headers = Record<string, string>;
 
@@ -17,12 +18,18 @@ export interface Ask {
 /** Whose replies hold secrets, since that is what they are for. */
 const REVEALING: ReadonlySet<string> = new Set(["getRuntime", "revealSecrets"]);
 
+/** Which show a webhook's address, to whoever administers it. */
+const SHOWING_ADDRESSES: ReadonlySet<string> = new Set(["createWebhook", "listWebhooks", "getWebhook", "patchWebhook", "rotateWebhook"]);
+
 /**
  * An engine to which secrets are sent by every way that takes one. Each reply is looked through as it comes, for all canaries that there
  * are by then; files and output are whenever the run says so.
  */
 export class Run {
   readonly canaries = new Canaries();
+  /** Of addresses of webhooks, the parts that may be credentials: stored as they are, and shown to few. */
+  readonly addresses = new Canaries();
+  readonly outside: Outside;
   readonly engine: Engine;
   /** Where canaries were found. There should be none. */
   readonly sightings: Sighting[] = [];
@@ -33,15 +40,28 @@ export class Run {
   readonly #root = this.canaries.mint("the root token", (core) => `root-${core}`);
   #reference: Reference | null = null;
 
-  constructor() {
-    // Given as settings, so that a request can go without it.
-    this.engine = new Engine({ env: { LOG_LEVEL: "trace", ENV_MANAGER_AUTH: "on", ENV_MANAGER_ADMIN_TOKEN: this.#root } });
+  private constructor(outside: Outside) {
+    this.outside = outside;
+    const family = `http://engine:${this.canaries.mint("the password at the other engines")}@${outside.host}`;
+    const siblings = ["VALIDATION_URL", "LOGS_URL", "DEPLOYMENT_URL", "BUILDER_URL", "FEEDBACK_URL"].map((name) => [name, family]);
+    // The root token is given as a setting, so that a request can go without it.
+    const access = { ENV_MANAGER_AUTH: "on", ENV_MANAGER_ADMIN_TOKEN: this.#root };
+    this.engine = new Engine({ env: { LOG_LEVEL: "trace", WEBHOOK_ALLOW: "127.0.0.1", ...access, ...Object.fromEntries(siblings) } });
+  }
+
+  static async open(): Promise<Run> {
+    return new Run(await new Outside().start()).start();
   }
 
   async start(): Promise<this> {
     await this.engine.start();
     this.#reference ??= new Reference((await this.engine.get<RawDocument>("/openapi.json")).body);
     return this;
+  }
+
+  async close(): Promise<void> {
+    this.outside.close();
+    await this.engine.dispose();
   }
 
   get reference(): Reference {
@@ -79,6 +99,7 @@ export class Run {
     // An error shows none, on whatever route.
     if (!REVEALING.has(operation) || reply.status >= 400) this.look(place, reply.text, shown);
     else for (const { canary } of this.canaries.find(place, reply.text)) this.revealed.add(canary);
+    if (!SHOWING_ADDRESSES.has(operation)) this.sightings.push(...this.addresses.find(place, reply.text));
     this.look(`${place}, its headers`, JSON.stringify(reply.headers), shown);
     return reply;
   }
@@ -98,5 +119,7 @@ export class Run {
     const output = this.engine.output();
     expect(output.split("\n").length, "lines of output, of which no more are kept").toBeLessThan(20_000);
     this.look(`output ${when}`, output);
+    this.sightings.push(...this.addresses.find(`output ${when}`, output));
+    this.look(`what others were told ${when}`, this.outside.told);
   }
 }

@@ -1,3 +1,4 @@
+import { expect } from "vitest";
 import type { Members } from "../support/engine.ts";
 import type { Run } from "./run.ts";
 
@@ -47,6 +48,7 @@ export async function environments(run: Run): Promise<void> {
   await run.done("PUT", state("development"), {
     state: {
       entities: { Order: { fields: { name: "text" } } },
+      flows: { welcome: { trigger: "Customer.created", actions: [] } },
       requires: { API_KEY: { kind: "secret" }, PLAIN: { kind: "secret" }, NEEDED_KEY: { kind: "secret" } },
     },
   });
@@ -103,7 +105,9 @@ export async function promotions(run: Run, approver: Record<string, string>): Pr
   await refused("same_environment", { env_variables: { PLAIN: run.mint("promoted onto itself") } }, "development");
   await refused("environment_not_found", { env_variables: { API_KEY: run.mint("promoted to nowhere") } }, "nowhere");
 
-  await run.done("PUT", `/env/${PROJECT}/policy`, { environments: { production: { approvals: 1, forceable: ["approvals"] } } });
+  const production = { approvals: 1, validation: "required", forceable: ["approvals"] };
+  await run.done("PUT", `/env/${PROJECT}/policy`, { environments: { production, empty: { auto_deploy: true } } });
+  await run.done("PATCH", config("empty"), { secrets: { API_KEY: run.mint("patched where the planner is asked") } });
   const wait = async (canary: string) =>
     String((await promote({ env_variables: { NEEDED_KEY: run.mint(canary) } }, "production")).promotion_id);
   const decide = (id: string, decision: string) =>
@@ -154,9 +158,8 @@ export async function histories(run: Run): Promise<void> {
   });
 }
 
-/** Asks until the preview has ended and its end is in its history; now and then, since each time is logged. */
+/** Asks until the preview has ended and its end is in its history. */
 async function ended(run: Run, env: string): Promise<void> {
-  const again = () => new Promise((resolve) => setTimeout(resolve, 50));
   const expired = async () => (await run.ask({ method: "GET", path: config(env) })).status === 410;
   while (!(await expired())) await again();
   const swept = async () => (await run.done<{ readonly revision: number }>("GET", `/env/${PROJECT}/${env}`)).revision > 1;
@@ -206,22 +209,53 @@ export async function access(run: Run): Promise<{ readonly approver: Record<stri
   return { approver: bearer(approver.token), reader: bearer(reader.token) };
 }
 
-/** Webhooks: what events are signed with is in the replies that show it. Nobody is there to be sent any. */
+/** Webhooks: what events are signed with is in the replies that show it. One hears of everything, one fails, one is not there. */
 export async function webhooks(run: Run): Promise<void> {
   const path = `/env/${PROJECT}/webhooks`;
+  const address = (name: string, at: string) => run.addresses.mint(name, (core) => `http://${at}/${core}?token=${core}`);
   const shown = async (name: string, at: string, body: Members) => {
     const reply = await run.ask<{ readonly id: string; readonly secret: string }>({ method: "POST", path: at, body });
+    expect(reply.body.secret, reply.text).toMatch(/^whsec_/);
     run.canaries.remember(name, reply.body.secret, reply.body.secret.replace("whsec_", ""));
     return reply.body.id;
   };
-  const id = await shown("a webhook's secret", path, { url: "https://hooks.invalid/environments", envs: ["development"] });
+  const id = await shown("a webhook's secret", path, { url: address("its address", `${run.outside.host}/hooks`) });
   await shown("the secret after it", `${path}/${id}/rotate`, { overlap: "1h" });
-  await run.done("PATCH", `${path}/${id}`, { events: ["promote"] });
-  await run.ask({ method: "POST", path: `${path}/${id}/ping`, body: {} });
-  await run.done("GET", `${path}/${id}`);
-  await run.done("GET", `${path}/${id}/deliveries`);
-  await run.done("DELETE", `${path}/${id}`);
+  await run.done("PATCH", `${path}/${id}`, { description: "canary" });
+  expect(await run.done("POST", `${path}/${id}/ping`)).toMatchObject({ delivered: true });
+  const fails = await shown("the secret of one that fails", path, {
+    url: address("the address of one that fails", `${run.outside.host}/fails`),
+  });
+  const absent = await shown("the secret of one that is not there", path, {
+    url: address("the address of one that is not there", run.outside.gone),
+  });
+  for (const other of [fails, absent]) expect(await run.done("POST", `${path}/${other}/ping`)).toMatchObject({ delivered: false });
+  for (const one of [id, fails, absent]) for (const what of ["", "/deliveries"]) await run.done("GET", `${path}/${one}${what}`);
+  await run.done("DELETE", `${path}/${absent}`);
+
+  const url = run.mint("a password in a webhook's address", (core) => `http://hooks:${core}@${run.outside.host}/hooks`);
+  await run.refused("target_not_allowed", "POST", path, { url });
+  await run.refused("target_not_allowed", "PATCH", `${path}/${id}`, { url });
+  await run.refused("invalid_request", "POST", path, {
+    url: "https://hooks.example/",
+    secret: run.mint("as a webhook's secret of one's own"),
+  });
 }
+
+/** Whoever is to be told of what happened has been. */
+export async function toldEverybody(run: Run): Promise<void> {
+  const behind = async () => {
+    const { items } = await run.done<{ readonly items: readonly { readonly state: string; readonly backlog: number }[] }>(
+      "GET",
+      `/env/${PROJECT}/sinks`,
+    );
+    return items.some(({ state, backlog }) => state !== "failing" && backlog > 0);
+  };
+  while (await behind()) await again();
+}
+
+/** Now and then, since each request is logged. */
+const again = () => new Promise((resolve) => setTimeout(resolve, 50));
 
 /** Everything that can be read, on every route that reads. */
 export async function readings(run: Run): Promise<void> {
@@ -281,6 +315,7 @@ export const KEPT: readonly string[] = [
   "a var that became a secret",
   "patched once",
   "patched with If-Match",
+  "patched where the planner is asked",
   "promoted for a plan",
   "a password in a URL, promoted",
   "put up and approved",

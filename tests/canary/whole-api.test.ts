@@ -11,8 +11,8 @@ import * as ways from "./ways.ts";
  * Secrets go in by every way that takes one, each with a value of its own; the engine is killed, started again, and its vault's key
  * replaced. Meanwhile and afterwards they are looked for wherever they must not be: replies, log, files, exports, what commands print.
  */
-const run = new Run();
-const database = join(run.engine.directory, "env.db");
+let run: Run;
+let database = "";
 const TIMEOUT_MS = 180_000;
 const commands: Record<string, { readonly code: number | null; readonly output: string }> = {};
 
@@ -24,7 +24,8 @@ const seen = new Set<string>();
 const revealed: (readonly string[])[] = [];
 
 beforeAll(async () => {
-  await run.start();
+  run = await Run.open();
+  database = join(run.engine.directory, "env.db");
   const { approver, reader } = await ways.access(run);
   await ways.environments(run);
   await ways.webhooks(run);
@@ -35,6 +36,7 @@ beforeAll(async () => {
   await mistakes(run);
   await names(run);
   await plant(planted.mint("planted"));
+  await ways.toldEverybody(run);
   await readAll();
   run.lookAround("while it runs");
   await ways.killedWhileWriting(run);
@@ -54,7 +56,7 @@ beforeAll(async () => {
   see("output", planted.find("", run.engine.output()));
   see("database", planted.findInRows("", database));
 }, TIMEOUT_MS);
-afterAll(() => run.engine.dispose());
+afterAll(() => run.close());
 
 async function plant(value: string): Promise<void> {
   const body = { vars: { PLANTED: value } };
@@ -97,7 +99,8 @@ test.each([
   ["nothing that the engine prints, at its most talkative", /^output/],
   ["no file: while it runs, after kill -9, after a stop, after a rotation", /^files/],
   ["no field of its database", /^database/],
-  ["nothing that commands print", /^what/],
+  ["nothing that commands print", /^what (?:vault|store)/],
+  ["nothing that other engines and webhooks are told", /^what others/],
 ])("a secret is in %s", (_where, places) => {
   const found = run.sightings.filter(({ place }) => places.test(place));
   expect(found.map(({ canary, encoding, place }) => `${canary}: ${encoding}, in ${place}`)).toEqual([]);
@@ -110,6 +113,12 @@ test("what is no secret is in all these places, and is found there", () => {
 test("what went in comes out where it belongs, after a kill and a rotation too, and what was refused nowhere", () => {
   const kept = [...ways.KEPT].sort();
   expect(revealed).toEqual([kept, kept, kept]);
+});
+
+test("everybody who can be told something has been", () => {
+  const paths = ["/validation/check", "/monitoring/logs", "/deploy", "/builder/preview", "/feedback/requests"];
+  const hooks = ["its address", "the address of one that fails"].map((name) => new URL(run.addresses.value(name)).pathname);
+  expect([...paths, ...hooks].filter((path) => !run.outside.hasHeard(path))).toEqual([]);
 });
 
 test("every operation that the engine documents has been asked", () => {

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { checkStore } from "../../src/integrity.ts";
 import { openStore } from "../../src/storage/open.ts";
+import { Outside } from "../canary/outside.ts";
 import { Engine, type EngineOptions, type Members } from "../support/engine.ts";
 import { succeeded } from "../support/project.ts";
 import { type RawDocument, Reference } from "./document.ts";
@@ -29,6 +30,7 @@ const HEAP = "--max-old-space-size=384";
 interface Scene {
   readonly engine: Engine;
   readonly tokens: readonly (string | null)[];
+  readonly receivers: readonly string[];
 }
 
 /** Somebody of each role, whoever has no token, and whoever shows what is none. */
@@ -56,12 +58,15 @@ describe.each<readonly [string, EngineOptions]>([
   ["with tokens of all roles", { token: ROOT }],
 ])("an engine %s", (name, options) => {
   test("answers whatever is sent as its document says, and keeps what it had", { timeout: TIMEOUT_MS }, async () => {
-    const engine = await new Engine({ ...options, env: { NODE_OPTIONS: HEAP } }).start();
+    const outside = await new Outside().start();
+    const engine = await new Engine({ ...options, env: { NODE_OPTIONS: HEAP, WEBHOOK_ALLOW: "127.0.0.1" } }).start();
     try {
       const tokens = options.token === undefined ? [null] : await tokensOf(engine);
-      await withFigures(name, engine, (warmed) => fuzz({ engine, tokens }, warmed));
+      const receivers = [`http://${outside.host}/hooks`, `http://${outside.host}/fails`, `http://${outside.gone}/`];
+      await withFigures(name, engine, (warmed) => fuzz({ engine, tokens, receivers }, warmed));
       await expectWhole(engine);
     } finally {
+      outside.close();
       await engine.dispose();
     }
   });
@@ -75,13 +80,14 @@ interface Outcome {
   readonly findings: readonly Finding[];
 }
 
-async function fuzz({ engine, tokens }: Scene, warmed: () => void): Promise<Outcome> {
+async function fuzz({ engine, tokens, receivers }: Scene, warmed: () => void): Promise<Outcome> {
   const reference = new Reference(succeeded(await engine.get<RawDocument>("/openapi.json")));
   const projects = Array.from({ length: LANES }, (_, lane) => `fuzz-${lane}`);
   for (const project of [SHARED, ...projects]) await setScene(engine, project);
   const lanes = (requests: number, seed: number) =>
     projects.map(
-      (project, lane) => new Lane({ engine, reference, tokens, project, shared: SHARED, seed: seed + lane, requests: requests / LANES }),
+      (project, lane) =>
+        new Lane({ engine, reference, tokens, receivers, project, shared: SHARED, seed: seed + lane, requests: requests / LANES }),
     );
   const [warm, rest] = [lanes(REQUESTS / 2 / 4, SEED), lanes((REQUESTS / 2) * (3 / 4), SEED + 500)];
   await Promise.all(warm.map((lane) => lane.run()));

@@ -20,6 +20,8 @@ export interface LaneOptions {
   readonly project: string;
   /** Several lanes write to it. */
   readonly shared: string;
+  /** Addresses of receivers of webhooks: there is somebody. */
+  readonly receivers: readonly string[];
 }
 
 /** One thing that is wrong, with the smallest request found that shows it. */
@@ -96,14 +98,14 @@ export class Lane {
   }
 
   #items(): fc.Arbitrary<Item> {
-    const { project, shared, reference } = this.#options;
+    const { project, shared, reference, receivers } = this.#options;
     const projects = fc.oneof(
       { arbitrary: fc.constant(project), weight: 24 },
       { arbitrary: fc.constant(shared), weight: 6 },
       { arbitrary: fc.constantFrom("fuzz-nobody", "create", "no project", "PF", "fuzz-later"), weight: 1 },
     );
     return fc.oneof(
-      { arbitrary: requests(reference, vocabulary(projects)).map((http) => ({ http })), weight: 30 },
+      { arbitrary: requests(reference, vocabulary(projects, receivers)).map((http) => ({ http })), weight: 30 },
       { arbitrary: wireRequests.map((wire) => ({ wire })), weight: 1 },
     );
   }

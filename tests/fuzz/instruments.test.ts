@@ -61,7 +61,7 @@ describe("a schema", () => {
 
   test("makes values that it takes", () => {
     const schemas = { Item: item, List: list };
-    const good = new Values(schemas, vocabulary(fc.constant("p")), false);
+    const good = new Values(schemas, vocabulary(fc.constant("p"), ["http://127.0.0.1/"]), false);
     fc.assert(
       fc.property(good.of(list, "list"), (value) => {
         expect(new Checker(schemas).faults(list, JSON.parse(jsonText(value)))).toEqual([]);

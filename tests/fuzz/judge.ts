@@ -67,7 +67,8 @@ export class Judge {
     if (schema === undefined) return [`answers ${received.status} as ${type || "nothing"}, which is not documented`];
     if (sent.method === "HEAD") return emptyFaults(received);
     const texts = type === "application/x-ndjson" ? received.text.split("\n").slice(0, -1) : [received.text];
-    return [...new Set(texts.flatMap((text) => this.#valueFaults(schema, text)))];
+    const isJson = type.endsWith("json");
+    return [...new Set(texts.flatMap((text) => (isJson ? this.#valueFaults(schema, text) : this.#checker.faults(schema, text))))];
   }
 
   #valueFaults(schema: Schema, text: string): readonly string[] {

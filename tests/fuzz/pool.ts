@@ -3,7 +3,7 @@
  * from a seed; so that they come out the same each time, they say `~version.3~` where the fourth newest version is meant, and that
  * is put in as they go out.
  */
-export type Kind = "version" | "plan" | "promotion" | "token" | "secret" | "session" | "cursor" | "etag" | "head";
+export type Kind = "version" | "plan" | "promotion" | "token" | "secret" | "session" | "cursor" | "etag" | "head" | "webhook";
 
 const KEPT = 12;
 const PLACEHOLDER = /~(\w+)\.(\d+)~/g;
@@ -17,6 +17,7 @@ const STAND_INS: Readonly<Record<Kind, string>> = {
   session: "x".repeat(43),
   cursor: "42",
   etag: '"9f2c1e7ab3d04f5c8e6d7a1b0c9f8e7d"',
+  webhook: "wh0f1e2d3c4b5a6978",
   head: `1:${"0".repeat(64)}`,
 };
 
@@ -50,6 +51,7 @@ export class Pool {
     if (operationId === "listPromotions")
       for (const { id } of reply.items as readonly { readonly id: string }[]) this.keep("promotion", id);
     if (operationId === "verifyAudit" || operationId === "verifyAccessAudit") this.keep("head", reply.head);
+    if (operationId === "createWebhook") this.keep("webhook", reply.id);
     // Only tokens that were made here: those that the run itself uses are not to be revoked.
     if (operationId === "createToken") this.keep("token", reply.id);
     if (operationId === "createToken" || operationId === "rotateToken") this.keep("secret", reply.token);

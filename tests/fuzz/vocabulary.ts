@@ -130,7 +130,11 @@ export interface Vocabulary {
   memberName(field: string): fc.Arbitrary<string> | undefined;
 }
 
-export function vocabulary(projects: fc.Arbitrary<string>): Vocabulary {
+/**
+ * @param projects names of projects
+ * @param receivers addresses that webhooks may be sent to
+ */
+export function vocabulary(projects: fc.Arbitrary<string>, receivers: readonly string[]): Vocabulary {
   const fields: Readonly<Record<string, fc.Arbitrary<JsonValue>>> = {
     project_id: projects,
     project: projects,
@@ -148,6 +152,8 @@ export function vocabulary(projects: fc.Arbitrary<string>): Vocabulary {
     plan_id: some("plan"),
     "promotions/id": some("promotion"),
     "tokens/id": some("token"),
+    "webhooks/id": some("webhook"),
+    "events[]": texts("*", "promote", "deployment.*", "***", ""),
     cursor: some("cursor"),
     expect: some("head"),
     limit: fc.integer({ min: 1, max: 1_000 }),
@@ -178,7 +184,10 @@ export function vocabulary(projects: fc.Arbitrary<string>): Vocabulary {
     reason: word,
     comment: word,
     source_ref: word,
-    url: texts("https://pf-777.example.com", "javascript:alert(1)", "http://169.254.169.254/"),
+    url: fc.oneof(
+      texts(...receivers),
+      texts("javascript:alert(1)", "http://169.254.169.254/", "https://user:pw@127.0.0.1/", "http://[::1]/", ""),
+    ),
     version_id: word,
     token: some("secret"),
     actor: texts("local", "root", "engine", "ci"),
