@@ -121,10 +121,10 @@ describe("a Deployment Planner that cannot be relied on", () => {
     away: AGAIN,
     "500": AGAIN,
     half: AGAIN,
+    redirect: AGAIN,
     slow: REPORTED,
     nothing: REPORTED,
     garbage: ANSWERED,
-    redirect: ANSWERED,
     huge: ANSWERED,
   };
 
