@@ -44,7 +44,7 @@ export class AutoDeploy implements Sink {
       return "taken";
     } catch (error) {
       // What another engine's absence has nothing to do with would fail again.
-      if (error instanceof AppError && error.status < 500) return { refused: error.message };
+      if (error instanceof AppError && error.status < 500 && error.code !== "write_conflict") return { refused: error.message };
       throw error;
     }
   }
@@ -69,6 +69,8 @@ export class AutoDeploy implements Sink {
     const reported = head.deployment?.revision === head.revision ? head.deployment.status : null;
     // Somebody has said by now what became of it.
     if (!auto_deploy || reported === "deployed" || reported === "failed") return;
+    // It began by itself.
+    if (reported === "deploying" && head.deployment?.by !== ENGINE.actor) return;
     const about = { project, env: head.env, version: head.version, revision: head.revision };
     if (reported === null) await this.#deployments.report(ENGINE, { ...about, status: "deploying" });
     const outcome = await this.#outcome({ project, env: head.env, version: head.version, deployer: actor }, request_id, signal);

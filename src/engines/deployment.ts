@@ -25,6 +25,7 @@ export class DeploymentPlanner implements Deployer {
       signal,
       idempotent: false,
       timeoutMs: LIMITS.deployMs,
+      isAnswer: (reply) => outcomeOf(reply) !== null,
     });
     const outcome = outcomeOf(response);
     if (outcome !== null) return outcome;

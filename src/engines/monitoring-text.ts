@@ -53,6 +53,7 @@ const SAYINGS: Readonly<Record<string, Saying>> = {
   hold: { event_type: "environment", level: "warn", does: (record) => `${on("put a hold on")(record)}${because(record)}` },
   resume: { event_type: "environment", does: on("lifted the hold of") },
   extend: { event_type: "environment", does: on("extended the preview") },
+  preview_url: { event_type: "environment", does: on("gave an address to") },
   policy: { event_type: "policy", level: "warn", does: plain("changed the policy") },
   request_promotion: { event_type: "promotion", status: "pending", does: (record) => at(record, "asked to promote") },
   approve: { event_type: "promotion", does: (record) => at(record, "approved the promotion of") },

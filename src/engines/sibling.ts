@@ -35,6 +35,8 @@ export interface Counts {
 export interface SiblingCall extends EngineRequest {
   /** Whether doing it twice does it once: then what failed on its way is tried again. */
   readonly idempotent: boolean;
+  /** Whether a reply with a status of 500 or more is an answer all the same. */
+  readonly isAnswer?: (response: OutgoingResponse) => boolean;
 }
 
 export interface SiblingBounds {
@@ -95,8 +97,8 @@ export class Sibling {
    * Asks the sibling. A status below 500 is an answer, whatever it says.
    * @throws AppError `engine_unavailable`
    */
-  async call(path: readonly string[], { idempotent, ...request }: SiblingCall): Promise<OutgoingResponse> {
-    const once = () => this.#breaker.execute(() => this.#send(path, request));
+  async call(path: readonly string[], { idempotent, isAnswer = () => false, ...request }: SiblingCall): Promise<OutgoingResponse> {
+    const once = () => this.#breaker.execute(() => this.#send(path, request, isAnswer));
     try {
       return await (idempotent ? this.#retries.execute(once) : once());
     } catch (error) {
@@ -120,11 +122,15 @@ export class Sibling {
     return this.#target.close();
   }
 
-  async #send(path: readonly string[], request: EngineRequest): Promise<OutgoingResponse> {
+  async #send(
+    path: readonly string[],
+    request: EngineRequest,
+    isAnswer: (response: OutgoingResponse) => boolean,
+  ): Promise<OutgoingResponse> {
     this.#counts.requests++;
     try {
       const response = await this.#target.request(path, { timeoutMs: this.#timeoutMs, ...request });
-      if (response.status >= 500) throw new Faulty(response);
+      if (response.status >= 500 && !isAnswer(response)) throw new Faulty(response);
       if (this.#status.status !== "ok" || this.#status.since === null) this.#status = { status: "ok", since: now() };
       return response;
     } catch (error) {
