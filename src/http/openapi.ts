@@ -139,7 +139,7 @@ function errorResponses(codes: readonly ErrorCode[]): JsonSchema {
 
 /** The route's own errors, and those that come from what every route goes through. */
 export function documentedErrors(route: Route): readonly ErrorCode[] {
-  const codes = new Set<ErrorCode>([...route.errors, "host_not_allowed", "internal_error"]);
+  const codes = new Set<ErrorCode>([...route.errors, "invalid_request", "host_not_allowed", "too_many_requests", "internal_error"]);
   const add = (...more: readonly ErrorCode[]) => {
     for (const code of more) codes.add(code);
   };

@@ -15,6 +15,7 @@ import { type Route, route } from "../route.ts";
 const readErrors = ["invalid_name", "project_not_found", "environment_not_found", "environment_expired", "revision_not_found"] as const;
 const writeErrors = [
   "invalid_name",
+  "invalid_flag",
   "invalid_version",
   "project_not_found",
   "environment_not_found",
