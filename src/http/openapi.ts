@@ -147,8 +147,11 @@ export function documentedErrors(route: Route): readonly ErrorCode[] {
   if (access !== "open")
     add("unauthorized", "forbidden", "invalid_request", "too_many_requests", "identity_unavailable", "store_unavailable");
   if (typeof access !== "string" && access.needs.some(({ project }) => typeof project === "string" && project !== EVERY))
-    add("project_not_found");
-  if (typeof access !== "string" && access.needs.some(({ env }) => typeof env === "string" && env !== EVERY)) add("environment_not_found");
+    add("invalid_name", "project_not_found");
+  if (typeof access !== "string" && access.needs.some(({ env }) => typeof env === "string" && env !== EVERY)) {
+    add("environment_not_found", "environment_expired");
+    if (route.method !== "get") add("environment_archived");
+  }
   if (route.body) add("invalid_json", "too_large", "unsupported_media_type");
   if (route.method !== "get") add("origin_not_allowed", "write_conflict", "overloaded", "storage_full");
   if (route.idempotent) add("idempotency_mismatch");

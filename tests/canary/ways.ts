@@ -142,11 +142,10 @@ export async function histories(run: Run): Promise<void> {
   await run.refused("environment_archived", "PATCH", config("qa"), { secrets: { API_KEY: run.mint("patched in what is archived") } });
   await transition("restore", "qa");
 
-  const expires_at = new Date(Date.now() + 1_000).toISOString();
   const variables = { API_KEY: run.mint("created in a preview") };
   await create(run, "pr-1", { type: "preview", base_from: "development", expires_in: "1h" });
   await transition("extend", "pr-1", { expires_in: "2h" });
-  await create(run, "pr-2", { type: "preview", base_from: "development", expires_at, env_variables: variables });
+  await create(run, "pr-2", { type: "preview", base_from: "development", expires_in: "1s", env_variables: variables });
   await ended(run, "pr-2");
   await run.refused("environment_expired", "PATCH", config("pr-2"), { secrets: { API_KEY: run.mint("patched in what has expired") } });
   await run.refused("environment_expired", "GET", `/env/${PROJECT}/pr-2/runtime`);
