@@ -11,6 +11,9 @@ import type { Versions } from "./versions.ts";
 /** What makes a head that should run. */
 const MAKES_HEADS: ReadonlySet<string> = new Set(["create", "update", "config", "promote", "rollback", "restore"]);
 
+/** Failures of an order that arrived. */
+const UNKNOWN: ReadonlySet<string> = new Set(["timeout", "malformed", "too_large"]);
+
 /** The engine itself, at what the policy tells it to do. */
 const ENGINE = mayDoAll("engine", "auto-deploy");
 
@@ -88,10 +91,9 @@ export class AutoDeploy implements Sink {
     try {
       return await this.#deployer.deploy(order, requestId, signal);
     } catch (error) {
-      const failure = error instanceof AppError ? error.details?.["failure"] : undefined;
-      if (failure === "timeout") return null;
-      if (failure !== "malformed" && failure !== "too_large") throw error;
-      return { ok: false, reason: (error as AppError).message, stage: null, fix: null };
+      // A planner that took the order and did not say what became of it may be deploying: nothing is taken back for that.
+      if (error instanceof AppError && UNKNOWN.has(String(error.details?.["failure"]))) return null;
+      throw error;
     }
   }
 

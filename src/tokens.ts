@@ -1,6 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
-import { checkPattern, EVERY, type ExtraRight, type Grant, hasRight, includes, type Role, SOME, spans } from "./access.ts";
-import { forbidden, may } from "./callers.ts";
+import { checkPattern, EVERY, type ExtraRight, type Grant, hasRight, includes, type Role, spans } from "./access.ts";
+import { forbidden } from "./callers.ts";
 import { parseDuration } from "./durations.ts";
 import { AppError } from "./errors.ts";
 import { documentsOf } from "./heads.ts";
@@ -352,8 +352,8 @@ function checkActive({ expires_at, revoked_at }: TokenDocument, now: string): vo
 }
 
 function exceeds(caller: Caller): AppError {
-  const where = may(caller, "administer", SOME, SOME) ? "give a token more than they have themselves" : "create tokens";
-  return forbidden(caller, where, "Narrow its projects, environments or rights, or ask an administrator who has them all.");
+  const fix = "Narrow its projects, environments or rights, or ask an administrator who has them all.";
+  return forbidden(caller, "give a token more than they have themselves", fix);
 }
 
 function about({ id, name, role, projects, envs, rights }: TokenDocument): JsonObject {

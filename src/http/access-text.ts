@@ -11,7 +11,7 @@ export function accessText(access: Access): string {
   return `Needs ${needs.join(" and ")}${access.also === undefined ? "" : `; ${access.also}`}.`;
 }
 
-/** What each role may: `yes` for what it has by itself. */
+/** The roles that have what an operation needs; for revealing, with the extra right. */
 export function rolesWith(access: Access): readonly Role[] {
   if (typeof access === "string") return ROLES;
   return ROLES.filter((role) => access.needs.every(({ right }) => hasRight({ role, rights: ["secrets:reveal"] }, right)));

@@ -57,10 +57,10 @@ function serve(route: Route, { domain, gate, streams, metrics }: RouteServices):
       return prepared.run();
     };
     const reply = await answer().catch((error: unknown) => {
-      // That somebody known asks for more than they may is worth a record.
+      // That somebody known asks for more than they may is worth a record; what they wrote is not, since it may be anything.
       if (error instanceof AppError && error.code === "forbidden") {
         const { operationId: what } = route;
-        domain.refusals.note(caller, { action: "access_refused", what, details: { operation: what, reason: error.message } });
+        domain.refusals.note(caller, { action: "access_refused", what, details: { operation: what } });
       }
       throw error;
     });
