@@ -1,0 +1,36 @@
+// What the tests need that npm does not bring: installed where this may install it, else named with the command that does.
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
+
+/** Debian's package → the programs of which it brings one. */
+const NEEDED = {
+  "redis-server": ["redis-server"],
+  chromium: ["chromium", "chromium-browser", "google-chrome"],
+  git: ["git"],
+};
+
+/** @param {string} program */
+function isInstalled(program) {
+  return (process.env["PATH"] ?? "").split(delimiter).some((folder) => existsSync(join(folder, program)));
+}
+
+/** @param {readonly string[]} words */
+function run([command = "", ...rest]) {
+  console.log(`> ${[command, ...rest].join(" ")}`);
+  return spawnSync(command, rest, { stdio: "inherit", env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } }).status === 0;
+}
+
+const missing = Object.entries(NEEDED)
+  .filter(([, programs]) => !programs.some(isInstalled))
+  .map(([name]) => name);
+
+if (missing.length > 0) {
+  const install = ["apt-get", "install", "-y", "--no-install-recommends", ...missing];
+  const mayInstall = process.getuid?.() === 0 && isInstalled("apt-get");
+  if (!mayInstall || !run(["apt-get", "update"]) || !run(install)) {
+    console.error(`The tests need ${missing.join(" and ")}, which this machine does not have. Install it, then run the tests again:`);
+    console.error(`  sudo apt-get update && sudo ${install.join(" ")}`);
+    process.exit(1);
+  }
+}
