@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { LIMITS } from "../../src/limits.ts";
 import type { Change, Store } from "../../src/ports.ts";
 import { ReadIndex } from "../../src/read-index.ts";
-import { memoryStore } from "./support.ts";
+import { memoryStore, wrapped } from "./support.ts";
 
 const CHANGE: Change = { checks: [], puts: [{ key: "document", value: {} }], deletes: [], objects: [], objectDeletes: [] };
 
@@ -21,20 +21,7 @@ function gated() {
   const release = () => {
     for (const answer of open.splice(0)) answer();
   };
-  return { store, gate: { ...bound(store), revision }, asked, release };
-}
-
-function bound(store: Store): Store {
-  return {
-    get: (...args) => store.get(...args),
-    list: (...args) => store.list(...args),
-    revision: (...args) => store.revision(...args),
-    commit: (...args) => store.commit(...args),
-    watch: (...args) => store.watch(...args),
-    now: () => store.now(),
-    close: () => store.close(),
-    objects: store.objects,
-  };
+  return { store, gate: wrapped(store, { revision }), asked, release };
 }
 
 /** Lets everything go on that waits for nothing but its turn. */
@@ -44,13 +31,12 @@ describe("on a shared store", () => {
   test("reads that come together share a check, whatever their number", async () => {
     const store = memoryStore();
     const asked: (readonly string[])[] = [];
-    const counting: Store = {
-      ...bound(store),
+    const counting = wrapped(store, {
       revision: async (partitions) => {
         asked.push(partitions);
         return store.revision(partitions);
       },
-    };
+    });
     await store.commit("shop", CHANGE);
     const index = new ReadIndex(counting, { exclusive: false });
     const answers = await Promise.all(Array.from({ length: 64 }, () => index.confirm(["shop", "_system"])));
@@ -118,10 +104,7 @@ describe("on a shared store", () => {
   test("a check that fails fails for those who waited for it, and the next is made anew", async () => {
     const store = memoryStore();
     let down = true;
-    const failing: Store = {
-      ...bound(store),
-      revision: async (asked) => (down ? Promise.reject(new Error("away")) : store.revision(asked)),
-    };
+    const failing = wrapped(store, { revision: async (asked) => (down ? Promise.reject(new Error("away")) : store.revision(asked)) });
     const index = new ReadIndex(failing, { exclusive: false });
     const results = await Promise.allSettled([index.confirm(["one"]), index.confirm(["two"]), index.confirm(["three"])]);
     expect(results.map(({ status }) => status)).toEqual(["rejected", "rejected", "rejected"]);
@@ -195,13 +178,12 @@ describe("on a store that the engine has to itself", () => {
   test("after a gap everything is asked for again", async () => {
     const store = memoryStore();
     let gap = () => {};
-    const gappy: Store = {
-      ...bound(store),
+    const gappy = wrapped(store, {
       watch: (handlers) => {
         gap = () => handlers.onGap();
         return store.watch(handlers);
       },
-    };
+    });
     const index = new ReadIndex(gappy, { exclusive: true });
     await store.commit("shop", CHANGE);
     expect(index.known("shop")).toBe(1);
