@@ -18,6 +18,8 @@ export const BOUNDS = {
   namesTold: 12,
   /** Characters that a line of a table may have where no terminal says. */
   columns: 100_000,
+  /** Members of one component whose differences are told. */
+  membersTold: 50,
   /** Columns below which a table does not get narrower. */
   columnsMin: 40,
   /** Characters typed at a prompt. */

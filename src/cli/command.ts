@@ -23,7 +23,10 @@ export interface CommandFacts {
 
 /** A command that does something. */
 export function leaf(name: string, { summary, about, aliases = [], examples: shown }: CommandFacts): Command {
-  const command = new Command(name).summary(summary).description(about === undefined ? summary : `${summary}. ${about}`).aliases(aliases);
+  const command = new Command(name)
+    .summary(summary)
+    .description(about === undefined ? summary : `${summary}. ${about}`)
+    .aliases(aliases);
   examples.set(command, shown);
   command.addHelpText("after", `\nExamples:\n${shown.map((example) => `  $ ${example}`).join("\n")}`);
   return command;
@@ -62,9 +65,10 @@ function typedOptions(command: Command): Record<string, unknown> {
   return { ...defaults, ...Object.fromEntries(typed) };
 }
 
-type Action<Options> = (context: Context, options: Options & CommonOptions, ...args: string[]) => Promise<number | undefined> | Promise<void>;
+/** A number that it answers is how the process ends. */
+type Action<Options> = (context: Context, options: Options & CommonOptions, ...args: string[]) => Promise<unknown>;
 
-/** Makes `action` what the command does. What it answers is how the process ends. */
+/** Makes `action` what the command does. */
 export function does<Options = CommonOptions>(command: Command, action: Action<Options>): Command {
   return command.action(async (...given: unknown[]) => {
     // Commander gives the arguments, the options and the command.
@@ -74,12 +78,13 @@ export function does<Options = CommonOptions>(command: Command, action: Action<O
   });
 }
 
-async function carriedOut(options: CommonOptions, work: (context: Context) => Promise<number | undefined> | Promise<void>): Promise<number> {
+async function carriedOut(options: CommonOptions, work: (context: Context) => Promise<unknown>): Promise<number> {
   const context = new Context(options);
   let code: number;
   try {
     await context.readToken();
-    code = (await work(context)) ?? EXIT.ok;
+    const answer = await work(context);
+    code = typeof answer === "number" ? answer : EXIT.ok;
   } catch (error) {
     code = told(context, error);
   }
@@ -117,5 +122,9 @@ function described(error: unknown): { exit: ExitCode; body: unknown; lines: read
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   const reason = `This is a fault of envm itself: ${text}`;
-  return { exit: EXIT.failed, body: { status: "error", code: "fault", reason, fix_suggestion: "", details: {}, request_id: null }, lines: [reason, "Report it, please."] };
+  return {
+    exit: EXIT.failed,
+    body: { status: "error", code: "fault", reason, fix_suggestion: "", details: {}, request_id: null },
+    lines: [reason, "Report it, please."],
+  };
 }

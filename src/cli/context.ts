@@ -1,7 +1,7 @@
-import { type CallOptions, type Client, createClient, type Fetch } from "../sdk/client.ts";
+import { type Client, createClient } from "../sdk/client.ts";
 import { EnvmError } from "../sdk/errors.ts";
+import type { CallOptions, Fetch } from "../sdk/index.ts";
 import { BOUNDS } from "./bounds.ts";
-import { EXIT } from "./exit-codes.ts";
 import { usage } from "./failure.ts";
 import { Output } from "./output.ts";
 import { Progress, watchedFetch } from "./progress.ts";
@@ -74,11 +74,16 @@ export class Context {
 
   /** `dev`, `stage` and `prod` stand for the usual names where no environment has that very one. */
   async resolve(name: string): Promise<string> {
-    const long = Object.hasOwn(SHORT_NAMES, name) ? SHORT_NAMES[name] : undefined;
-    if (long === undefined) return name;
+    const long = this.longName(name);
+    if (long === null) return name;
     const known = this.#resolved.get(name) ?? ((await this.#exists(name)) ? name : long);
     this.#resolved.set(name, known);
     return known;
+  }
+
+  /** What a short name stands for. */
+  longName(name: string): string | null {
+    return (Object.hasOwn(SHORT_NAMES, name) ? SHORT_NAMES[name] : undefined) ?? null;
   }
 
   /** A side of a comparison: `staging`, `staging@v2.3.1`. */
@@ -159,5 +164,3 @@ export function wholeNumber(name: string, text: string | undefined, fallback: nu
   if (/^\d{1,9}$/.test(text) && value >= 1 && value <= most) return value;
   throw usage(`${name} takes a whole number from 1 to ${most}.`, `For example ${name} ${fallback}.`);
 }
-
-export { EXIT };

@@ -55,7 +55,12 @@ function checkGap(text: string, from: number, to: number, path: string): void {
 /** A quote that does not close is read as part of the value, and the lines after it as assignments of their own. */
 function checkValue(value: string, path: string, line: number): void {
   if (!/^['"`]/.test(value) || (value.length > 1 && QUOTED.test(value) && isOneQuote(value))) return;
-  throw broken(path, line, "the quote that opens here does not close, or something follows it", "Close it, or put the whole value into another kind of quotes.");
+  throw broken(
+    path,
+    line,
+    "the quote that opens here does not close, or something follows it",
+    "Close it, or put the whole value into another kind of quotes.",
+  );
 }
 
 /** `'a' 'b'` begins and ends with a quote and is not one quoted text. */
@@ -103,5 +108,8 @@ function written(name: string, value: string): string {
 }
 
 function unwritable(name: string): Error {
-  return failed(`The value of ${name} cannot be written in a .env file: its syntax has no way to hold it.`, "Use --format json, yaml or shell.");
+  return failed(
+    `The value of ${name} cannot be written in a .env file: its syntax has no way to hold it.`,
+    "Use --format json, yaml or shell.",
+  );
 }

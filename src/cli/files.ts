@@ -30,7 +30,14 @@ export async function writeWhole(path: string, content: Content, { mode }: { rea
   }
 }
 
-async function writeInto(path: string, flags: string, content: Content, refusal: string | null, mode = 0o666, exact = false): Promise<void> {
+async function writeInto(
+  path: string,
+  flags: string,
+  content: Content,
+  refusal: string | null,
+  mode = 0o666,
+  exact = false,
+): Promise<void> {
   if (refusal !== null) throw Object.assign(new Error(refusal), { code: refusal });
   const file = await open(path, flags, mode);
   try {

@@ -15,7 +15,9 @@ export async function formatted(format: Format, values: Readonly<Record<string, 
     case "yaml": {
       const { stringify } = await import("yaml");
       // Every value is a text, also where YAML would take it for a number or a date.
-      return Object.keys(values).length === 0 ? "{}\n" : stringify(values, { defaultStringType: "QUOTE_DOUBLE", defaultKeyType: "PLAIN", lineWidth: 0 });
+      return Object.keys(values).length === 0
+        ? "{}\n"
+        : stringify(values, { defaultStringType: "QUOTE_DOUBLE", defaultKeyType: "PLAIN", lineWidth: 0 });
     }
     case "shell":
       return lines(values, (name, value) => `export ${shellName(name)}='${value.replaceAll("'", "'\\''")}'`);
@@ -38,5 +40,8 @@ function shellName(name: string): string {
 /** Docker reads an env-file line by line and knows no quotes. */
 function oneLine(name: string, value: string): string {
   if (!/[\r\n]/.test(value)) return value;
-  throw failed(`The value of ${name} has several lines, which an env-file of Docker cannot hold.`, "Use --format json, yaml, shell or dotenv.");
+  throw failed(
+    `The value of ${name} has several lines, which an env-file of Docker cannot hold.`,
+    "Use --format json, yaml, shell or dotenv.",
+  );
 }

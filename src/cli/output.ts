@@ -71,6 +71,10 @@ export class Output {
     this.write(`${text}\n`);
   }
 
+  lines(texts: readonly string[]): void {
+    for (const text of texts) this.line(text);
+  }
+
   /** Part of the result, as it is. */
   write(text: string): void {
     if (!this.#closed) this.#out.write(text);
@@ -154,7 +158,10 @@ export class Output {
     }
     if (this.#broken !== null) {
       const code = systemCode(this.#broken);
-      throw failed(`What was to be printed could not be written${code === "ENOSPC" ? ": the disk is full" : ` (${code})`}.`, "Free some space, or write somewhere else.");
+      throw failed(
+        `What was to be printed could not be written${code === "ENOSPC" ? ": the disk is full" : ` (${code})`}.`,
+        "Free some space, or write somewhere else.",
+      );
     }
   }
 

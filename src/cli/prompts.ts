@@ -7,6 +7,8 @@ import { shown } from "./width.ts";
 const CTRL_C = "\u0003";
 const CTRL_D = "\u0004";
 const CTRL_U = "\u0015";
+/** Arrow keys and their like, and what some terminals wrap pasted text in. */
+const ESCAPES = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*[A-Za-z~]`, "g");
 const ENDED_BY_CTRL_C = 130;
 
 /** Asks somebody at a terminal. Questions go to stderr: stdout is the result's. */
@@ -40,7 +42,11 @@ export class Prompts {
   async typedName(what: string, name: string): Promise<void> {
     const otherwise = "Add -y to go on without being asked.";
     for (let attempt = 0; attempt < BOUNDS.attempts; attempt++) {
-      const answer = await this.#ask(`${what} Type ${this.#output.paint(name, "strong", process.stderr)} to go on: `, { echo: true }, otherwise);
+      const answer = await this.#ask(
+        `${what} Type ${this.#output.paint(name, "strong", process.stderr)} to go on: `,
+        { echo: true },
+        otherwise,
+      );
       if (answer.trim() === name) return;
       this.#output.note("That is not its name.");
     }
@@ -73,8 +79,7 @@ function typedLine(input: ReadStream, output: Output, echo: boolean): Promise<st
     };
     const onEnd = () => end(() => resolve(typed));
     const onData = (chunk: string) => {
-      // Text that is pasted comes wrapped, where the terminal says so.
-      for (const character of chunk.replace(/\x1b\[20[01]~/g, "").replace(/\x1b\[[0-9;]*[A-Za-z~]/g, "")) {
+      for (const character of chunk.replace(ESCAPES, "")) {
         if (character === "\r" || character === "\n" || character === CTRL_D) return end(() => resolve(typed));
         if (character === CTRL_C) return end(() => reject(new Interrupted()));
         if (character === "\x7f" || character === "\b") {

@@ -58,12 +58,7 @@ export function readSettings(typed: Typed, environment: Environment = process.en
   );
   const address = addressOf(url, urlFrom);
   const login = Object.hasOwn(logins.logins, address) ? logins.logins[address] : undefined;
-  const [token, tokenFrom] = firstOf(
-    [typed.token, "--token"],
-    [env("ENVM_TOKEN"), "ENVM_TOKEN"],
-    [login?.token, "envm login"],
-    ["", null],
-  );
+  const [token, tokenFrom] = firstOf([typed.token, "--token"], [env("ENVM_TOKEN"), "ENVM_TOKEN"], [login?.token, "envm login"], ["", null]);
   return {
     url: address,
     urlFrom,
@@ -111,10 +106,14 @@ function readProjectFile(path: string): { project?: string; env?: string } {
   const content = parsedFile(path);
   const strange = Object.keys(content).find((name) => name !== "project" && name !== "env");
   if (strange !== undefined) {
-    throw usage(`${path}: ${JSON.stringify(strange)} does not belong there.`, 'It holds "project" and "env" alone; `envm login` keeps the address and the token.');
+    throw usage(
+      `${path}: ${JSON.stringify(strange)} does not belong there.`,
+      'It holds "project" and "env" alone; `envm login` keeps the address and the token.',
+    );
   }
   const wrong = Object.entries(content).find(([, value]) => typeof value !== "string" || value === "");
-  if (wrong !== undefined) throw usage(`${path}: ${JSON.stringify(wrong[0])} is not a name.`, 'Write for example {"project":"pf-777","env":"development"}.');
+  if (wrong !== undefined)
+    throw usage(`${path}: ${JSON.stringify(wrong[0])} is not a name.`, 'Write for example {"project":"pf-777","env":"development"}.');
   return content as { project?: string; env?: string };
 }
 
@@ -164,5 +163,10 @@ export async function writeLogins(logins: Logins, environment: Environment = pro
 export function needed(what: "project" | "env", value: string | null): string {
   if (value !== null && value !== "") return value;
   const [noun, flag, variable] = what === "project" ? ["project", "-p PROJECT", "ENVM_PROJECT"] : ["environment", "-e ENV", "ENVM_ENV"];
-  throw new Failure(EXIT.usage, "usage", `No ${noun} is named.`, `Add ${flag}, set ${variable}, or let \`envm init\` write ${PROJECT_FILE}.`);
+  throw new Failure(
+    EXIT.usage,
+    "usage",
+    `No ${noun} is named.`,
+    `Add ${flag}, set ${variable}, or let \`envm init\` write ${PROJECT_FILE}.`,
+  );
 }

@@ -34,7 +34,9 @@ export function checkLines({ name, status, reason, fix }: Check): string[] {
 }
 
 export function conflictLines({ component, our_change, their_change, paths = [] }: Conflict): string[] {
-  const where = paths.slice(0, BOUNDS.namesTold).map(({ path, kind }) => `    ${shown(path === "" ? "(all of it)" : path)}: ${shown(kind)}`);
+  const where = paths
+    .slice(0, BOUNDS.namesTold)
+    .map(({ path, kind }) => `    ${shown(path === "" ? "(all of it)" : path)}: ${shown(kind)}`);
   return [`✗ ${shown(component)}: the target's was ${our_change}, the source's ${their_change}`, ...where];
 }
 
@@ -78,7 +80,12 @@ export function counted(count: number, noun: string): string {
 
 /** A moment as a person reads it, in UTC. */
 export function moment(iso: string | null | undefined): string {
-  return iso === null || iso === undefined ? "" : iso.replace("T", " ").replace(/(:\d\d)\.\d+Z$/, "$1").replace(/Z$/, "");
+  return iso === null || iso === undefined
+    ? ""
+    : iso
+        .replace("T", " ")
+        .replace(/(:\d\d)\.\d+Z$/, "$1")
+        .replace(/Z$/, "");
 }
 
 /** How long ago, or how long from now on. */

@@ -30,7 +30,8 @@ export function assignments(typed: readonly string[]): Assignment[] {
   });
   const twice = found.find(({ name }, index) => found.findIndex((other) => other.name === name) !== index);
   if (twice !== undefined) throw usage(`${twice.name} is given twice.`, "Give each name once.");
-  if (found.filter(({ given }) => given === "-").length > 1) throw usage("Standard input can be one value only.", "Give the others as @FILE.");
+  if (found.filter(({ given }) => given === "-").length > 1)
+    throw usage("Standard input can be one value only.", "Give the others as @FILE.");
   return found;
 }
 

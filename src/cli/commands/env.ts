@@ -1,19 +1,22 @@
+import { BOUNDS } from "../bounds.ts";
 import { does, group, leaf } from "../command.ts";
 import { type Context, listed, wholeNumber } from "../context.ts";
-import { BOUNDS } from "../bounds.ts";
 import { counted, moment, names } from "../telling.ts";
 import { assignments, readValues } from "../values.ts";
 import { shown } from "../width.ts";
 
 const list = () =>
   does<{ readonly limit?: string; readonly archived?: boolean }>(
-    leaf("list", { summary: "The project's environments", aliases: ["ls"], examples: ["envm env list", "envm env ls --json"] })
-      .option("--limit <n>", "how many at most", String(BOUNDS.listed)),
+    leaf("list", { summary: "The project's environments", aliases: ["ls"], examples: ["envm env list", "envm env ls --json"] }).option(
+      "--limit <n>",
+      "how many at most",
+      String(BOUNDS.listed),
+    ),
     async ({ client, output, project }, { limit }) => {
       const most = wholeNumber("--limit", limit, BOUNDS.listed, BOUNDS.listedMax);
       const page = await listed(client.listEnvironments, { project }, most);
       if (output.mode === "json") return output.json(page);
-      if (output.mode === "plain") return page.items.forEach(({ env }) => output.line(env));
+      if (output.mode === "plain") return output.lines(page.items.map(({ env }) => env));
       output.table(
         ["ENVIRONMENT", "TYPE", "VERSION", "REV", "STATUS", "SYNC", "CONFIG", "CHANGED"],
         page.items.map((item) => [
@@ -28,13 +31,15 @@ const list = () =>
         ]),
       );
       if (page.next_cursor !== null) output.note(`There are more: envm env list --limit ${most * 2}`);
-      return undefined;
     },
   );
 
 const show = () =>
   does(
-    leaf("show", { summary: "One environment: its head and where it stands", examples: ["envm env show staging", "envm env show prod --json"] }).argument("[env]", "the environment"),
+    leaf("show", {
+      summary: "One environment: its head and where it stands",
+      examples: ["envm env show staging", "envm env show prod --json"],
+    }).argument("[env]", "the environment"),
     async (context, _options, name?: string) => {
       const { client, output, project } = context;
       const view = await client.getEnvironment({ project, env: await named(context, name) });
@@ -54,7 +59,6 @@ const show = () =>
         ["url", view.url],
       ];
       for (const [label, text] of rows) if (text !== null) output.line(`${output.paint(label.padEnd(12), "dim")} ${shown(text)}`);
-      return undefined;
     },
   );
 
@@ -111,13 +115,16 @@ const create = () =>
         output.say(`  ${counted(made.secrets_unbound.length, "secret")} still to be set: ${names(made.secrets_unbound)}`, "warn");
         output.say(`  next: envm secret set ${shown(made.secrets_unbound[0] ?? "")} -e ${made.env}`);
       }
-      return undefined;
     },
   );
 
 const archive = () =>
   does<{ readonly message?: string }>(
-    leaf("archive", { summary: "Put an environment away; it can be brought back", aliases: ["rm", "delete"], examples: ["envm env archive qa -y"] })
+    leaf("archive", {
+      summary: "Put an environment away; it can be brought back",
+      aliases: ["rm", "delete"],
+      examples: ["envm env archive qa -y"],
+    })
       .argument("<env>", "the environment")
       .option("-m, --message <why>", "why"),
     async (context, { message }, name = "") => {
@@ -127,7 +134,6 @@ const archive = () =>
       const reply = await client.archiveEnvironment({ project_id: project, env, ...(message !== undefined && { reason: message }) });
       if (output.mode === "json") return output.json(reply);
       output.say(`${env} is archived. envm env restore ${env} brings it back.`, "good");
-      return undefined;
     },
   );
 
@@ -142,7 +148,6 @@ const restore = () =>
       const reply = await client.restoreEnvironment({ project_id: project, env, ...(message !== undefined && { reason: message }) });
       if (output.mode === "json") return output.json(reply);
       output.say(`${env} is back, with ${reply.version} as revision ${reply.revision}.`, "good");
-      return undefined;
     },
   );
 
@@ -151,4 +156,5 @@ export function named(context: Context, name: string | undefined): Promise<strin
   return name === undefined ? context.env() : context.resolve(name);
 }
 
-export const env = () => group("env", "Environments", ["envs", "environment", "environments"], [list(), show(), create(), archive(), restore()]);
+export const env = () =>
+  group("env", "Environments", ["envs", "environment", "environments"], [list(), show(), create(), archive(), restore()]);

@@ -1,7 +1,7 @@
 import { does, group, leaf } from "../command.ts";
+import { parsedDocument } from "../documents.ts";
 import { usage } from "../failure.ts";
 import { readDocument } from "../values.ts";
-import { parsedDocument } from "../documents.ts";
 import { type Editing, missing, unset, written } from "./var.ts";
 
 interface Definition {
@@ -19,7 +19,7 @@ const list = () =>
       const { flags, version, revision } = await client.getConfig({ project, env: await context.env() });
       if (output.mode === "json") return output.json({ version, revision, flags });
       const entries = Object.entries(flags as Readonly<Record<string, Definition>>).sort(([left], [right]) => (left < right ? -1 : 1));
-      if (output.mode === "plain") return entries.forEach(([name]) => output.line(name));
+      if (output.mode === "plain") return output.lines(entries.map(([name]) => name));
       output.table(
         ["FLAG", "STATE", "DEFAULT", "VARIANTS", "RULES"],
         entries.map(([name, { state = "", defaultVariant, variants = {}, targeting }]) => [
@@ -30,7 +30,6 @@ const list = () =>
           targeting !== undefined && Object.keys(targeting).length > 0 ? "yes" : "",
         ]),
       );
-      return undefined;
     },
   );
 
@@ -50,8 +49,13 @@ const set = () =>
   does<Editing>(
     leaf("set", {
       summary: "Set flags",
-      about: "on and off (true, false) make a boolean flag of a new name, and choose the default of a boolean flag that is there. Anything else is a flagd definition: as JSON, @FILE, or - for standard input",
-      examples: ["envm flag set new-checkout=on beta=off -e staging", "envm flag set colour=@colour.flag.json", "echo true | envm flag set new-checkout=-"],
+      about:
+        "on and off (true, false) make a boolean flag of a new name, and choose the default of a boolean flag that is there. Anything else is a flagd definition: as JSON, @FILE, or - for standard input",
+      examples: [
+        "envm flag set new-checkout=on beta=off -e staging",
+        "envm flag set colour=@colour.flag.json",
+        "echo true | envm flag set new-checkout=-",
+      ],
     })
       .argument("<name=value...>", "what to set")
       .option("-m, --message <why>", "why")
@@ -60,14 +64,16 @@ const set = () =>
       const { client, project } = context;
       const pairs = await Promise.all(assignedFlags(typed));
       const { flags: present } = await client.getConfig({ project, env: await context.env() });
-      const flags = Object.fromEntries(pairs.map(([name, value]) => [name, merged(Object.hasOwn(present, name) ? present[name] : undefined, value)]));
+      const flags = Object.fromEntries(
+        pairs.map(([name, value]) => [name, merged(Object.hasOwn(present, name) ? present[name] : undefined, value)]),
+      );
       return written(context, { flags: flags as Readonly<Record<string, never>> }, options);
     },
   );
 
 function assignedFlags(typed: readonly string[]): Promise<readonly [string, unknown]>[] {
   const pairs = typed.length === 2 && !typed.some((text) => text.includes("=")) ? [typed.join("=")] : typed;
-  return pairs.map(async (text) => {
+  return pairs.map(async (text): Promise<readonly [string, unknown]> => {
     const at = text.indexOf("=");
     if (at < 1) throw usage(`${text} does not say what the flag is to be.`, `For example: envm flag set ${text}=on`);
     return [text.slice(0, at), await flagValue(text.slice(0, at), text.slice(at + 1))];
@@ -105,7 +111,8 @@ const importFlags = () =>
     async (context, options, file = "") => {
       const content = await parsedDocument(await readDocument(file), file);
       const flags = isObject(content) && isObject(content["flags"]) ? content["flags"] : content;
-      if (!isObject(flags) || Object.keys(flags).length === 0) throw usage(`${file} holds no flags.`, 'Write {"flags":{"new-checkout":true}}.');
+      if (!isObject(flags) || Object.keys(flags).length === 0)
+        throw usage(`${file} holds no flags.`, 'Write {"flags":{"new-checkout":true}}.');
       return written(context, { flags: flags as Readonly<Record<string, never>> }, options);
     },
   );

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { BOUNDS } from "../bounds.ts";
 import { does, leaf } from "../command.ts";
 import { type Context, listed } from "../context.ts";
-import { BOUNDS } from "../bounds.ts";
 import { usage } from "../failure.ts";
 import { PROJECT_FILE, writeProjectFile } from "../settings.ts";
 

@@ -44,7 +44,11 @@ export const logout = () =>
       const kept = Object.fromEntries(Object.entries(logins).filter(([url]) => !gone.some(([other]) => other === url)));
       if (gone.length > 0) await writeLogins({ current: current !== null && current in kept ? current : null, logins: kept });
       if (output.mode === "json") output.json({ status: "logged_out", urls: gone.map(([url]) => url) });
-      output.say(gone.length === 0 ? `There is no login for ${settings.url} in ${loginFile()}.` : `Logged out of ${gone.map(([url]) => url).join(", ")}.`);
+      output.say(
+        gone.length === 0
+          ? `There is no login for ${settings.url} in ${loginFile()}.`
+          : `Logged out of ${gone.map(([url]) => url).join(", ")}.`,
+      );
       if (process.env["ENVM_TOKEN"]) output.warn("ENVM_TOKEN is still set in this shell.");
     },
   );

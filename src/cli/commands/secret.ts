@@ -4,15 +4,21 @@ import { type Editing, unset, written } from "./var.ts";
 
 const list = () =>
   does(
-    leaf("list", { summary: "Which secrets are set; never their values", aliases: ["ls"], examples: ["envm secret list -e staging", "envm secret ls --plain"] }),
+    leaf("list", {
+      summary: "Which secrets are set; never their values",
+      aliases: ["ls"],
+      examples: ["envm secret list -e staging", "envm secret ls --plain"],
+    }),
     async (context) => {
       const { client, output, project } = context;
       const { secrets, version, revision } = await client.getConfig({ project, env: await context.env() });
       if (output.mode === "json") return output.json({ version, revision, secrets });
       const found = Object.keys(secrets).sort();
-      if (output.mode === "plain") return found.forEach((name) => output.line(name));
-      output.table(["SECRET", "VALUE"], found.map((name) => [name, "set"]));
-      return undefined;
+      if (output.mode === "plain") return output.lines(found.map((name) => name));
+      output.table(
+        ["SECRET", "VALUE"],
+        found.map((name) => [name, "set"]),
+      );
     },
   );
 
@@ -20,8 +26,13 @@ const set = () =>
   does<Editing>(
     leaf("set", {
       summary: "Set secrets",
-      about: "The value is asked for without being shown, or read from standard input (-) or from a file (@FILE). NAME=VALUE works too, and stays in your shell's history",
-      examples: ["envm secret set API_KEY -e staging", "cat key.txt | envm secret set API_KEY=-", "envm secret set API_KEY=@key.txt TLS_KEY=@tls.pem -m 'Rotated'"],
+      about:
+        "The value is asked for without being shown, or read from standard input (-) or from a file (@FILE). NAME=VALUE works too, and stays in your shell's history",
+      examples: [
+        "envm secret set API_KEY -e staging",
+        "cat key.txt | envm secret set API_KEY=-",
+        "envm secret set API_KEY=@key.txt TLS_KEY=@tls.pem -m 'Rotated'",
+      ],
     })
       .argument("<name...>", "NAME, NAME=- or NAME=@FILE")
       .option("-m, --message <why>", "why")
@@ -44,9 +55,9 @@ const reveal = () =>
       const reply = await client.revealSecrets({ project, env: await context.env(), ...(wanted.length > 0 && { names: wanted }) });
       if (output.mode === "json") return output.json(reply);
       const entries = Object.entries(reply.secrets);
-      if (output.mode === "plain" || wanted.length === 1) return entries.forEach(([name, value]) => output.line(wanted.length === 1 ? value : `${name}=${value}`));
+      if (output.mode === "plain" || wanted.length === 1)
+        return output.lines(entries.map(([name, value]) => (wanted.length === 1 ? value : `${name}=${value}`)));
       output.table(["SECRET", "VALUE"], entries);
-      return undefined;
     },
   );
 

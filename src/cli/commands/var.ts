@@ -23,22 +23,28 @@ const list = () =>
       const { vars, version, revision } = await client.getConfig({ project, env: await context.env() });
       if (output.mode === "json") return output.json({ version, revision, vars });
       const entries = Object.entries(vars).sort(([left], [right]) => (left < right ? -1 : 1));
-      if (output.mode === "plain") return entries.forEach(([name, value]) => output.line(showValues ? `${name}=${value}` : name));
-      output.table(["VAR", "VALUE"], entries.map(([name, value]) => [name, showValues ? value : "••••••••"]));
+      if (output.mode === "plain") return output.lines(entries.map(([name, value]) => (showValues ? `${name}=${value}` : name)));
+      output.table(
+        ["VAR", "VALUE"],
+        entries.map(([name, value]) => [name, showValues ? value : "••••••••"]),
+      );
       if (!showValues && entries.length > 0) output.note("--show-values shows them.");
-      return undefined;
     },
   );
 
 const get = () =>
   does(
-    leaf("get", { summary: "The value of one var", examples: ["envm var get API_URL", "envm var get API_URL --plain"] }).argument("<name>", "the var"),
+    leaf("get", { summary: "The value of one var", examples: ["envm var get API_URL", "envm var get API_URL --plain"] }).argument(
+      "<name>",
+      "the var",
+    ),
     async (context, _options, name = "") => {
       const { client, output, project } = context;
       const env = await context.env();
       const { vars, secrets } = await client.getConfig({ project, env });
       const value = Object.hasOwn(vars, name) ? vars[name] : undefined;
-      if (value === undefined) throw missing("var", name, env, Object.hasOwn(secrets, name) ? `It is a secret: envm secret reveal ${name}.` : "");
+      if (value === undefined)
+        throw missing("var", name, env, Object.hasOwn(secrets, name) ? `It is a secret: envm secret reveal ${name}.` : "");
       if (output.mode === "json") return output.json({ [name]: value });
       return output.line(value);
     },
@@ -52,8 +58,14 @@ const set = () =>
   does<Editing & { readonly empty?: boolean }>(
     leaf("set", {
       summary: "Set vars",
-      about: "Values may be typed, read from standard input (-) or from a file (@FILE), or asked for where none is given. A var that the environment keeps as a secret is refused: secrets are set with `envm secret set`",
-      examples: ["envm var set API_URL=https://staging.example.com REGION=eu -e staging -m 'New region'", "echo eu | envm var set REGION=-", "envm var set MOTD=@motd.txt", "envm var set NOTE= --empty"],
+      about:
+        "Values may be typed, read from standard input (-) or from a file (@FILE), or asked for where none is given. A var that the environment keeps as a secret is refused: secrets are set with `envm secret set`",
+      examples: [
+        "envm var set API_URL=https://staging.example.com REGION=eu -e staging -m 'New region'",
+        "echo eu | envm var set REGION=-",
+        "envm var set MOTD=@motd.txt",
+        "envm var set NOTE= --empty",
+      ],
     })
       .argument("<name=value...>", "what to set")
       .option("--empty", "an empty value is meant")
@@ -96,18 +108,27 @@ interface ConfigChange {
 export async function written(
   context: Context,
   change: ConfigChange,
-  { message, dryRun = false, grave = false }: { readonly message?: string | undefined; readonly dryRun?: boolean | undefined; readonly grave?: boolean },
-): Promise<undefined> {
+  {
+    message,
+    dryRun = false,
+    grave = false,
+  }: { readonly message?: string | undefined; readonly dryRun?: boolean | undefined; readonly grave?: boolean },
+): Promise<void> {
   const { client, output, project } = context;
   const env = await context.env();
   if (!dryRun) await context.confirmProduction(env, `${env} is production.`, { grave });
-  const reply = await client.patchConfig({ project, env, ...change, ...(message !== undefined && { message }), ...(dryRun && { dry_run: true }) });
+  const reply = await client.patchConfig({
+    project,
+    env,
+    ...change,
+    ...(message !== undefined && { message }),
+    ...(dryRun && { dry_run: true }),
+  });
   if (output.mode === "json") output.json(reply);
   const changed = names([...reply.changes.env_vars_changed, ...reply.changes.feature_flags]);
   if (reply.status === "no_changes" || (reply.status === "planned" && changed === "")) output.say(`Nothing changes in ${env}.`);
   else if (reply.status === "planned") output.say(`Would change in ${env}: ${changed}. Nothing was changed.`);
   else output.say(`${env} is ${reply.version}, revision ${reply.revision}. Changed: ${changed}.`, "good");
-  return undefined;
 }
 
 export const vars = () => group("var", "Vars", ["vars"], [list(), get(), set(), unset("var"), importVariables("import")]);

@@ -9,9 +9,10 @@ export const whoami = () =>
       const who = await client.getSession();
       if (output.mode === "json") return output.json(who);
       if (output.mode === "plain") return output.line(who.actor);
-      output.line(`${shown(who.actor)} at ${settings.url}${settings.tokenFrom === null ? ", without a token" : `, by the token of ${settings.tokenFrom}`}`);
+      output.line(
+        `${shown(who.actor)} at ${settings.url}${settings.tokenFrom === null ? ", without a token" : `, by the token of ${settings.tokenFrom}`}`,
+      );
       for (const grant of who.grants) output.line(`  ${grantLine(grant)}`);
-      return undefined;
     },
   );
 
