@@ -76,6 +76,22 @@ export const LIMITS = {
   cachedRevisions: 10_000,
   /** Partitions whose number in the SQLite file is kept in memory. */
   cachedPartitions: 10_000,
+  /** Bytes on their way to a store on another machine at a time. */
+  storeSendingBytes: 64 * 1024 * 1024,
+  /** Milliseconds for which a Redis server may owe answers and give none, until its connection is given up. */
+  storeReplyMs: 10_000,
+  /** Milliseconds that a request waits for a new connection to Redis after one broke. */
+  storeReconnectMs: 3_000,
+  /** Milliseconds before the first attempt at a new connection to Redis; twice as long after each that fails. */
+  storeRetryMs: 50,
+  /** Milliseconds between two such attempts at most. */
+  storeRetryMaxMs: 2_000,
+  /** Milliseconds between two looks whether announcements of Redis still arrive, and which servers its cluster has. */
+  storeProbeMs: 2_000,
+  /** Milliseconds for which a Redis server remembers that commits whose connection broke are not to be taken any more. */
+  storeFenceMs: 60 * 60_000,
+  /** Times that a Redis cluster may send a command on to another of its servers. */
+  storeRedirects: 5,
   /** Commits that share one SQLite transaction. */
   groupCommits: 256,
   /** Milliseconds for which the answer to a request with an idempotency key is kept. */

@@ -13,6 +13,8 @@ export interface Settings {
   /** The root token where the operator chose it; otherwise one is made at first start. */
   readonly adminToken: string | null;
   readonly storeUrl: string;
+  /** Whether to refuse a shared store that may lose what it acknowledged. */
+  readonly storeStrict: boolean;
   readonly masterKey: string | null;
   readonly previewUrlTemplate: string;
   readonly logLevel: LogLevel;
@@ -98,6 +100,7 @@ export function loadSettings(env: Environment = process.env, root: string = pack
     auth,
     adminToken,
     storeUrl: read("STORE_URL") ?? "sqlite:./data/env.db",
+    storeStrict: oneOf("STORE_STRICT", read("STORE_STRICT") ?? "0", ["0", "1"] as const) === "1",
     masterKey: read("ENV_MANAGER_MASTER_KEY"),
     previewUrlTemplate: read("PREVIEW_URL_TEMPLATE") ?? "https://preview.puraify.app/{project_id}/{env}",
     logLevel: oneOf("LOG_LEVEL", read("LOG_LEVEL") ?? "info", LOG_LEVELS),
