@@ -27,6 +27,7 @@ import { Timers } from "./timers.ts";
 import { Tokens } from "./tokens.ts";
 import { Validation } from "./validation.ts";
 import { Versions } from "./versions.ts";
+import { Watches } from "./watches.ts";
 import { WebhookOutlets } from "./webhook-outlets.ts";
 import { WebhookSecrets } from "./webhook-secrets.ts";
 import { Webhooks } from "./webhooks.ts";
@@ -52,6 +53,7 @@ export interface Domain {
   readonly sessions: Sessions;
   readonly refusals: Refusals;
   readonly news: News;
+  readonly watches: Watches;
   readonly garbage: Garbage;
   readonly sweeper: Sweeper;
 }
@@ -131,6 +133,7 @@ export function createDomain(parts: DomainParts): Domain {
     comparison: new Comparisons(store, snapshots),
     deployments,
     news,
+    watches: new Watches(store, news),
     policies: new Policies(store, ledger),
     audit: new Audit(store, alerts),
     alerts,
