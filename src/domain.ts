@@ -16,6 +16,7 @@ import type { Clock, Deployer, FeedbackLoop, PreviewBuilder, Sink, Store, Valida
 import { PreviewUrls } from "./preview-urls.ts";
 import { Previews } from "./previews.ts";
 import { Promotion } from "./promotion.ts";
+import { ReadIndex } from "./read-index.ts";
 import { Refusals } from "./refusals.ts";
 import { Secrets } from "./secrets.ts";
 import { Sessions } from "./sessions.ts";
@@ -52,6 +53,7 @@ export interface Domain {
   readonly sessions: Sessions;
   readonly refusals: Refusals;
   readonly news: News;
+  readonly readIndex: ReadIndex;
   readonly garbage: Garbage;
   readonly sweeper: Sweeper;
 }
@@ -72,8 +74,8 @@ export interface DomainParts {
   readonly sinks?: readonly Sink[];
   /** How webhooks are delivered; without it there are none. */
   readonly deliverer?: WebhookDeliverer | null;
-  /** Of an engine that has its store to itself: names it in leases, the same after each start. `null` where there may be several. */
-  readonly instance?: string | null;
+  /** Whether this engine has its store to itself, as `ReadIndexOptions` says. Left out, other engines may write it too. */
+  readonly exclusive?: boolean;
   /** Judges when tokens and sessions end. */
   readonly clock: Clock;
   /** Told of a failure in work that no caller waits for. */
@@ -91,7 +93,7 @@ export function createDomain(parts: DomainParts): Domain {
     failed,
     sinks: given = [],
     deliverer = null,
-    instance = null,
+    exclusive = false,
     deployer = null,
     feedback = null,
   } = parts;
@@ -100,6 +102,7 @@ export function createDomain(parts: DomainParts): Domain {
   const secrets = new Secrets(ledger, vault);
   const timers = new Timers(store);
   const news = new News(store);
+  const readIndex = new ReadIndex(store, { exclusive });
   const validation = new Validation(validator);
   const promotions = new Promotion(store, ledger, snapshots, secrets, timers, validation);
   const pending = new PendingPromotions(store, ledger, snapshots, secrets, timers, validation);
@@ -118,6 +121,8 @@ export function createDomain(parts: DomainParts): Domain {
     ...(deployer === null ? [] : [new AutoDeploy(store, deployments, versions, deployer)]),
     ...(feedback === null ? [] : [new ApprovalRequests(store, feedback)]),
   ];
+  // One engine to a store: the leases of one that crashed are nobody's.
+  const instance = exclusive ? "single" : null;
   const sinks = new Sinks({ store, timers, sinks: followers, webhooks: outlets, alerts, instance, failed });
   return {
     creation: new Creation(store, ledger, snapshots, secrets, timers, new PreviewUrls(store, ledger, builder), previewUrlTemplate),
@@ -131,6 +136,7 @@ export function createDomain(parts: DomainParts): Domain {
     comparison: new Comparisons(store, snapshots),
     deployments,
     news,
+    readIndex,
     policies: new Policies(store, ledger),
     audit: new Audit(store, alerts),
     alerts,

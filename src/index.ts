@@ -14,7 +14,7 @@ import { createLogger } from "./log.ts";
 import type { Store } from "./ports.ts";
 import { rootToken } from "./root-token.ts";
 import { loadSettings, type OidcSettings, type Settings, SettingsError } from "./settings.ts";
-import { openStore } from "./storage/open.ts";
+import { isExclusive, openStore } from "./storage/open.ts";
 import { type OpenVault, openVault } from "./vault/open.ts";
 import type { Connect, VaultStatus } from "./vault/remote.ts";
 
@@ -60,8 +60,7 @@ async function open(settings: Settings, logger: Logger) {
       previewUrlTemplate: settings.previewUrlTemplate,
       ...family.ports(),
       clock,
-      // One engine to a file: the leases of one that crashed are nobody's.
-      instance: /^(sqlite|memory):/.test(storeUrl) ? "single" : null,
+      exclusive: isExclusive(storeUrl),
       failed,
     });
     const provider = settings.oidc === null ? null : await openProvider(settings.oidc);

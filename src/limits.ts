@@ -76,6 +76,10 @@ export const LIMITS = {
   batchWriters: 64,
   /** Writers of one project that may wait. */
   queuedWriters: 10_000,
+  /** Reads that may wait to hear how new an answer has to be. */
+  queuedReads: 10_000,
+  /** Partitions whose newest revision is kept in memory, on a store that one engine has to itself. */
+  cachedRevisions: 10_000,
   /** Partitions whose number in the SQLite file is kept in memory. */
   cachedPartitions: 10_000,
   /** Commits that share one SQLite transaction. */

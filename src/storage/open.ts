@@ -27,3 +27,8 @@ export async function openStore(url: string): Promise<Store> {
   }
   return checked(await open(url));
 }
+
+/** Whether one process alone can have the store that `url` names, and is therefore told of every change to it. */
+export function isExclusive(url: string): boolean {
+  return /^(sqlite|memory):/.test(url);
+}

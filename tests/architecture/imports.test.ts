@@ -181,6 +181,13 @@ test("imports within the tree name the file with its extension, and the file exi
   expect(all.filter(({ imported }) => !known.has(imported))).toEqual([]);
 });
 
+test("the SDK takes types alone from the schemas: nothing of theirs is in a program that uses it", () => {
+  const taken = sources
+    .filter((file) => roomOf(file) === "sdk")
+    .flatMap((file) => importsOf(file).filter(({ typeOnly, specifier }) => !typeOnly && specifier.includes("/schemas/")));
+  expect(taken).toEqual([]);
+});
+
 test("no file needs itself to be loaded, by whatever detour", () => {
   const imports = graph({ runtime: true });
   const open: string[] = [];
