@@ -22,6 +22,12 @@ export const LIMITS = {
   secretBytes: 64 * 1024,
   /** Bytes of one flag definition as canonical JSON. */
   flagBytes: 64 * 1024,
+  /** Steps that one flag's rule may take to be evaluated, whatever the context. */
+  ruleSteps: 200_000,
+  /** Bytes of the context that flags are evaluated for, as JSON. */
+  contextBytes: 64 * 1024,
+  /** Elements of any list in such a context. */
+  contextElements: 1_000,
   /** Vars, secrets and flags in one environment. */
   configEntries: 20_000,
   /** Characters of a commit message or reason. */
