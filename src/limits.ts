@@ -80,6 +80,12 @@ export const LIMITS = {
   queuedReads: 10_000,
   /** Partitions whose newest revision is kept in memory, on a store that one engine has to itself. */
   cachedRevisions: 10_000,
+  /** Heads of environments kept in memory. */
+  cachedHeads: 10_000,
+  /** Milliseconds that a read waits for the store before it is answered from memory, where that is allowed. */
+  staleAfterMs: 1_000,
+  /** Milliseconds that `STALE_READS` may allow at most: how long a revoked token may still read while the store is away. */
+  staleMaxMs: 60 * 60_000,
   /** Partitions whose number in the SQLite file is kept in memory. */
   cachedPartitions: 10_000,
   /** Commits that share one SQLite transaction. */

@@ -57,6 +57,8 @@ export interface RouteFacts {
   readonly conditional?: "read" | "write";
   /** Answers with server-sent events, and takes Last-Event-ID. */
   readonly events?: true;
+  /** While the store cannot be reached, what was last known may be shown, to tokens that were last known to be valid. */
+  readonly mayBeStale?: true;
   /** Takes an Idempotency-Key: the same request sent again has the first one's answer. */
   readonly idempotent?: true;
   /** `SMALL_BODY` where not given. */
