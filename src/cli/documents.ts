@@ -9,7 +9,7 @@ export async function parsedDocument(text: string, path: string): Promise<unknow
       if (/\.ya?ml$/.test(path) === false) throw usage(`${path}${placeIn(text, error)}: this is not valid JSON.`, "Mend it there.");
     }
   }
-  const { parseDocument } = await import("yaml");
+  const { parseDocument } = await import("./yaml.ts");
   const document = parseDocument(text, { uniqueKeys: true, logLevel: "silent" });
   const [error] = document.errors;
   if (error === undefined) {

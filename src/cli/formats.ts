@@ -13,7 +13,7 @@ export async function formatted(format: Format, values: Readonly<Record<string, 
     case "json":
       return `${JSON.stringify(values, null, 2)}\n`;
     case "yaml": {
-      const { stringify } = await import("yaml");
+      const { stringify } = await import("./yaml.ts");
       // Every value is a text, also where YAML would take it for a number or a date.
       return Object.keys(values).length === 0
         ? "{}\n"

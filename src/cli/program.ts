@@ -50,8 +50,19 @@ export async function createProgram(only: string | null = null): Promise<Command
   const chosen = VERBS.filter(({ names }) => only !== null && names.includes(only));
   for (const command of await Promise.all((chosen.length > 0 ? chosen : VERBS).map(({ load }) => load()))) program.addCommand(command);
   withCommonOptions(program);
-  for (const command of everyCommand(program)) command.exitOverride().showHelpAfterError("(--help shows what it takes)");
+  for (const command of everyCommand(program)) {
+    command.exitOverride().showHelpAfterError("(--help shows what it takes)").configureHelp({ subcommandTerm });
+  }
   return program;
+}
+
+/** A command and its arguments: that it takes options too goes without saying. */
+function subcommandTerm(command: Command): string {
+  const args = command.registeredArguments.map((argument) => {
+    const name = argument.name() + (argument.variadic ? "..." : "");
+    return argument.required ? ` <${name}>` : ` [${name}]`;
+  });
+  return [command.name(), ...command.aliases().slice(0, 1)].join("|") + args.join("");
 }
 
 /** The program and all below it. */

@@ -41,6 +41,7 @@ export class Prompts {
   /** What cannot be taken back by mistake: the name has to be typed. @throws Failure where it is not */
   async typedName(what: string, name: string): Promise<void> {
     const otherwise = "Add -y to go on without being asked.";
+    if (!this.possible) throw usage(`${shown(what)} Nobody can be asked here whether that is meant.`, otherwise);
     for (let attempt = 0; attempt < BOUNDS.attempts; attempt++) {
       const answer = await this.#ask(
         `${what} Type ${this.#output.paint(name, "strong", process.stderr)} to go on: `,
@@ -54,12 +55,13 @@ export class Prompts {
   }
 
   async yes(question: string): Promise<boolean> {
+    if (!this.possible) throw usage(`${shown(question)} Nobody can be asked here.`, "Add -y to go on without being asked.");
     const answer = await this.#ask(`${question} [y/N] `, { echo: true }, "Add -y to go on without being asked.");
     return /^y(es)?$/i.test(answer.trim());
   }
 
   async #ask(question: string, how: { readonly echo: boolean }, otherwise: string): Promise<string> {
-    if (!this.possible) throw usage(`${shown(question).replace(/[:\s]*$/, "")}: nobody can be asked here.`, otherwise);
+    if (!this.possible) throw usage(`${shown(question).replace(/[:\s]*$/, "")} is not given, and nobody can be asked here.`, otherwise);
     this.#output.draw(question);
     return typedLine(this.#input, this.#output, how.echo);
   }

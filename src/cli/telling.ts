@@ -73,6 +73,24 @@ export function errorLines(code: string, details: Readonly<Record<string, unknow
   return [];
 }
 
+/** What to type, where the engine says what to send. */
+const FIXES: Readonly<Record<string, string>> = {
+  unauthorized: "Log in (envm login), or set ENVM_TOKEN.",
+  connection_failed: "Start the engine (envm serve), or name another: --url, ENVM_URL.",
+  environment_not_found: "envm env list shows what there is.",
+  base_not_found: "envm env list shows what there is.",
+  version_not_found: "envm versions shows what there is.",
+  revision_not_found: "envm history shows what there is.",
+  promotion_not_found: "envm approve shows which wait.",
+  token_not_found: "envm token list shows what there is.",
+  plan_stale: "Look at the new plan: send the command again, with --dry-run first.",
+  unrelated_histories: "Add --replace, or promote a part: --only.",
+};
+
+export function fixFor(code: string, fix: string): string {
+  return Object.hasOwn(FIXES, code) ? (FIXES[code] ?? fix) : fix;
+}
+
 /** `3 vars`, `1 var`. */
 export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { does, leaf } from "../command.ts";
-import { EXIT } from "../exit-codes.ts";
 import type { Context } from "../context.ts";
+import { EXIT } from "../exit-codes.ts";
 import { usage } from "../failure.ts";
 import { counted, names } from "../telling.ts";
 import { readDocument } from "../values.ts";

@@ -11,7 +11,7 @@ export const init = () =>
     leaf("init", {
       summary: `Write ${PROJECT_FILE}, which names the project and environment of a folder`,
       about: "It holds no token and no address, so it belongs into the repository",
-      examples: ["envm init -p pf-777 -e development", "envm init"],
+      examples: ["envm init -p pf-777 -e development", "envm init -y"],
     }),
     async (context) => {
       const { output } = context;
@@ -29,7 +29,7 @@ export const init = () =>
 async function chosenProject(context: Context): Promise<string> {
   const { items } = await listed(context.client.listProjects, {}, BOUNDS.listed);
   const known = items.map(({ project_id }) => project_id);
-  const only = known.length === 1 ? known[0] : undefined;
+  const only = context.settings.project ?? (known.length === 1 ? known[0] : undefined);
   if (!context.prompts.possible && only !== undefined) return only;
   if (known.length > 0 && context.prompts.possible) context.output.note(`Projects: ${known.join(", ")}`);
   const project = await context.prompts.text("Project", { preset: only ?? "", otherwise: "Name it: envm init -p PROJECT." });

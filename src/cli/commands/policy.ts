@@ -15,7 +15,7 @@ const get = () =>
       if (output.mode === "json") return output.json(reply);
       if (format !== "json" && format !== "yaml") throw usage(`There is no format ${format}.`, "Formats: yaml, json.");
       if (format === "json") return output.line(JSON.stringify(reply.policy, null, 2));
-      const { stringify } = await import("yaml");
+      const { stringify } = await import("../yaml.ts");
       return output.write(stringify(reply.policy));
     },
   );

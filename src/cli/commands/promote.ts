@@ -1,4 +1,3 @@
-import { EnvmError } from "../../sdk/errors.ts";
 import type { ReplyOf, RequestOf } from "../../sdk/index.ts";
 import { does, leaf } from "../command.ts";
 import type { Context } from "../context.ts";
@@ -115,27 +114,10 @@ async function resolution(text: string): Promise<readonly [string, unknown]> {
 }
 
 async function applied(context: Context, request: Request, plan_id: string): Promise<ExitCode> {
-  const reply = await repeatable(context, { ...request, plan_id });
-  const { output } = context;
+  const { client, output } = context;
+  const reply = await client.promote({ ...request, plan_id });
   if (output.mode === "json") output.json(reply);
   return showOutcome(context, reply);
-}
-
-/** What was typed is still meant where the plan went stale: only that it was shown is not true any more. */
-async function repeatable({ client }: Context, request: Request): Promise<Reply> {
-  try {
-    return await client.promote(request);
-  } catch (error) {
-    if (!(error instanceof EnvmError) || error.code !== "plan_stale") throw error;
-    const { reason, status, details, requestId } = error;
-    throw new EnvmError("plan_stale", {
-      reason,
-      status,
-      details,
-      requestId,
-      fix: "Look at the new plan: send the command again, with --dry-run first.",
-    });
-  }
 }
 
 /** What became of it, also of one that somebody approved. */

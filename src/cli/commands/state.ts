@@ -243,7 +243,7 @@ const exportState = () =>
       if (format !== "json" && format !== "yaml") throw usage(`There is no format ${format}.`, "Formats: json, yaml.");
       const env = await context.env();
       const { state } = await context.watched("Reading", (client) => client.getState({ project, env }));
-      const text = format === "json" ? `${JSON.stringify(state, null, 2)}\n` : (await import("yaml")).stringify(state);
+      const text = format === "json" ? `${JSON.stringify(state, null, 2)}\n` : (await import("../yaml.ts")).stringify(state);
       const file = named ?? argument;
       if (file === undefined || file === "-") return output.flowing(text);
       await writeWhole(file, text);
