@@ -6,6 +6,11 @@ import { failed, fileFailure, systemCode, usage } from "./failure.ts";
 /** What is written: a text, or parts of one as they come. */
 export type Content = string | AsyncIterable<string>;
 
+/** Whether what is exported goes to standard output. */
+export function isStdout(file: string | undefined): file is undefined {
+  return file === undefined || file === "-" || file === "/dev/stdout";
+}
+
 /**
  * Writes a file as a whole or not at all: into a file beside it, which takes its place when everything is on the disk. What is no
  * regular file (a device, a pipe) is written to as it is.

@@ -2,7 +2,7 @@ import { BOUNDS } from "../bounds.ts";
 import { does, group, leaf } from "../command.ts";
 import { listed, wholeNumber } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
-import { writeWhole } from "../files.ts";
+import { isStdout, writeWhole } from "../files.ts";
 import { moment } from "../telling.ts";
 
 interface Listing {
@@ -91,13 +91,13 @@ const exportLog = () =>
             yield `${JSON.stringify(record)}\n`;
           }
         }
-        if (file !== undefined && file !== "-") return writeWhole(file, lines());
+        if (!isStdout(file)) return writeWhole(file, lines());
         for await (const line of lines()) {
           if (output.closed) return;
           await output.flowing(line);
         }
       });
-      if (file === undefined || file === "-") return EXIT.ok;
+      if (isStdout(file)) return EXIT.ok;
       if (output.mode === "json") return output.json({ status: "exported", file, count });
       output.say(`Wrote ${count} records to ${file}.`, "good");
     },

@@ -1,6 +1,6 @@
 import { does, leaf } from "../command.ts";
 import { usage } from "../failure.ts";
-import { writeWhole } from "../files.ts";
+import { isStdout, writeWhole } from "../files.ts";
 import { FORMATS, type Format, formatted } from "../formats.ts";
 import { counted } from "../telling.ts";
 import { fetchVariables } from "../variables.ts";
@@ -34,7 +34,7 @@ export const exportCommand = () =>
       const { vars, secrets: found, left } = await fetchVariables(context, { secrets: secrets || showValues ? "needed" : "none" });
       const text = await formatted(format as Format, { ...vars, ...found });
       if (left.length > 0) output.note(`${counted(left.length, "secret")} left out: --secrets exports them too.`);
-      if (file === undefined || file === "-") return output.flowing(text);
+      if (isStdout(file)) return output.flowing(text);
       await writeWhole(file, text, { mode: 0o600 });
       const count = Object.keys(vars).length + Object.keys(found).length;
       if (output.mode === "json") return output.json({ status: "exported", file, count });

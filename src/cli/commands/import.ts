@@ -51,9 +51,9 @@ export const importVariables = (name: string): Command =>
       ]);
       if (present.body === null) throw new Error("the engine answered a read without a tag with 304");
       const plan = importPlan(variables, planned.stored?.secrets ?? [], present.body);
-      if (options.dryRun && output.mode === "json") return output.json({ ...planned, plan });
       showPlan(context, plan, env);
       if (options.dryRun || (plan.added.length === 0 && plan.changed.length === 0)) {
+        if (output.mode === "json") output.json({ ...planned, plan });
         output.say("Nothing was changed.");
         return EXIT.ok;
       }

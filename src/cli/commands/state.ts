@@ -8,7 +8,7 @@ import { does, group, leaf } from "../command.ts";
 import type { Context } from "../context.ts";
 import { parsedDocument } from "../documents.ts";
 import { Failure, failed, usage } from "../failure.ts";
-import { readText, writeWhole } from "../files.ts";
+import { isStdout, readText, writeWhole } from "../files.ts";
 import { counted } from "../telling.ts";
 import { readDocument } from "../values.ts";
 
@@ -245,7 +245,7 @@ const exportState = () =>
       const { state } = await context.watched("Reading", (client) => client.getState({ project, env }));
       const text = format === "json" ? `${JSON.stringify(state, null, 2)}\n` : (await import("../yaml.ts")).stringify(state);
       const file = named ?? argument;
-      if (file === undefined || file === "-") return output.flowing(text);
+      if (isStdout(file)) return output.flowing(text);
       await writeWhole(file, text);
       if (output.mode === "json") return output.json({ status: "exported", file });
       output.say(`Wrote the platform state of ${env} to ${file}.`, "good");
