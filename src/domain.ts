@@ -8,6 +8,7 @@ import { Creation } from "./creation.ts";
 import { Deployments } from "./deployments.ts";
 import { Environments } from "./environments.ts";
 import { Garbage } from "./garbage.ts";
+import { HeadCache } from "./head-cache.ts";
 import { Ledger } from "./ledger.ts";
 import { News } from "./news.ts";
 import { PendingPromotions } from "./pending.ts";
@@ -54,6 +55,7 @@ export interface Domain {
   readonly refusals: Refusals;
   readonly news: News;
   readonly readIndex: ReadIndex;
+  readonly heads: HeadCache;
   readonly garbage: Garbage;
   readonly sweeper: Sweeper;
 }
@@ -76,6 +78,8 @@ export interface DomainParts {
   readonly deliverer?: WebhookDeliverer | null;
   /** Whether this engine has its store to itself, as `ReadIndexOptions` says. Left out, other engines may write it too. */
   readonly exclusive?: boolean;
+  /** How old config and flags may be, in milliseconds, while the store cannot be reached. Left out, they are not shown then. */
+  readonly staleMs?: number;
   /** Judges when tokens and sessions end. */
   readonly clock: Clock;
   /** Told of a failure in work that no caller waits for. */
@@ -94,6 +98,7 @@ export function createDomain(parts: DomainParts): Domain {
     sinks: given = [],
     deliverer = null,
     exclusive = false,
+    staleMs = 0,
     deployer = null,
     feedback = null,
   } = parts;
@@ -103,19 +108,20 @@ export function createDomain(parts: DomainParts): Domain {
   const timers = new Timers(store);
   const news = new News(store);
   const readIndex = new ReadIndex(store, { exclusive });
+  const heads = new HeadCache(store, readIndex, clock, staleMs);
   const validation = new Validation(validator);
   const promotions = new Promotion(store, ledger, snapshots, secrets, timers, validation);
   const pending = new PendingPromotions(store, ledger, snapshots, secrets, timers, validation);
   const garbage = new Garbage(store, ledger, secrets);
   const previews = new Previews(ledger, snapshots, secrets, timers);
   const refusals = new Refusals(ledger, clock, failed);
-  const tokens = new Tokens(store, ledger, refusals, clock);
-  const sessions = new Sessions(store, clock);
+  const tokens = new Tokens({ store, ledger, readIndex, refusals, clock, staleMs });
+  const sessions = new Sessions(store, readIndex, clock);
   const alerts = new Alerts(store, given, clock, failed);
   const webhookSecrets = new WebhookSecrets(store, ledger, secrets, timers);
   const outlets = new WebhookOutlets(store, ledger, webhookSecrets, deliverer);
   const versions = new Versions(store, ledger, snapshots, secrets);
-  const deployments = new Deployments(store, ledger, timers, news);
+  const deployments = new Deployments(store, ledger, timers, news, heads);
   const followers: readonly Sink[] = [
     ...given,
     ...(deployer === null ? [] : [new AutoDeploy(store, deployments, versions, deployer)]),
@@ -129,7 +135,7 @@ export function createDomain(parts: DomainParts): Domain {
     environments: new Environments(store, ledger, snapshots),
     previews,
     state: new State(store, ledger, snapshots),
-    config: new ConfigStore(store, ledger, snapshots, secrets),
+    config: new ConfigStore(store, ledger, snapshots, secrets, heads),
     promotions,
     pending,
     versions,
@@ -137,6 +143,7 @@ export function createDomain(parts: DomainParts): Domain {
     deployments,
     news,
     readIndex,
+    heads,
     policies: new Policies(store, ledger),
     audit: new Audit(store, alerts),
     alerts,

@@ -61,6 +61,7 @@ async function open(settings: Settings, logger: Logger) {
       ...family.ports(),
       clock,
       exclusive: isExclusive(storeUrl),
+      staleMs: settings.staleReadsMs,
       failed,
     });
     const provider = settings.oidc === null ? null : await openProvider(settings.oidc);

@@ -22,6 +22,12 @@ export const LIMITS = {
   secretBytes: 64 * 1024,
   /** Bytes of one flag definition as canonical JSON. */
   flagBytes: 64 * 1024,
+  /** Steps that one flag's rule may take to be evaluated, whatever the context. */
+  ruleSteps: 200_000,
+  /** Bytes of the context that flags are evaluated for, as JSON. */
+  contextBytes: 64 * 1024,
+  /** Elements of any list in such a context. */
+  contextElements: 1_000,
   /** Vars, secrets and flags in one environment. */
   configEntries: 20_000,
   /** Characters of a commit message or reason. */
@@ -74,6 +80,12 @@ export const LIMITS = {
   queuedReads: 10_000,
   /** Partitions whose newest revision is kept in memory, on a store that one engine has to itself. */
   cachedRevisions: 10_000,
+  /** Heads of environments kept in memory. */
+  cachedHeads: 10_000,
+  /** Milliseconds that a read waits for the store before it is answered from memory, where that is allowed. */
+  staleAfterMs: 1_000,
+  /** Milliseconds that `STALE_READS` may allow at most: how long a revoked token may still read while the store is away. */
+  staleMaxMs: 60 * 60_000,
   /** Partitions whose number in the SQLite file is kept in memory. */
   cachedPartitions: 10_000,
   /** Commits that share one SQLite transaction. */

@@ -40,7 +40,7 @@ function serve(route: Route, { domain, gate, streams, metrics }: RouteServices):
     const start = performance.now();
     response.once("close", () => metrics.observe(route.operationId, response.statusCode, (performance.now() - start) / 1_000));
     const requestId = requestIdOf(response);
-    const caller = isOpen(route) ? NOBODY(requestId) : await gate.admit(request, requestId);
+    const caller = isOpen(route) ? NOBODY(requestId) : await gate.admit(request, requestId, route.mayBeStale ? "known" : "current");
     // Whoever waits for news holds a connection, as whoever reads a stream does.
     if (request.query["wait"] !== undefined) response.once("close", streams.open(caller.token));
     const answer = async () => {

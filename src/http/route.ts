@@ -54,6 +54,8 @@ export interface RouteFacts {
   readonly errors: readonly ErrorCode[];
   /** `read`: has an ETag and takes If-None-Match. `write`: takes If-Match. */
   readonly conditional?: "read" | "write";
+  /** While the store cannot be reached, what was last known may be shown, to tokens that were last known to be valid. */
+  readonly mayBeStale?: true;
   /** Takes an Idempotency-Key: the same request sent again has the first one's answer. */
   readonly idempotent?: true;
   /** `SMALL_BODY` where not given. */

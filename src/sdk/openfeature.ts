@@ -13,7 +13,7 @@ import {
 import { type ConnectOptions, connectEnvironment, EnvironmentConnection, type Status } from "./connection.ts";
 import { EnvmError } from "./errors.ts";
 import { isFinal } from "./follower.ts";
-import { resolution } from "./resolution.ts";
+import { jsonContext, resolution } from "./resolution.ts";
 
 export interface ProviderOptions {
   /** Run with each evaluation, before and after those of the application. */
@@ -87,7 +87,7 @@ export class EnvironmentManagerProvider implements Provider {
       const errorMessage = "Nothing has come from the engine yet.";
       return { value: fallback, reason: "ERROR", errorCode: ErrorCode.PROVIDER_NOT_READY, errorMessage };
     }
-    return resolution(this.#connection.evaluate(key, context), type, fallback);
+    return resolution(this.#connection.evaluate(key, jsonContext(context)), type, fallback);
   }
 
   #follow(connection: EnvironmentConnection): void {

@@ -1,5 +1,5 @@
-import type { ErrorCode, ResolutionDetails } from "@openfeature/core";
-import type { Evaluation } from "./connection.ts";
+import type { ErrorCode, EvaluationContext, ResolutionDetails } from "@openfeature/core";
+import type { Evaluation, EvaluationContext as JsonContext } from "./connection.ts";
 
 export type FlagType = "boolean" | "string" | "number" | "object";
 
@@ -16,6 +16,18 @@ export function resolution<Value>(evaluation: Evaluation, type: FlagType, fallba
     ...(variant !== undefined && { variant }),
     ...(metadata !== undefined && { flagMetadata: metadata as NonNullable<ResolutionDetails<Value>["flagMetadata"]> }),
   };
+}
+
+/** A context may hold dates, which rules see as the engine would: as the text that JSON has for them. */
+export function jsonContext(context: EvaluationContext): JsonContext {
+  return (holdsDate(context) ? JSON.parse(JSON.stringify(context)) : context) as JsonContext;
+}
+
+function holdsDate(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (value instanceof Date) return true;
+  for (const member in value) if (holdsDate((value as Readonly<Record<string, unknown>>)[member])) return true;
+  return false;
 }
 
 function failed<Value>(fallback: Value, code: `${ErrorCode}`, message: string): ResolutionDetails<Value> {

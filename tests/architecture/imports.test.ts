@@ -18,13 +18,13 @@ type Room =
   | "limits"
   | "ports"
   | "merkle"
+  | "flagd"
   | "storage"
   | "engines"
   | "identity"
   | "vault"
   | "schemas"
   | "http"
-  | "flagd"
   | "sdk"
   | "sdk on node"
   | "sdk for OpenFeature"
@@ -44,8 +44,10 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
   limits: { rooms: [], modules: [] },
   ports: { rooms: [], modules: [] },
   merkle: { rooms: ["errors", "limits", "ports"], modules: ["node:crypto"] },
+  // It runs in browsers too: nothing of Node's, and no error table.
+  flagd: { rooms: ["limits", "ports"], modules: ["@openfeature/flagd-core", "@openfeature/core"] },
   // Packages that only calculate are no driver: croner says when a freeze window is open.
-  domain: { rooms: ["errors", "limits", "ports", "merkle"], modules: ["node:crypto", "croner"] },
+  domain: { rooms: ["errors", "limits", "ports", "merkle", "flagd"], modules: ["node:crypto", "croner"] },
   wiring: { rooms: ["domain", "ports"], modules: [] },
   log: { rooms: ["settings"], modules: ["pino"] },
   settings: { rooms: ["errors", "limits"], modules: ["node:*", "dotenv"] },
@@ -69,7 +71,7 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
   sdk: { rooms: ["schemas", "flagd"], modules: ["eventsource-parser"] },
   "sdk on node": { rooms: ["sdk"], modules: ["node:*"] },
   "sdk for OpenFeature": { rooms: ["sdk"], modules: ["@openfeature/core", "@openfeature/server-sdk"] },
-  cli: { rooms: ["sdk"], modules: ["node:*"] },
+  cli: { rooms: ["sdk", "sdk on node"], modules: ["node:*"] },
   web: { rooms: ["sdk"], modules: ["*"] },
 };
 
@@ -88,7 +90,7 @@ const TOP: Readonly<Record<string, Room>> = {
   "src/sdk/resolution.ts": "sdk for OpenFeature",
 };
 
-const FOLDERS: readonly Room[] = ["merkle", "storage", "engines", "identity", "vault", "schemas", "http", "sdk", "cli"];
+const FOLDERS: readonly Room[] = ["merkle", "flagd", "storage", "engines", "identity", "vault", "schemas", "http", "sdk", "cli"];
 
 function roomOf(file: string): Room | null {
   if (file in TOP) return TOP[file] ?? null;
@@ -228,6 +230,8 @@ describe("the rules find a breach where there is one:", () => {
     ["src/vault/builtin.ts", "../storage/open.ts"],
     ["src/vault/builtin.ts", "../keys.ts"],
     ["src/merkle/edit.ts", "../ledger.ts"],
+    ["src/flagd/flag-set.ts", "../errors.ts"],
+    ["src/flagd/flag-set.ts", "node:crypto"],
     ["src/ports.ts", "./errors.ts"],
     ["src/schemas/common.ts", "../model.ts"],
     ["src/http/app.ts", "../storage/open.ts"],
@@ -245,6 +249,9 @@ describe("the rules find a breach where there is one:", () => {
   test.each([
     ["src/promotion.ts", "./merkle/index.ts"],
     ["src/promotion.ts", "node:crypto"],
+    ["src/promotion.ts", "./flagd/index.ts"],
+    ["src/flagd/flag-set.ts", "@openfeature/flagd-core"],
+    ["src/sdk/client.ts", "../flagd/index.ts"],
     ["src/index.ts", "./storage/open.ts"],
     ["src/storage/checked.ts", "../merkle/canonical.ts"],
     ["src/http/routes/state.ts", "../../schemas/state.ts"],
