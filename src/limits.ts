@@ -176,6 +176,18 @@ export const LIMITS = {
   siblingPauseMs: 10_000,
   /** Milliseconds that a reader may wait for something newer. */
   waitMs: 60_000,
+  /** Revisions that whoever watches an environment is told of after having been away; of more, the newest alone. */
+  watchReplay: 500,
+  /** Bytes that wait for one who watches and does not read, before the connection is cut. */
+  watchBufferBytes: 512 * 1024,
+  /** Milliseconds between two signs of life to whoever watches. */
+  watchHeartbeatMs: 15_000,
+  /** Milliseconds after which whoever watched comes back, at least; up to three times as long, so that not all come at once. */
+  watchReturnMs: 1_000,
+  /** Milliseconds after which a store that is away is looked at again for whoever watches. */
+  watchRetryMs: 1_000,
+  /** Milliseconds between two times that the tokens of all who watch are judged again, at least. */
+  watchJudgeMs: 100,
   /** Series of metrics: an operation with a status each. */
   metricSeries: 2_000,
   /** Characters of a URL that a sibling engine or a user gives. */
