@@ -57,6 +57,7 @@ export const OPERATIONS = {
   getVersion: get("/env/:project/versions/:version"),
   compare: get("/env/compare"),
   getActive: get("/env/:project/:env/active"),
+  watchEnvironment: { ...get("/env/:project/:env/watch"), reply: "events" },
   reportDeployment: once("POST", "/env/deployments"),
   getPolicy: get("/env/:project/policy"),
   replacePolicy: { ...guarded("PUT", "/env/:project/policy"), body: "policy" },
