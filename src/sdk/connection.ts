@@ -57,6 +57,8 @@ export interface ConnectionEvents {
   changed: Change;
   stale: Status;
   current: Status;
+  /** News come another way than before: `updates` says which. */
+  updates: Status;
   /** Once, whatever the reason; `error` is `null` where `close()` was called. */
   closed: Status;
   /** What went wrong beside: a copy that could not be kept or opened, a history that was replaced. */
@@ -185,6 +187,7 @@ export class EnvironmentConnection {
     return {
       loaded: (copy: Copy) => this.#adopt(copy, "engine", Date.now()),
       confirmed: (by: Updates) => this.#confirm(by),
+      interrupted: () => this.#updateBy(null),
       lost: (error: EnvmError) => this.#lose(error),
       ended: (error: EnvmError) => this.#close(error),
       warned: (error: EnvmError) => this.#emitter.emit("error", error),
@@ -212,9 +215,9 @@ export class EnvironmentConnection {
   #confirm(by: Updates): void {
     if (this.#state === "closed") return;
     this.#since = Date.now();
-    this.#updates = by;
     this.#source = "engine";
     this.#become("current");
+    this.#updateBy(by);
   }
 
   /** Told where something was there to read before. */
@@ -229,9 +232,15 @@ export class EnvironmentConnection {
   #lose(error: EnvmError): void {
     if (this.#state === "closed") return;
     this.#error = error;
-    this.#updates = null;
     if (this.#copy !== null) this.#become("stale");
     else if (!isFinal(error)) void this.#startFromKept();
+    this.#updateBy(null);
+  }
+
+  #updateBy(updates: Updates | null): void {
+    if (this.#state === "closed" || this.#updates === updates) return;
+    this.#updates = updates;
+    this.#emitter.emit("updates", this.status);
   }
 
   /** Nothing has come in time: what was kept is better than nothing. */

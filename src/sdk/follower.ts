@@ -1,4 +1,5 @@
 import { BOUNDS } from "./bounds.ts";
+import type { CallOptions } from "./calls.ts";
 import type { Client } from "./client.ts";
 import { type Copy, copyOf } from "./copy.ts";
 import { EnvmError } from "./errors.ts";
@@ -20,6 +21,8 @@ export interface FollowerOptions extends Place {
   readonly stream: boolean;
 }
 
+type ReadOptions = CallOptions & { readonly signal: AbortSignal };
+
 /** How the newest state is known. */
 export type Updates = "stream" | "polling";
 
@@ -28,6 +31,8 @@ export interface FollowerHooks {
   loaded(copy: Copy): void;
   /** The copy is the head's, as of now. */
   confirmed(by: Updates): void;
+  /** The stream has ended. It is asked for again: only where that fails is the copy called stale. */
+  interrupted(): void;
   /** Whether the copy is the head's is not known any more. */
   lost(error: EnvmError): void;
   /** It will not come back. */
@@ -64,10 +69,13 @@ export class Follower {
   /** Follows until the signal is aborted or the environment or the token has ended. */
   async run(signal: AbortSignal): Promise<void> {
     // What stands there now is asked for beside the stream, and not after it: whoever starts waits for one answer alone.
-    this.#load(signal).catch((error: unknown) => this.#told(error, signal));
-    for (let failures = 0; !signal.aborted; ) {
+    this.#load(signal, { retries: 0 }).catch((error: unknown) => this.#told(error, signal));
+    for (let failures = 0; !signal.aborted; failures++) {
       const followed = await this.#follow(signal);
-      if (followed.lived) failures = 0;
+      if (followed.lived) {
+        failures = 0;
+        this.#hooks.interrupted();
+      }
       const error = followed.lived && followed.error === null ? null : await this.#poll(followed.error, followed.lived, signal);
       if (signal.aborted) return;
       if (error !== null && isFinal(error)) {
@@ -75,15 +83,19 @@ export class Follower {
         return;
       }
       if (error !== null) this.#hooks.lost(error);
-      await pause(this.#waitMs(followed.lived, error, error === null ? 0 : failures++), signal);
+      await pause(this.#waitMs(followed.lived, error, failures), signal);
     }
   }
 
-  /** A stream that has lived is tried again as the engine asks; without one, what is read now and then is enough, if it can be read. */
+  /**
+   * A stream that has lived is asked for again when the engine said; one that cannot be had, sooner at first and then as seldom
+   * as reads are enough, as long as those work.
+   */
   #waitMs(lived: boolean, error: EnvmError | null, failures: number): number {
     if (lived) return Math.max(this.#returnMs, BOUNDS.returnMs * Math.random());
-    if (error === null) return this.#options.pollMs * (0.75 + Math.random() / 2);
-    return Math.min(Math.max(backoffMs(failures), error.retryAfterMs ?? 0), BOUNDS.retryMaxMs);
+    if (error !== null) return Math.min(Math.max(backoffMs(failures), error.retryAfterMs ?? 0), BOUNDS.retryMaxMs);
+    const { pollMs, stream } = this.#options;
+    return Math.min(pollMs, stream ? BOUNDS.returnMs * 2 ** Math.min(failures, 30) : pollMs) * (0.75 + Math.random() / 2);
   }
 
   /** Follows one stream to its end. `lived`: it told at least what stands there now. */
@@ -140,39 +152,38 @@ export class Follower {
   }
 
   /** One read after another, so that none overtakes a newer one. */
-  #load(signal: AbortSignal): Promise<void> {
-    const load = this.#loading.then(() => this.#read(signal));
+  #load(signal: AbortSignal, options: CallOptions = {}): Promise<void> {
+    const load = this.#loading.then(() => this.#read({ timeoutMs: this.#options.timeoutMs, ...options, signal }));
     this.#loading = load.catch(() => undefined);
     return load;
   }
 
-  async #read(signal: AbortSignal): Promise<void> {
-    const { project, env, timeoutMs } = this.#options;
+  async #read(options: ReadOptions): Promise<void> {
+    const { project, env, secrets: revealed } = this.#options;
     const known = this.#copy;
-    const ifNoneMatch = known?.etag ?? undefined;
-    const { body, etag, stale } = await this.#client.answer("getConfig", { project, env }, { signal, timeoutMs, ifNoneMatch });
-    if (body !== null && !(known !== null && body.revision < known.revision && (stale || (await this.#isBehind(known, signal))))) {
-      const secrets = this.#options.secrets ? await this.#secretsAt(body.revision, signal) : {};
-      if (signal.aborted) return;
+    const { body, etag, stale } = await this.#client.answer(
+      "getConfig",
+      { project, env },
+      { ...options, ifNoneMatch: known?.etag ?? undefined },
+    );
+    const isOlder = body !== null && known !== null && body.revision < known.revision;
+    if (body !== null && !(isOlder && (stale || (await this.#isBehind(known, options))))) {
+      const secrets = revealed ? (await this.#client.getRuntime({ project, env, at: body.revision }, options)).secrets : {};
+      if (options.signal.aborted) return;
       this.#copy = copyOf(body, secrets, etag);
       this.#hooks.loaded(this.#copy);
     }
     if (stale) throw new EnvmError("store_unavailable", { reason: "The engine answers from memory: its store cannot be reached." });
   }
 
-  async #secretsAt(at: number, signal: AbortSignal): Promise<Readonly<Record<string, string>>> {
-    const { project, env, timeoutMs } = this.#options;
-    return (await this.#client.getRuntime({ project, env, at }, { signal, timeoutMs })).secrets;
-  }
-
   /**
    * An answer is older than what is known. Where the engine knows our revision too, it is one that came late, and what is known
    * stays: a copy never goes back within one history. Where it does not, the engine itself was set back, and what it says holds.
    */
-  async #isBehind({ revision, version }: Copy, signal: AbortSignal): Promise<boolean> {
-    const { project, env, timeoutMs } = this.#options;
+  async #isBehind({ revision, version }: Copy, options: ReadOptions): Promise<boolean> {
+    const { project, env } = this.#options;
     try {
-      const entry = await this.#client.getRevision({ project, env, n: revision }, { signal, timeoutMs });
+      const entry = await this.#client.getRevision({ project, env, n: revision }, options);
       if (entry.version === version) return true;
     } catch (error) {
       if (!(error instanceof EnvmError) || error.code !== "revision_not_found") throw error;
