@@ -108,6 +108,10 @@ export const LIMITS = {
   promotionRetryMs: 60_000,
   /** Due timers acted on at a time. */
   dueAtOnce: 200,
+  /** Milliseconds between two times that an engine sets its clock by its store's, where others share that. */
+  clockSetMs: 60_000,
+  /** Milliseconds that an instance has the engine's own work to itself, from its last commit of the lease on. */
+  workLeaseMs: 15_000,
   /** Milliseconds between two looks for what is due. */
   dueEveryMs: 5_000,
   /** Characters of a preview's source reference. */

@@ -182,6 +182,8 @@ const unreachable: Readonly<Partial<Record<Bound, string>>> = {
   cachedPartitions: "A cache: what is not in it is looked up.",
   promotionRetryMs: "When the engine tries something again by itself.",
   dueAtOnce: "The size of a batch: tests/governed/previews.test.ts has ten of them at once.",
+  clockSetMs: "When an engine asks for the time: tests/instances/clock.test.ts.",
+  workLeaseMs: "How long the engine's own work waits for an instance that is gone: tests/instances/leases.test.ts.",
   dueEveryMs: "When the engine looks for what is due.",
   garbageItems: "Where one run of the collector stops: the next goes on.",
   integrityFaults: "Where the report of `npm run store:check` is cut.",
