@@ -31,6 +31,7 @@ import { Timers } from "./timers.ts";
 import { Tokens } from "./tokens.ts";
 import { Validation } from "./validation.ts";
 import { Versions } from "./versions.ts";
+import { Watches } from "./watches.ts";
 import { WebhookOutlets } from "./webhook-outlets.ts";
 import { WebhookSecrets } from "./webhook-secrets.ts";
 import { Webhooks } from "./webhooks.ts";
@@ -56,6 +57,7 @@ export interface Domain {
   readonly sessions: Sessions;
   readonly refusals: Refusals;
   readonly news: News;
+  readonly watches: Watches;
   readonly readIndex: ReadIndex;
   readonly heads: HeadCache;
   readonly garbage: Garbage;
@@ -144,6 +146,7 @@ export function createDomain(parts: DomainParts): Domain {
     comparison: new Comparisons(store, snapshots),
     deployments,
     news,
+    watches: new Watches(store, news),
     readIndex,
     heads,
     policies: new Policies(store, ledger),

@@ -46,7 +46,7 @@ async function open(settings: Settings, logger: Logger) {
   // Loading what serves requests takes as long as opening the store: both begin at once.
   const loading = import("./http/app.ts");
   loading.catch(() => {}); // Awaited below, unless the store fails first.
-  const store = await openStore(settings.storeUrl);
+  const store = await openStore(settings.storeUrl, { strict: settings.storeStrict, onNotice: (notice) => logger.warn(notice) });
   try {
     const { storeUrl, masterKey } = settings;
     const vault = await openVault(settings.vault, { store, storeUrl, masterKey, connect: await connector(settings.vault.kind) });

@@ -13,6 +13,8 @@ export interface Settings {
   /** The root token where the operator chose it; otherwise one is made at first start. */
   readonly adminToken: string | null;
   readonly storeUrl: string;
+  /** Whether to refuse a shared store that may lose what it acknowledged. */
+  readonly storeStrict: boolean;
   readonly masterKey: string | null;
   /** How old config and flags may be, in milliseconds, while the store cannot be reached; 0 where they are not shown then. */
   readonly staleReadsMs: number;
@@ -100,6 +102,7 @@ export function loadSettings(env: Environment = process.env, root: string = pack
     auth,
     adminToken,
     storeUrl: read("STORE_URL") ?? "sqlite:./data/env.db",
+    storeStrict: oneOf("STORE_STRICT", read("STORE_STRICT") ?? "0", ["0", "1"] as const) === "1",
     masterKey: read("ENV_MANAGER_MASTER_KEY"),
     staleReadsMs: staleReads(read("STALE_READS")),
     previewUrlTemplate: read("PREVIEW_URL_TEMPLATE") ?? "https://preview.puraify.app/{project_id}/{env}",

@@ -35,8 +35,13 @@ export function openGate(authentication: Authentication | null, rates: Rates, re
       response.once("close", () => gone.abort());
       return gone.signal;
     },
-    admitAgain: async () => {
-      if (authentication !== null) await principalOf(request, authentication, "current");
+    admitAgain: async () => (authentication === null ? null : (await principalOf(request, authentication, "current")).expiresAt),
+    get credential() {
+      return request.headers.authorization ?? `session ${sessionOf(request)}`;
+    },
+    get lastEventId() {
+      const id = request.headers["last-event-id"];
+      return typeof id === "string" && id !== "" ? id : null;
     },
     session: sessionOf(request),
     signIn: async (token) => {

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { LIMITS } from "../limits.ts";
 import { noneMatchHits, quoteTag, tagOfBody } from "./etag.ts";
+import type { EventSource } from "./event-streams.ts";
 
 interface ReplyFacts {
   readonly status?: number;
@@ -35,16 +36,27 @@ export interface TextReply extends ReplyFacts {
   readonly contentType: string;
 }
 
-export type Reply = BodyReply | LazyReply | LinesReply | TextReply;
+/** Server-sent events, for as long as somebody reads them: see `EventStreams`. */
+export interface EventsReply extends ReplyFacts {
+  readonly events: EventSource;
+}
 
-export async function sendReply(request: IncomingMessage, response: ServerResponse, reply: Reply): Promise<void> {
+/** A status that says everything. */
+export interface EmptyReply extends ReplyFacts {
+  readonly status: 204;
+}
+
+export type Reply = BodyReply | LazyReply | LinesReply | TextReply | EventsReply | EmptyReply;
+
+export async function sendReply(request: IncomingMessage, response: ServerResponse, reply: Exclude<Reply, EventsReply>): Promise<void> {
   for (const [name, value] of Object.entries(reply.headers ?? {})) response.setHeader(name, value);
   response.statusCode = reply.status ?? 200;
   if ("ageMs" in reply) setAge(response, reply.ageMs);
   if ("lines" in reply) await sendLines(request, response, reply.lines);
   else if ("text" in reply) sendText(request, response, reply.text, reply.contentType);
   else if ("load" in reply) await sendLazy(request, response, reply);
-  else sendBody(request, response, reply);
+  else if ("body" in reply) sendBody(request, response, reply);
+  else response.setHeader("cache-control", "no-store").end();
 }
 
 /** Says of what is shown while the store cannot be reached how old it may be, in whole seconds and never too few. */
