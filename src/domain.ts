@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { Alerts } from "./alerts.ts";
 import { ApprovalRequests } from "./approval-requests.ts";
 import { Audit } from "./audit.ts";
@@ -10,7 +9,7 @@ import { Deployments } from "./deployments.ts";
 import { Environments } from "./environments.ts";
 import { Garbage } from "./garbage.ts";
 import { HeadCache } from "./head-cache.ts";
-import { Leases } from "./leases.ts";
+import { instanceName, Leases } from "./leases.ts";
 import { Ledger } from "./ledger.ts";
 import { News } from "./news.ts";
 import { PendingPromotions } from "./pending.ts";
@@ -132,7 +131,7 @@ export function createDomain(parts: DomainParts): Domain {
     ...(feedback === null ? [] : [new ApprovalRequests(store, feedback)]),
   ];
   // One engine to a store: the leases of one that crashed are nobody's. Of several, each has a name of its own.
-  const instance = exclusive ? "single" : randomBytes(9).toString("base64url");
+  const instance = exclusive ? "single" : instanceName();
   const sinks = new Sinks({ store, timers, sinks: followers, webhooks: outlets, alerts, instance, failed });
   return {
     creation: new Creation(store, ledger, snapshots, secrets, timers, new PreviewUrls(store, ledger, builder), previewUrlTemplate),

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { SYSTEM_PARTITION, systemKeys } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
 import type { Json, Store } from "./ports.ts";
@@ -100,6 +101,11 @@ export class Leases {
     if (result.ok) held.revision = result.revision;
     return result.ok;
   }
+}
+
+/** A name that no other instance has, nor this one after its next start. */
+export function instanceName(): string {
+  return randomBytes(9).toString("base64url");
 }
 
 function holderAt(instance: string, now: Date): Partial<LeaseDocument> {

@@ -266,6 +266,8 @@ export const LIMITS = {
   webhookOverlapMs: 24 * 60 * 60_000,
   /** Milliseconds for which they are at most. */
   webhookMaxOverlapMs: 30 * 24 * 60 * 60_000,
+  /** Milliseconds that `SHUTDOWN_DELAY` may be at most. */
+  shutdownDelayMaxMs: 5 * 60_000,
   /** Milliseconds that a shutdown may take before it is forced. */
   shutdownMs: 10_000,
   /** Milliseconds between two looks for connections that have fallen idle, while shutting down. */
