@@ -70,10 +70,32 @@ export const LIMITS = {
   batchWriters: 64,
   /** Writers of one project that may wait. */
   queuedWriters: 10_000,
-  /** Partitions whose number in the SQLite file is kept in memory. */
+  /** Partitions that a store remembers something of in memory: their number in the SQLite file, what was told of them. */
   cachedPartitions: 10_000,
-  /** Commits that share one SQLite transaction. */
+  /** Commits that share one transaction of the store. */
   groupCommits: 256,
+  /** Connections of one engine to PostgreSQL that commit at the same time. */
+  postgresWriters: 4,
+  /** Connections of one engine to PostgreSQL that read, where `pool_size` says nothing else. */
+  postgresReaders: 6,
+  /** Reads of the store that may wait for a connection. */
+  queuedReads: 10_000,
+  /** Milliseconds for one statement to be answered by PostgreSQL, where `statement_timeout` says nothing else. */
+  postgresStatementMs: 15_000,
+  /** Milliseconds for a connection to PostgreSQL to be made, where `connect_timeout` says nothing else. */
+  postgresConnectMs: 5_000,
+  /** Milliseconds that a commit or a migration waits for a lock that another session holds. */
+  postgresLockMs: 10_000,
+  /** Bytes of one NOTIFY of PostgreSQL, which takes less than 8,000. */
+  notifyBytes: 7_900,
+  /** Milliseconds between two looks for changes that the store did not tell of. */
+  storePollMs: 5_000,
+  /** Milliseconds before a lost connection to the store is made again, at most. */
+  storeReconnectMs: 5_000,
+  /** Milliseconds that a commit whose answer was lost waits to make sure what became of it. */
+  storeDoubtMs: 15_000,
+  /** Groups of commits whose answers were lost and that could not be settled yet; no more are sent then. */
+  doubtfulGroups: 1_000,
   /** Milliseconds for which the answer to a request with an idempotency key is kept. */
   onceMs: 24 * 60 * 60_000,
   /** Characters of an idempotency key. */

@@ -241,6 +241,17 @@ const unreachable: Readonly<Partial<Record<Bound, string>>> = {
   cachedVerdicts: "Of what other engines are asked and say: tests/validation, tests/family.",
   deployMs: "Of what other engines are asked and say: tests/validation, tests/family.",
   deployTextLength: "Of what other engines are asked and say: tests/validation, tests/family.",
+  postgresWriters: "Of the connections to PostgreSQL: tests/storage/postgres-*.test.ts.",
+  postgresReaders: "Of the connections to PostgreSQL: tests/storage/postgres-*.test.ts.",
+  queuedReads: "Of the connections to PostgreSQL: tests/storage/postgres-*.test.ts.",
+  postgresStatementMs: "Of the connections to PostgreSQL: tests/storage/postgres-*.test.ts.",
+  postgresConnectMs: "Of the connections to PostgreSQL: tests/storage/postgres-*.test.ts.",
+  postgresLockMs: "Of the connections to PostgreSQL: tests/storage/postgres-*.test.ts.",
+  notifyBytes: "Of the connections to PostgreSQL: tests/storage/postgres-*.test.ts.",
+  storePollMs: "Of the connections to PostgreSQL: tests/storage/postgres-*.test.ts.",
+  storeReconnectMs: "Of the connections to PostgreSQL: tests/storage/postgres-*.test.ts.",
+  storeDoubtMs: "Of the connections to PostgreSQL: tests/storage/postgres-*.test.ts.",
+  doubtfulGroups: "Of the connections to PostgreSQL: tests/storage/postgres-*.test.ts.",
   metricSeries: "Operations and statuses, of which there is a fixed number.",
 };
 
