@@ -1,18 +1,13 @@
-const FIRST_MS = 50;
+import { LIMITS } from "../limits.ts";
 
 /** Waits between attempts: longer each time up to a bound, with jitter, so that many that lost one server do not come back as one. */
 export class Backoff {
-  readonly #mostMs: number;
-  #nextMs = FIRST_MS;
-
-  constructor(mostMs: number) {
-    this.#mostMs = mostMs;
-  }
+  #nextMs: number = LIMITS.storeRetryMs;
 
   /** Milliseconds to wait before the next attempt. */
   next(): number {
     const ms = this.#nextMs;
-    this.#nextMs = Math.min(ms * 2, this.#mostMs);
+    this.#nextMs = Math.min(ms * 2, LIMITS.storeRetryMaxMs);
     return ms / 2 + (Math.random() * ms) / 2;
   }
 
@@ -21,6 +16,6 @@ export class Backoff {
   }
 
   reset(): void {
-    this.#nextMs = FIRST_MS;
+    this.#nextMs = LIMITS.storeRetryMs;
   }
 }

@@ -28,7 +28,7 @@ export class Fences {
     const doubt: Doubt = { ticket, partitions, settling: null };
     this.#doubts.add(doubt);
     const end = performance.now() + LIMITS.storeDoubtMs;
-    const backoff = new Backoff(LIMITS.storeReconnectMs);
+    const backoff = new Backoff();
     while (this.#doubts.has(doubt)) {
       try {
         await this.#settle(doubt);

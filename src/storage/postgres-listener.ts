@@ -15,7 +15,7 @@ export interface ListenerParts {
 /** The connection that tells other engines of commits, and hears of theirs. */
 export class PostgresListener {
   readonly #parts: ListenerParts;
-  readonly #backoff = new Backoff(LIMITS.storeReconnectMs);
+  readonly #backoff = new Backoff();
   readonly #untold = new Map<string, number>();
   #client: pg.Client | null = null;
   #telling: Promise<void> | null = null;

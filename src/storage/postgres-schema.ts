@@ -1,6 +1,7 @@
 import type pg from "pg";
 import { AppError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import type { StoreOptions } from "./open.ts";
 import { writingFunctions } from "./postgres-functions.ts";
 import { RENEW_AFTER_MS } from "./renewal.ts";
 
@@ -34,7 +35,6 @@ ${writingFunctions(schema, { lockMs: LIMITS.postgresLockMs, renewMs: RENEW_AFTER
  * @throws AppError `store_unavailable` where a newer engine has written the schema, or the database cannot keep what is promised
  */
 export async function migrate(client: pg.Client, schema: string): Promise<void> {
-  await examine(client);
   if ((await version(client, schema)) === MIGRATIONS.length) return;
   await client.query("BEGIN");
   try {
@@ -69,8 +69,8 @@ async function version(client: pg.Client, schema: string): Promise<number> {
   return newest;
 }
 
-/** Refuses what would break a promise without a word. */
-async function examine(client: pg.Client): Promise<void> {
+/** Refuses a database that would break a promise, and gives notice of one that may lose what it acknowledged. */
+export async function examine(client: pg.Client, { strict = false, onNotice = () => {} }: StoreOptions): Promise<void> {
   const { rows } = await client.query<Record<string, string>>(
     `SELECT current_setting('server_encoding') AS encoding, current_setting('default_transaction_isolation') AS isolation,
        current_setting('fsync') AS fsync, current_setting('full_page_writes') AS full_page_writes`,
@@ -88,16 +88,11 @@ async function examine(client: pg.Client): Promise<void> {
       fix: "ALTER ROLE … SET default_transaction_isolation = 'read committed' for the engine's user.",
     });
   }
-  if (fsync === "off" || full_page_writes === "off") {
-    const name = fsync === "off" ? "fsync" : "full_page_writes";
-    warnOnce(`The database server runs with ${name}=off: a power failure may lose or damage what was acknowledged.`);
+  for (const [name, value] of Object.entries({ fsync, full_page_writes })) {
+    if (value !== "off") continue;
+    const reason = `The database server runs with ${name}=off: a power failure may lose or damage what was acknowledged.`;
+    const fix = `Set ${name}=on in postgresql.conf.`;
+    if (strict) throw new AppError("store_unavailable", { reason, fix });
+    onNotice(`${reason} ${fix}`);
   }
-}
-
-const warned = new Set<string>();
-
-function warnOnce(warning: string): void {
-  if (warned.has(warning)) return;
-  warned.add(warning);
-  process.emitWarning(warning, "StoreDurabilityWarning");
 }

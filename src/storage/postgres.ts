@@ -15,13 +15,14 @@ import type {
   WatchHandlers,
 } from "../ports.ts";
 import { GroupQueue, type Outcome } from "./group-queue.ts";
+import type { StoreOptions } from "./open.ts";
 import { PostgresClock } from "./postgres-clock.ts";
 import { Connections, connect } from "./postgres-connections.ts";
 import { isAnswer, NoConnection, RUNNING, storeError } from "./postgres-errors.ts";
 import { PostgresListener } from "./postgres-listener.ts";
 import { PostgresNews } from "./postgres-news.ts";
 import { PostgresReader } from "./postgres-reader.ts";
-import { migrate } from "./postgres-schema.ts";
+import { examine, migrate } from "./postgres-schema.ts";
 import { type PostgresPlace, postgresPlace } from "./postgres-url.ts";
 import { PostgresWriter, type Write } from "./postgres-writer.ts";
 
@@ -41,12 +42,13 @@ export interface PostgresStats {
  * Throws `invalid_request` for a URL that cannot be used, and `store_unavailable`, with reason and fix, for a server that cannot be
  * reached, refuses the user, cannot keep what is promised, or has the schema of a newer engine.
  */
-export async function openPostgres(url: string): Promise<PostgresBackend> {
+export async function openPostgres(url: string, options: StoreOptions = {}): Promise<PostgresBackend> {
   const place = postgresPlace(url);
   const backend = new PostgresBackend(place);
   try {
     const client = await connect(place, place.server);
     try {
+      await examine(client, options);
       await migrate(client, place.schema);
     } finally {
       await client.end();
@@ -76,7 +78,7 @@ export class PostgresBackend implements Backend {
   #polled: Promise<void> = Promise.resolve();
 
   constructor(place: PostgresPlace) {
-    this.#readers = new Connections(() => connect(place, place.server), place.poolSize, LIMITS.queuedReads);
+    this.#readers = new Connections(() => connect(place, place.server), place.poolSize, LIMITS.waitingReads);
     this.#writers = new Connections(() => connect(place, place.server), LIMITS.postgresWriters, LIMITS.queuedWriters);
     this.#reader = new PostgresReader((work) => this.#readTwice(work), place.schema);
     this.#writer = new PostgresWriter(this.#writers, place.schema);
