@@ -7,6 +7,7 @@ import { ConfigStore } from "./config-store.ts";
 import { Creation } from "./creation.ts";
 import { Deployments } from "./deployments.ts";
 import { Environments } from "./environments.ts";
+import { FailedDeployments } from "./failed-deployments.ts";
 import { Garbage } from "./garbage.ts";
 import { Ledger } from "./ledger.ts";
 import { News } from "./news.ts";
@@ -115,7 +116,7 @@ export function createDomain(parts: DomainParts): Domain {
   const deployments = new Deployments(store, ledger, timers, news);
   const followers: readonly Sink[] = [
     ...given,
-    ...(deployer === null ? [] : [new AutoDeploy(store, deployments, versions, deployer)]),
+    ...(deployer === null ? [] : [new AutoDeploy(store, deployments, deployer)]),
     ...(feedback === null ? [] : [new ApprovalRequests(store, feedback)]),
   ];
   const sinks = new Sinks({ store, timers, sinks: followers, webhooks: outlets, alerts, instance, failed });
@@ -147,6 +148,7 @@ export function createDomain(parts: DomainParts): Domain {
       previews,
       promotions,
       pending,
+      failedDeployments: new FailedDeployments(store, ledger, versions),
       garbage,
       tokens,
       sessions,
