@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { AppError } from "./errors.ts";
-import { documentsOf, findRevision, readableHead, resolveRevision, revisionOfVersion, writableHead } from "./heads.ts";
+import type { HeadCache } from "./head-cache.ts";
+import { documentsOf, findRevision, resolveRevision, revisionOfVersion, writableHead } from "./heads.ts";
 import { keys } from "./keys.ts";
 import type { Ledger } from "./ledger.ts";
 import { canonicalJson, snapshotId } from "./merkle/index.ts";
@@ -43,19 +44,20 @@ export class Deployments {
   readonly #ledger: Ledger;
   readonly #timers: Timers;
   readonly #news: News;
+  readonly #heads: HeadCache;
 
-  constructor(store: Store, ledger: Ledger, timers: Timers, news: News) {
+  constructor(store: Store, ledger: Ledger, timers: Timers, news: News, heads: HeadCache) {
     this.#store = store;
     this.#ledger = ledger;
     this.#timers = timers;
     this.#news = news;
+    this.#heads = heads;
   }
 
   /** What should run in an environment: its head, or revision `at`. */
   async active(project: string, env: string, { at }: { at?: number | undefined }): Promise<{ tag: string; body: ActiveState }> {
-    const documents = documentsOf(this.#store, project);
-    const head = await readableHead(documents, env, async () => (await this.#store.now()).toISOString());
-    const shown = at === undefined ? head : await findRevision(documents, head, at);
+    const { value: head } = await this.#heads.readable(project, env, "current");
+    const shown = at === undefined ? head : await findRevision(documentsOf(this.#store, project), head, at);
     const snapshot = snapshotId(shown.platform, shown.config);
     const path = `/env/${project}/${env}`;
     const body: ActiveState = {

@@ -9,6 +9,7 @@ import { Deployments } from "./deployments.ts";
 import { Environments } from "./environments.ts";
 import { FailedDeployments } from "./failed-deployments.ts";
 import { Garbage } from "./garbage.ts";
+import { HeadCache } from "./head-cache.ts";
 import { Ledger } from "./ledger.ts";
 import { News } from "./news.ts";
 import { PendingPromotions } from "./pending.ts";
@@ -17,6 +18,7 @@ import type { Clock, Deployer, FeedbackLoop, PreviewBuilder, Sink, Store, Valida
 import { PreviewUrls } from "./preview-urls.ts";
 import { Previews } from "./previews.ts";
 import { Promotion } from "./promotion.ts";
+import { ReadIndex } from "./read-index.ts";
 import { Refusals } from "./refusals.ts";
 import { Secrets } from "./secrets.ts";
 import { Sessions } from "./sessions.ts";
@@ -28,6 +30,7 @@ import { Timers } from "./timers.ts";
 import { Tokens } from "./tokens.ts";
 import { Validation } from "./validation.ts";
 import { Versions } from "./versions.ts";
+import { Watches } from "./watches.ts";
 import { WebhookOutlets } from "./webhook-outlets.ts";
 import { WebhookSecrets } from "./webhook-secrets.ts";
 import { Webhooks } from "./webhooks.ts";
@@ -53,6 +56,9 @@ export interface Domain {
   readonly sessions: Sessions;
   readonly refusals: Refusals;
   readonly news: News;
+  readonly watches: Watches;
+  readonly readIndex: ReadIndex;
+  readonly heads: HeadCache;
   readonly garbage: Garbage;
   readonly sweeper: Sweeper;
 }
@@ -73,8 +79,10 @@ export interface DomainParts {
   readonly sinks?: readonly Sink[];
   /** How webhooks are delivered; without it there are none. */
   readonly deliverer?: WebhookDeliverer | null;
-  /** Of an engine that has its store to itself: names it in leases, the same after each start. `null` where there may be several. */
-  readonly instance?: string | null;
+  /** Whether this engine has its store to itself, as `ReadIndexOptions` says. Left out, other engines may write it too. */
+  readonly exclusive?: boolean;
+  /** How old config and flags may be, in milliseconds, while the store cannot be reached. Left out, they are not shown then. */
+  readonly staleMs?: number;
   /** Judges when tokens and sessions end. */
   readonly clock: Clock;
   /** Told of a failure in work that no caller waits for. */
@@ -92,7 +100,8 @@ export function createDomain(parts: DomainParts): Domain {
     failed,
     sinks: given = [],
     deliverer = null,
-    instance = null,
+    exclusive = false,
+    staleMs = 0,
     deployer = null,
     feedback = null,
   } = parts;
@@ -101,37 +110,44 @@ export function createDomain(parts: DomainParts): Domain {
   const secrets = new Secrets(ledger, vault);
   const timers = new Timers(store);
   const news = new News(store);
+  const readIndex = new ReadIndex(store, { exclusive });
+  const heads = new HeadCache(store, readIndex, clock, staleMs);
   const validation = new Validation(validator);
   const promotions = new Promotion(store, ledger, snapshots, secrets, timers, validation);
   const pending = new PendingPromotions(store, ledger, snapshots, secrets, timers, validation);
   const garbage = new Garbage(store, ledger, secrets);
   const previews = new Previews(ledger, snapshots, secrets, timers);
   const refusals = new Refusals(ledger, clock, failed);
-  const tokens = new Tokens(store, ledger, refusals, clock);
-  const sessions = new Sessions(store, clock);
+  const tokens = new Tokens({ store, ledger, readIndex, refusals, clock, staleMs });
+  const sessions = new Sessions(store, readIndex, clock);
   const alerts = new Alerts(store, given, clock, failed);
   const webhookSecrets = new WebhookSecrets(store, ledger, secrets, timers);
   const outlets = new WebhookOutlets(store, ledger, webhookSecrets, deliverer);
   const versions = new Versions(store, ledger, snapshots, secrets);
-  const deployments = new Deployments(store, ledger, timers, news);
+  const deployments = new Deployments(store, ledger, timers, news, heads);
   const followers: readonly Sink[] = [
     ...given,
     ...(deployer === null ? [] : [new AutoDeploy(store, deployments, deployer)]),
     ...(feedback === null ? [] : [new ApprovalRequests(store, feedback)]),
   ];
+  // One engine to a store: the leases of one that crashed are nobody's.
+  const instance = exclusive ? "single" : null;
   const sinks = new Sinks({ store, timers, sinks: followers, webhooks: outlets, alerts, instance, failed });
   return {
     creation: new Creation(store, ledger, snapshots, secrets, timers, new PreviewUrls(store, ledger, builder), previewUrlTemplate),
     environments: new Environments(store, ledger, snapshots),
     previews,
     state: new State(store, ledger, snapshots),
-    config: new ConfigStore(store, ledger, snapshots, secrets),
+    config: new ConfigStore(store, ledger, snapshots, secrets, heads),
     promotions,
     pending,
     versions,
     comparison: new Comparisons(store, snapshots),
     deployments,
     news,
+    watches: new Watches(store, news),
+    readIndex,
+    heads,
     policies: new Policies(store, ledger),
     audit: new Audit(store, alerts),
     alerts,

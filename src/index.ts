@@ -13,7 +13,7 @@ import { createLogger } from "./log.ts";
 import type { Store } from "./ports.ts";
 import { rootToken } from "./root-token.ts";
 import { loadSettings, type OidcSettings, type Settings, SettingsError } from "./settings.ts";
-import { openStore } from "./storage/open.ts";
+import { isExclusive, openStore } from "./storage/open.ts";
 import { type OpenVault, openVault } from "./vault/open.ts";
 import type { Connect, VaultStatus } from "./vault/remote.ts";
 
@@ -45,7 +45,7 @@ async function open(settings: Settings, logger: Logger) {
   // Loading what serves requests takes as long as opening the store: both begin at once.
   const loading = import("./http/app.ts");
   loading.catch(() => {}); // Awaited below, unless the store fails first.
-  const store = await openStore(settings.storeUrl);
+  const store = await openStore(settings.storeUrl, { strict: settings.storeStrict, onNotice: (notice) => logger.warn(notice) });
   try {
     const { storeUrl, masterKey } = settings;
     const connect = await connector(settings.vault.kind);
@@ -60,8 +60,8 @@ async function open(settings: Settings, logger: Logger) {
       previewUrlTemplate: settings.previewUrlTemplate,
       ...family.ports(),
       clock,
-      // One engine to a file: the leases of one that crashed are nobody's.
-      instance: /^(sqlite|memory):/.test(storeUrl) ? "single" : null,
+      exclusive: isExclusive(storeUrl),
+      staleMs: settings.staleReadsMs,
       failed,
     });
     const provider = settings.oidc === null ? null : await openProvider(settings.oidc);

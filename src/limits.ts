@@ -22,6 +22,12 @@ export const LIMITS = {
   secretBytes: 64 * 1024,
   /** Bytes of one flag definition as canonical JSON. */
   flagBytes: 64 * 1024,
+  /** Steps that one flag's rule may take to be evaluated, whatever the context. */
+  ruleSteps: 200_000,
+  /** Bytes of the context that flags are evaluated for, as JSON. */
+  contextBytes: 64 * 1024,
+  /** Elements of any list in such a context. */
+  contextElements: 1_000,
   /** Vars, secrets and flags in one environment. */
   configEntries: 20_000,
   /** Characters of a commit message or reason. */
@@ -70,8 +76,34 @@ export const LIMITS = {
   batchWriters: 64,
   /** Writers of one project that may wait. */
   queuedWriters: 10_000,
+  /** Reads that may wait to hear how new an answer has to be. */
+  queuedReads: 10_000,
+  /** Partitions whose newest revision is kept in memory, on a store that one engine has to itself. */
+  cachedRevisions: 10_000,
+  /** Heads of environments kept in memory. */
+  cachedHeads: 10_000,
+  /** Milliseconds that a read waits for the store before it is answered from memory, where that is allowed. */
+  staleAfterMs: 1_000,
+  /** Milliseconds that `STALE_READS` may allow at most: how long a revoked token may still read while the store is away. */
+  staleMaxMs: 60 * 60_000,
   /** Partitions whose number in the SQLite file is kept in memory. */
   cachedPartitions: 10_000,
+  /** Bytes on their way to a store on another machine at a time. */
+  storeSendingBytes: 64 * 1024 * 1024,
+  /** Milliseconds for which a Redis server may owe answers and give none, until its connection is given up. */
+  storeReplyMs: 10_000,
+  /** Milliseconds that a request waits for a new connection to Redis after one broke. */
+  storeReconnectMs: 3_000,
+  /** Milliseconds before the first attempt at a new connection to Redis; twice as long after each that fails. */
+  storeRetryMs: 50,
+  /** Milliseconds between two such attempts at most. */
+  storeRetryMaxMs: 2_000,
+  /** Milliseconds between two looks whether announcements of Redis still arrive, and which servers its cluster has. */
+  storeProbeMs: 2_000,
+  /** Milliseconds for which a Redis server remembers that commits whose connection broke are not to be taken any more. */
+  storeFenceMs: 60 * 60_000,
+  /** Times that a Redis cluster may send a command on to another of its servers. */
+  storeRedirects: 5,
   /** Commits that share one SQLite transaction. */
   groupCommits: 256,
   /** Milliseconds for which the answer to a request with an idempotency key is kept. */
@@ -182,6 +214,18 @@ export const LIMITS = {
   vaultMoveFacts: 100,
   /** Milliseconds that a reader may wait for something newer. */
   waitMs: 60_000,
+  /** Revisions that whoever watches an environment is told of after having been away; of more, the newest alone. */
+  watchReplay: 500,
+  /** Bytes that wait for one who watches and does not read, before the connection is cut. */
+  watchBufferBytes: 512 * 1024,
+  /** Milliseconds between two signs of life to whoever watches. */
+  watchHeartbeatMs: 15_000,
+  /** Milliseconds after which whoever watched comes back, at least; up to three times as long, so that not all come at once. */
+  watchReturnMs: 1_000,
+  /** Milliseconds after which a store that is away is looked at again for whoever watches. */
+  watchRetryMs: 1_000,
+  /** Milliseconds between two times that the tokens of all who watch are judged again, at least. */
+  watchJudgeMs: 100,
   /** Series of metrics: an operation with a status each. */
   metricSeries: 2_000,
   /** Characters of a URL that a sibling engine or a user gives. */

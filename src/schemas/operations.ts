@@ -26,6 +26,7 @@ export const ErrorReplySchema = z
     ],
   });
 export type ErrorReply = z.output<typeof ErrorReplySchema>;
+export type { ErrorCode } from "../errors.ts";
 
 export const HealthReply = z
   .object({ status: z.literal("ok"), version: z.string(), uptime_seconds: z.int().min(0) })

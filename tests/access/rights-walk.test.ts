@@ -272,6 +272,7 @@ describe("the table of rights", () => {
     const rights: Readonly<Record<string, string>> = {
       edit: "createEnvironment archiveEnvironment restoreEnvironment holdEnvironment resumeEnvironment extendEnvironment replaceState patchState patchConfig rollback",
       reveal: "getRuntime revealSecrets",
+      evaluate: "watchEnvironment",
       promote: "promote",
       approve: "approvePromotion rejectPromotion",
       report: "reportDeployment",

@@ -18,6 +18,7 @@ type Room =
   | "limits"
   | "ports"
   | "merkle"
+  | "flagd"
   | "storage"
   | "engines"
   | "identity"
@@ -41,8 +42,10 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
   limits: { rooms: [], modules: [] },
   ports: { rooms: [], modules: [] },
   merkle: { rooms: ["errors", "limits", "ports"], modules: ["node:crypto"] },
+  // It runs in browsers too: nothing of Node's, and no error table.
+  flagd: { rooms: ["limits", "ports"], modules: ["@openfeature/flagd-core", "@openfeature/core"] },
   // Packages that only calculate are no driver: croner says when a freeze window is open.
-  domain: { rooms: ["errors", "limits", "ports", "merkle"], modules: ["node:crypto", "croner"] },
+  domain: { rooms: ["errors", "limits", "ports", "merkle", "flagd"], modules: ["node:crypto", "croner"] },
   wiring: { rooms: ["domain", "ports"], modules: [] },
   log: { rooms: ["settings"], modules: ["pino"] },
   settings: { rooms: ["errors", "limits"], modules: ["node:*", "dotenv"] },
@@ -62,7 +65,7 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
     rooms: ["schemas", "domain", "wiring", "settings", "errors", "limits", "ports"],
     modules: ["node:*", "express", "pino", "zod", "ipaddr.js"],
   },
-  sdk: { rooms: ["schemas"], modules: [] },
+  sdk: { rooms: ["schemas", "flagd"], modules: [] },
   cli: { rooms: ["sdk"], modules: ["node:*"] },
   web: { rooms: ["sdk"], modules: ["*"] },
 };
@@ -79,7 +82,7 @@ const TOP: Readonly<Record<string, Room>> = {
   "src/ports.ts": "ports",
 };
 
-const FOLDERS: readonly Room[] = ["merkle", "storage", "engines", "identity", "vault", "schemas", "http", "sdk", "cli"];
+const FOLDERS: readonly Room[] = ["merkle", "flagd", "storage", "engines", "identity", "vault", "schemas", "http", "sdk", "cli"];
 
 function roomOf(file: string): Room | null {
   if (file in TOP) return TOP[file] ?? null;
@@ -178,6 +181,13 @@ test("imports within the tree name the file with its extension, and the file exi
   expect(all.filter(({ imported }) => !known.has(imported))).toEqual([]);
 });
 
+test("the SDK takes types alone from the schemas: nothing of theirs is in a program that uses it", () => {
+  const taken = sources
+    .filter((file) => roomOf(file) === "sdk")
+    .flatMap((file) => importsOf(file).filter(({ typeOnly, specifier }) => !typeOnly && specifier.includes("/schemas/")));
+  expect(taken).toEqual([]);
+});
+
 test("no file needs itself to be loaded, by whatever detour", () => {
   const imports = graph({ runtime: true });
   const open: string[] = [];
@@ -212,6 +222,8 @@ describe("the rules find a breach where there is one:", () => {
     ["src/vault/builtin.ts", "../storage/open.ts"],
     ["src/vault/builtin.ts", "../keys.ts"],
     ["src/merkle/edit.ts", "../ledger.ts"],
+    ["src/flagd/flag-set.ts", "../errors.ts"],
+    ["src/flagd/flag-set.ts", "node:crypto"],
     ["src/ports.ts", "./errors.ts"],
     ["src/schemas/common.ts", "../model.ts"],
     ["src/http/app.ts", "../storage/open.ts"],
@@ -229,6 +241,9 @@ describe("the rules find a breach where there is one:", () => {
   test.each([
     ["src/promotion.ts", "./merkle/index.ts"],
     ["src/promotion.ts", "node:crypto"],
+    ["src/promotion.ts", "./flagd/index.ts"],
+    ["src/flagd/flag-set.ts", "@openfeature/flagd-core"],
+    ["src/sdk/client.ts", "../flagd/index.ts"],
     ["src/index.ts", "./storage/open.ts"],
     ["src/storage/checked.ts", "../merkle/canonical.ts"],
     ["src/http/routes/state.ts", "../../schemas/state.ts"],

@@ -64,10 +64,11 @@ export class Judge {
   #bodyFaults(sent: Sent, received: Received, { content }: DocumentedResponse): readonly string[] {
     const type = received.headers["content-type"]?.split(";", 1)[0] ?? "";
     const schema = content[type];
+    if (received.status === 204) return emptyFaults(received);
     if (schema === undefined) return [`answers ${received.status} as ${type || "nothing"}, which is not documented`];
     if (sent.method === "HEAD") return emptyFaults(received);
-    const texts = type === "application/x-ndjson" ? received.text.split("\n").slice(0, -1) : [received.text];
-    const isJson = type.endsWith("json");
+    const isJson = type.endsWith("json") || type === "text/event-stream";
+    const texts = textsOf(type, received.text);
     return [...new Set(texts.flatMap((text) => (isJson ? this.#valueFaults(schema, text) : this.#checker.faults(schema, text))))];
   }
 
@@ -77,6 +78,13 @@ export class Judge {
     // The place in a list says nothing: the same fault of many items is one.
     return this.#checker.faults(schema, value).map((fault) => `a reply that its schema refuses: ${fault.replace(/\[\d+\]/g, "[]")}`);
   }
+}
+
+/** What a reply's schema describes: all of it, each line, or the data of each event. */
+function textsOf(type: string, text: string): readonly string[] {
+  if (type === "application/x-ndjson") return text.split("\n").slice(0, -1);
+  if (type === "text/event-stream") return [...text.matchAll(/^data: (.*)$/gm)].map(([, data]) => data ?? "");
+  return [text];
 }
 
 /** Where no operation is documented, what every request has to expect. */

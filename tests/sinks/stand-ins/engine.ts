@@ -23,7 +23,7 @@ const domain = createDomain({
   builder: null,
   sinks: [new Monitoring(new Sibling("Monitoring", String(process.env.LOGS_URL)))],
   deliverer: new HttpWebhooks({ allow: new AllowList(["127.0.0.1"]) }),
-  instance: "sqlite",
+  exclusive: true,
   clock: { now: () => new Date() },
   failed: (error) => logger.error({ err: error }, "work in the background failed"),
 });

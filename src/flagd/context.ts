@@ -1,0 +1,31 @@
+import { LIMITS } from "../limits.ts";
+import type { Json, JsonObject } from "../ports.ts";
+import { isList, isRecord } from "./rule.ts";
+
+/** What flags are evaluated for. */
+export interface Context extends JsonObject {}
+
+/**
+ * Why a context cannot be taken, or `null`. Who evaluates for others must ask: what a rule costs is bounded for contexts
+ * that pass.
+ */
+export function contextFault(context: Json): string | null {
+  if (!isRecord(context)) return "The context must be an object.";
+  const { targetingKey } = context;
+  if (targetingKey !== undefined && typeof targetingKey !== "string") return "`targetingKey` must be a string.";
+  if (new TextEncoder().encode(JSON.stringify(context)).length > LIMITS.contextBytes) {
+    return `The context is larger than ${LIMITS.contextBytes} bytes: send what the flags' rules look at.`;
+  }
+  const long = longList(context, "");
+  return long === null ? null : `The list \`${long}\` of the context has more than ${LIMITS.contextElements} elements.`;
+}
+
+function longList(value: Json, path: string): string | null {
+  if (isList(value) && value.length > LIMITS.contextElements) return path;
+  if (typeof value !== "object" || value === null) return null;
+  for (const [member, content] of Object.entries(value)) {
+    const long = longList(content, path === "" ? member : `${path}.${member}`);
+    if (long !== null) return long;
+  }
+  return null;
+}

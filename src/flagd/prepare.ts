@@ -1,0 +1,86 @@
+import type { Json, JsonObject } from "../ports.ts";
+import { OPERATORS } from "./operators.ts";
+import { isList, shapeOf } from "./rule.ts";
+import { UTF8 } from "./utf8.ts";
+
+/**
+ * A targeting rule as flagd-core is given it, so that it answers what flagd's documents say
+ * (https://flagd.dev/reference/flag-definitions/):
+ *
+ * - `{"$ref": "name"}` becomes the evaluator of that name.
+ * - `fractional` names its bucketing value, so that an absent or `null` one becomes flag key and targeting key, and
+ *   what is hashed are the bytes of its UTF-8. flagd-core hashes the 16-bit units of a JavaScript string.
+ * - A comparison of what cannot be compared is false, as in JsonLogic. The engine below flagd-core throws, which would
+ *   fail the whole flag because one client sent a number for a name.
+ *
+ * The rule is one in which `ruleFaults` finds nothing.
+ */
+export function preparedRule(rule: Json, flagKey: string, evaluators: JsonObject): Json {
+  const prepare = (piece: Json): Json => {
+    const shape = shapeOf(piece);
+    if (shape.kind === "list") return shape.items.map(prepare);
+    if (shape.kind === "reference") return prepare(evaluators[shape.name] ?? null);
+    if (shape.kind !== "operation") return piece;
+    const args = shape.args.map(prepare);
+    if (shape.operator === "fractional") return { fractional: bucketed(args, flagKey) };
+    if (shape.operator === "cat") return text(args);
+    return guarded(shape.operator, shape.inList ? args : (args[0] ?? null));
+  };
+  return prepare(rule);
+}
+
+/** Whether a prepared rule hashes anything. */
+export function hashes(rule: Json): boolean {
+  return mentions(rule, (operator) => operator === "fractional");
+}
+
+/** Whether what a rule answers may change with time alone: it reads the clock, or a member that the context names. */
+export function readsTime(rule: Json): boolean {
+  return mentions(rule, (operator, args) => {
+    if (operator !== "var" && operator !== "missing" && operator !== "missing_some") return false;
+    return args.some((arg) => typeof arg === "object" || arg === "" || (typeof arg === "string" && arg.startsWith("$flagd")));
+  });
+}
+
+function mentions(rule: Json, wanted: (operator: string, args: readonly Json[]) => boolean): boolean {
+  const shape = shapeOf(rule);
+  if (shape.kind === "list") return shape.items.some((item) => mentions(item, wanted));
+  if (shape.kind !== "operation") return false;
+  return wanted(shape.operator, shape.args) || shape.args.some((arg) => mentions(arg, wanted));
+}
+
+function guarded(operator: string, args: Json): Json {
+  if ((operator === "==" || operator === "!=") && isList(args) && args.some(isWord)) return { [`${operator}=`]: args };
+  const otherwise = OPERATORS.get(operator)?.otherwise;
+  if (otherwise === undefined || operator === "===" || operator === "!==") return { [operator]: args };
+  return { try: [{ [operator]: args }, otherwise] };
+}
+
+/** A text that is no number is equal to nothing but itself, whatever is converted. */
+function isWord(value: Json): boolean {
+  return typeof value === "string" && Number.isNaN(Number(value));
+}
+
+const TARGETING_KEY: Json = { var: "targetingKey" };
+
+function bucketed(args: readonly Json[], flagKey: string): readonly Json[] {
+  const byTargetingKey: Json = { if: [isText(TARGETING_KEY), utf8(text([flagKey, TARGETING_KEY])), null] };
+  const [by, ...buckets] = args;
+  if (by === undefined || isList(by)) return [byTargetingKey, ...args];
+  if (by === null) return [byTargetingKey, ...buckets];
+  if (typeof by === "string") return [utf8(by), ...buckets];
+  return [{ if: [isText(by), utf8(by), { if: [{ "===": [by, null] }, byTargetingKey, by] }] }, ...buckets];
+}
+
+function isText(rule: Json): Json {
+  return { "===": [rule, text([rule])] };
+}
+
+/** With a second operand, as that of a single one throws where it is `null`. */
+function text(operands: readonly Json[]): Json {
+  return { cat: operands.length === 1 ? [...operands, ""] : operands };
+}
+
+function utf8(rule: Json): Json {
+  return { val: [UTF8, rule] };
+}

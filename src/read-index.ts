@@ -1,0 +1,113 @@
+import { AppError } from "./errors.ts";
+import { SYSTEM_PARTITION } from "./keys.ts";
+import { LIMITS } from "./limits.ts";
+import { checkProject } from "./names.ts";
+import type { Store } from "./ports.ts";
+
+interface Waiter {
+  readonly partitions: readonly string[];
+  readonly resolve: (revisions: readonly number[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export interface ReadIndexOptions {
+  /**
+   * Whether this process alone writes the store, and the store's watch tells of each commit before its writer is answered and before
+   * any reader can see it: `sqlite:` and `memory:`.
+   */
+  readonly exclusive: boolean;
+}
+
+/**
+ * Tells how new an answer has to be: whatever is kept in memory may answer a request only where it is as new as the revision that its
+ * partition had at some moment after the request began.
+ *
+ * On a shared store that takes a question to the store. Questions that come while one is under way wait for the next and share it
+ * (ReadIndex in Ongaro's dissertation on Raft, section 6.4), so that their number follows the round trips, not the requests.
+ */
+export class ReadIndex {
+  readonly #store: Store;
+  readonly #exclusive: boolean;
+  /** On a store of its own: the newest revisions. A partition that is not here is asked for. */
+  readonly #revisions = new Map<string, number>();
+  /** How often something was dropped from there: an answer asked for before may be older than what was dropped. */
+  #dropped = 0;
+  #waiting: Waiter[] = [];
+  #checking = false;
+
+  constructor(store: Store, { exclusive }: ReadIndexOptions) {
+    this.#store = store;
+    this.#exclusive = exclusive;
+    if (exclusive) store.watch({ onChange: (partition, revision) => this.#learn(partition, revision), onGap: () => this.#drop() });
+  }
+
+  /** The newest revision of the partition, where it is known without asking; always `null` on a shared store. */
+  known(partition: string): number | null {
+    return this.#revisions.get(partition) ?? null;
+  }
+
+  /**
+   * The newest revisions of projects and of `_system`, in the order asked, by a check that began after this call.
+   * @throws invalid_name, overloaded, or what the store throws: then nothing is known
+   */
+  async confirm(partitions: readonly string[]): Promise<readonly number[]> {
+    const known = partitions.map((partition) => this.known(partition));
+    if (known.every((revision) => revision !== null)) return known;
+    for (const partition of partitions) if (partition !== SYSTEM_PARTITION) checkProject(partition);
+    if (this.#waiting.length >= LIMITS.queuedReads)
+      throw new AppError("overloaded", { reason: "Too many reads are waiting for the store." });
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ partitions, resolve, reject });
+      if (!this.#checking) void this.#checkAll();
+    });
+  }
+
+  /** One check at a time: who comes while one is under way is answered by the next. */
+  async #checkAll(): Promise<void> {
+    this.#checking = true;
+    while (this.#waiting.length > 0) await this.#check(this.#take());
+    this.#checking = false;
+  }
+
+  /** Those whose partitions go into one question, in the order in which they came. */
+  #take(): readonly Waiter[] {
+    const wanted = new Set<string>();
+    let count = 0;
+    for (const { partitions } of this.#waiting) {
+      const size = wanted.size;
+      for (const partition of partitions) wanted.add(partition);
+      if (count > 0 && wanted.size > size && wanted.size > LIMITS.getKeys) break;
+      count++;
+    }
+    return this.#waiting.splice(0, count);
+  }
+
+  async #check(waiters: readonly Waiter[]): Promise<void> {
+    const wanted = [...new Set(waiters.flatMap(({ partitions }) => partitions))];
+    const before = this.#dropped;
+    try {
+      const revisions = await this.#store.revision(wanted);
+      const found = new Map(wanted.map((partition, index) => [partition, revisions[index] ?? 0]));
+      if (this.#exclusive && this.#dropped === before) for (const [partition, revision] of found) this.#learn(partition, revision);
+      for (const { partitions, resolve } of waiters) resolve(partitions.map((partition) => found.get(partition) ?? 0));
+    } catch (error) {
+      for (const { reject } of waiters) reject(error);
+    }
+  }
+
+  #learn(partition: string, revision: number): void {
+    const newest = Math.max(revision, this.#revisions.get(partition) ?? 0);
+    // Least recently learned first.
+    this.#revisions.delete(partition);
+    this.#revisions.set(partition, newest);
+    if (this.#revisions.size <= LIMITS.cachedRevisions) return;
+    const [oldest] = this.#revisions.keys();
+    if (oldest !== undefined) this.#revisions.delete(oldest);
+    this.#dropped++;
+  }
+
+  #drop(): void {
+    this.#revisions.clear();
+    this.#dropped++;
+  }
+}
