@@ -210,6 +210,28 @@ export const LIMITS = {
   siblingFailures: 5,
   /** Milliseconds for which it is left alone. */
   siblingPauseMs: 10_000,
+  /** Milliseconds for which it is left alone at most where it asks for that, with 429 or 503 and `Retry-After`. */
+  siblingRestMs: 60_000,
+  /** Times that a request is sent to a KV vault which asks for it to be sent again later. */
+  vaultAttempts: 4,
+  /** Milliseconds before the first of these repetitions, besides what the vault asks for; twice as long before each further one. */
+  vaultRetryMs: 250,
+  /** Milliseconds that such a vault may ask for before it is repeated: who would have to wait longer is refused. */
+  vaultPatienceMs: 5_000,
+  /** Milliseconds that a KV vault which answers with faults may take to say whether it is sealed. */
+  vaultSealMs: 2_000,
+  /** Milliseconds that a look at a vault elsewhere is waited for: it goes on, and the next look tells. */
+  vaultLookMs: 2_000,
+  /** Milliseconds that giving a token back to a KV vault may take at the end. */
+  vaultRevokeMs: 2_000,
+  /** Milliseconds from one look at a KV vault's lease to the next, at most: timers do not reach further than 24 days. */
+  vaultLeaseLookMs: 24 * 60 * 60_000,
+  /** Milliseconds until a lease that could not be renewed is tried again, at least. */
+  vaultLeaseRetryMs: 1_000,
+  /** Entries that are copied to another vault at a time. */
+  vaultMoveAtOnce: 8,
+  /** Entries whose fingerprints are made anew in one commit, after that. */
+  vaultMoveFacts: 100,
   /** Milliseconds that a reader may wait for something newer. */
   waitMs: 60_000,
   /** Revisions that whoever watches an environment is told of after having been away; of more, the newest alone. */
@@ -252,6 +274,8 @@ export const LIMITS = {
   sinkRetryMs: 1_000,
   /** Milliseconds before it is tried again at most. */
   sinkRetryMaxMs: 15 * 60_000,
+  /** Milliseconds for which a sink is left alone at most where it asks for that with `Retry-After`. */
+  sinkRestMs: 24 * 60 * 60_000,
   /** Projects that are sent to sinks of one kind at a time. */
   sinkSenders: 16,
   /** Projects that may wait for that; what comes then is found by a sweep. */
