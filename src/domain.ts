@@ -7,6 +7,7 @@ import { ConfigStore } from "./config-store.ts";
 import { Creation } from "./creation.ts";
 import { Deployments } from "./deployments.ts";
 import { Environments } from "./environments.ts";
+import { FailedDeployments } from "./failed-deployments.ts";
 import { Garbage } from "./garbage.ts";
 import { HeadCache } from "./head-cache.ts";
 import { instanceName, Leases } from "./leases.ts";
@@ -127,7 +128,7 @@ export function createDomain(parts: DomainParts): Domain {
   const deployments = new Deployments(store, ledger, timers, news, heads);
   const followers: readonly Sink[] = [
     ...given,
-    ...(deployer === null ? [] : [new AutoDeploy(store, deployments, versions, deployer)]),
+    ...(deployer === null ? [] : [new AutoDeploy(store, deployments, deployer)]),
     ...(feedback === null ? [] : [new ApprovalRequests(store, feedback)]),
   ];
   // One engine to a store: the leases of one that crashed are nobody's. Of several, each has a name of its own.
@@ -165,6 +166,7 @@ export function createDomain(parts: DomainParts): Domain {
       previews,
       promotions,
       pending,
+      failedDeployments: new FailedDeployments(store, ledger, versions),
       garbage,
       tokens,
       sessions,
