@@ -62,13 +62,12 @@ export class Prompts {
 
   async #ask(question: string, how: { readonly echo: boolean }, otherwise: string): Promise<string> {
     if (!this.possible) throw usage(`${shown(question).replace(/[:\s]*$/, "")} is not given, and nobody can be asked here.`, otherwise);
-    this.#output.draw(question);
-    return typedLine(this.#input, this.#output, how.echo);
+    return typedLine(question, this.#input, this.#output, how.echo);
   }
 }
 
 /** One line, as a terminal in raw mode gives it: nothing of it is echoed by the terminal itself. */
-function typedLine(input: ReadStream, output: Output, echo: boolean): Promise<string> {
+function typedLine(question: string, input: ReadStream, output: Output, echo: boolean): Promise<string> {
   return new Promise((resolve, reject) => {
     let typed = "";
     const end = (finish: () => void) => {
@@ -96,11 +95,13 @@ function typedLine(input: ReadStream, output: Output, echo: boolean): Promise<st
         }
       }
     };
+    // Before the question is there to be answered: what is typed until then would be echoed by the terminal itself.
     input.setRawMode(true);
     input.setEncoding("utf8");
     input.on("data", onData);
     input.once("end", onEnd);
     input.resume();
+    output.draw(question);
   });
 }
 

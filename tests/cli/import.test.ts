@@ -33,7 +33,8 @@ describe("import of a .env file", () => {
     });
     expect(stored).toEqual({ vars: ["API_URL", "NOTE", "SAME"], secrets: ["API_KEY", "DATABASE", "MAILER"] });
     const told = await cli.ok(["import", ".env", "-e", "dev", "--dry-run"]);
-    for (const line of ["  + DATABASE (secret)", "  + NOTE", "  ~ API_URL", "3 added, 2 changed, 1 the same; 3 secrets by name"]) expect(told).toContain(line);
+    for (const line of ["  + DATABASE (secret)", "  + NOTE", "  ~ API_URL", "3 added, 2 changed, 1 the same; 3 secrets by name"])
+      expect(told).toContain(line);
     for (const value of ["new.example.com", "k2", "pass@db", "several"]) expect(told).not.toContain(value);
     expect((await engine.get(`/env/${PROJECT}/development/config`)).body).toEqual(before.body);
   });
@@ -44,7 +45,9 @@ describe("import of a .env file", () => {
     expect(await cli.json(["import", ".env", "-e", "dev", "-m", "From .env"])).toMatchObject({ status: "updated", revision: 3 });
     const exported = await cli.ok(["export", "-e", "dev", "--secrets"]);
     cli.file("again.env", exported);
-    expect(await cli.json(["import", "again.env", "-e", "dev", "--dry-run"])).toMatchObject({ plan: { added: [], changed: ["API_KEY", "DATABASE", "MAILER"] } });
+    expect(await cli.json(["import", "again.env", "-e", "dev", "--dry-run"])).toMatchObject({
+      plan: { added: [], changed: ["API_KEY", "DATABASE", "MAILER"] },
+    });
     const { dotenv } = { dotenv: await import("dotenv") };
     expect(dotenv.parse(exported)).toEqual({
       API_KEY: "k2",
@@ -54,7 +57,10 @@ describe("import of a .env file", () => {
       NOTE: "several\nlines",
       SAME: "1",
     });
-    expect(await cli.json(["import", "-", "-e", "dev"], { input: "SAME=1\n" })).toMatchObject({ plan: { unchanged: ["SAME"] }, status: "planned" });
+    expect(await cli.json(["import", "-", "-e", "dev"], { input: "SAME=1\n" })).toMatchObject({
+      plan: { unchanged: ["SAME"] },
+      status: "planned",
+    });
   });
 
   test("of a broken file changes nothing and names the line", async () => {

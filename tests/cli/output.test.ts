@@ -11,8 +11,20 @@ const context = useCli();
 
 beforeAll(async () => {
   const { cli } = context;
-  await cli.ok(["env", "create", "development", "--set", "API_URL=https://dev.example.com", "--set", "API_KEY=k1", "-m", "Erste 日本 \u001b]0;owned\u0007 🙂"]);
-  const state = Object.fromEntries(Array.from({ length: 4_000 }, (_, index) => [`page-${index}`, { title: `Page ${index}`, body: "x".repeat(100) }]));
+  await cli.ok([
+    "env",
+    "create",
+    "development",
+    "--set",
+    "API_URL=https://dev.example.com",
+    "--set",
+    "API_KEY=k1",
+    "-m",
+    "Erste 日本 \u001b]0;owned\u0007 🙂",
+  ]);
+  const state = Object.fromEntries(
+    Array.from({ length: 4_000 }, (_, index) => [`page-${index}`, { title: `Page ${index}`, body: "x".repeat(100) }]),
+  );
   cli.file("large.json", JSON.stringify({ pages: state }));
   await cli.ok(["state", "import", "large.json", "-e", "dev"]);
 });
@@ -55,7 +67,12 @@ test("what somebody wrote into a message does nothing to the terminal that shows
 test("colours where they are forced, never where NO_COLOR or a pipe says otherwise", async () => {
   const { cli } = context;
   const coloured = (env: Readonly<Record<string, string>>) => cli.ok(["env", "list"], { env }).then((out) => out.includes("\u001b["));
-  expect(await Promise.all([{}, { FORCE_COLOR: "1" }, { FORCE_COLOR: "0" }, { NO_COLOR: "1" }].map(coloured))).toEqual([false, true, false, false]);
+  expect(await Promise.all([{}, { FORCE_COLOR: "1" }, { FORCE_COLOR: "0" }, { NO_COLOR: "1" }].map(coloured))).toEqual([
+    false,
+    true,
+    false,
+    false,
+  ]);
 });
 
 test("--json prints the engine's own fields, --plain bare values, --silent nothing that was not asked for", async () => {
@@ -88,8 +105,16 @@ describe("values", () => {
     await set(["IN=-"], "typed\r\n");
     await set(["PIPED"], "piped\n");
     await set(["TWO", "words here"]);
-    expect(await Promise.all(["A", "FILE", "AT", "IN", "PIPED", "TWO"].map(value))).toEqual(["b=c\n", "from a file\n\n", "@handle\n", "typed\n", "piped\n", "words here\n"]);
-    for (const args of [["EMPTY="], ["EMPTY=-"], ["EMPTY"]]) expect(await set(args)).toMatchObject({ code: 2, err: expect.stringContaining("--empty") });
+    expect(await Promise.all(["A", "FILE", "AT", "IN", "PIPED", "TWO"].map(value))).toEqual([
+      "b=c\n",
+      "from a file\n\n",
+      "@handle\n",
+      "typed\n",
+      "piped\n",
+      "words here\n",
+    ]);
+    for (const args of [["EMPTY="], ["EMPTY=-"], ["EMPTY"]])
+      expect(await set(args)).toMatchObject({ code: 2, err: expect.stringContaining("--empty") });
     expect(await cli.run(["var", "get", "EMPTY", "-e", "dev"])).toMatchObject({ code: 4 });
     expect(await set(["EMPTY=", "--empty"])).toMatchObject({ code: 0 });
     expect(await cli.run(["secret", "set", "EMPTY_KEY=", "-e", "dev"])).toMatchObject({ code: 2 });
@@ -176,7 +201,10 @@ describe("a file that is written", () => {
     symlinkSync("real.env", join(cli.folder, "link.env"));
     await cli.ok(["pull", "link.env", "-e", "dev"]);
     expect(readFileSync(join(cli.folder, "real.env"), "utf8")).toContain("API_URL=");
-    expect(await cli.run(["export", "-e", "dev", "-o", "no/such/folder/file"])).toMatchObject({ code: 1, err: expect.stringContaining("no such file or folder") });
+    expect(await cli.run(["export", "-e", "dev", "-o", "no/such/folder/file"])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("no such file or folder"),
+    });
     expect(await cli.ok(["export", "-e", "dev", "-o", "/dev/stdout", "--silent"])).toContain("API_URL=");
     expect(readdirSync(cli.folder).filter((name) => name.includes("tmp"))).toEqual([]);
   });

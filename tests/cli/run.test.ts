@@ -24,7 +24,8 @@ beforeAll(async () => {
   cli.file("program.mjs", PROGRAM);
 });
 
-const run = (args: readonly string[], env: Readonly<Record<string, string>> = {}) => context.cli.run(["run", "-e", "dev", ...args], { env });
+const run = (args: readonly string[], env: Readonly<Record<string, string>> = {}) =>
+  context.cli.run(["run", "-e", "dev", ...args], { env });
 
 /** A command under way whose lines can be waited for. */
 class Watched {
@@ -62,7 +63,10 @@ describe("run", () => {
     const { out, err } = await run(["--", "printenv", "COLOUR", "LIMIT", "API_KEY"], { COLOUR: "blue" });
     expect({ out, err }).toEqual({ out: "red\n10\nk1\n", err: "" });
     expect(await run(["--preserve-env", "--", "printenv", "COLOUR"], { COLOUR: "blue" })).toMatchObject({ out: "blue\n" });
-    expect(await run(["--no-secrets", "--", "sh", "-c", 'echo "$COLOUR $LIMIT [$API_KEY]"'])).toMatchObject({ out: "red 10 []\n", err: "" });
+    expect(await run(["--no-secrets", "--", "sh", "-c", 'echo "$COLOUR $LIMIT [$API_KEY]"'])).toMatchObject({
+      out: "red 10 []\n",
+      err: "",
+    });
     expect(await run(["--only-secrets", "--", "sh", "-c", 'echo "[$COLOUR] $API_KEY"'])).toMatchObject({ out: "[] k1\n" });
     expect(await run(["--command", "echo $COLOUR | tr a-z A-Z"])).toMatchObject({ out: "RED\n" });
     // Options after the program are the program's.
@@ -111,7 +115,21 @@ describe("run", () => {
 
   test("what decides which program runs is not passed on, and what loads code is said", async () => {
     const { cli } = context;
-    await cli.ok(["env", "create", "odd", "--set", "PATH=/nowhere", "--set", "HOME=/nowhere", "--set", "PS1=x", "--set", "NODE_OPTIONS=--no-warnings", "--set", "LD_LIBRARY_PATH=/x"]);
+    await cli.ok([
+      "env",
+      "create",
+      "odd",
+      "--set",
+      "PATH=/nowhere",
+      "--set",
+      "HOME=/nowhere",
+      "--set",
+      "PS1=x",
+      "--set",
+      "NODE_OPTIONS=--no-warnings",
+      "--set",
+      "LD_LIBRARY_PATH=/x",
+    ]);
     const { code, out, err } = await cli.run(["run", "-e", "odd", "--", "sh", "-c", 'echo "$HOME $NODE_OPTIONS"']);
     expect({ code, out }).toEqual({ code: 0, out: `${cli.environment["HOME"]} --no-warnings\n` });
     expect(err).toMatch(/Not passed on.*HOME, PATH, PS1/);
@@ -177,14 +195,21 @@ describe("--fallback", () => {
     expect(await cli.run(args, { env: { ENVM_TOKEN: "envm_0000000000000000_other" } })).toMatchObject({ code: 1, out: "" });
     writeFileSync(join(cli.folder, "kept.envm"), kept.replace(/"data":"..../, '"data":"AAAA'));
     expect(await cli.run(args)).toMatchObject({ code: 1, out: "" });
-    expect(await cli.run(["run", "-e", "dev", "--fallback", "never.envm", "--", "true"])).toMatchObject({ code: 1, err: expect.stringContaining("cannot be reached") });
+    expect(await cli.run(["run", "-e", "dev", "--fallback", "never.envm", "--", "true"])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("cannot be reached"),
+    });
     await engine.start();
   });
 });
 
 test("a child gets its own value of what is inherited, whatever its case, and nothing that no system call takes", () => {
   const told: string[] = [];
-  const env = childEnvironment({ path: "/x", A: "1", B: "a\0b", dyld_insert: "y" }, { PATH: "/bin", A: "0" }, { preserve: false, warn: (text) => told.push(text) });
+  const env = childEnvironment(
+    { path: "/x", A: "1", B: "a\0b", dyld_insert: "y" },
+    { PATH: "/bin", A: "0" },
+    { preserve: false, warn: (text) => told.push(text) },
+  );
   expect(env).toEqual({ PATH: "/bin", A: "1", dyld_insert: "y" });
   expect(told).toHaveLength(3);
 });
