@@ -60,10 +60,11 @@ test("the whole demo can be told by the command line alone", async () => {
     "prod",
     "--plan",
     planId,
+    "-y",
     "-m",
     "Notifications for everyone",
   ]);
-  expect(await ada.run(["promote", "stage", "prod", "--plan", planId])).toMatchObject({
+  expect(await ada.run(["promote", "stage", "prod", "--plan", planId, "-y"])).toMatchObject({
     code: expect.toSatisfy((code) => code === 0 || code === 5),
   });
 

@@ -68,7 +68,10 @@ export const promote = () =>
     async (context, options, source = "", target = "") => {
       const request = await requestOf(context, options, source, target);
       const planId = typeof options.plan === "string" ? options.plan : null;
-      if (planId !== null) return applied(context, request, planId);
+      if (planId !== null) {
+        await context.confirmProduction(request.target_env, `This changes ${request.target_env}.`, { grave: true });
+        return applied(context, request, planId);
+      }
       const plan = await context.client.promote({ ...request, dry_run: true });
       if (options.dryRun || options.plan === true) {
         showPlan(context, plan);
