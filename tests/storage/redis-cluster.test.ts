@@ -19,6 +19,7 @@ storeConformance(
   async () => {
     const open = async () => checked(await openRedis(cluster.url));
     let current = await open();
+    const others: Store[] = [];
     return {
       store: current,
       async reopen() {
@@ -26,8 +27,15 @@ storeConformance(
         current = await open();
         return current;
       },
+      async another() {
+        const store = await open();
+        others.push(store);
+        return store;
+      },
       age: (ms) => ageObjects(cluster.servers, ms),
-      dispose: () => current.close(),
+      async dispose() {
+        for (const store of [current, ...others]) await store.close();
+      },
     };
   },
   { noFailures: "nothing can fail between two writes of a Redis script: redis-atomicity.test.ts shows what can" },
