@@ -1,11 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { checkStore } from "../../src/integrity.ts";
-import { openStore } from "../../src/storage/open.ts";
+import { afterAll, beforeAll, test } from "vitest";
 import { Engine } from "../support/engine.ts";
 import { Project } from "../support/project.ts";
 import { RedisServer } from "../support/redis.ts";
-import { type Acknowledged, checkProject, writeUntilKilled } from "./rounds.ts";
+import { type Acknowledged, checkProject, checkWhole, writeUntilKilled } from "./rounds.ts";
 
 /**
  * Two engines share a Redis server. In turn the server, and one of the engines, is killed with -9 while both engines write to the same
@@ -41,14 +39,6 @@ async function ready(engine: Engine): Promise<void> {
   while ((await engine.get("/readyz")).status !== 200);
 }
 
-async function everythingResolves(): Promise<void> {
-  const store = await openStore(server.url);
-  const faults: string[] = [];
-  await checkStore(store, { onFault: (project, what) => void faults.push(`${project}: ${what}`) });
-  await store.close();
-  expect(faults).toEqual([]);
-}
-
 test(
   `${ROUNDS} kills of the server and of engines in turn, under load, lose nothing that was acknowledged`,
   async () => {
@@ -75,7 +65,7 @@ test(
           acknowledged.filter((write) => write.project === project),
         );
       }
-      await everythingResolves();
+      await checkWhole(server.url);
     }
   },
   ROUNDS * 60_000,

@@ -1,4 +1,6 @@
 import { expect } from "vitest";
+import { checkStore } from "../../src/integrity.ts";
+import { openStore } from "../../src/storage/open.ts";
 import type { Engine } from "../support/engine.ts";
 import type { PageOf, Project, RevisionEntry, Written } from "../support/project.ts";
 
@@ -115,4 +117,16 @@ export async function checkProject(project: Project, acknowledged: readonly Ackn
   const verified = await project.verify();
   expect(verified.valid).toBe(true);
   expect(verified.records).toBeGreaterThanOrEqual(revisions.length);
+}
+
+/** Everything in the store resolves, and every audit chain verifies. Of an SQLite file nobody else may have it open. */
+export async function checkWhole(storeUrl: string): Promise<void> {
+  const store = await openStore(storeUrl);
+  const faults: string[] = [];
+  try {
+    await checkStore(store, { onFault: (project, what) => faults.push(`${project}: ${what}`) });
+  } finally {
+    await store.close();
+  }
+  expect(faults).toEqual([]);
 }
