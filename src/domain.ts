@@ -7,6 +7,8 @@ import { ConfigStore } from "./config-store.ts";
 import { Creation } from "./creation.ts";
 import { Deployments } from "./deployments.ts";
 import { Environments } from "./environments.ts";
+import { Evaluations } from "./evaluation.ts";
+import { FlagFiles } from "./flag-files.ts";
 import { Garbage } from "./garbage.ts";
 import { Ledger } from "./ledger.ts";
 import { News } from "./news.ts";
@@ -39,6 +41,8 @@ export interface Domain {
   readonly previews: Previews;
   readonly state: State;
   readonly config: ConfigStore;
+  readonly evaluations: Evaluations;
+  readonly flagFiles: FlagFiles;
   readonly promotions: Promotion;
   readonly pending: PendingPromotions;
   readonly versions: Versions;
@@ -100,6 +104,7 @@ export function createDomain(parts: DomainParts): Domain {
   const ledger = new Ledger(store);
   const snapshots = new Snapshots(store);
   const secrets = new Secrets(ledger, vault);
+  const evaluations = new Evaluations(store, snapshots);
   const timers = new Timers(store);
   const news = new News(store);
   const readIndex = new ReadIndex(store, { exclusive });
@@ -129,7 +134,9 @@ export function createDomain(parts: DomainParts): Domain {
     environments: new Environments(store, ledger, snapshots),
     previews,
     state: new State(store, ledger, snapshots),
-    config: new ConfigStore(store, ledger, snapshots, secrets),
+    config: new ConfigStore(store, ledger, snapshots, secrets, evaluations),
+    evaluations,
+    flagFiles: new FlagFiles(store, ledger, snapshots),
     promotions,
     pending,
     versions,

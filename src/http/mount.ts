@@ -47,7 +47,7 @@ function serve(route: Route, { domain, gate, streams, metrics }: RouteServices):
       const prepared = await route.prepare({
         params: request.params,
         query: request.query,
-        readBody: (bounds) => readJsonBody(request, bounds),
+        readBody: (bounds, options) => readJsonBody(request, bounds, options),
         caller,
         connection: gate.connection(request, response),
         domain,
