@@ -1,5 +1,6 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { EVERYTHING, type Grant } from "./access.ts";
+import type { Freshness } from "./document-cache.ts";
 import { type OpenedSession, type Sessions, sessionOver } from "./sessions.ts";
 import { isTakenName, notValid, type Principal, type Tokens, tokenDigest } from "./tokens.ts";
 
@@ -42,11 +43,11 @@ export class Authentication {
   }
 
   /** @throws unauthorized, identity_unavailable */
-  async byToken(token: string): Promise<Principal> {
+  async byToken(token: string, freshness: Freshness = "current"): Promise<Principal> {
     // Digests are of one length, so that comparing tells neither length nor place of a difference.
     if (timingSafeEqual(tokenDigest(token), this.#parts.rootDigest)) return ROOT;
     const { identities, tokens } = this.#parts;
-    if (identities?.recognizes(token) !== true) return tokens.principal(token);
+    if (identities?.recognizes(token) !== true) return tokens.principal(token, freshness);
     const identity = await identities.verify(token);
     if (identity === null) throw notValid();
     const { subject, actor, grants, expiresAt } = identity;

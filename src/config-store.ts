@@ -1,10 +1,12 @@
 import { forbidden, may } from "./callers.ts";
 import { summary } from "./changes.ts";
+import type { Shown } from "./document-cache.ts";
 import { appendEdit, type EditRequest, type EditResult, editResult } from "./edits.ts";
 import { AppError } from "./errors.ts";
 import { checkPrecondition, headTag, type TaggedRead } from "./etags.ts";
 import { type Evaluations, evaluateAll } from "./evaluation.ts";
 import { checkReferences, type FlagEdits, flagEntries } from "./flag-entries.ts";
+import type { HeadCache } from "./head-cache.ts";
 import { documentsOf, findRevision, readableHead, writableHead } from "./heads.ts";
 import type { Ledger } from "./ledger.ts";
 import { LIMITS } from "./limits.ts";
@@ -46,21 +48,24 @@ export class ConfigStore {
   readonly #snapshots: Snapshots;
   readonly #secrets: Secrets;
   readonly #evaluations: Evaluations;
+  readonly #heads: HeadCache;
 
-  constructor(store: Store, ledger: Ledger, snapshots: Snapshots, secrets: Secrets, evaluations: Evaluations) {
+  constructor(store: Store, ledger: Ledger, snapshots: Snapshots, secrets: Secrets, heads: HeadCache, evaluations: Evaluations) {
     this.#evaluations = evaluations;
     this.#store = store;
     this.#ledger = ledger;
     this.#snapshots = snapshots;
     this.#secrets = secrets;
+    this.#heads = heads;
   }
 
   /** The head's config, or revision `at`'s. Of a secret it tells that it is set, and nothing else. */
   async read(project: string, env: string, { at }: { at?: number | undefined }): Promise<TaggedRead> {
-    const shown = await this.#shown(project, env, at);
+    const { value: shown, ageMs } = await this.#known(project, env, at);
     const about = { project_id: project, env, version: shown.version, revision: shown.revision };
     return {
       ...about,
+      ageMs,
       tag: headTag(project, shown),
       load: async () => {
         const { vars, secrets, flags, ...shared } = await readConfig(this.#snapshots.read(project), shown.config);
@@ -178,6 +183,11 @@ export class ConfigStore {
         details: { via, secrets: names.slice(0, LIMITS.summaryNames), count: names.length },
       }),
     );
+  }
+
+  /** For what may be shown while the store cannot be reached: the head. Of another revision nothing is known then. */
+  async #known(project: string, env: string, at: number | undefined): Promise<Shown<Environment | Revision>> {
+    return at === undefined ? this.#heads.readable(project, env, "known") : { value: await this.#shown(project, env, at), ageMs: 0 };
   }
 
   async #shown(project: string, env: string, at: number | undefined): Promise<Environment | Revision> {

@@ -1,13 +1,14 @@
 import { createHash } from "node:crypto";
 import { AppError } from "./errors.ts";
-import { documentsOf, findRevision, readableHead, resolveRevision, revisionOfVersion, writableHead } from "./heads.ts";
+import type { HeadCache } from "./head-cache.ts";
+import { documentsOf, findRevision, resolveRevision, revisionOfVersion, writableHead } from "./heads.ts";
 import { keys } from "./keys.ts";
 import type { Ledger } from "./ledger.ts";
 import { canonicalJson, snapshotId } from "./merkle/index.ts";
 import type { Caller, Deployment, Environment, SyncStatus } from "./model.ts";
 import { checkProject, quoted } from "./names.ts";
 import type { News } from "./news.ts";
-import { policyOf } from "./policy.ts";
+import { type Policy, policyFor, policyOf } from "./policy.ts";
 import type { Json, JsonObject, Store } from "./ports.ts";
 import { syncStatus } from "./sync.ts";
 import type { Timers } from "./timers.ts";
@@ -43,19 +44,20 @@ export class Deployments {
   readonly #ledger: Ledger;
   readonly #timers: Timers;
   readonly #news: News;
+  readonly #heads: HeadCache;
 
-  constructor(store: Store, ledger: Ledger, timers: Timers, news: News) {
+  constructor(store: Store, ledger: Ledger, timers: Timers, news: News, heads: HeadCache) {
     this.#store = store;
     this.#ledger = ledger;
     this.#timers = timers;
     this.#news = news;
+    this.#heads = heads;
   }
 
   /** What should run in an environment: its head, or revision `at`. */
   async active(project: string, env: string, { at }: { at?: number | undefined }): Promise<{ tag: string; body: ActiveState }> {
-    const documents = documentsOf(this.#store, project);
-    const head = await readableHead(documents, env, async () => (await this.#store.now()).toISOString());
-    const shown = at === undefined ? head : await findRevision(documents, head, at);
+    const { value: head } = await this.#heads.readable(project, env, "current");
+    const shown = at === undefined ? head : await findRevision(documentsOf(this.#store, project), head, at);
     const snapshot = snapshotId(shown.platform, shown.config);
     const path = `/env/${project}/${env}`;
     const body: ActiveState = {
@@ -105,27 +107,26 @@ export class Deployments {
     const { project } = report;
     checkProject(project);
     checkUrl(report.url);
-    if (report.status !== "deployed" || !(await this.#startsPromotions(project, report.env))) {
-      return this.#ledger.once(project, caller, () => this.#record(caller, report));
-    }
+    const next = await this.#next(report);
     // Before the commit, so that a crash in between forgets nothing; and after it, since who looks too early finds nothing to do.
-    await this.#setTimer(report);
+    await this.#setTimer(project, next);
     const reply = await this.#ledger.once(project, caller, () => this.#record(caller, report));
-    await this.#setTimer(report);
+    await this.#setTimer(project, next);
     return reply;
   }
 
-  async #setTimer({ project, env }: DeploymentReport): Promise<void> {
-    await this.#timers.setFor({ project, what: `auto:${env}` }, (await this.#store.now()).toISOString());
+  async #setTimer(project: string, what: string | null): Promise<void> {
+    if (what !== null) await this.#timers.setFor({ project, what }, (await this.#store.now()).toISOString());
   }
 
-  /** Whether the policy promotes by itself what is deployed here. */
-  async #startsPromotions(project: string, env: string): Promise<boolean> {
-    const { policy } = await policyOf(documentsOf(this.#store, project));
-    const rules = Object.values(policy.environments ?? {});
-    return rules.some(
-      ({ auto_promote, auto_promote_from }) => auto_promote_from === env || (auto_promote && policy.pipeline?.includes(env)),
-    );
+  /** What the policy lets follow by itself, as a timer names it: a promotion of what was deployed, or a way back from what was not. */
+  async #next({ project, env, status }: DeploymentReport): Promise<string | null> {
+    if (status === "deploying") return null;
+    const documents = documentsOf(this.#store, project);
+    const { policy } = await policyOf(documents);
+    if (status === "deployed") return startsPromotions(policy, env) ? `auto:${env}` : null;
+    const [head] = await documents.getAll<Environment>([keys.environment(env)]);
+    return head && policyFor(policy, env, head.type).rollback_on_failure ? `rollback:${env}` : null;
   }
 
   #record(caller: Caller, report: DeploymentReport) {
@@ -166,6 +167,13 @@ export class Deployments {
       return { status: "recorded" as const, ...about, sync_status: syncStatus(next) };
     });
   }
+}
+
+/** Whether the policy promotes by itself what is deployed in `env`. */
+function startsPromotions(policy: Policy, env: string): boolean {
+  return Object.values(policy.environments ?? {}).some(
+    ({ auto_promote, auto_promote_from }) => auto_promote_from === env || (auto_promote && policy.pipeline?.includes(env)),
+  );
 }
 
 /** People follow it: nothing but an address of the web. */

@@ -8,8 +8,10 @@ import { Creation } from "./creation.ts";
 import { Deployments } from "./deployments.ts";
 import { Environments } from "./environments.ts";
 import { Evaluations } from "./evaluation.ts";
+import { FailedDeployments } from "./failed-deployments.ts";
 import { FlagFiles } from "./flag-files.ts";
 import { Garbage } from "./garbage.ts";
+import { HeadCache } from "./head-cache.ts";
 import { Ledger } from "./ledger.ts";
 import { News } from "./news.ts";
 import { PendingPromotions } from "./pending.ts";
@@ -30,6 +32,7 @@ import { Timers } from "./timers.ts";
 import { Tokens } from "./tokens.ts";
 import { Validation } from "./validation.ts";
 import { Versions } from "./versions.ts";
+import { Watches } from "./watches.ts";
 import { WebhookOutlets } from "./webhook-outlets.ts";
 import { WebhookSecrets } from "./webhook-secrets.ts";
 import { Webhooks } from "./webhooks.ts";
@@ -57,7 +60,9 @@ export interface Domain {
   readonly sessions: Sessions;
   readonly refusals: Refusals;
   readonly news: News;
+  readonly watches: Watches;
   readonly readIndex: ReadIndex;
+  readonly heads: HeadCache;
   readonly garbage: Garbage;
   readonly sweeper: Sweeper;
 }
@@ -80,6 +85,8 @@ export interface DomainParts {
   readonly deliverer?: WebhookDeliverer | null;
   /** Whether this engine has its store to itself, as `ReadIndexOptions` says. Left out, other engines may write it too. */
   readonly exclusive?: boolean;
+  /** How old config and flags may be, in milliseconds, while the store cannot be reached. Left out, they are not shown then. */
+  readonly staleMs?: number;
   /** Judges when tokens and sessions end. */
   readonly clock: Clock;
   /** Told of a failure in work that no caller waits for. */
@@ -98,32 +105,34 @@ export function createDomain(parts: DomainParts): Domain {
     sinks: given = [],
     deliverer = null,
     exclusive = false,
+    staleMs = 0,
     deployer = null,
     feedback = null,
   } = parts;
   const ledger = new Ledger(store);
   const snapshots = new Snapshots(store);
   const secrets = new Secrets(ledger, vault);
-  const evaluations = new Evaluations(store, snapshots);
   const timers = new Timers(store);
   const news = new News(store);
   const readIndex = new ReadIndex(store, { exclusive });
+  const heads = new HeadCache(store, readIndex, clock, staleMs);
+  const evaluations = new Evaluations(store, snapshots, heads);
   const validation = new Validation(validator);
   const promotions = new Promotion(store, ledger, snapshots, secrets, timers, validation);
   const pending = new PendingPromotions(store, ledger, snapshots, secrets, timers, validation);
   const garbage = new Garbage(store, ledger, secrets);
   const previews = new Previews(ledger, snapshots, secrets, timers);
   const refusals = new Refusals(ledger, clock, failed);
-  const tokens = new Tokens(store, ledger, refusals, clock);
-  const sessions = new Sessions(store, clock);
+  const tokens = new Tokens({ store, ledger, readIndex, refusals, clock, staleMs });
+  const sessions = new Sessions(store, readIndex, clock);
   const alerts = new Alerts(store, given, clock, failed);
   const webhookSecrets = new WebhookSecrets(store, ledger, secrets, timers);
   const outlets = new WebhookOutlets(store, ledger, webhookSecrets, deliverer);
   const versions = new Versions(store, ledger, snapshots, secrets);
-  const deployments = new Deployments(store, ledger, timers, news);
+  const deployments = new Deployments(store, ledger, timers, news, heads);
   const followers: readonly Sink[] = [
     ...given,
-    ...(deployer === null ? [] : [new AutoDeploy(store, deployments, versions, deployer)]),
+    ...(deployer === null ? [] : [new AutoDeploy(store, deployments, deployer)]),
     ...(feedback === null ? [] : [new ApprovalRequests(store, feedback)]),
   ];
   // One engine to a store: the leases of one that crashed are nobody's.
@@ -134,7 +143,7 @@ export function createDomain(parts: DomainParts): Domain {
     environments: new Environments(store, ledger, snapshots),
     previews,
     state: new State(store, ledger, snapshots),
-    config: new ConfigStore(store, ledger, snapshots, secrets, evaluations),
+    config: new ConfigStore(store, ledger, snapshots, secrets, heads, evaluations),
     evaluations,
     flagFiles: new FlagFiles(store, ledger, snapshots),
     promotions,
@@ -143,7 +152,9 @@ export function createDomain(parts: DomainParts): Domain {
     comparison: new Comparisons(store, snapshots),
     deployments,
     news,
+    watches: new Watches(store, news),
     readIndex,
+    heads,
     policies: new Policies(store, ledger),
     audit: new Audit(store, alerts),
     alerts,
@@ -160,6 +171,7 @@ export function createDomain(parts: DomainParts): Domain {
       previews,
       promotions,
       pending,
+      failedDeployments: new FailedDeployments(store, ledger, versions),
       garbage,
       tokens,
       sessions,

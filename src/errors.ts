@@ -89,3 +89,8 @@ export class AppError extends Error {
     return ERRORS[this.code].status;
   }
 }
+
+/** Nothing was decided: something was out of reach, or others kept winning the race. It may go well another time. */
+export function isPassing({ code, status }: AppError): boolean {
+  return status >= 500 || code === "write_conflict";
+}

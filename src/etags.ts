@@ -10,6 +10,8 @@ export interface TaggedRead {
   readonly version: string;
   readonly revision: number;
   readonly tag: string;
+  /** Where the store cannot be reached: how many milliseconds ago this was known to be current. */
+  readonly ageMs?: number;
   /** The reply's body. */
   load(): Promise<unknown>;
 }

@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { AppError } from "./errors.ts";
 import { EVALUATORS, FLAG_METADATA, FLAGS, membersOf } from "./flag-entries.ts";
 import { type Context, compileFlags, contextFault, type Evaluation, expanded, type FlagSet } from "./flagd/index.ts";
-import { documentsOf, findRevision, readableHead } from "./heads.ts";
+import type { HeadCache } from "./head-cache.ts";
+import { documentsOf, findRevision } from "./heads.ts";
 import { LIMITS } from "./limits.ts";
 import { canonicalJson } from "./merkle/canonical.ts";
 import type { Snapshot } from "./model.ts";
@@ -24,6 +25,8 @@ export interface FlagHead extends ReadyFlags {
   readonly env: string;
   readonly version: string;
   readonly revision: number;
+  /** How old it is, where the store is away. */
+  readonly ageMs: number;
 }
 
 /** All flags for one context. */
@@ -40,24 +43,27 @@ export interface BulkEvaluation {
 export class Evaluations {
   readonly #store: Store;
   readonly #snapshots: Snapshots;
+  readonly #heads: HeadCache;
   /** Least recently asked for first. */
   readonly #ready = new Map<string, ReadyFlags>();
+  readonly #limit: number;
   /** Flags in all of those. */
   #count = 0;
   readonly #loading = new Map<string, Promise<ReadyFlags>>();
 
-  constructor(store: Store, snapshots: Snapshots) {
+  constructor(store: Store, snapshots: Snapshots, heads: HeadCache, limit: number = LIMITS.cachedFlags) {
+    this.#limit = limit;
     this.#store = store;
+    this.#heads = heads;
     this.#snapshots = snapshots;
   }
 
   /** The head's flags, or revision `at`'s, ready to be evaluated. */
   async head(project: string, env: string, { at }: { readonly at?: number | undefined } = {}): Promise<FlagHead> {
-    const documents = documentsOf(this.#store, project);
-    const head = await readableHead(documents, env, async () => (await this.#store.now()).toISOString());
-    const shown = at === undefined ? head : await findRevision(documents, head, at);
+    const { value: head, ageMs } = await this.#heads.readable(project, env, "known");
+    const shown = at === undefined ? head : await findRevision(documentsOf(this.#store, project), head, at);
     const { version, revision } = shown;
-    return { project_id: project, env, version, revision, ...(await this.flags(project, shown)) };
+    return { project_id: project, env, version, revision, ageMs, ...(await this.flags(project, shown)) };
   }
 
   /** The flags of a snapshot, from memory where they were asked for before. */
@@ -89,7 +95,7 @@ export class Evaluations {
   /** The newest stays, of whatever size it is. */
   #makeRoom(): void {
     for (const [key, ready] of this.#ready) {
-      if (this.#count <= LIMITS.cachedFlags || this.#ready.size === 1) return;
+      if (this.#count <= this.#limit || this.#ready.size === 1) return;
       this.#ready.delete(key);
       this.#count -= weightOf(ready);
     }

@@ -49,8 +49,13 @@ export function environmentNotFound(project: string, env: string): AppError {
 /** The head of an environment that may be read. @throws environment_expired too */
 export async function readableHead(documents: Documents, env: string, now: () => Promise<string>): Promise<Environment> {
   const head = await findHead(documents, env);
-  if (head.expires_at !== null || head.status === "expired") checkUnexpired(head, await now());
+  await checkReadable(head, now);
   return head;
+}
+
+/** Asks for the time only where it matters. @throws environment_expired */
+export async function checkReadable(head: Environment, now: () => Promise<string>): Promise<void> {
+  if (head.expires_at !== null || head.status === "expired") checkUnexpired(head, await now());
 }
 
 /** The head of an environment that may be changed. @throws environment_expired, environment_archived too */

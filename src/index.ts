@@ -2,7 +2,6 @@ import { pathToFileURL } from "node:url";
 import type { Logger } from "pino";
 import { Authentication, type IdentityProvider } from "./authentication.ts";
 import { createDomain, type Domain } from "./domain.ts";
-import type { SiblingStatus } from "./engines/sibling.ts";
 import { AppError } from "./errors.ts";
 import { type Family, openFamily } from "./family.ts";
 import type { DependencyStatus, Readiness } from "./http/routes/operations.ts";
@@ -46,10 +45,11 @@ async function open(settings: Settings, logger: Logger) {
   // Loading what serves requests takes as long as opening the store: both begin at once.
   const loading = import("./http/app.ts");
   loading.catch(() => {}); // Awaited below, unless the store fails first.
-  const store = await openStore(settings.storeUrl);
+  const store = await openStore(settings.storeUrl, { strict: settings.storeStrict, onNotice: (notice) => logger.warn(notice) });
   try {
     const { storeUrl, masterKey } = settings;
-    const vault = await openVault(settings.vault, { store, storeUrl, masterKey, connect: await connector(settings.vault.kind) });
+    const connect = await connector(settings.vault.kind);
+    const vault = await openVault(settings.vault, { store, storeUrl, masterKey, connect, warn: (notice) => logger.warn(notice) });
     for (const notice of vault.notices) logger.warn(notice);
     const failed = (error: unknown) => logger.error({ err: error }, "work in the background failed");
     const family = await openFamily(settings);
@@ -61,6 +61,7 @@ async function open(settings: Settings, logger: Logger) {
       ...family.ports(),
       clock,
       exclusive: isExclusive(storeUrl),
+      staleMs: settings.staleReadsMs,
       failed,
     });
     const provider = settings.oidc === null ? null : await openProvider(settings.oidc);
@@ -149,8 +150,13 @@ async function readiness(store: Store, vault: OpenVault, provider: Provider | nu
   };
 }
 
-function shown({ status, since, last_error }: SiblingStatus | VaultStatus): DependencyStatus {
-  return { status, ...(since !== null && { since }), ...(last_error !== undefined && { last_error }) };
+function shown({ status, since, last_error, notice }: VaultStatus): DependencyStatus {
+  return {
+    status,
+    ...(since !== null && { since }),
+    ...(last_error !== undefined && { last_error }),
+    ...(notice !== undefined && { reason: notice }),
+  };
 }
 
 function providerStatus(provider: Provider): DependencyStatus {

@@ -75,7 +75,7 @@ export class Sender {
 
   /** Leaves the rest for later. */
   async #leave(outlet: Outlet, tenure: Tenure, state: SinkState, error: unknown): Promise<boolean> {
-    const left = failed(state, reasonOf(error), tenure.now());
+    const left = failed(state, reasonOf(error), tenure.now(), restOf(error));
     if (!(error instanceof AppError)) this.#failed(error);
     const since = [left.failing_since ?? "", outlet.since ?? ""].sort().at(-1) ?? "";
     if (outlet.end !== undefined && tenure.now().getTime() - Date.parse(since) > LIMITS.webhookGiveUpMs) {
@@ -106,6 +106,12 @@ function stateOf(entry: Entry | null | undefined, outlet: Outlet): SinkState {
 async function sendOne(outlet: Outlet, { value }: Entry, attempt: Parameters<Outlet["send"]>[1]) {
   if (!isObject(value) || typeof value.action !== "string") return { refused: "The record was altered in the store." };
   return outlet.send(value as unknown as AuditRecord, attempt);
+}
+
+/** For how long the other side asked to be left alone, in milliseconds. */
+function restOf(error: unknown): number {
+  const asked = error instanceof AppError ? error.details?.["retry_after_ms"] : undefined;
+  return typeof asked === "number" ? asked : 0;
 }
 
 /** What an expected failure says may be shown; anything else is for the log. */

@@ -1,9 +1,11 @@
 import { randomBytes } from "node:crypto";
 import type { Grant } from "./access.ts";
+import { DocumentCache } from "./document-cache.ts";
 import { AppError } from "./errors.ts";
 import { SYSTEM_PARTITION, systemKeys } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
 import type { Clock, Json, Store } from "./ports.ts";
+import type { ReadIndex } from "./read-index.ts";
 import { documentPages } from "./scan.ts";
 import { type Principal, tokenDigest } from "./tokens.ts";
 
@@ -31,13 +33,13 @@ const SECRET = /^[A-Za-z0-9_-]{43}$/;
 export class Sessions {
   readonly #store: Store;
   readonly #clock: Clock;
-  readonly #known = new Map<string, SessionDocument>();
-  #changes = 0;
+  readonly #documents: DocumentCache<SessionDocument>;
 
-  constructor(store: Store, clock: Clock) {
+  constructor(store: Store, readIndex: ReadIndex, clock: Clock) {
     this.#store = store;
     this.#clock = clock;
-    store.watch({ onChange: (partition) => partition === SYSTEM_PARTITION && this.#forget(), onGap: () => this.#forget() });
+    // Whoever looks at the dashboard sees that the store is away.
+    this.#documents = new DocumentCache(store, readIndex, { limit: LIMITS.cachedTokens, staleMs: 0 });
   }
 
   /** Ends with what it was opened with, and after 12 hours at the latest; or as soon as `tie` says something else of its secret. */
@@ -52,7 +54,7 @@ export class Sessions {
 
   /** Whom a session was opened for; that their token and its tie still hold is the caller's to find out. @throws unauthorized */
   async find(secret: string): Promise<Principal & { readonly tie: string | null }> {
-    const document = SECRET.test(secret) ? await this.#find(keyOf(secret)) : null;
+    const document = SECRET.test(secret) ? await this.#documents.current(SYSTEM_PARTITION, keyOf(secret)) : null;
     if (document === null || Date.parse(document.expires_at) <= this.#clock.now().getTime()) throw sessionOver();
     const { subject, token, grants, expires_at, tie } = document;
     return { subject, token, grants, expiresAt: Date.parse(expires_at), tie };
@@ -74,22 +76,6 @@ export class Sessions {
       taken += over.length;
     }
     return taken;
-  }
-
-  async #find(key: string): Promise<SessionDocument | null> {
-    const known = this.#known.get(key);
-    if (known !== undefined) return known;
-    const before = this.#changes;
-    const [entry] = await this.#store.get(SYSTEM_PARTITION, [key]);
-    if (!entry) return null;
-    const document = entry.value as unknown as SessionDocument;
-    if (before === this.#changes && this.#known.size < LIMITS.cachedTokens) this.#known.set(key, document);
-    return document;
-  }
-
-  #forget(): void {
-    this.#changes++;
-    this.#known.clear();
   }
 
   async #delete(deletes: readonly string[]): Promise<void> {

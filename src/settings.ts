@@ -13,7 +13,11 @@ export interface Settings {
   /** The root token where the operator chose it; otherwise one is made at first start. */
   readonly adminToken: string | null;
   readonly storeUrl: string;
+  /** Whether to refuse a shared store that may lose what it acknowledged. */
+  readonly storeStrict: boolean;
   readonly masterKey: string | null;
+  /** How old config and flags may be, in milliseconds, while the store cannot be reached; 0 where they are not shown then. */
+  readonly staleReadsMs: number;
   readonly previewUrlTemplate: string;
   readonly logLevel: LogLevel;
   /** Host names, besides loopback ones, that requests may name in `Host` and `Origin`. */
@@ -100,7 +104,9 @@ export function loadSettings(env: Environment = process.env, root: string = pack
     auth,
     adminToken,
     storeUrl: read("STORE_URL") ?? "sqlite:./data/env.db",
+    storeStrict: oneOf("STORE_STRICT", read("STORE_STRICT") ?? "0", ["0", "1"] as const) === "1",
     masterKey: read("ENV_MANAGER_MASTER_KEY"),
+    staleReadsMs: staleReads(read("STALE_READS")),
     previewUrlTemplate: read("PREVIEW_URL_TEMPLATE") ?? "https://preview.puraify.app/{project_id}/{env}",
     logLevel: oneOf("LOG_LEVEL", read("LOG_LEVEL") ?? "info", LOG_LEVELS),
     allowedHosts: list(read("ENV_MANAGER_ALLOWED_HOSTS")).map((name) => name.toLowerCase()),
@@ -152,6 +158,15 @@ function rate(name: string, text: string | null, usual: number): number {
   const value = Number(text);
   if (/^\d{1,7}$/.test(text) && value > 0) return value;
   throw new SettingsError(`${name} is "${text}". It must be a whole number of requests a second, from 1 to 9999999.`);
+}
+
+function staleReads(text: string | null): number {
+  const [, amount, unit] = /^(\d{1,6})(s|m|h)$/.exec(text ?? "0s") ?? [];
+  const ms = Number(amount) * (unit === "h" ? 3_600_000 : unit === "m" ? 60_000 : 1_000);
+  if (ms <= LIMITS.staleMaxMs) return ms;
+  throw new SettingsError(
+    `STALE_READS is "${text}". It must be a duration such as 60s, 5m or 1h, of at most ${LIMITS.staleMaxMs / 60_000} minutes, or 0s for never.`,
+  );
 }
 
 function vault(read: (name: string) => string | null): VaultSettings {

@@ -48,11 +48,14 @@ export function moved(state: SinkState, seq: number, outcome: Outcome, at: strin
   return { ...working, refused_count: state.refused_count + 1, refused };
 }
 
-/** After a failure: the next try comes later after each, at a time of its own, so that not all projects come back at once. */
-export function failed(state: SinkState, reason: string, now: Date): SinkState {
+/**
+ * After a failure: the next try comes later after each, at a time of its own, so that not all projects come back at once, and not
+ * before `restMs` are over where the other side asked for that.
+ */
+export function failed(state: SinkState, reason: string, now: Date, restMs = 0): SinkState {
   const at = now.toISOString();
   const longest = Math.min(LIMITS.sinkRetryMs * 2 ** Math.min(state.failures, 30), LIMITS.sinkRetryMaxMs);
-  const pause = longest * (0.5 + Math.random() / 2);
+  const pause = Math.min(restMs, LIMITS.sinkRestMs) + longest * (0.5 + Math.random() / 2);
   return {
     ...state,
     lease: null,

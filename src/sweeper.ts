@@ -1,4 +1,5 @@
 import { mayDoLittle } from "./callers.ts";
+import type { FailedDeployments } from "./failed-deployments.ts";
 import type { Garbage } from "./garbage.ts";
 import { keys, SYSTEM_PARTITION, systemKeys } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
@@ -24,6 +25,7 @@ export interface SweeperParts {
   readonly previews: Previews;
   readonly promotions: Promotion;
   readonly pending: PendingPromotions;
+  readonly failedDeployments: FailedDeployments;
   readonly garbage: Garbage;
   readonly tokens: Tokens;
   readonly sessions: Sessions;
@@ -95,6 +97,8 @@ export class Sweeper {
         return this.#parts.pending.settle(ENGINE, project, name);
       case "auto":
         return this.#parts.promotions.promoteAutomatically(project, name);
+      case "rollback":
+        return this.#parts.failedDeployments.takeBack(project, name);
       case "sink":
         return this.#parts.sinks.due(project, name);
       case "webhook":

@@ -1,6 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { checkPattern, EVERY, type ExtraRight, type Grant, hasRight, includes, type Role, spans } from "./access.ts";
 import { forbidden } from "./callers.ts";
+import { DocumentCache, type Freshness } from "./document-cache.ts";
 import { parseDuration } from "./durations.ts";
 import { AppError } from "./errors.ts";
 import { documentsOf } from "./heads.ts";
@@ -10,6 +11,7 @@ import { LIMITS } from "./limits.ts";
 import type { Caller, Page, PageRequest } from "./model.ts";
 import { quoted } from "./names.ts";
 import type { Clock, Json, JsonObject, Store } from "./ports.ts";
+import type { ReadIndex } from "./read-index.ts";
 import type { Refusals } from "./refusals.ts";
 import { turn } from "./scan.ts";
 import type { Transaction } from "./transaction.ts";
@@ -67,6 +69,17 @@ const ID = /^[0-9a-f]{16}$/;
 const NAME = /^[\p{L}\p{N}][\p{L}\p{N} ._@:/+-]*$/u;
 /** What the engine calls itself and whoever has no token of their own: nobody else may be called so in the audit log. */
 const TAKEN_NAMES: ReadonlySet<string> = new Set(["root", "local", "engine", "anonymous", "auto-promotion"]);
+export interface TokensParts {
+  readonly store: Store;
+  readonly ledger: Ledger;
+  readonly readIndex: ReadIndex;
+  readonly refusals: Refusals;
+  /** Judges when tokens end. */
+  readonly clock: Clock;
+  /** How long ago a token may have been known to be valid, for reads that may be stale while the store cannot be reached. */
+  readonly staleMs: number;
+}
+
 /** Compared with where there is no token, so that an id that exists takes no longer than one that does not. No text has it. */
 const NO_DIGEST = Buffer.alloc(32);
 
@@ -78,19 +91,17 @@ export class Tokens {
   readonly #store: Store;
   readonly #ledger: Ledger;
   readonly #clock: Clock;
-  /** Documents as of the newest change of their partition; emptied by the next. */
-  readonly #known = new Map<string, TokenDocument>();
-  #changes = 0;
+  readonly #documents: DocumentCache<TokenDocument>;
   /** When tokens were last used, where that is not written yet: by id, in milliseconds since 1970. */
   readonly #used = new Map<string, number>();
   readonly #refusals: Refusals;
 
-  constructor(store: Store, ledger: Ledger, refusals: Refusals, clock: Clock) {
+  constructor({ store, ledger, readIndex, refusals, clock, staleMs }: TokensParts) {
     this.#store = store;
     this.#ledger = ledger;
     this.#refusals = refusals;
     this.#clock = clock;
-    store.watch({ onChange: (partition) => partition === SYSTEM_PARTITION && this.#forget(), onGap: () => this.#forget() });
+    this.#documents = new DocumentCache(store, readIndex, { limit: LIMITS.cachedTokens, staleMs });
   }
 
   async create(caller: Caller, request: TokenRequest): Promise<ShownToken> {
@@ -186,18 +197,24 @@ export class Tokens {
    * Whose token this is. All that is wrong with a token is told to whoever has it alone; of any other text, that it is none.
    * @throws unauthorized
    */
-  async principal(token: string): Promise<Principal> {
+  async principal(token: string, freshness: Freshness = "current"): Promise<Principal> {
     const id = TOKEN.exec(token)?.[1];
-    const digest = tokenDigest(token);
-    const document = id === undefined ? null : await this.#find(id);
-    const now = this.#clock.now().getTime();
-    if (!holds(document, digest, now) || document === null) throw notValid();
-    return this.#admit(document, now);
+    return this.#judge(token, id === undefined ? null : await this.#find(id, freshness));
   }
 
-  /** The holder of a token that was shown before, as it stands now: what sessions rest on. @throws unauthorized */
-  async holder(id: string): Promise<Principal> {
-    const document = await this.#find(id);
+  /**
+   * The same without waiting, where the token is known as it stands at that revision of `_system`; `null` where it has to be asked
+   * for. @throws unauthorized
+   */
+  principalAt(token: string, revision: number): Principal | null {
+    const id = TOKEN.exec(token)?.[1];
+    const document = id === undefined ? null : this.#documents.kept(SYSTEM_PARTITION, systemKeys.token(id), revision);
+    return document === null ? null : this.#judge(token, document);
+  }
+
+  /** The holder of a token that was shown before: what sessions rest on. @throws unauthorized */
+  async holder(id: string, freshness: Freshness = "current"): Promise<Principal> {
+    const document = await this.#find(id, freshness);
     if (document === null) throw notValid();
     return this.#admit(document, this.#clock.now().getTime());
   }
@@ -209,6 +226,13 @@ export class Tokens {
     const puts = used.map(([id, at]) => ({ key: systemKeys.tokenUsed(id), value: { at: new Date(at).toISOString() } }));
     await this.#store.commit(SYSTEM_PARTITION, { checks: [], puts, deletes: [], objects: [], objectDeletes: [] });
     for (const [id, at] of used) if (this.#used.get(id) === at) this.#used.delete(id);
+  }
+
+  #judge(token: string, document: TokenDocument | null): Principal {
+    const digest = tokenDigest(token);
+    const now = this.#clock.now().getTime();
+    if (!holds(document, digest, now) || document === null) throw notValid();
+    return this.#admit(document, now);
   }
 
   #admit(document: TokenDocument, now: number): Principal {
@@ -228,21 +252,8 @@ export class Tokens {
     return { subject: name, token: id, grants, expiresAt: expires_at === null ? null : Date.parse(expires_at) };
   }
 
-  async #find(id: string): Promise<TokenDocument | null> {
-    const known = this.#known.get(id);
-    if (known !== undefined) return known;
-    const before = this.#changes;
-    const [entry] = await this.#store.get(SYSTEM_PARTITION, [systemKeys.token(id)]);
-    if (!entry) return null;
-    const document = entry.value as unknown as TokenDocument;
-    // What changed while it was being read is read again next time.
-    if (before === this.#changes && this.#known.size < LIMITS.cachedTokens) this.#known.set(id, document);
-    return document;
-  }
-
-  #forget(): void {
-    this.#changes++;
-    this.#known.clear();
+  async #find(id: string, freshness: Freshness): Promise<TokenDocument | null> {
+    return (await this.#documents.read(SYSTEM_PARTITION, systemKeys.token(id), freshness))?.value ?? null;
   }
 
   async #views(tokens: readonly TokenDocument[]): Promise<TokenView[]> {

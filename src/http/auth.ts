@@ -1,6 +1,7 @@
 import type { Request, Response } from "express";
 import type { Authentication } from "../authentication.ts";
 import { mayDoAll } from "../callers.ts";
+import type { Freshness } from "../document-cache.ts";
 import { AppError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Caller } from "../model.ts";
@@ -14,7 +15,7 @@ import type { Connection } from "./route.ts";
 /** Who gets in: tells who asks, and how often they may. */
 export interface Gate {
   /** @throws unauthorized, forbidden, origin_not_allowed, too_many_requests, identity_unavailable */
-  admit(request: Request, requestId: string): Promise<Caller>;
+  admit(request: Request, requestId: string, freshness?: Freshness): Promise<Caller>;
   connection(request: Request, response: Response): Connection;
 }
 
@@ -35,8 +36,13 @@ export function openGate(authentication: Authentication | null, rates: Rates, re
       response.once("close", () => gone.abort());
       return gone.signal;
     },
-    admitAgain: async () => {
-      if (authentication !== null) await principalOf(request, authentication);
+    admitAgain: async () => (authentication === null ? null : (await principalOf(request, authentication, "current")).expiresAt),
+    get credential() {
+      return request.headers.authorization ?? `session ${sessionOf(request)}`;
+    },
+    get lastEventId() {
+      const id = request.headers["last-event-id"];
+      return typeof id === "string" && id !== "" ? id : null;
     },
     session: sessionOf(request),
     signIn: async (token) => {
@@ -49,10 +55,10 @@ export function openGate(authentication: Authentication | null, rates: Rates, re
   });
   return {
     connection,
-    async admit(request, requestId) {
+    async admit(request, requestId, freshness = "current") {
       const principal = await (authentication === null
         ? LOCAL_PRINCIPAL
-        : counted(request, rates, () => principalOf(request, authentication)));
+        : counted(request, rates, () => principalOf(request, authentication, freshness)));
       checkRate(rates.perToken, principal.token, "with this token");
       const { subject, token, grants } = principal;
       const caller = { actor: subject, subject, token, requestId, grants };
@@ -70,10 +76,10 @@ export function openGate(authentication: Authentication | null, rates: Rates, re
 
 const LOCAL_PRINCIPAL: Principal = { ...mayDoAll("local", ""), expiresAt: null };
 
-function principalOf(request: Request, authentication: Authentication): Promise<Principal> {
+function principalOf(request: Request, authentication: Authentication, freshness: Freshness): Promise<Principal> {
   const showsToken = request.headers.authorization !== undefined || (isOfrep(request.originalUrl) && apiKey(request) !== null);
   const session = showsToken ? null : sessionOf(request);
-  if (session === null) return authentication.byToken(bearerToken(request));
+  if (session === null) return authentication.byToken(bearerToken(request), freshness);
   checkSameSite(request);
   return authentication.bySession(session);
 }

@@ -6,11 +6,13 @@ import { LIMITS } from "../limits.ts";
 import type { Caller } from "../model.ts";
 import type { Gate } from "./auth.ts";
 import { parseIfMatch } from "./etag.ts";
+import { EventStreams } from "./event-streams.ts";
 import { readJsonBody } from "./json.ts";
 import type { Metrics } from "./metrics.ts";
-import { sendReply } from "./reply.ts";
+import { type EventsReply, sendReply } from "./reply.ts";
 import { accessOf } from "./rights.ts";
-import type { Route } from "./route.ts";
+import type { Connection, Route } from "./route.ts";
+import { Standing } from "./standing.ts";
 import type { Streams } from "./streams.ts";
 
 export interface RouteServices {
@@ -24,7 +26,8 @@ export interface RouteServices {
  * Serves the routes. Paths with a literal segment come before those with a parameter in its place, and each path refuses the
  * methods that it does not have before a wider path can take them: `GET /env/create` is 405, not a project called `create`.
  */
-export function mountRoutes(app: Express, routes: readonly Route[], services: RouteServices): void {
+export function mountRoutes(app: Express, routes: readonly Route[], given: RouteServices): void {
+  const services = { ...given, events: new EventStreams(), standing: new Standing(given.domain.news) };
   for (const [path, siblings] of [...groupByPath(routes)].sort(([left], [right]) => comparePaths(left, right))) {
     for (const route of siblings) app[route.method](path, serve(route, services));
     const allow = siblings.flatMap(({ method }) => (method === "get" ? ["GET", "HEAD"] : [method.toUpperCase()]));
@@ -34,22 +37,29 @@ export function mountRoutes(app: Express, routes: readonly Route[], services: Ro
   }
 }
 
+interface Services extends RouteServices {
+  readonly events: EventStreams;
+  readonly standing: Standing;
+}
+
 /** One request, from its token to its reply: the order in which every route's request is judged. */
-function serve(route: Route, { domain, gate, streams, metrics }: RouteServices): RequestHandler {
+function serve(route: Route, services: Services): RequestHandler {
+  const { domain, gate, streams, metrics } = services;
   return async (request, response) => {
     const start = performance.now();
     response.once("close", () => metrics.observe(route.operationId, response.statusCode, (performance.now() - start) / 1_000));
     const requestId = requestIdOf(response);
-    const caller = isOpen(route) ? NOBODY(requestId) : await gate.admit(request, requestId);
+    const caller = isOpen(route) ? NOBODY(requestId) : await gate.admit(request, requestId, route.mayBeStale ? "known" : "current");
     // Whoever waits for news holds a connection, as whoever reads a stream does.
     if (request.query["wait"] !== undefined) response.once("close", streams.open(caller.token));
+    const connection = gate.connection(request, response);
     const answer = async () => {
       const prepared = await route.prepare({
         params: request.params,
         query: request.query,
         readBody: (bounds, options) => readJsonBody(request, bounds, options),
         caller,
-        connection: gate.connection(request, response),
+        connection,
         domain,
         once: route.idempotent ? onceOf(caller, route, request.headers["idempotency-key"]) : null,
         ifMatch: route.conditional === "write" ? parseIfMatch(request.headers["if-match"]) : null,
@@ -64,9 +74,26 @@ function serve(route: Route, { domain, gate, streams, metrics }: RouteServices):
       }
       throw error;
     });
-    if ("lines" in reply) holdStream(streams, caller, response);
-    await sendReply(request, response, reply);
+    if ("lines" in reply || "events" in reply) holdStream(streams, caller, response);
+    if ("events" in reply) sendEvents(request, response, reply, connection, services);
+    else await sendReply(request, response, reply);
   };
+}
+
+/** For as long as the reader stays, and their token holds. */
+function sendEvents(
+  request: Request,
+  response: Response,
+  { events: source }: EventsReply,
+  connection: Connection,
+  { events, standing }: Services,
+): void {
+  events.send(request, response, source);
+  if (!response.writableEnded)
+    response.once(
+      "close",
+      standing.hold(connection, () => response.end()),
+    );
 }
 
 /** Counts a streamed reply for as long as its connection lives. The reader may be gone by now, and then nothing tells of it any more. */

@@ -87,9 +87,18 @@ function parameters(schema: z.ZodObject, where: "path" | "query"): JsonSchema[] 
   }));
 }
 
-function conditions({ conditional, idempotent }: Route): JsonSchema[] {
-  return [...(idempotent ? [idempotencyKey] : []), ...preconditions(conditional)];
+function conditions({ conditional, idempotent, events }: Route): JsonSchema[] {
+  return [...(idempotent ? [idempotencyKey] : []), ...(events ? [lastEventId] : []), ...preconditions(conditional)];
 }
+
+const lastEventId: JsonSchema = {
+  name: "Last-Event-ID",
+  in: "header",
+  required: false,
+  description: "The revision that the reader was last told of. Browsers send it by themselves when they connect again.",
+  schema: { type: "string" },
+  example: "12",
+};
 
 const idempotencyKey: JsonSchema = {
   name: "Idempotency-Key",
@@ -117,7 +126,7 @@ function successResponses({ responses, conditional }: Route): JsonSchema {
   };
   const entries = Object.entries(responses).map(([status, facts]) => {
     const { description, schema, contentType = "application/json" }: ResponseFacts = facts;
-    return [status, { description, headers, content: { [contentType]: media(schema, Number(status)) } }];
+    return [status, { description, headers, ...(schema && { content: { [contentType]: media(schema, Number(status)) } }) }];
   });
   return Object.fromEntries(entries);
 }

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { LIMITS } from "../limits.ts";
 import { noneMatchHits, quoteTag, tagOfBody } from "./etag.ts";
+import type { EventSource } from "./event-streams.ts";
 
 interface ReplyFacts {
   readonly status?: number;
@@ -19,6 +20,8 @@ export interface BodyReply extends ReplyFacts {
 /** A body that need not be loaded where the reader has it already. */
 export interface LazyReply extends ReplyFacts {
   readonly tag: string;
+  /** Where the store cannot be reached: how many milliseconds ago this was known to be current. */
+  readonly ageMs?: number;
   load(): Promise<unknown>;
 }
 
@@ -33,15 +36,34 @@ export interface TextReply extends ReplyFacts {
   readonly contentType: string;
 }
 
-export type Reply = BodyReply | LazyReply | LinesReply | TextReply;
+/** Server-sent events, for as long as somebody reads them: see `EventStreams`. */
+export interface EventsReply extends ReplyFacts {
+  readonly events: EventSource;
+}
 
-export async function sendReply(request: IncomingMessage, response: ServerResponse, reply: Reply): Promise<void> {
+/** A status that says everything. */
+export interface EmptyReply extends ReplyFacts {
+  readonly status: 204;
+}
+
+export type Reply = BodyReply | LazyReply | LinesReply | TextReply | EventsReply | EmptyReply;
+
+export async function sendReply(request: IncomingMessage, response: ServerResponse, reply: Exclude<Reply, EventsReply>): Promise<void> {
   for (const [name, value] of Object.entries(reply.headers ?? {})) response.setHeader(name, value);
   response.statusCode = reply.status ?? 200;
+  if ("ageMs" in reply) setAge(response, reply.ageMs);
   if ("lines" in reply) await sendLines(request, response, reply.lines);
   else if ("text" in reply) sendText(request, response, reply.text, reply.contentType);
   else if ("load" in reply) await sendLazy(request, response, reply);
-  else sendBody(request, response, reply);
+  else if ("body" in reply) sendBody(request, response, reply);
+  else response.setHeader("cache-control", "no-store").end();
+}
+
+/** Says of what is shown while the store cannot be reached how old it may be, in whole seconds and never too few. */
+function setAge(response: ServerResponse, ageMs = 0): void {
+  if (ageMs === 0) return;
+  response.setHeader("age", Math.ceil(ageMs / 1_000));
+  response.setHeader("x-envm-stale", "store_unavailable");
 }
 
 function sendBody(request: IncomingMessage, response: ServerResponse, reply: BodyReply): void {

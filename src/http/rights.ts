@@ -104,6 +104,10 @@ export const ACCESS = {
     also: "`reveal` on both sides to be told which secrets differ",
   },
   getActive: inPath("read"),
+  watchEnvironment: {
+    needs: [{ right: "evaluate", project: "path.project", env: "path.env" }],
+    also: "`read` to be told more than that there is a new head",
+  },
   reportDeployment: inBody("report"),
   getPolicy: inProject("read", EVERY),
   replacePolicy: inProject("administer", EVERY),

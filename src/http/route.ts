@@ -26,6 +26,7 @@ export type Tag =
   | "Versions"
   | "Comparison"
   | "Deployments"
+  | "Live updates"
   | "Policy"
   | "Audit"
   | "Webhooks"
@@ -34,8 +35,8 @@ export type Tag =
 
 export interface ResponseFacts {
   readonly description: string;
-  /** Named (`id`) and with an example, both in its metadata. */
-  readonly schema: z.ZodType;
+  /** Named (`id`) and with an example, both in its metadata. Without one, there is no body. */
+  readonly schema?: z.ZodType;
   readonly contentType?: string;
 }
 
@@ -55,6 +56,10 @@ export interface RouteFacts {
   readonly errors: readonly ErrorCode[];
   /** `read`: has an ETag and takes If-None-Match. `write`: takes If-Match. */
   readonly conditional?: "read" | "write";
+  /** Answers with server-sent events, and takes Last-Event-ID. */
+  readonly events?: true;
+  /** While the store cannot be reached, what was last known may be shown, to tokens that were last known to be valid. */
+  readonly mayBeStale?: true;
   /** Takes an Idempotency-Key: the same request sent again has the first one's answer. */
   readonly idempotent?: true;
   /** A request without a body is one with `{}`. */
@@ -71,8 +76,16 @@ export interface Connection {
   readonly secure: boolean;
   /** Aborted when the client is gone. */
   readonly signal: AbortSignal;
-  /** Judges the request's token again: after a wait it may have been revoked. @throws unauthorized */
-  admitAgain(): Promise<void>;
+  /**
+   * Judges the request's token again: after a wait it may have been revoked.
+   * @returns when it ends, in milliseconds since 1970; `null` where it does not end by itself
+   * @throws unauthorized
+   */
+  admitAgain(): Promise<number | null>;
+  /** The token or session as it was shown: connections that showed the same one are judged together. */
+  readonly credential: string;
+  /** The newest event that whoever reads events again has. */
+  readonly lastEventId: string | null;
   /** The secret in the session's cookie. */
   readonly session: string | null;
   /** Tells who shows a token, as for any other request: what is wrong counts against the sender's address. */

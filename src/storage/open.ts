@@ -2,30 +2,52 @@ import { AppError } from "../errors.ts";
 import type { Backend, Store } from "../ports.ts";
 import { checked } from "./checked.ts";
 
+export interface StoreOptions {
+  /** Refuse a shared store that may lose what it acknowledged, instead of giving notice. */
+  readonly strict?: boolean;
+  /** Told what the operator should know about the store. */
+  readonly onNotice?: (notice: string) => void;
+}
+
 /** Loads a backend only when its scheme is asked for, so that a start pays for one driver. */
-const BACKENDS: Readonly<Record<string, (url: string) => Promise<Backend>>> = {
+const BACKENDS: Readonly<Record<string, (url: string, options: StoreOptions) => Promise<Backend>>> = {
   memory: async () => new (await import("./memory.ts")).MemoryBackend(),
   sqlite: async (url) => (await import("./sqlite.ts")).openSqlite(url),
+  postgres: openPostgres,
+  postgresql: openPostgres,
+  redis: openRedis,
+  rediss: openRedis,
+  "redis+cluster": openRedis,
+  "rediss+cluster": openRedis,
 };
 
 /**
- * Opens the store that `url` names: `memory:`, or `sqlite:./data/env.db`.
+ * Opens the store that `url` names: `memory:`, `sqlite:./data/env.db`, `postgres://user:password@host/database`, or
+ * `redis://host:6379` and its kin.
  *
  * Throws `invalid_request` for a URL that names no known kind of store, `store_unavailable` (with reason and fix) for a store
  * that cannot be used.
  */
-export async function openStore(url: string): Promise<Store> {
-  const scheme = /^([a-z]+):/.exec(url)?.[1] ?? "";
+export async function openStore(url: string, options: StoreOptions = {}): Promise<Store> {
+  const scheme = /^([a-z+]+):/.exec(url)?.[1] ?? "";
   const open = Object.hasOwn(BACKENDS, scheme) ? BACKENDS[scheme] : undefined;
   if (open === undefined) {
     const known = Object.keys(BACKENDS).map((name) => `${name}:`);
     throw new AppError("invalid_request", {
       // Not the URL itself: it may hold a password.
       reason: `STORE_URL names no known kind of store${scheme === "" ? "" : ` ("${scheme}:")`}. Known are: ${known.join(", ")}.`,
-      fix: "Set STORE_URL=sqlite:./data/env.db for a file on this machine, or STORE_URL=memory: to keep nothing.",
+      fix: "Set STORE_URL=sqlite:./data/env.db for a file on this machine, STORE_URL=postgres://user:password@host/database or STORE_URL=redis://host:6379 for a store that engines share, or STORE_URL=memory: to keep nothing.",
     });
   }
-  return checked(await open(url));
+  return checked(await open(url, options));
+}
+
+async function openPostgres(url: string, options: StoreOptions): Promise<Backend> {
+  return (await import("./postgres.ts")).openPostgres(url, options);
+}
+
+async function openRedis(url: string, options: StoreOptions): Promise<Backend> {
+  return (await import("./redis.ts")).openRedis(url, options);
 }
 
 /** Whether one process alone can have the store that `url` names, and is therefore told of every change to it. */

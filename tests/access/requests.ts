@@ -102,6 +102,7 @@ const REQUESTS: Readonly<Record<OperationId, (names: Names) => Built>> = {
   getVersion: (names) => ({ path: { ...inProject(names).path, version: VERSION } }),
   compare: ({ project, env }) => ({ query: { project_id: project, left: env("stg", 0), right: `${env("prd", 1)}@${VERSION}` } }),
   getActive: inPath,
+  watchEnvironment: inPath,
   reportDeployment: inBody("stg", { version: VERSION, status: "deployed" }),
   getPolicy: inProject,
   replacePolicy: (names) => ({ ...inProject(names), body: {} }),

@@ -279,9 +279,9 @@ describe("the table of rights", () => {
   // The walk takes the table at its word: this is that word, once more, so that a weaker one is no slip of the pen.
   test("asks for no less than it always did", () => {
     const rights: Readonly<Record<string, string>> = {
-      evaluate: "evaluateFlag evaluateFlags",
       edit: "createEnvironment archiveEnvironment restoreEnvironment holdEnvironment resumeEnvironment extendEnvironment replaceState patchState replaceFlags patchConfig rollback",
       reveal: "getRuntime revealSecrets",
+      evaluate: "watchEnvironment evaluateFlag evaluateFlags",
       promote: "promote",
       approve: "approvePromotion rejectPromotion",
       report: "reportDeployment",

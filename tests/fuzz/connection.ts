@@ -28,9 +28,14 @@ export class Connection {
       const options = { hostname, port, method, path: target, headers: { ...length, ...headers }, agent: this.#agent };
       const request = httpRequest(options, (response) => {
         const chunks: Buffer[] = [];
-        response.on("data", (chunk: Buffer) => chunks.push(chunk));
-        response.once("error", reject);
-        response.once("end", () => {
+        const isEndless = response.headers["content-type"]?.startsWith("text/event-stream") === true;
+        response.on("data", (chunk: Buffer) => {
+          chunks.push(chunk);
+          // Of events, which do not end, what comes first is the reply.
+          if (isEndless && chunk.includes("data:")) response.destroy();
+        });
+        response.once("error", (error) => !isEndless && reject(error));
+        response.once("close", () => {
           clearTimeout(patience);
           resolve({ status: response.statusCode ?? 0, headers: response.headers, text: Buffer.concat(chunks).toString("utf8") });
         });

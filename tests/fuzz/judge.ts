@@ -42,6 +42,7 @@ export class Judge {
       return codesOf(operation, methods, received.status).size > 0 || isTransport(received, "")
         ? emptyFaults(received)
         : [`answers HEAD with ${received.status}, which is not documented`];
+    if (sent.target.startsWith("/ofrep/")) return [...this.#ofrepFaults(received, operation), ...idFaults(sent, received)];
     const shape = this.#shapeFaults(received);
     if (shape.length > 0) return shape;
     const { code } = JSON.parse(received.text) as { readonly code: string };
@@ -49,6 +50,15 @@ export class Judge {
     const known = codesOf(operation, methods, received.status);
     const documented = known.has(code) ? [] : [`answers ${received.status} ${code}, which is not documented`];
     return [...documented, ...idFaults(sent, received)];
+  }
+
+  /** OFREP has a shape of its own for errors, and no codes of the engine's. */
+  #ofrepFaults(received: Received, operation: Operation | null): readonly string[] {
+    if (operation !== null && !isTransport(received, "") && operation.responses.get(received.status) === undefined)
+      return [`answers ${received.status}, which is not documented`];
+    const body = parsed(received.text);
+    if (body === undefined) return ["an error whose body is no JSON"];
+    return this.#checker.faults({ $ref: "#/components/schemas/OfrepError" }, body).map((fault) => `an error of another shape: ${fault}`);
   }
 
   #shapeFaults({ text, headers }: Received): readonly string[] {
@@ -64,10 +74,11 @@ export class Judge {
   #bodyFaults(sent: Sent, received: Received, { content }: DocumentedResponse): readonly string[] {
     const type = received.headers["content-type"]?.split(";", 1)[0] ?? "";
     const schema = content[type];
+    if (received.status === 204) return emptyFaults(received);
     if (schema === undefined) return [`answers ${received.status} as ${type || "nothing"}, which is not documented`];
     if (sent.method === "HEAD") return emptyFaults(received);
-    const texts = type === "application/x-ndjson" ? received.text.split("\n").slice(0, -1) : [received.text];
-    const isJson = type.endsWith("json");
+    const isJson = type.endsWith("json") || type === "text/event-stream";
+    const texts = textsOf(type, received.text);
     return [...new Set(texts.flatMap((text) => (isJson ? this.#valueFaults(schema, text) : this.#checker.faults(schema, text))))];
   }
 
@@ -77,6 +88,13 @@ export class Judge {
     // The place in a list says nothing: the same fault of many items is one.
     return this.#checker.faults(schema, value).map((fault) => `a reply that its schema refuses: ${fault.replace(/\[\d+\]/g, "[]")}`);
   }
+}
+
+/** What a reply's schema describes: all of it, each line, or the data of each event. */
+function textsOf(type: string, text: string): readonly string[] {
+  if (type === "application/x-ndjson") return text.split("\n").slice(0, -1);
+  if (type === "text/event-stream") return [...text.matchAll(/^data: (.*)$/gm)].map(([, data]) => data ?? "");
+  return [text];
 }
 
 /** Where no operation is documented, what every request has to expect. */

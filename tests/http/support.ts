@@ -106,7 +106,9 @@ const byName: Gate = {
   connection: () => ({
     secure: false,
     signal: new AbortController().signal,
-    admitAgain: async () => {},
+    admitAgain: async () => null,
+    credential: "",
+    lastEventId: null,
     session: null,
     signIn: () => Promise.reject(new AppError("unauthorized")),
   }),
@@ -128,9 +130,14 @@ function ask(port: number, { method = "GET", path, headers = {}, body }: Questio
   return new Promise((resolve, reject) => {
     const request = httpRequest({ port, host: "127.0.0.1", method, path, headers: { ...sent, ...headers }, agent: false }, (response) => {
       const chunks: Buffer[] = [];
-      response.on("data", (chunk: Buffer) => chunks.push(chunk));
-      response.once("error", reject);
-      response.once("end", () => {
+      const isEndless = response.headers["content-type"]?.startsWith("text/event-stream") === true;
+      response.on("data", (chunk: Buffer) => {
+        chunks.push(chunk);
+        // Of events, which do not end, what comes first is the answer.
+        if (isEndless && chunk.includes("data:")) response.destroy();
+      });
+      response.once("error", (error) => !isEndless && reject(error));
+      response.once("close", () => {
         const text = Buffer.concat(chunks).toString("utf8");
         const isJson = response.headers["content-type"]?.startsWith("application/json") === true && text !== "";
         resolve({ status: response.statusCode ?? 0, headers: response.headers, text, body: isJson ? JSON.parse(text) : {} });

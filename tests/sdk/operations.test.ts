@@ -8,7 +8,8 @@ import { createClient, type OperationId, type ReplyOf, type RequestOf } from "..
 import { OPERATIONS, type Operation } from "../../src/sdk/operations.ts";
 
 const operations = operationRoutes({ version: "0.0.0", readiness: async () => ({}), document: () => ({}), metrics: { text: () => "" } });
-const routes: readonly Route[] = [...apiRoutes, ...sessionRoutes(null), ...operations];
+// What answers with events is no call with an answer.
+const routes: readonly Route[] = [...apiRoutes, ...sessionRoutes(null), ...operations].filter(({ events }) => events === undefined);
 const named = routes.map((route) => [route.operationId, route] as const);
 const schemas: Readonly<Record<string, RouteSchemas>> = ROUTE_SCHEMAS;
 
@@ -23,7 +24,7 @@ test("the client has a method for each route, and no other", () => {
   const ids = routes.map(({ operationId }) => operationId).sort();
   expect(Object.keys(OPERATIONS).sort()).toEqual(ids);
   expect(Object.keys(ROUTE_SCHEMAS).sort()).toEqual(ids);
-  for (const id of ids) expect(client[id]).toBeTypeOf("function");
+  for (const id of ids) expect(client[id as OperationId]).toBeTypeOf("function");
 });
 
 describe.each(named)("%s", (id, route) => {

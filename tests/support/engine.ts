@@ -78,9 +78,14 @@ export class Engine {
     return new Promise((resolve, reject) => {
       const request = httpRequest({ hostname, port, method, path, headers: { ...sent, ...headers }, agent: this.#agent }, (response) => {
         const chunks: Buffer[] = [];
-        response.on("data", (chunk: Buffer) => chunks.push(chunk));
-        response.once("error", reject);
-        response.once("end", () => {
+        const isEndless = response.headers["content-type"]?.startsWith("text/event-stream") === true;
+        response.on("data", (chunk: Buffer) => {
+          chunks.push(chunk);
+          // Of events, which do not end, what comes first is the answer.
+          if (isEndless && chunk.includes("data:")) response.destroy();
+        });
+        response.once("error", (error) => !isEndless && reject(error));
+        response.once("close", () => {
           const text = Buffer.concat(chunks).toString("utf8");
           const isJson = /[/+]json\b/.test(response.headers["content-type"] ?? "") && text !== "";
           // The one place that trusts a reply's shape: each caller says which one it expects, and asserts it.

@@ -15,10 +15,12 @@ const getConfig = route({
   tag: "Config",
   summary: "Read vars, flags, and which secrets are set",
   description:
-    "What is bound to the environment, of the newest revision or of the one that `at` names. Secret values are never part of it.",
+    "What is bound to the environment, of the newest revision or of the one that `at` names. Secret values are never part of it. " +
+    "While the store cannot be reached and STALE_READS allows it, the newest config that is known, with its age in the headers.",
   params: EnvironmentParams,
   query: AtQuery,
   conditional: "read",
+  mayBeStale: true,
   responses: { 200: { description: "The environment's config.", schema: ConfigReply } },
   errors: readErrors,
   handler: ({ params, query, domain }) => domain.config.read(params.project, params.env, query),

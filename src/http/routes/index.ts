@@ -12,6 +12,7 @@ import { sinkRoutes } from "./sinks.ts";
 import { stateRoutes } from "./state.ts";
 import { tokenRoutes } from "./tokens.ts";
 import { versionRoutes } from "./versions.ts";
+import { watchRoutes } from "./watch.ts";
 import { webhookRoutes } from "./webhooks.ts";
 
 /** Every route of the domain, in the order in which the reference shows them. */
@@ -25,6 +26,7 @@ export const apiRoutes: readonly Route[] = [
   ...versionRoutes,
   ...comparisonRoutes,
   ...deploymentRoutes,
+  ...watchRoutes,
   ...policyRoutes,
   ...auditRoutes,
   ...sinkRoutes,

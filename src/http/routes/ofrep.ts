@@ -21,6 +21,7 @@ const evaluateFlag = route({
   body: OfrepBody,
   emptyBody: true,
   errorShape: "ofrep",
+  mayBeStale: true,
   responses: {
     200: { description: "What the flag is.", schema: OfrepAnswer },
     400: { description: "The context or the flag cannot be used.", schema: OfrepAnswer },
@@ -29,9 +30,10 @@ const evaluateFlag = route({
   errors,
   async handler({ params: { key }, query, body, caller, domain }) {
     const { project, env } = environmentOf(caller, query);
-    const evaluation = evaluateOne(await domain.evaluations.head(project, env), key, body.context ?? {});
+    const head = await domain.evaluations.head(project, env);
+    const evaluation = evaluateOne(head, key, body.context ?? {});
     const status = !("errorCode" in evaluation) ? 200 : evaluation.errorCode === "FLAG_NOT_FOUND" ? 404 : 400;
-    return { status, body: evaluation, volatile: true };
+    return { status, body: evaluation, ageMs: head.ageMs, volatile: true };
   },
 });
 
@@ -50,6 +52,7 @@ const evaluateFlags = route({
   emptyBody: true,
   errorShape: "ofrep",
   conditional: "read",
+  mayBeStale: true,
   responses: { 200: { description: "What each flag is.", schema: OfrepBulk } },
   errors,
   async handler({ query, body, caller, domain }) {
@@ -58,7 +61,7 @@ const evaluateFlags = route({
     const { tag, load } = evaluateAll(head, body.context ?? {});
     const { metadata } = head.set;
     const shown = Object.keys(metadata).length === 0 ? {} : { metadata };
-    return { tag, load: async () => ({ flags: load(), ...shown }) };
+    return { tag, ageMs: head.ageMs, load: async () => ({ flags: load(), ...shown }) };
   },
 });
 

@@ -1,0 +1,67 @@
+import { AppError } from "../errors.ts";
+import { SYSTEM_PARTITION } from "../keys.ts";
+import { LIMITS } from "../limits.ts";
+import type { News } from "../news.ts";
+import type { Connection } from "./route.ts";
+
+/** All connections that showed the same token or session: it is judged once for all of them. */
+interface Credential {
+  readonly ends: Set<() => void>;
+  readonly admitAgain: Connection["admitAgain"];
+  timer: NodeJS.Timeout | undefined;
+}
+
+/** Sees to it that whoever stays connected still may: a token that is revoked or over ends what was begun with it. */
+export class Standing {
+  readonly #news: News;
+  readonly #credentials = new Map<string, Credential>();
+  #following = false;
+  #left = new AbortController();
+
+  constructor(news: News) {
+    this.#news = news;
+  }
+
+  /** Calls `end` as soon as the connection's token is no longer valid, unless what it returns was called before. */
+  hold({ credential: key, admitAgain }: Pick<Connection, "credential" | "admitAgain">, end: () => void): () => void {
+    const credential: Credential = this.#credentials.get(key) ?? { ends: new Set(), admitAgain, timer: undefined };
+    this.#credentials.set(key, credential);
+    credential.ends.add(end);
+    // It may have ended since the request was let in.
+    void this.#judge(credential);
+    if (!this.#following) void this.#follow();
+    return () => {
+      if (!credential.ends.delete(end) || credential.ends.size > 0) return;
+      clearTimeout(credential.timer);
+      if (this.#credentials.get(key) === credential) this.#credentials.delete(key);
+      if (this.#credentials.size === 0) this.#left.abort();
+    };
+  }
+
+  /** Judges all of them whenever one may have changed; where much changes, not each time. */
+  async #follow(): Promise<void> {
+    this.#following = true;
+    while (this.#credentials.size > 0 && !this.#news.closed) {
+      this.#left = new AbortController();
+      await this.#news.next(SYSTEM_PARTITION, LIMITS.waitMs, this.#left.signal);
+      for (const credential of [...this.#credentials.values()]) await this.#judge(credential);
+      await new Promise((resolve) => setTimeout(resolve, LIMITS.watchJudgeMs));
+    }
+    this.#following = false;
+  }
+
+  async #judge(credential: Credential): Promise<void> {
+    clearTimeout(credential.timer);
+    try {
+      const expiresAt = await credential.admitAgain();
+      if (expiresAt === null || credential.ends.size === 0) return;
+      const ms = Math.min(Math.max(expiresAt - Date.now(), LIMITS.watchJudgeMs), LIMITS.waitMs);
+      clearTimeout(credential.timer);
+      credential.timer = setTimeout(() => void this.#judge(credential), ms);
+    } catch (error) {
+      // Whoever cannot be asked now is asked again with the next change.
+      if (!(error instanceof AppError) || error.code !== "unauthorized") return;
+      for (const end of [...credential.ends]) end();
+    }
+  }
+}

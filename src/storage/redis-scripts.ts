@@ -1,0 +1,146 @@
+import { createHash } from "node:crypto";
+import { LIMITS } from "../limits.ts";
+
+/** A Lua script and the name by which a server that has seen it knows it. */
+export interface Script {
+  readonly source: string;
+  readonly sha: string;
+}
+
+/** Values that one command of a script takes: Lua puts them on a stack of 8,000. */
+const CHUNK = 4_000;
+/** As for SQLite: within an hour, putting an object again writes nothing, because nothing younger than a day is collected. */
+const RENEW_AFTER_MS = 60 * 60_000;
+
+/** What the scripts share. A document is stored as `<revision>:<JSON>`, an object's time as `<32 bytes of hash><milliseconds>`. */
+const SHARED = `
+local function call(command, key, values, first, last)
+  for from = first, last, ${CHUNK} do
+    redis.call(command, key, unpack(values, from, math.min(from + ${CHUNK - 1}, last)))
+  end
+end
+
+local function use_of(uses, hash)
+  return redis.call('ZRANGE', uses, '[' .. hash, '(' .. hash .. '\\255', 'BYLEX', 'LIMIT', 0, 1)[1]
+end
+`;
+
+/**
+ * One commit, or objects ahead of one. Everything that can refuse it stands before the first write; the server itself refuses the
+ * whole script, before it begins, where there is no memory or where it is a replica.
+ *
+ * KEYS: documents, order of keys, revision, objects, uses of objects, fence.
+ * ARGV: era, channel ("" for objects alone), partition, counts of checks, puts, deletes, objects and deleted objects, all objects' hashes, all
+ * deleted objects' hashes; then key and revision of each check, key and JSON of each put, keys of deletes, data of objects.
+ * Answers the new revision (0 for objects alone), -1 for a lost race, -2 where the writer's era is over.
+ */
+const COMMIT = script(`#!lua
+${SHARED}
+local documents, order, revision, objects, uses, fence = unpack(KEYS)
+local channel, partition = ARGV[2], ARGV[3]
+local checks, puts, deletes, puts_of_objects, deletes_of_objects =
+  tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local hashes, gone = ARGV[9], ARGV[10]
+local at = 11
+
+local fenced = redis.call('GET', fence)
+if fenced and tonumber(ARGV[1]) <= tonumber(fenced) then return -2 end
+
+for from = 0, checks - 1, ${CHUNK} do
+  local keys = {}
+  local count = math.min(${CHUNK}, checks - from)
+  for i = 1, count do keys[i] = ARGV[at + 2 * (from + i - 1)] end
+  local found = redis.call('HMGET', documents, unpack(keys))
+  for i = 1, count do
+    local value = found[i]
+    local known = value and string.sub(value, 1, string.find(value, ':', 1, true) - 1) or ''
+    if known ~= ARGV[at + 2 * (from + i - 1) + 1] then return -1 end
+  end
+end
+at = at + 2 * checks
+
+-- A key that is not of the engine's making fails here, before anything is written.
+redis.call('HLEN', documents) redis.call('ZCARD', order) redis.call('HLEN', objects) redis.call('ZCARD', uses)
+
+local now = redis.call('TIME')
+now = now[1] * 1000 + math.floor(now[2] / 1000)
+
+local new = 0
+if channel ~= '' then
+  new = redis.call('INCR', revision)
+  local mark = string.format('%.0f:', new)
+  local values, members = {}, {}
+  for i = 1, puts do
+    local key = ARGV[at + 2 * i - 2]
+    values[2 * i - 1], values[2 * i] = key, mark .. ARGV[at + 2 * i - 1]
+    members[2 * i - 1], members[2 * i] = '0', key
+  end
+  call('HSET', documents, values, 1, 2 * puts)
+  call('ZADD', order, members, 1, 2 * puts)
+  at = at + 2 * puts
+  call('HDEL', documents, ARGV, at, at + deletes - 1)
+  call('ZREM', order, ARGV, at, at + deletes - 1)
+  at = at + deletes
+end
+
+for i = 1, puts_of_objects do
+  local hash = string.sub(hashes, 32 * i - 31, 32 * i)
+  local use = use_of(uses, hash)
+  if not use then
+    redis.call('HSET', objects, hash, ARGV[at + i - 1])
+    redis.call('ZADD', uses, '0', hash .. string.format('%.0f', now))
+  elseif now - tonumber(string.sub(use, 33)) >= ${RENEW_AFTER_MS} then
+    redis.call('ZREM', uses, use)
+    redis.call('ZADD', uses, '0', hash .. string.format('%.0f', now))
+  end
+end
+
+for i = 1, deletes_of_objects do
+  local hash = string.sub(gone, 32 * i - 31, 32 * i)
+  local use = use_of(uses, hash)
+  if use then
+    redis.call('ZREM', uses, use)
+    redis.call('HDEL', objects, hash)
+  end
+end
+
+if channel ~= '' then redis.call('PUBLISH', channel, partition .. ' ' .. string.format('%.0f', new)) end
+return new
+`);
+
+/**
+ * From now on no commit of this writer's eras up to the given one is taken, however late it arrives. May run where memory is full.
+ *
+ * KEYS: fence. ARGV: era.
+ */
+const FENCE = script(`#!lua flags=allow-oom
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ${LIMITS.storeFenceMs})
+return 0
+`);
+
+/** KEYS: documents, order of keys. ARGV: first bound, second bound, limit, "REV" or "". Answers the keys, then the values. */
+const LIST = script(`#!lua flags=no-writes
+local keys
+if ARGV[4] == 'REV' then keys = redis.call('ZRANGE', KEYS[2], ARGV[1], ARGV[2], 'BYLEX', 'REV', 'LIMIT', 0, ARGV[3])
+else keys = redis.call('ZRANGE', KEYS[2], ARGV[1], ARGV[2], 'BYLEX', 'LIMIT', 0, ARGV[3]) end
+local values = {}
+for from = 1, #keys, ${CHUNK} do
+  local found = redis.call('HMGET', KEYS[1], unpack(keys, from, math.min(from + ${CHUNK - 1}, #keys)))
+  for i = 1, #found do values[from + i - 1] = found[i] end
+end
+return { keys, values }
+`);
+
+/** KEYS: objects, uses of objects. ARGV: lower bound, limit. Answers the uses, then the sizes. */
+const LIST_OBJECTS = script(`#!lua flags=no-writes
+local uses = redis.call('ZRANGE', KEYS[2], ARGV[1], '+', 'BYLEX', 'LIMIT', 0, ARGV[2])
+local sizes = {}
+for i = 1, #uses do sizes[i] = redis.call('HSTRLEN', KEYS[1], string.sub(uses[i], 1, 32)) end
+return { uses, sizes }
+`);
+
+export const SCRIPTS = { commit: COMMIT, fence: FENCE, list: LIST, listObjects: LIST_OBJECTS } as const;
+
+function script(source: string): Script {
+  return { source, sha: createHash("sha1").update(source).digest("hex") };
+}
