@@ -74,6 +74,8 @@ export const LIMITS = {
   scanPage: 500,
   /** Attempts of one write that loses its races to other instances. */
   commitAttempts: 12,
+  /** Looks for a commit whose answer was lost, before nobody knows what became of it. */
+  readBackAttempts: 8,
   /** Writers of one project that share one commit. */
   batchWriters: 64,
   /** Writers of one project that may wait. */
@@ -146,6 +148,10 @@ export const LIMITS = {
   promotionRetryMs: 60_000,
   /** Due timers acted on at a time. */
   dueAtOnce: 200,
+  /** Milliseconds between two times that an engine sets its clock by its store's, where others share that. */
+  clockSetMs: 60_000,
+  /** Milliseconds that an instance has the engine's own work to itself, from its last commit of the lease on. */
+  workLeaseMs: 15_000,
   /** Milliseconds between two looks for what is due. */
   dueEveryMs: 5_000,
   /** Characters of a preview's source reference. */
@@ -308,6 +314,8 @@ export const LIMITS = {
   webhookOverlapMs: 24 * 60 * 60_000,
   /** Milliseconds for which they are at most. */
   webhookMaxOverlapMs: 30 * 24 * 60 * 60_000,
+  /** Milliseconds that `SHUTDOWN_DELAY` may be at most. */
+  shutdownDelayMaxMs: 5 * 60_000,
   /** Milliseconds that a shutdown may take before it is forced. */
   shutdownMs: 10_000,
   /** Milliseconds between two looks for connections that have fallen idle, while shutting down. */

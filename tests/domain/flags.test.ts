@@ -28,7 +28,7 @@ function imported({ domain, caller, id }: Project, env: string, file: Json, keep
   return domain.flagFiles.replace(caller, { project: id, env, file: file as unknown as FlagFile, keep, ifMatch: null });
 }
 
-async function valueOf({ domain, id }: Project, env: string, key: string, context: JsonObject = {}): Promise<unknown> {
+async function evaluated({ domain, id }: Project, env: string, key: string, context: JsonObject = {}): Promise<unknown> {
   return (await domain.evaluations.head(id, env)).set.evaluate(key, context);
 }
 
@@ -63,7 +63,7 @@ describe("what flags share", () => {
       evaluators: { staff: STAFF },
       flag_metadata: { flagSetId: "shop", version: 3 },
     });
-    expect(await valueOf(project, "staging", "beta", { email: "a@example.com" })).toMatchObject({
+    expect(await evaluated(project, "staging", "beta", { email: "a@example.com" })).toMatchObject({
       value: true,
       metadata: { flagSetId: "shop", version: 3 },
     });
@@ -100,11 +100,11 @@ describe("what flags share", () => {
     await project.configure("staging", { flags: { beta: forStaff }, evaluators: { staff: STAFF } });
     const then = await project.revisionNumber("staging");
     await project.create("review", { base: "staging" });
-    expect(await valueOf(project, "review", "beta", { email: "a@example.com" })).toMatchObject({ value: true });
+    expect(await evaluated(project, "review", "beta", { email: "a@example.com" })).toMatchObject({ value: true });
     await project.configure("staging", { evaluators: { staff: { ends_with: [{ var: "email" }, "@example.org"] } } });
-    expect(await valueOf(project, "staging", "beta", { email: "a@example.com" })).toMatchObject({ value: false });
+    expect(await evaluated(project, "staging", "beta", { email: "a@example.com" })).toMatchObject({ value: false });
     await project.rollback("staging", then);
-    expect(await valueOf(project, "staging", "beta", { email: "a@example.com" })).toMatchObject({ value: true });
+    expect(await evaluated(project, "staging", "beta", { email: "a@example.com" })).toMatchObject({ value: true });
   });
 
   test("comes with a promoted flag that refers to it, and replaces nothing that the target has", async () => {
@@ -123,7 +123,7 @@ describe("what flags share", () => {
       evaluators: { staff: own, europe: { "==": [{ var: "region" }, "eu"] } },
     });
     await project.configure("production", { flags: { gamma: flag({ if: [{ $ref: "europe" }, "on"] }) } });
-    expect(await valueOf(project, "production", "gamma", { region: "eu" })).toMatchObject({ value: true });
+    expect(await evaluated(project, "production", "gamma", { region: "eu" })).toMatchObject({ value: true });
   });
 });
 
