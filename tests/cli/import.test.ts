@@ -91,6 +91,23 @@ describe("import of a .env file", () => {
   });
 });
 
+test("flagd's own file is imported with its evaluators and metadata, and exported again as it was", async () => {
+  const { cli } = context;
+  const flags = {
+    beta: { state: "ENABLED", variants: { on: true, off: false }, defaultVariant: "off", targeting: { if: [{ $ref: "staff" }, "on"] } },
+  };
+  const rest = { $evaluators: { staff: { ends_with: [{ var: "email" }, "@example.com"] } }, metadata: { flagSetId: "shop" } };
+  cli.file("flagd.json", JSON.stringify({ flags, ...rest }));
+  expect(await cli.json(["flag", "import", "flagd.json", "-e", "dev", "--dry-run"])).toMatchObject({
+    status: "planned",
+    changes: { feature_flags: ["beta"] },
+  });
+  await cli.ok(["flag", "import", "flagd.json", "-e", "dev"]);
+  expect(JSON.parse(await cli.ok(["flag", "export", "-e", "dev"]))).toMatchObject({ flags, ...rest });
+  cli.file("list.json", JSON.stringify({ flags: [{ key: "beta", ...flags.beta }], ...rest }));
+  expect(await cli.json(["flag", "import", "list.json", "-e", "dev"])).toMatchObject({ status: "no_changes" });
+});
+
 describe("documents that are not valid are refused with their place, and change nothing:", () => {
   test.each<readonly [string, string, readonly string[], RegExp]>([
     ["JSON state", '{\n "entities": {\n  oops\n }\n}', ["state", "import"], /line 3/],

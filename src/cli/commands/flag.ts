@@ -1,8 +1,10 @@
 import { does, group, leaf } from "../command.ts";
 import { parsedDocument } from "../documents.ts";
 import { usage } from "../failure.ts";
+import { isStdout, writeWhole } from "../files.ts";
+import { counted } from "../telling.ts";
 import { readDocument } from "../values.ts";
-import { type Editing, missing, unset, written } from "./var.ts";
+import { type ConfigChange, type Editing, missing, unset, written } from "./var.ts";
 
 interface Definition {
   readonly state?: string;
@@ -101,19 +103,46 @@ function merged(present: unknown, value: unknown): unknown {
 const importFlags = () =>
   does<Editing>(
     leaf("import", {
-      summary: "Set the flags of a file",
-      about: 'A file of flagd ({"flags":{…}}) or an object of flags by name, in JSON or YAML. Flags that the file does not name stay',
+      summary: "Set the flags of a file, in one revision",
+      about:
+        'A definition file of flagd ({"flags":{…},"$evaluators":{…},"metadata":{…}}), or an object of flags by name, in JSON or YAML. Flags that the file does not name stay',
       examples: ["envm flag import flags.json -e staging --dry-run", "envm flag import flags.json -m 'From the repository'"],
     })
       .argument("<file>", "the file, or - for standard input")
       .option("-m, --message <why>", "why")
       .option("--dry-run", "say what would change, and change nothing"),
-    async (context, options, file = "") => {
-      const content = await parsedDocument(await readDocument(file), file);
-      const flags = isObject(content) && isObject(content["flags"]) ? content["flags"] : content;
-      if (!isObject(flags) || Object.keys(flags).length === 0)
-        throw usage(`${file} holds no flags.`, 'Write {"flags":{"new-checkout":true}}.');
-      return written(context, { flags: flags as Readonly<Record<string, never>> }, options);
+    async (context, options, file = "") =>
+      written(context, flagFile(await parsedDocument(await readDocument(file), file), file) as ConfigChange, options),
+  );
+
+/** flagd's daemon also takes a list of flags that hold their own keys. */
+function flagFile(content: unknown, file: string): Record<string, unknown> {
+  const isFile = isObject(content) && (isObject(content["flags"]) || Array.isArray(content["flags"]));
+  const { flags, $evaluators: evaluators, metadata } = isFile ? content : { flags: content };
+  const byName = Array.isArray(flags) ? Object.fromEntries(flags.map(({ key, ...definition }) => [String(key), definition])) : flags;
+  if (!isObject(byName) || Object.keys(byName).length === 0)
+    throw usage(`${file} holds no flags.`, 'Write {"flags":{"new-checkout":true}}.');
+  return { flags: byName, ...(evaluators !== undefined && { evaluators }), ...(metadata !== undefined && { flag_metadata: metadata }) };
+}
+
+const exportFlags = () =>
+  does<{ readonly output?: string }>(
+    leaf("export", {
+      summary: "The flags as a definition file that flagd reads",
+      aliases: ["pull"],
+      examples: ["envm flag export -e staging", "envm flag export -o flags-copy.json -e staging"],
+    })
+      .argument("[file]", "the same as -o")
+      .option("-o, --output <file>", "the file to write, as a whole or not at all"),
+    async (context, { output: named }, argument?: string) => {
+      const { client, output, project } = context;
+      const definitions = await client.getFlags({ project, env: await context.env() });
+      const text = `${JSON.stringify(definitions, null, 2)}\n`;
+      const file = named ?? argument;
+      if (isStdout(file)) return output.flowing(text);
+      await writeWhole(file, text);
+      if (output.mode === "json") return output.json({ status: "exported", file });
+      output.say(`Wrote ${counted(Object.keys(definitions.flags).length, "flag")} to ${file}.`, "good");
     },
   );
 
@@ -121,4 +150,4 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-export const flag = () => group("flag", "Feature flags", ["flags"], [list(), get(), set(), unset("flag"), importFlags()]);
+export const flag = () => group("flag", "Feature flags", ["flags"], [list(), get(), set(), unset("flag"), importFlags(), exportFlags()]);

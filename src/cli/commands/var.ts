@@ -97,7 +97,7 @@ export const unset = (kind: "var" | "secret" | "flag") =>
     },
   );
 
-interface ConfigChange {
+export interface ConfigChange {
   readonly vars?: Readonly<Record<string, string>>;
   readonly secrets?: Readonly<Record<string, string>>;
   readonly flags?: Readonly<Record<string, never>>;
