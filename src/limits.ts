@@ -28,7 +28,9 @@ export const LIMITS = {
   contextBytes: 64 * 1024,
   /** Elements of any list in such a context. */
   contextElements: 1_000,
-  /** Vars, secrets and flags in one environment. */
+  /** Flags, of all environments together, that are kept in memory ready to be evaluated. */
+  cachedFlags: 50_000,
+  /** Vars, secrets, flags and what flags share in one environment. */
   configEntries: 20_000,
   /** Characters of a commit message or reason. */
   messageLength: 2_000,
@@ -72,6 +74,8 @@ export const LIMITS = {
   scanPage: 500,
   /** Attempts of one write that loses its races to other instances. */
   commitAttempts: 12,
+  /** Looks for a commit whose answer was lost, before nobody knows what became of it. */
+  readBackAttempts: 8,
   /** Writers of one project that share one commit. */
   batchWriters: 64,
   /** Writers of one project that may wait. */
