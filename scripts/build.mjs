@@ -3,6 +3,7 @@ import { chmodSync, existsSync, readdirSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { buildSdk } from "./sdk.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 /** Another folder than `dist` where one is named. */
@@ -66,3 +67,4 @@ await build({
 });
 // `envm` is started by its name.
 chmodSync(join(outdir, "cli/main.js"), 0o755);
+await buildSdk(root, join(outdir, "sdk"));
