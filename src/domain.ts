@@ -10,6 +10,7 @@ import { Environments } from "./environments.ts";
 import { FailedDeployments } from "./failed-deployments.ts";
 import { Garbage } from "./garbage.ts";
 import { HeadCache } from "./head-cache.ts";
+import { instanceName, Leases } from "./leases.ts";
 import { Ledger } from "./ledger.ts";
 import { News } from "./news.ts";
 import { PendingPromotions } from "./pending.ts";
@@ -130,8 +131,8 @@ export function createDomain(parts: DomainParts): Domain {
     ...(deployer === null ? [] : [new AutoDeploy(store, deployments, deployer)]),
     ...(feedback === null ? [] : [new ApprovalRequests(store, feedback)]),
   ];
-  // One engine to a store: the leases of one that crashed are nobody's.
-  const instance = exclusive ? "single" : null;
+  // One engine to a store: the leases of one that crashed are nobody's. Of several, each has a name of its own.
+  const instance = exclusive ? "single" : instanceName();
   const sinks = new Sinks({ store, timers, sinks: followers, webhooks: outlets, alerts, instance, failed });
   return {
     creation: new Creation(store, ledger, snapshots, secrets, timers, new PreviewUrls(store, ledger, builder), previewUrlTemplate),
@@ -159,6 +160,7 @@ export function createDomain(parts: DomainParts): Domain {
     garbage,
     sweeper: new Sweeper({
       store,
+      leases: new Leases(store, exclusive ? null : instance),
       secrets,
       timers,
       previews,

@@ -86,7 +86,7 @@ export const LIMITS = {
   staleAfterMs: 1_000,
   /** Milliseconds that `STALE_READS` may allow at most: how long a revoked token may still read while the store is away. */
   staleMaxMs: 60 * 60_000,
-  /** Partitions whose number in the SQLite file is kept in memory. */
+  /** Partitions that a store remembers something of in memory: their number in the SQLite file, what was told of them. */
   cachedPartitions: 10_000,
   /** Bytes on their way to a store on another machine at a time. */
   storeSendingBytes: 64 * 1024 * 1024,
@@ -94,7 +94,7 @@ export const LIMITS = {
   storeReplyMs: 10_000,
   /** Milliseconds that a request waits for a new connection to Redis after one broke. */
   storeReconnectMs: 3_000,
-  /** Milliseconds before the first attempt at a new connection to Redis; twice as long after each that fails. */
+  /** Milliseconds before the first attempt at a new connection to a shared store; twice as long after each that fails. */
   storeRetryMs: 50,
   /** Milliseconds between two such attempts at most. */
   storeRetryMaxMs: 2_000,
@@ -104,7 +104,27 @@ export const LIMITS = {
   storeFenceMs: 60 * 60_000,
   /** Times that a Redis cluster may send a command on to another of its servers. */
   storeRedirects: 5,
-  /** Commits that share one SQLite transaction. */
+  /** Reads that may wait for a connection to PostgreSQL. */
+  waitingReads: 10_000,
+  /** Connections of one engine to PostgreSQL that commit at the same time. */
+  postgresWriters: 4,
+  /** Connections of one engine to PostgreSQL that read, where `pool_size` says nothing else. */
+  postgresReaders: 6,
+  /** Milliseconds for one statement to be answered by PostgreSQL, where `statement_timeout` says nothing else. */
+  postgresStatementMs: 15_000,
+  /** Milliseconds for a connection to PostgreSQL to be made, where `connect_timeout` says nothing else. */
+  postgresConnectMs: 5_000,
+  /** Milliseconds that a commit or a migration waits for a lock that another session of PostgreSQL holds. */
+  postgresLockMs: 10_000,
+  /** Bytes of one NOTIFY of PostgreSQL, which takes less than 8,000. */
+  notifyBytes: 7_900,
+  /** Milliseconds between two looks for changes to PostgreSQL that nobody told of. */
+  storePollMs: 5_000,
+  /** Milliseconds that a commit to PostgreSQL whose answer was lost waits to make sure what became of it. */
+  storeDoubtMs: 15_000,
+  /** Groups of commits to PostgreSQL whose answers were lost and that could not be settled yet; no more are sent then. */
+  doubtfulGroups: 1_000,
+  /** Commits that share one transaction of the store. */
   groupCommits: 256,
   /** Milliseconds for which the answer to a request with an idempotency key is kept. */
   onceMs: 24 * 60 * 60_000,
@@ -124,6 +144,10 @@ export const LIMITS = {
   promotionRetryMs: 60_000,
   /** Due timers acted on at a time. */
   dueAtOnce: 200,
+  /** Milliseconds between two times that an engine sets its clock by its store's, where others share that. */
+  clockSetMs: 60_000,
+  /** Milliseconds that an instance has the engine's own work to itself, from its last commit of the lease on. */
+  workLeaseMs: 15_000,
   /** Milliseconds between two looks for what is due. */
   dueEveryMs: 5_000,
   /** Characters of a preview's source reference. */
@@ -286,6 +310,8 @@ export const LIMITS = {
   webhookOverlapMs: 24 * 60 * 60_000,
   /** Milliseconds for which they are at most. */
   webhookMaxOverlapMs: 30 * 24 * 60 * 60_000,
+  /** Milliseconds that `SHUTDOWN_DELAY` may be at most. */
+  shutdownDelayMaxMs: 5 * 60_000,
   /** Milliseconds that a shutdown may take before it is forced. */
   shutdownMs: 10_000,
   /** Milliseconds between two looks for connections that have fallen idle, while shutting down. */

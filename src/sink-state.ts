@@ -66,10 +66,14 @@ export function failed(state: SinkState, reason: string, now: Date, restMs = 0):
   };
 }
 
+/** Whether somebody else sends. */
+export function isHeld({ lease }: SinkState, owner: string, now: string): boolean {
+  return lease !== null && lease.owner !== owner && lease.until > now;
+}
+
 /** Until when a sender has to keep its hands off; `null` where it may go on. `since`: failures before that do not count. */
-export function restsUntil(state: SinkState, owner: string, now: string, since: string | null): string | null {
-  const { lease, next_at, last_error } = state;
-  if (lease !== null && lease.owner !== owner && lease.until > now) return lease.until;
+export function restsUntil(state: SinkState, now: string, since: string | null): string | null {
+  const { next_at, last_error } = state;
   const isOutdated = since !== null && last_error !== null && last_error.at < since;
   return next_at !== null && next_at > now && !isOutdated ? next_at : null;
 }

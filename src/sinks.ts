@@ -21,7 +21,8 @@ export interface SinksParts {
   readonly sinks: readonly Sink[];
   readonly webhooks: WebhookOutlets;
   readonly alerts: Alerts;
-  readonly instance: string | null;
+  /** Names this engine in leases. Of one that has its store to itself the same after each start, so that it need not wait for its own. */
+  readonly instance: string;
   readonly failed: (error: unknown) => void;
 }
 

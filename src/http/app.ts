@@ -27,6 +27,8 @@ export interface AppOptions {
   readonly logger: Logger;
   /** What the engine depends on, looked at now. */
   readonly readiness: () => Promise<Readiness>;
+  /** Whether the engine is about to stop: then nothing new is to be sent here. */
+  readonly draining?: () => boolean;
   /** What others count, for the metrics. */
   readonly counted?: (() => readonly Sample[]) | undefined;
   /** `null` where auth is off. */
@@ -34,7 +36,7 @@ export interface AppOptions {
 }
 
 /** The engine's HTTP side. Give it to a `node:http` server; see `server.ts`. */
-export function createApp({ domain, settings, logger, authentication, readiness, counted }: AppOptions): Express {
+export function createApp({ domain, settings, logger, authentication, readiness, draining, counted }: AppOptions): Express {
   const gate = openGate(authentication, ratesOf(settings), domain.refusals);
   const metrics = new Metrics(counted);
   const version = packageVersion();
@@ -42,7 +44,7 @@ export function createApp({ domain, settings, logger, authentication, readiness,
   const routes: readonly Route[] = [
     ...apiRoutes,
     ...sessionRoutes(authentication),
-    ...operationRoutes({ version, readiness, document, metrics }),
+    ...operationRoutes({ version, readiness, ...(draining !== undefined && { draining }), document, metrics }),
   ];
 
   const app = express();

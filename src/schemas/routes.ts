@@ -53,6 +53,7 @@ import {
   TokenViewSchema,
 } from "./tokens.ts";
 import { RevisionEntry, RevisionPage, RevisionParams, RollbackBody, RollbackReply, VersionPage, VersionParams } from "./versions.ts";
+import { HeadEventSchema, WatchQuery } from "./watch.ts";
 import {
   CreateWebhookBody,
   DeliveryList,
@@ -70,7 +71,7 @@ export interface RouteSchemas {
   readonly params?: z.ZodType;
   readonly query?: z.ZodType;
   readonly body?: z.ZodType;
-  /** Of each line, where the reply is lines. */
+  /** Of each line or event, where the reply is a stream. */
   readonly reply: z.ZodType;
 }
 
@@ -138,6 +139,7 @@ export const ROUTE_SCHEMAS = {
   getMetrics: { reply: MetricsText },
   getReadiness: { reply: ReadinessReply },
   getOpenApi: { reply: OpenApiDocument },
+  watchEnvironment: { params: EnvironmentParams, query: WatchQuery, reply: HeadEventSchema },
 } as const satisfies Readonly<Record<string, RouteSchemas>>;
 
 /** What the parts of a route hold: what the SDK's types are made of. */

@@ -15,7 +15,7 @@ export interface Operation {
   /** The member that is the whole body, where a body's own members cannot stand beside the others. */
   readonly body?: string;
   /** What comes back where it is not one JSON value. */
-  readonly reply?: "lines" | "text";
+  readonly reply?: "lines" | "events" | "text";
   /** Statuses besides 2xx whose body is an answer. */
   readonly answers?: readonly number[];
 }
@@ -57,6 +57,7 @@ export const OPERATIONS = {
   getVersion: get("/env/:project/versions/:version"),
   compare: get("/env/compare"),
   getActive: get("/env/:project/:env/active"),
+  watchEnvironment: { ...get("/env/:project/:env/watch"), reply: "events" },
   reportDeployment: once("POST", "/env/deployments"),
   getPolicy: get("/env/:project/policy"),
   replacePolicy: { ...guarded("PUT", "/env/:project/policy"), body: "policy" },

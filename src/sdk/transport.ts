@@ -52,6 +52,16 @@ export class Transport {
     }
   }
 
+  /** The token to use now; empty where there is none. @throws token_unavailable */
+  async token(): Promise<string> {
+    if (typeof this.#token !== "function") return this.#token ?? "";
+    try {
+      return await this.#token();
+    } catch (cause) {
+      throw new EnvmError("token_unavailable", { reason: "The token could not be found.", fix: "Mend the function that finds it.", cause });
+    }
+  }
+
   /** Why no answer came, or why it broke off. */
   failure(error: unknown, signal: AbortSignal): EnvmError {
     if (error instanceof EnvmError) return error;

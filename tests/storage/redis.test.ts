@@ -1,4 +1,5 @@
 import { afterAll, beforeAll } from "vitest";
+import type { Store } from "../../src/ports.ts";
 import { checked } from "../../src/storage/checked.ts";
 import { openRedis } from "../../src/storage/redis.ts";
 import { type Opened, storeConformance } from "../conformance/store.ts";
@@ -17,6 +18,7 @@ storeConformance("redis", openShared, { noFailures });
 async function openShared(): Promise<Opened> {
   const open = async () => checked(await openRedis(server.url));
   let current = await open();
+  const others: Store[] = [];
   return {
     store: current,
     async reopen() {
@@ -24,8 +26,15 @@ async function openShared(): Promise<Opened> {
       current = await open();
       return current;
     },
+    async another() {
+      const store = await open();
+      others.push(store);
+      return store;
+    },
     age: (ms) => ageObjects(ms),
-    dispose: () => current.close(),
+    async dispose() {
+      for (const store of [current, ...others]) await store.close();
+    },
   };
 }
 
