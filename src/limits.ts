@@ -72,6 +72,8 @@ export const LIMITS = {
   scanPage: 500,
   /** Attempts of one write that loses its races to other instances. */
   commitAttempts: 12,
+  /** Looks for a commit whose answer was lost, before nobody knows what became of it. */
+  readBackAttempts: 8,
   /** Writers of one project that share one commit. */
   batchWriters: 64,
   /** Writers of one project that may wait. */

@@ -26,6 +26,11 @@ import { examine, migrate } from "./postgres-schema.ts";
 import { type PostgresPlace, postgresPlace } from "./postgres-url.ts";
 import { PostgresWriter, type Write } from "./postgres-writer.ts";
 
+export interface PostgresOptions extends StoreOptions {
+  /** Milliseconds between two looks for changes that nobody told of. */
+  readonly pollMs?: number;
+}
+
 /** Counted since the store was opened. */
 export interface PostgresStats {
   /** Statements that commit: one for each group. */
@@ -42,9 +47,9 @@ export interface PostgresStats {
  * Throws `invalid_request` for a URL that cannot be used, and `store_unavailable`, with reason and fix, for a server that cannot be
  * reached, refuses the user, cannot keep what is promised, or has the schema of a newer engine.
  */
-export async function openPostgres(url: string, options: StoreOptions = {}): Promise<PostgresBackend> {
+export async function openPostgres(url: string, options: PostgresOptions = {}): Promise<PostgresBackend> {
   const place = postgresPlace(url);
-  const backend = new PostgresBackend(place);
+  const backend = new PostgresBackend(place, options.pollMs ?? LIMITS.storePollMs);
   try {
     const client = await connect(place, place.server);
     try {
@@ -73,11 +78,13 @@ export class PostgresBackend implements Backend {
   readonly #listener: PostgresListener;
   readonly #news = new PostgresNews();
   readonly #clock = new PostgresClock();
+  readonly #pollMs: number;
   #writes = 0;
   #polling: NodeJS.Timeout | null = null;
   #polled: Promise<void> = Promise.resolve();
 
-  constructor(place: PostgresPlace) {
+  constructor(place: PostgresPlace, pollMs: number) {
+    this.#pollMs = pollMs;
     this.#readers = new Connections(() => connect(place, place.server), place.poolSize, LIMITS.waitingReads);
     this.#writers = new Connections(() => connect(place, place.server), LIMITS.postgresWriters, LIMITS.queuedWriters);
     this.#reader = new PostgresReader((work) => this.#readTwice(work), place.schema);
@@ -198,7 +205,7 @@ export class PostgresBackend implements Backend {
   #schedulePoll(): void {
     this.#polling = setTimeout(() => {
       this.#polled = this.#poll().finally(() => this.#schedulePoll());
-    }, LIMITS.storePollMs);
+    }, this.#pollMs);
     this.#polling.unref();
   }
 

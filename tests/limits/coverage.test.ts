@@ -70,6 +70,7 @@ const testedIn: Readonly<Partial<Record<Bound, readonly (readonly [file: string,
   pageItems: [["limits/lists.test.ts", "of %s: as many items as may be asked for, and one more"]],
   pageItemsDefault: [["limits/lists.test.ts", "has as many items as were asked for, or a usual number"]],
   commitAttempts: [["limits/store.test.ts", "is tried as often as may be, and not once more"]],
+  readBackAttempts: [["domain/ledger.test.ts", "is looked for as often as may be, and then nobody knows"]],
   batchWriters: [["limits/store.test.ts", "writers that wait share one commit up to as many as may, and one more makes one more commit"]],
   queuedWriters: [
     ["domain/ledger.test.ts", "are refused with `overloaded` when too many wait, and the others still get through"],
