@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildSdk } from "../../scripts/sdk.mjs";
 import { createClient } from "../../src/sdk/index.ts";
 import { packageRoot } from "../../src/settings.ts";
-import { blocks, read } from "../docs/support.ts";
+import { blocks, read, section } from "../docs/support.ts";
 import { useEngine } from "../support/engine.ts";
 
 const TOKEN = "root-token-of-the-package-tests";
@@ -111,9 +111,9 @@ describe("a project that installs the package", () => {
 });
 
 describe("docs/sdk.md", () => {
-  const programs = blocks(read("docs/sdk.md"), "js");
+  const programs = [...blocks(read("docs/sdk.md"), "js"), ...blocks(section(read("README.md"), "## In a program"), "js")];
 
-  test("has programs that print what it says, one after another", () => {
+  test("and the README have programs that print what they say, one after another", () => {
     const env = { ...process.env, ENVM_URL: engine.url, ENVM_TOKEN: TOKEN };
     const told = programs.map((program, index) => {
       writeFileSync(join(consumer, `documented-${index}.mjs`), program);
