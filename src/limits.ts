@@ -28,7 +28,9 @@ export const LIMITS = {
   contextBytes: 64 * 1024,
   /** Elements of any list in such a context. */
   contextElements: 1_000,
-  /** Vars, secrets and flags in one environment. */
+  /** Flags, of all environments together, that are kept in memory ready to be evaluated. */
+  cachedFlags: 50_000,
+  /** Vars, secrets, flags and what flags share in one environment. */
   configEntries: 20_000,
   /** Characters of a commit message or reason. */
   messageLength: 2_000,

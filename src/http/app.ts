@@ -8,6 +8,7 @@ import type { Domain } from "../domain.ts";
 import { LIMITS } from "../limits.ts";
 import { isLoopback, packageRoot, type Settings } from "../settings.ts";
 import { checkAddress, openGate, type Rates } from "./auth.ts";
+import { Cors } from "./cors.ts";
 import { mountDocs } from "./docs.ts";
 import { errorHandler } from "./errors.ts";
 import { checkHost, checkOrigin, setSecurityHeaders } from "./guards.ts";
@@ -23,7 +24,7 @@ import { Streams } from "./streams.ts";
 
 export interface AppOptions {
   readonly domain: Domain;
-  readonly settings: Pick<Settings, "host" | "allowedHosts" | "trustedProxies" | "requestsPerSecond">;
+  readonly settings: Pick<Settings, "host" | "allowedHosts" | "trustedProxies" | "requestsPerSecond" | "ofrepCorsOrigins">;
   readonly logger: Logger;
   /** What the engine depends on, looked at now. */
   readonly readiness: () => Promise<Readiness>;
@@ -52,7 +53,8 @@ export function createApp({ domain, settings, logger, authentication, readiness,
   app.enable("strict routing").enable("case sensitive routing");
   app.set("query parser", "simple");
   app.set("trust proxy", [...settings.trustedProxies]);
-  app.use(identify, logged(logger), limited(settings), guarded(settings, authentication === null));
+  const cors = new Cors(settings.ofrepCorsOrigins);
+  app.use(identify, logged(logger), shared(cors), limited(settings), guarded(settings, cors, authentication === null));
   mountRoutes(app, routes, { domain, gate, streams: new Streams(), metrics });
   mountDocs(app);
   app.use(refuseUnknown(gate));
@@ -107,12 +109,19 @@ function limited({ requestsPerSecond: { perAddress } }: Pick<Settings, "requests
   };
 }
 
-function guarded({ host, allowedHosts }: Pick<Settings, "host" | "allowedHosts">, open: boolean): RequestHandler {
+function guarded({ host, allowedHosts }: Pick<Settings, "host" | "allowedHosts">, cors: Cors, open: boolean): RequestHandler {
   const isGuarded = open || allowedHosts.length > 0 || isLoopback(host);
   return (request, _response, next) => {
     if (isGuarded) checkHost(request, allowedHosts);
-    checkOrigin(request, allowedHosts);
+    if (!cors.allows(request)) checkOrigin(request, allowedHosts);
     next();
+  };
+}
+
+/** Before anything is refused, so that a page gets to see why. */
+function shared(cors: Cors): RequestHandler {
+  return (request, response, next) => {
+    if (!cors.apply(request, response)) next();
   };
 }
 

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { Engine, type EngineOptions } from "../support/engine.ts";
+import { PostgresServer } from "../support/postgres-server.ts";
 import { RedisServer } from "../support/redis.ts";
 
 /** A store's server that any number of engines share. */
@@ -10,6 +11,13 @@ export interface SharedServer {
 
 /** Every kind of store that engines share. */
 export const SHARED: readonly { readonly name: string; start(): Promise<SharedServer> }[] = [
+  {
+    name: "postgres",
+    async start() {
+      const server = await PostgresServer.start({ durable: true });
+      return { url: await server.createDatabase(), dispose: () => server.stop() };
+    },
+  },
   { name: "redis", start: () => RedisServer.start() },
 ];
 
