@@ -95,7 +95,7 @@ export const LIMITS = {
   /** Bytes on their way to a store on another machine at a time. */
   storeSendingBytes: 64 * 1024 * 1024,
   /** Milliseconds for which a Redis server may owe answers and give none, until its connection is given up. */
-  storeReplyMs: 10_000,
+  storeReplyMs: 5_000,
   /** Milliseconds that a request waits for a new connection to Redis after one broke. */
   storeReconnectMs: 3_000,
   /** Milliseconds before the first attempt at a new connection to a shared store; twice as long after each that fails. */
