@@ -19,6 +19,8 @@ export interface Gate {
 }
 
 export interface Rates {
+  /** All requests, whoever sends them. */
+  readonly perAddress: RateLimiter;
   readonly perToken: RateLimiter;
   /** Log-ins with one token. */
   readonly sessions: RateLimiter;
@@ -73,7 +75,8 @@ export function openGate(authentication: Authentication | null, rates: Rates, re
   };
 }
 
-const LOCAL_PRINCIPAL: Principal = { ...mayDoAll("local", ""), expiresAt: null };
+/** Whoever gets in where auth is off. */
+export const LOCAL_PRINCIPAL: Principal = { ...mayDoAll("local", ""), expiresAt: null };
 
 function principalOf(request: Request, authentication: Authentication, freshness: Freshness): Promise<Principal> {
   const session = request.headers.authorization === undefined ? sessionOf(request) : null;
@@ -88,9 +91,14 @@ function bearerToken(request: Request): string {
   const [header, second] = request.headersDistinct.authorization ?? [];
   if (header === undefined) throw new AppError("unauthorized", { reason: "The request has no Authorization header." });
   if (second !== undefined) throw new AppError("unauthorized", { reason: "The request has more than one Authorization header." });
-  const token = BEARER.exec(header)?.[1];
-  if (token === undefined) throw new AppError("unauthorized", { reason: "The Authorization header is not of the form `Bearer <token>`." });
+  const token = bearerOf(header);
+  if (token === null) throw new AppError("unauthorized", { reason: "The Authorization header is not of the form `Bearer <token>`." });
   return token;
+}
+
+/** The token that an Authorization header shows. */
+export function bearerOf(header: string): string | null {
+  return BEARER.exec(header)?.[1] ?? null;
 }
 
 /** Over TLS the name has a prefix by which browsers keep other hosts and plain connections from setting it. */
