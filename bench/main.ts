@@ -5,6 +5,7 @@ import { branching } from "./branching.ts";
 import { configWrites } from "./config-writes.ts";
 import { diffs } from "./diffs.ts";
 import type { Row } from "./measure.ts";
+import { reads } from "./reads.ts";
 import { stateWrites } from "./state-writes.ts";
 import { table } from "./table.ts";
 import { tenThousand } from "./ten-thousand.ts";
@@ -15,6 +16,7 @@ const GROUPS: Readonly<Record<string, () => Promise<Row[]>>> = {
   diffs,
   branching,
   "config-writes": configWrites,
+  reads,
   "ten-thousand": tenThousand,
 };
 

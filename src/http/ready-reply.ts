@@ -3,20 +3,13 @@ import type { ServerResponse } from "node:http";
 import { LIMITS } from "../limits.ts";
 import type { Environment } from "../model.ts";
 import { noneMatchHits, quoteTag } from "./etag.ts";
-import { SECURITY_HEADERS } from "./guards.ts";
+import { HeaderBlock } from "./header-block.ts";
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
 
 /** The request's own id, where it gave a good one, else a new one. */
 export function requestIdFor(given: string | undefined): string {
   return given !== undefined && REQUEST_ID.test(given) ? given : randomUUID();
-}
-
-/** Where the request's id goes in the list of headers that are ready. */
-const ID_AT = 1;
-
-function headersOf(more: readonly (readonly [name: string, value: string])[]): string[] {
-  return [["x-request-id", ""], ...SECURITY_HEADERS, ...more].flat();
 }
 
 /** A reply that needs nothing but the request's id: the same bytes as `sendReply` sends of a read with that tag and body. */
@@ -26,27 +19,26 @@ export class ReadyReply {
   #asOf: number;
   #head: Environment;
   readonly #etag: string;
-  /** One character for each byte, which Node sends together with the headers; of a large one the bytes. */
+  /** One character for each byte, which Node sends in one piece with the head; of a large one the bytes. */
   readonly #body: string | Buffer;
-  readonly #found: string[];
-  readonly #unchanged: string[];
+  readonly #found: HeaderBlock;
+  readonly #unchanged: HeaderBlock;
 
   constructor(head: Environment, asOf: number, tag: string, text: string) {
     const bytes = Buffer.from(text);
-    const etag = quoteTag(tag);
     this.#head = head;
     this.#asOf = asOf;
     this.tag = tag;
     this.bytes = bytes.length;
-    this.#etag = etag;
+    this.#etag = quoteTag(tag);
     this.#body = bytes.length > LIMITS.readyTextBytes ? bytes : bytes.toString("latin1");
-    this.#unchanged = headersOf([
-      ["etag", etag],
+    const tagged = [
+      ["etag", this.#etag],
       ["cache-control", "private, no-cache"],
-    ]);
-    this.#found = headersOf([
-      ["etag", etag],
-      ["cache-control", "private, no-cache"],
+    ] as const;
+    this.#unchanged = new HeaderBlock(304, tagged);
+    this.#found = new HeaderBlock(200, [
+      ...tagged,
       ["content-type", "application/json; charset=utf-8"],
       ["content-length", String(bytes.length)],
     ]);
@@ -71,12 +63,11 @@ export class ReadyReply {
   /** @returns the status */
   send(response: ServerResponse, requestId: string, ifNoneMatch: string | undefined, isHead: boolean): number {
     if (ifNoneMatch !== undefined && (ifNoneMatch === this.#etag || noneMatchHits(ifNoneMatch, this.tag))) {
-      this.#unchanged[ID_AT] = requestId;
-      response.writeHead(304, this.#unchanged).end();
+      this.#unchanged.write(response, requestId);
+      response.end();
       return 304;
     }
-    this.#found[ID_AT] = requestId;
-    response.writeHead(200, this.#found);
+    this.#found.write(response, requestId);
     if (isHead) response.end();
     else response.end(this.#body, "latin1");
     return 200;
