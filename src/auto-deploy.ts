@@ -1,12 +1,11 @@
 import { mayDoAll } from "./callers.ts";
 import type { Deployments } from "./deployments.ts";
-import { AppError } from "./errors.ts";
+import { AppError, isPassing } from "./errors.ts";
 import { documentsOf, isExpired } from "./heads.ts";
 import { keys } from "./keys.ts";
 import type { AuditRecord, Environment } from "./model.ts";
 import { type EffectivePolicy, policyFor, policyOf } from "./policy.ts";
 import type { Deployer, DeployOutcome, Sent, Sink, Store } from "./ports.ts";
-import type { Versions } from "./versions.ts";
 
 /** What makes a head that should run. */
 const MAKES_HEADS: ReadonlySet<string> = new Set(["create", "update", "config", "promote", "rollback", "restore"]);
@@ -18,36 +17,31 @@ const UNKNOWN: ReadonlySet<string> = new Set(["timeout", "malformed", "too_large
 const ENGINE = mayDoAll("engine", "auto-deploy");
 
 /**
- * Has every new head deployed where the policy says `auto_deploy`, and takes it back where deploying fails and the policy says
- * `rollback_on_failure`. It follows the audit log like any sink: so nothing is forgotten, and heads that are no longer the
- * newest are passed over.
+ * Has every new head deployed where the policy says `auto_deploy`. It follows the audit log like any sink: so nothing is
+ * forgotten, and heads that are no longer the newest are passed over.
  */
 export class AutoDeploy implements Sink {
   readonly name = "deployment";
   readonly #store: Store;
   readonly #deployments: Deployments;
-  readonly #versions: Versions;
   readonly #deployer: Deployer;
 
-  constructor(store: Store, deployments: Deployments, versions: Versions, deployer: Deployer) {
+  constructor(store: Store, deployments: Deployments, deployer: Deployer) {
     this.#store = store;
     this.#deployments = deployments;
-    this.#versions = versions;
     this.#deployer = deployer;
   }
 
   async send(record: AuditRecord, signal: AbortSignal): Promise<Sent> {
-    const failed = record.action === "deployment" && record.details.status === "failed";
-    if (!failed && !MAKES_HEADS.has(record.action)) return "taken";
+    if (!MAKES_HEADS.has(record.action)) return "taken";
     const found = await this.#newest(record);
     if (found === null) return "taken";
     try {
-      if (failed) await this.#takeBack(record.project, found.head, found.rules);
-      else await this.#deploy(record, found.head, found.rules, signal);
+      await this.#deploy(record, found.head, found.rules, signal);
       return "taken";
     } catch (error) {
       // What another engine's absence has nothing to do with would fail again.
-      if (error instanceof AppError && error.status < 500 && error.code !== "write_conflict") return { refused: error.message };
+      if (error instanceof AppError && !isPassing(error)) return { refused: error.message };
       throw error;
     }
   }
@@ -64,7 +58,7 @@ export class AutoDeploy implements Sink {
   }
 
   async #deploy(
-    { project, actor, request_id }: AuditRecord,
+    { project, seq, actor, request_id }: AuditRecord,
     head: Environment,
     { auto_deploy }: EffectivePolicy,
     signal: AbortSignal,
@@ -76,7 +70,8 @@ export class AutoDeploy implements Sink {
     if (reported === "deploying" && head.deployment?.by !== ENGINE.actor) return;
     const about = { project, env: head.env, version: head.version, revision: head.revision };
     if (reported === null) await this.#deployments.report(ENGINE, { ...about, status: "deploying" });
-    const outcome = await this.#outcome({ project, env: head.env, version: head.version, deployer: actor }, request_id, signal);
+    const order = { id: `${project}:${seq}`, project, env: head.env, version: head.version, deployer: actor };
+    const outcome = await this.#outcome(order, request_id, signal);
     // Where no answer came, the planner reports it when it knows.
     if (outcome === null) return;
     if (!outcome.ok) await this.#deployments.report(ENGINE, { ...about, status: "failed", reason: reasonOf(outcome) });
@@ -95,15 +90,6 @@ export class AutoDeploy implements Sink {
       if (error instanceof AppError && UNKNOWN.has(String(error.details?.["failure"]))) return null;
       throw error;
     }
-  }
-
-  async #takeBack(project: string, head: Environment, { rollback_on_failure }: EffectivePolicy): Promise<void> {
-    const { deployed, deployment } = head;
-    if (!rollback_on_failure || deployed === null || deployment?.status !== "failed") return;
-    // Going back to what is there already would help nobody.
-    if (deployed.revision === head.revision || deployed.snapshot === deployment.snapshot) return;
-    const message = `Deploying ${head.version} failed: ${deployment.reason ?? "no reason was given"}`;
-    await this.#versions.rollback(ENGINE, { project, env: head.env, to: deployed.revision, message });
   }
 }
 

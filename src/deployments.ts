@@ -8,7 +8,7 @@ import { canonicalJson, snapshotId } from "./merkle/index.ts";
 import type { Caller, Deployment, Environment, Revision, SyncStatus } from "./model.ts";
 import { checkProject, quoted } from "./names.ts";
 import type { News } from "./news.ts";
-import { policyOf } from "./policy.ts";
+import { type Policy, policyFor, policyOf } from "./policy.ts";
 import type { Json, JsonObject, Store } from "./ports.ts";
 import { syncStatus } from "./sync.ts";
 import type { Timers } from "./timers.ts";
@@ -89,27 +89,26 @@ export class Deployments {
     const { project } = report;
     checkProject(project);
     checkUrl(report.url);
-    if (report.status !== "deployed" || !(await this.#startsPromotions(project, report.env))) {
-      return this.#ledger.once(project, caller, () => this.#record(caller, report));
-    }
+    const next = await this.#next(report);
     // Before the commit, so that a crash in between forgets nothing; and after it, since who looks too early finds nothing to do.
-    await this.#setTimer(report);
+    await this.#setTimer(project, next);
     const reply = await this.#ledger.once(project, caller, () => this.#record(caller, report));
-    await this.#setTimer(report);
+    await this.#setTimer(project, next);
     return reply;
   }
 
-  async #setTimer({ project, env }: DeploymentReport): Promise<void> {
-    await this.#timers.setFor({ project, what: `auto:${env}` }, (await this.#store.now()).toISOString());
+  async #setTimer(project: string, what: string | null): Promise<void> {
+    if (what !== null) await this.#timers.setFor({ project, what }, (await this.#store.now()).toISOString());
   }
 
-  /** Whether the policy promotes by itself what is deployed here. */
-  async #startsPromotions(project: string, env: string): Promise<boolean> {
-    const { policy } = await policyOf(documentsOf(this.#store, project));
-    const rules = Object.values(policy.environments ?? {});
-    return rules.some(
-      ({ auto_promote, auto_promote_from }) => auto_promote_from === env || (auto_promote && policy.pipeline?.includes(env)),
-    );
+  /** What the policy lets follow by itself, as a timer names it: a promotion of what was deployed, or a way back from what was not. */
+  async #next({ project, env, status }: DeploymentReport): Promise<string | null> {
+    if (status === "deploying") return null;
+    const documents = documentsOf(this.#store, project);
+    const { policy } = await policyOf(documents);
+    if (status === "deployed") return startsPromotions(policy, env) ? `auto:${env}` : null;
+    const [head] = await documents.getAll<Environment>([keys.environment(env)]);
+    return head && policyFor(policy, env, head.type).rollback_on_failure ? `rollback:${env}` : null;
   }
 
   #record(caller: Caller, report: DeploymentReport) {
@@ -177,6 +176,13 @@ export function activeAt(
     .digest("hex")
     .slice(0, 32);
   return { tag, body };
+}
+
+/** Whether the policy promotes by itself what is deployed in `env`. */
+function startsPromotions(policy: Policy, env: string): boolean {
+  return Object.values(policy.environments ?? {}).some(
+    ({ auto_promote, auto_promote_from }) => auto_promote_from === env || (auto_promote && policy.pipeline?.includes(env)),
+  );
 }
 
 /** People follow it: nothing but an address of the web. */

@@ -7,8 +7,12 @@ import { ConfigStore } from "./config-store.ts";
 import { Creation } from "./creation.ts";
 import { Deployments } from "./deployments.ts";
 import { Environments } from "./environments.ts";
+import { Evaluations } from "./evaluation.ts";
+import { FailedDeployments } from "./failed-deployments.ts";
+import { FlagFiles } from "./flag-files.ts";
 import { Garbage } from "./garbage.ts";
 import { HeadCache } from "./head-cache.ts";
+import { instanceName, Leases } from "./leases.ts";
 import { Ledger } from "./ledger.ts";
 import { News } from "./news.ts";
 import { PendingPromotions } from "./pending.ts";
@@ -41,6 +45,8 @@ export interface Domain {
   readonly previews: Previews;
   readonly state: State;
   readonly config: ConfigStore;
+  readonly evaluations: Evaluations;
+  readonly flagFiles: FlagFiles;
   readonly promotions: Promotion;
   readonly pending: PendingPromotions;
   readonly versions: Versions;
@@ -111,6 +117,7 @@ export function createDomain(parts: DomainParts): Domain {
   const news = new News(store);
   const readIndex = new ReadIndex(store, { exclusive });
   const heads = new HeadCache(store, readIndex, clock, staleMs);
+  const evaluations = new Evaluations(store, snapshots, heads);
   const validation = new Validation(validator);
   const promotions = new Promotion(store, ledger, snapshots, secrets, timers, validation);
   const pending = new PendingPromotions(store, ledger, snapshots, secrets, timers, validation);
@@ -126,18 +133,20 @@ export function createDomain(parts: DomainParts): Domain {
   const deployments = new Deployments(store, ledger, timers, news, heads);
   const followers: readonly Sink[] = [
     ...given,
-    ...(deployer === null ? [] : [new AutoDeploy(store, deployments, versions, deployer)]),
+    ...(deployer === null ? [] : [new AutoDeploy(store, deployments, deployer)]),
     ...(feedback === null ? [] : [new ApprovalRequests(store, feedback)]),
   ];
-  // One engine to a store: the leases of one that crashed are nobody's.
-  const instance = exclusive ? "single" : null;
+  // One engine to a store: the leases of one that crashed are nobody's. Of several, each has a name of its own.
+  const instance = exclusive ? "single" : instanceName();
   const sinks = new Sinks({ store, timers, sinks: followers, webhooks: outlets, alerts, instance, failed });
   return {
     creation: new Creation(store, ledger, snapshots, secrets, timers, new PreviewUrls(store, ledger, builder), previewUrlTemplate),
     environments: new Environments(store, ledger, snapshots),
     previews,
     state: new State(store, ledger, snapshots),
-    config: new ConfigStore(store, ledger, snapshots, secrets, heads),
+    config: new ConfigStore(store, ledger, snapshots, secrets, heads, evaluations),
+    evaluations,
+    flagFiles: new FlagFiles(store, ledger, snapshots),
     promotions,
     pending,
     versions,
@@ -158,11 +167,13 @@ export function createDomain(parts: DomainParts): Domain {
     garbage,
     sweeper: new Sweeper({
       store,
+      leases: new Leases(store, exclusive ? null : instance),
       secrets,
       timers,
       previews,
       promotions,
       pending,
+      failedDeployments: new FailedDeployments(store, ledger, versions),
       garbage,
       tokens,
       sessions,

@@ -2,7 +2,6 @@ import { pathToFileURL } from "node:url";
 import type { Logger } from "pino";
 import { Authentication, type IdentityProvider } from "./authentication.ts";
 import { createDomain, type Domain } from "./domain.ts";
-import type { SiblingStatus } from "./engines/sibling.ts";
 import { AppError } from "./errors.ts";
 import { type Family, openFamily } from "./family.ts";
 import type { DependencyStatus, Readiness } from "./http/routes/operations.ts";
@@ -11,10 +10,11 @@ import type { Oidc } from "./identity/oidc.ts";
 import { SYSTEM_PARTITION } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
 import { createLogger } from "./log.ts";
-import type { Store } from "./ports.ts";
+import type { Clock, Store } from "./ports.ts";
 import { rootToken } from "./root-token.ts";
 import { loadSettings, type OidcSettings, type Settings, SettingsError } from "./settings.ts";
 import { isExclusive, openStore } from "./storage/open.ts";
+import { StoreClock } from "./store-clock.ts";
 import { type OpenVault, openVault } from "./vault/open.ts";
 import type { Connect, VaultStatus } from "./vault/remote.ts";
 
@@ -22,7 +22,7 @@ import type { Connect, VaultStatus } from "./vault/remote.ts";
 export interface Engine {
   /** Where it listens, for example `http://127.0.0.1:4006`. */
   readonly url: string;
-  /** Stops accepting, finishes what runs, closes the store. */
+  /** Says that it is not ready any more, goes on for `SHUTDOWN_DELAY`, stops accepting, finishes what runs, and closes the store. */
   close(): Promise<void>;
 }
 
@@ -39,21 +39,23 @@ export async function startEngine(settings: Settings, logger: Logger): Promise<E
   }
   const url = listening.value;
   logger.info({ url, store: settings.storeUrl.split(":", 1)[0], auth: settings.auth }, "listening");
-  return { url, close: () => closeAll(server, opened.value) };
+  return { url, close: () => closeAll(server, opened.value, settings.shutdownDelayMs) };
 }
 
 async function open(settings: Settings, logger: Logger) {
   // Loading what serves requests takes as long as opening the store: both begin at once.
   const loading = import("./http/app.ts");
   loading.catch(() => {}); // Awaited below, unless the store fails first.
+  const stopping = new AbortController();
   const store = await openStore(settings.storeUrl, { strict: settings.storeStrict, onNotice: (notice) => logger.warn(notice) });
   try {
     const { storeUrl, masterKey } = settings;
-    const vault = await openVault(settings.vault, { store, storeUrl, masterKey, connect: await connector(settings.vault.kind) });
+    const connect = await connector(settings.vault.kind);
+    const vault = await openVault(settings.vault, { store, storeUrl, masterKey, connect, warn: (notice) => logger.warn(notice) });
     for (const notice of vault.notices) logger.warn(notice);
     const failed = (error: unknown) => logger.error({ err: error }, "work in the background failed");
     const family = await openFamily(settings);
-    const clock = { now: () => new Date() };
+    const clock = isExclusive(storeUrl) ? { now: () => new Date() } : await sharedClock(store, stopping.signal, failed);
     const domain = createDomain({
       store,
       vault,
@@ -73,15 +75,21 @@ async function open(settings: Settings, logger: Logger) {
       logger,
       authentication,
       counted: () => family.samples(),
+      draining: () => stopping.signal.aborted,
       readiness: () => readiness(store, vault, provider, family),
     });
     domain.sweeper.start();
     return {
       app,
-      // Those who wait for news are answered now, so that closing need not wait for them.
-      release: () => domain.news.close(),
+      drain: () => stopping.abort(),
+      // Those who wait for news are answered now, so that closing need not wait for them; what the engine does by itself goes to others.
+      release: async () => {
+        domain.news.close();
+        await domain.sweeper.stop();
+      },
       close: async () => {
         await domain.sweeper.stop();
+        await domain.tokens.noteUse().catch(failed);
         await Promise.all([vault.close(), family.close()]);
         await store.close();
       },
@@ -126,10 +134,21 @@ async function openProvider({ roles, ...options }: OidcSettings): Promise<Provid
   }
 }
 
-async function closeAll(server: EngineServer, { release, close }: { release(): void; close(): Promise<void> }): Promise<void> {
-  release();
-  await server.close(LIMITS.shutdownMs);
+type Opened = Awaited<ReturnType<typeof open>>;
+
+async function closeAll(server: EngineServer, { drain, release, close }: Opened, delayMs: number): Promise<void> {
+  drain();
+  server.drain();
+  if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
+  await Promise.all([server.close(LIMITS.shutdownMs), release()]);
   await close();
+}
+
+/** Several engines agree on the store's time, whatever their machines' clocks say. */
+async function sharedClock(store: Store, stop: AbortSignal, failed: (error: unknown) => void): Promise<Clock> {
+  const clock = await StoreClock.open(store);
+  clock.keep(stop, failed);
+  return clock;
 }
 
 /** To the terminal alone, never to the log: whoever reads logs must not become root. */
@@ -150,8 +169,13 @@ async function readiness(store: Store, vault: OpenVault, provider: Provider | nu
   };
 }
 
-function shown({ status, since, last_error }: SiblingStatus | VaultStatus): DependencyStatus {
-  return { status, ...(since !== null && { since }), ...(last_error !== undefined && { last_error }) };
+function shown({ status, since, last_error, notice }: VaultStatus): DependencyStatus {
+  return {
+    status,
+    ...(since !== null && { since }),
+    ...(last_error !== undefined && { last_error }),
+    ...(notice !== undefined && { reason: notice }),
+  };
 }
 
 function providerStatus(provider: Provider): DependencyStatus {
@@ -175,10 +199,11 @@ async function main(): Promise<void> {
   const engine = await startEngine(settings, logger);
   let stopping = false;
   const stop = (signal: string) => {
-    if (stopping) return;
+    // Whoever asks twice does not want to wait.
+    if (stopping) process.exit(1);
     stopping = true;
     logger.info({ signal }, "stopping");
-    setTimeout(() => process.exit(1), LIMITS.shutdownMs * 2).unref();
+    setTimeout(() => process.exit(1), settings.shutdownDelayMs + LIMITS.shutdownMs * 2).unref();
     engine.close().then(
       () => process.exit(0),
       (error) => {

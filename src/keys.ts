@@ -66,6 +66,8 @@ export const systemKeys = {
   sessionPrefix: "session/",
   /** Named by the SHA-256 of the cookie. */
   session: (sha256: string): Key => `session/${sha256}`,
+  /** Which instance does some work of the engine's own. */
+  lease: (work: string): Key => `lease/${work}`,
   duePrefix: "due/",
   /** ISO times order as text; the time comes first. */
   due: (at: string, project: string, what: string): Key => `due/${at}/${project}/${what}`,

@@ -30,7 +30,8 @@ export class Ledger {
 
   /**
    * Runs `work` and commits what it wrote. Resolves once that is durable.
-   * @throws whatever `work` throws, `write_conflict`, `overloaded`, or the store's own errors; then nothing was written.
+   * @throws whatever `work` throws, `write_conflict`, `overloaded`, or the store's own errors; then nothing was written,
+   * unless the error says that nobody knows.
    */
   write<Result>(project: string, caller: Caller, work: (tx: Transaction) => Promise<Result>): Promise<Result> {
     return new Promise<Result>((resolve, reject) => {
@@ -152,13 +153,29 @@ export class Ledger {
   /**
    * A commit that threw may have happened all the same. Its first audit record tells: the record's hash covers the
    * request's id and all before it, so that no other commit can have put the same one there.
+   * @throws store_unavailable, which says that nobody knows, where the store cannot be read for a while
    */
   async #tookEffect(project: string, view: View): Promise<boolean> {
     const record = view.firstRecord;
     if (record === undefined) return false;
-    const [found] = await this.#store.get(project, [keys.audit(record.seq)]);
-    return (found?.value as AuditRecord | undefined)?.hash === record.hash;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const [found] = await this.#store.get(project, [keys.audit(record.seq)]);
+        return (found?.value as AuditRecord | undefined)?.hash === record.hash;
+      } catch (cause) {
+        if (attempt === LIMITS.readBackAttempts) throw unknownOutcome(cause);
+        await pause(attempt);
+      }
+    }
   }
+}
+
+function unknownOutcome(cause: unknown): AppError {
+  return new AppError("store_unavailable", {
+    reason: "The store stopped answering while it was written to: whether the change was made is not known.",
+    fix: "When the store answers again, look whether the change is there before you make it again. With an `Idempotency-Key` the same request can simply be sent again.",
+    cause,
+  });
 }
 
 /** Nothing was written, because of what the commit holds and not because of the store's condition. */

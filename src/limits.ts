@@ -28,7 +28,9 @@ export const LIMITS = {
   contextBytes: 64 * 1024,
   /** Elements of any list in such a context. */
   contextElements: 1_000,
-  /** Vars, secrets and flags in one environment. */
+  /** Flags, of all environments together, that are kept in memory ready to be evaluated. */
+  cachedFlags: 50_000,
+  /** Vars, secrets, flags and what flags share in one environment. */
   configEntries: 20_000,
   /** Characters of a commit message or reason. */
   messageLength: 2_000,
@@ -72,6 +74,8 @@ export const LIMITS = {
   scanPage: 500,
   /** Attempts of one write that loses its races to other instances. */
   commitAttempts: 12,
+  /** Looks for a commit whose answer was lost, before nobody knows what became of it. */
+  readBackAttempts: 8,
   /** Writers of one project that share one commit. */
   batchWriters: 64,
   /** Writers of one project that may wait. */
@@ -86,15 +90,15 @@ export const LIMITS = {
   staleAfterMs: 1_000,
   /** Milliseconds that `STALE_READS` may allow at most: how long a revoked token may still read while the store is away. */
   staleMaxMs: 60 * 60_000,
-  /** Partitions whose number in the SQLite file is kept in memory. */
+  /** Partitions that a store remembers something of in memory: their number in the SQLite file, what was told of them. */
   cachedPartitions: 10_000,
   /** Bytes on their way to a store on another machine at a time. */
   storeSendingBytes: 64 * 1024 * 1024,
   /** Milliseconds for which a Redis server may owe answers and give none, until its connection is given up. */
-  storeReplyMs: 10_000,
+  storeReplyMs: 5_000,
   /** Milliseconds that a request waits for a new connection to Redis after one broke. */
   storeReconnectMs: 3_000,
-  /** Milliseconds before the first attempt at a new connection to Redis; twice as long after each that fails. */
+  /** Milliseconds before the first attempt at a new connection to a shared store; twice as long after each that fails. */
   storeRetryMs: 50,
   /** Milliseconds between two such attempts at most. */
   storeRetryMaxMs: 2_000,
@@ -104,7 +108,27 @@ export const LIMITS = {
   storeFenceMs: 60 * 60_000,
   /** Times that a Redis cluster may send a command on to another of its servers. */
   storeRedirects: 5,
-  /** Commits that share one SQLite transaction. */
+  /** Reads that may wait for a connection to PostgreSQL. */
+  waitingReads: 10_000,
+  /** Connections of one engine to PostgreSQL that commit at the same time. */
+  postgresWriters: 4,
+  /** Connections of one engine to PostgreSQL that read, where `pool_size` says nothing else. */
+  postgresReaders: 6,
+  /** Milliseconds for one statement to be answered by PostgreSQL, where `statement_timeout` says nothing else. */
+  postgresStatementMs: 15_000,
+  /** Milliseconds for a connection to PostgreSQL to be made, where `connect_timeout` says nothing else. */
+  postgresConnectMs: 5_000,
+  /** Milliseconds that a commit or a migration waits for a lock that another session of PostgreSQL holds. */
+  postgresLockMs: 10_000,
+  /** Bytes of one NOTIFY of PostgreSQL, which takes less than 8,000. */
+  notifyBytes: 7_900,
+  /** Milliseconds between two looks for changes to PostgreSQL that nobody told of. */
+  storePollMs: 5_000,
+  /** Milliseconds that a commit to PostgreSQL whose answer was lost waits to make sure what became of it. */
+  storeDoubtMs: 15_000,
+  /** Groups of commits to PostgreSQL whose answers were lost and that could not be settled yet; no more are sent then. */
+  doubtfulGroups: 1_000,
+  /** Commits that share one transaction of the store. */
   groupCommits: 256,
   /** Milliseconds for which the answer to a request with an idempotency key is kept. */
   onceMs: 24 * 60 * 60_000,
@@ -124,6 +148,10 @@ export const LIMITS = {
   promotionRetryMs: 60_000,
   /** Due timers acted on at a time. */
   dueAtOnce: 200,
+  /** Milliseconds between two times that an engine sets its clock by its store's, where others share that. */
+  clockSetMs: 60_000,
+  /** Milliseconds that an instance has the engine's own work to itself, from its last commit of the lease on. */
+  workLeaseMs: 15_000,
   /** Milliseconds between two looks for what is due. */
   dueEveryMs: 5_000,
   /** Characters of a preview's source reference. */
@@ -190,6 +218,28 @@ export const LIMITS = {
   siblingFailures: 5,
   /** Milliseconds for which it is left alone. */
   siblingPauseMs: 10_000,
+  /** Milliseconds for which it is left alone at most where it asks for that, with 429 or 503 and `Retry-After`. */
+  siblingRestMs: 60_000,
+  /** Times that a request is sent to a KV vault which asks for it to be sent again later. */
+  vaultAttempts: 4,
+  /** Milliseconds before the first of these repetitions, besides what the vault asks for; twice as long before each further one. */
+  vaultRetryMs: 250,
+  /** Milliseconds that such a vault may ask for before it is repeated: who would have to wait longer is refused. */
+  vaultPatienceMs: 5_000,
+  /** Milliseconds that a KV vault which answers with faults may take to say whether it is sealed. */
+  vaultSealMs: 2_000,
+  /** Milliseconds that a look at a vault elsewhere is waited for: it goes on, and the next look tells. */
+  vaultLookMs: 2_000,
+  /** Milliseconds that giving a token back to a KV vault may take at the end. */
+  vaultRevokeMs: 2_000,
+  /** Milliseconds from one look at a KV vault's lease to the next, at most: timers do not reach further than 24 days. */
+  vaultLeaseLookMs: 24 * 60 * 60_000,
+  /** Milliseconds until a lease that could not be renewed is tried again, at least. */
+  vaultLeaseRetryMs: 1_000,
+  /** Entries that are copied to another vault at a time. */
+  vaultMoveAtOnce: 8,
+  /** Entries whose fingerprints are made anew in one commit, after that. */
+  vaultMoveFacts: 100,
   /** Milliseconds that a reader may wait for something newer. */
   waitMs: 60_000,
   /** Paths whose replies are kept ready for whoever reads them next. */
@@ -240,6 +290,8 @@ export const LIMITS = {
   sinkRetryMs: 1_000,
   /** Milliseconds before it is tried again at most. */
   sinkRetryMaxMs: 15 * 60_000,
+  /** Milliseconds for which a sink is left alone at most where it asks for that with `Retry-After`. */
+  sinkRestMs: 24 * 60 * 60_000,
   /** Projects that are sent to sinks of one kind at a time. */
   sinkSenders: 16,
   /** Projects that may wait for that; what comes then is found by a sweep. */
@@ -270,6 +322,8 @@ export const LIMITS = {
   webhookOverlapMs: 24 * 60 * 60_000,
   /** Milliseconds for which they are at most. */
   webhookMaxOverlapMs: 30 * 24 * 60 * 60_000,
+  /** Milliseconds that `SHUTDOWN_DELAY` may be at most. */
+  shutdownDelayMaxMs: 5 * 60_000,
   /** Milliseconds that a shutdown may take before it is forced. */
   shutdownMs: 10_000,
   /** Milliseconds between two looks for connections that have fallen idle, while shutting down. */

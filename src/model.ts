@@ -56,6 +56,8 @@ export interface Deployment {
   readonly url?: string;
   readonly version_id?: string;
   readonly reason?: string;
+  /** Why it failed to be taken back, where the policy asked for that. */
+  readonly rollback_error?: string;
 }
 
 /** The document `env/<name>`: the head of one environment. */

@@ -174,6 +174,8 @@ export interface PreviewBuilder {
 }
 
 export interface DeployOrder {
+  /** `<project>:<seq>` of the record that made the head: the same order has the same id, however often it is given. */
+  readonly id: string;
   readonly project: string;
   readonly env: string;
   readonly version: string;
@@ -260,13 +262,20 @@ export interface WebhookEvent {
   readonly data: JsonObject;
 }
 
+/** What a receiver answered. */
+export interface WebhookReply {
+  readonly status: number;
+  /** Milliseconds after which it may be asked again; `null` where it does not say. */
+  readonly retryAfterMs: number | null;
+}
+
 /** The way to one receiver, for a few events. */
 export interface WebhookConnection {
   /**
-   * Signed with each of the secrets. Resolves with the reply's status, whatever it is.
+   * Signed with each of the secrets. Resolves with the reply, whatever it is.
    * @throws engine_unavailable, target_not_allowed
    */
-  send(event: WebhookEvent, secrets: readonly string[], signal: AbortSignal): Promise<number>;
+  send(event: WebhookEvent, secrets: readonly string[], signal: AbortSignal): Promise<WebhookReply>;
   close(): Promise<void>;
 }
 

@@ -1,7 +1,7 @@
 import { applyPlan, checkApplicable, type PromotionResult, resultOf } from "./apply.ts";
 import { forbidden, may, mayDoLittle } from "./callers.ts";
 import { durationMs } from "./durations.ts";
-import { AppError } from "./errors.ts";
+import { AppError, isPassing } from "./errors.ts";
 import { type Documents, documentsOf } from "./heads.ts";
 import { keys } from "./keys.ts";
 import { aside, type Ledger } from "./ledger.ts";
@@ -267,11 +267,6 @@ function orderOf(request: PromoteRequest): PromotionOrder {
 /** Stands in for references that do not exist yet, where a plan is made before the vault is written. */
 function pendingReferences({ secrets }: SortedVariables): ReadonlyMap<string, Json> {
   return new Map([...secrets.keys()].map((name) => [`secrets/${name}`, null]));
-}
-
-/** Nothing was decided: the store was out of reach, or others kept winning the race. */
-function isPassing({ code, status }: AppError): boolean {
-  return status >= 500 || code === "write_conflict";
 }
 
 /** When a refused automatic promotion may go through, if it is only early: the end of its soak time or of a freeze. */

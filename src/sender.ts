@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { AppError } from "./errors.ts";
 import { isObject } from "./json.ts";
 import { auditSeq, keys, sinkKeys, sinkPartition } from "./keys.ts";
@@ -7,7 +6,7 @@ import type { AuditRecord } from "./model.ts";
 import type { Outlet } from "./outlets.ts";
 import type { Entry, Store } from "./ports.ts";
 import type { SinkHints } from "./sink-hints.ts";
-import { failed, moved, newState, restsUntil, type SinkState } from "./sink-state.ts";
+import { failed, isHeld, moved, newState, restsUntil, type SinkState } from "./sink-state.ts";
 import { Tenure } from "./tenure.ts";
 
 /**
@@ -22,9 +21,8 @@ export class Sender {
   /** Names this instance in leases. */
   readonly #owner: string;
 
-  /** `instance`: of an engine that has its store to itself, so that after a crash it need not wait for its own lease. */
-  constructor(store: Store, hints: SinkHints, failed: (error: unknown) => void, instance: string | null) {
-    this.#owner = instance ?? randomBytes(9).toString("base64url");
+  constructor(store: Store, hints: SinkHints, failed: (error: unknown) => void, instance: string) {
+    this.#owner = instance;
     this.#store = store;
     this.#hints = hints;
     this.#failed = failed;
@@ -42,7 +40,9 @@ export class Sender {
     const state = stateOf(entry, outlet);
     const entries = await this.#after(project, state.cursor, LIMITS.sinkPage);
     if (entries.length === 0) return false;
-    const rest = restsUntil(state, this.#owner, now.toISOString(), outlet.since);
+    // Whoever sends has set a timer for it before.
+    if (isHeld(state, this.#owner, now.toISOString())) return false;
+    const rest = restsUntil(state, now.toISOString(), outlet.since);
     await this.#hints.set(project, outlet.name, rest ?? this.#hints.afterLease(now));
     if (rest !== null) return false;
     const tenure = new Tenure(this.#store, { project, name: outlet.name, owner: this.#owner, now, revision: entry?.revision ?? null });
@@ -55,6 +55,8 @@ export class Sender {
     let unsaved = 0;
     for (const entry of entries) {
       if (signal.aborted || tenure.elapsedMs() > LIMITS.sinkTurnMs) break;
+      // Who stood still for so long asks first: somebody else may have gone on by now.
+      if (tenure.isOver() && !(await tenure.save(state, outlet.notes()))) return true;
       try {
         const attempt = { failures: state.failures, signal };
         const outcome = await tenure.holding(state, () => sendOne(outlet, entry, attempt));
@@ -75,7 +77,7 @@ export class Sender {
 
   /** Leaves the rest for later. */
   async #leave(outlet: Outlet, tenure: Tenure, state: SinkState, error: unknown): Promise<boolean> {
-    const left = failed(state, reasonOf(error), tenure.now());
+    const left = failed(state, reasonOf(error), tenure.now(), restOf(error));
     if (!(error instanceof AppError)) this.#failed(error);
     const since = [left.failing_since ?? "", outlet.since ?? ""].sort().at(-1) ?? "";
     if (outlet.end !== undefined && tenure.now().getTime() - Date.parse(since) > LIMITS.webhookGiveUpMs) {
@@ -86,8 +88,9 @@ export class Sender {
     return false;
   }
 
-  /** The record of it comes first: after a crash in between, the sink says once more that it is gone. */
+  /** Whoever may have lost the lease judges nobody. The record of it comes first: after a crash in between, the sink says once more that it is gone. */
   async #end(outlet: Outlet, tenure: Tenure, state: SinkState, reason: string): Promise<boolean> {
+    if (!(await tenure.save(state, outlet.notes()))) return true;
     await outlet.end?.(reason);
     await tenure.release({ ...state, last_error: { at: tenure.now().toISOString(), reason } }, outlet.notes());
     return false;
@@ -106,6 +109,12 @@ function stateOf(entry: Entry | null | undefined, outlet: Outlet): SinkState {
 async function sendOne(outlet: Outlet, { value }: Entry, attempt: Parameters<Outlet["send"]>[1]) {
   if (!isObject(value) || typeof value.action !== "string") return { refused: "The record was altered in the store." };
   return outlet.send(value as unknown as AuditRecord, attempt);
+}
+
+/** For how long the other side asked to be left alone, in milliseconds. */
+function restOf(error: unknown): number {
+  const asked = error instanceof AppError ? error.details?.["retry_after_ms"] : undefined;
+  return typeof asked === "number" ? asked : 0;
 }
 
 /** What an expected failure says may be shown; anything else is for the log. */

@@ -16,6 +16,8 @@ export interface Settings {
   /** Whether to refuse a shared store that may lose what it acknowledged. */
   readonly storeStrict: boolean;
   readonly masterKey: string | null;
+  /** Milliseconds that the engine goes on taking requests after it was told to stop, so that whoever sends them can notice. */
+  readonly shutdownDelayMs: number;
   /** How old config and flags may be, in milliseconds, while the store cannot be reached; 0 where they are not shown then. */
   readonly staleReadsMs: number;
   readonly previewUrlTemplate: string;
@@ -24,6 +26,8 @@ export interface Settings {
   readonly allowedHosts: readonly string[];
   /** Addresses and networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed. */
   readonly trustedProxies: readonly string[];
+  /** Origins of pages that may evaluate flags and watch for changes; `*` for all. */
+  readonly ofrepCorsOrigins: readonly string[];
   readonly requestsPerSecond: { readonly perToken: number; readonly perAddress: number };
   readonly vault: VaultSettings;
   /** Hosts and networks that webhooks may go to although they are not public. */
@@ -104,11 +108,13 @@ export function loadSettings(env: Environment = process.env, root: string = pack
     storeUrl: read("STORE_URL") ?? "sqlite:./data/env.db",
     storeStrict: oneOf("STORE_STRICT", read("STORE_STRICT") ?? "0", ["0", "1"] as const) === "1",
     masterKey: read("ENV_MANAGER_MASTER_KEY"),
-    staleReadsMs: staleReads(read("STALE_READS")),
+    shutdownDelayMs: duration("SHUTDOWN_DELAY", read("SHUTDOWN_DELAY"), LIMITS.shutdownDelayMaxMs),
+    staleReadsMs: duration("STALE_READS", read("STALE_READS"), LIMITS.staleMaxMs),
     previewUrlTemplate: read("PREVIEW_URL_TEMPLATE") ?? "https://preview.puraify.app/{project_id}/{env}",
     logLevel: oneOf("LOG_LEVEL", read("LOG_LEVEL") ?? "info", LOG_LEVELS),
     allowedHosts: list(read("ENV_MANAGER_ALLOWED_HOSTS")).map((name) => name.toLowerCase()),
     trustedProxies: list(read("ENV_MANAGER_TRUSTED_PROXIES")).map(network),
+    ofrepCorsOrigins: list(read("OFREP_CORS_ORIGINS")).map(origin),
     requestsPerSecond: {
       perToken: rate("RATE_LIMIT_PER_TOKEN", read("RATE_LIMIT_PER_TOKEN"), LIMITS.requestsPerSecondPerToken),
       perAddress: rate("RATE_LIMIT_PER_ADDRESS", read("RATE_LIMIT_PER_ADDRESS"), LIMITS.requestsPerSecondPerAddress),
@@ -140,6 +146,16 @@ function network(text: string): string {
   );
 }
 
+function origin(text: string): string {
+  if (text === "*") return text;
+  const url = URL.canParse(text) ? new URL(text) : null;
+  const isWeb = url !== null && (url.protocol === "http:" || url.protocol === "https:");
+  if (isWeb && url.origin === text.toLowerCase().replace(/\/$/, "")) return url.origin;
+  throw new SettingsError(
+    `OFREP_CORS_ORIGINS holds "${text}". Give origins of pages such as https://app.example.com, without a path, or * for all.`,
+  );
+}
+
 function rate(name: string, text: string | null, usual: number): number {
   if (text === null) return usual;
   const value = Number(text);
@@ -147,13 +163,12 @@ function rate(name: string, text: string | null, usual: number): number {
   throw new SettingsError(`${name} is "${text}". It must be a whole number of requests a second, from 1 to 9999999.`);
 }
 
-function staleReads(text: string | null): number {
+/** Milliseconds; 0 where it is not set. */
+function duration(name: string, text: string | null, longest: number): number {
   const [, amount, unit] = /^(\d{1,6})(s|m|h)$/.exec(text ?? "0s") ?? [];
   const ms = Number(amount) * (unit === "h" ? 3_600_000 : unit === "m" ? 60_000 : 1_000);
-  if (ms <= LIMITS.staleMaxMs) return ms;
-  throw new SettingsError(
-    `STALE_READS is "${text}". It must be a duration such as 60s, 5m or 1h, of at most ${LIMITS.staleMaxMs / 60_000} minutes, or 0s for never.`,
-  );
+  if (ms <= longest) return ms;
+  throw new SettingsError(`${name} is "${text}". It must be a duration such as 5s or 1m, of at most ${longest / 60_000}m, or 0s for none.`);
 }
 
 function vault(read: (name: string) => string | null): VaultSettings {

@@ -48,11 +48,14 @@ export function moved(state: SinkState, seq: number, outcome: Outcome, at: strin
   return { ...working, refused_count: state.refused_count + 1, refused };
 }
 
-/** After a failure: the next try comes later after each, at a time of its own, so that not all projects come back at once. */
-export function failed(state: SinkState, reason: string, now: Date): SinkState {
+/**
+ * After a failure: the next try comes later after each, at a time of its own, so that not all projects come back at once, and not
+ * before `restMs` are over where the other side asked for that.
+ */
+export function failed(state: SinkState, reason: string, now: Date, restMs = 0): SinkState {
   const at = now.toISOString();
   const longest = Math.min(LIMITS.sinkRetryMs * 2 ** Math.min(state.failures, 30), LIMITS.sinkRetryMaxMs);
-  const pause = longest * (0.5 + Math.random() / 2);
+  const pause = Math.min(restMs, LIMITS.sinkRestMs) + longest * (0.5 + Math.random() / 2);
   return {
     ...state,
     lease: null,
@@ -63,10 +66,14 @@ export function failed(state: SinkState, reason: string, now: Date): SinkState {
   };
 }
 
+/** Whether somebody else sends. */
+export function isHeld({ lease }: SinkState, owner: string, now: string): boolean {
+  return lease !== null && lease.owner !== owner && lease.until > now;
+}
+
 /** Until when a sender has to keep its hands off; `null` where it may go on. `since`: failures before that do not count. */
-export function restsUntil(state: SinkState, owner: string, now: string, since: string | null): string | null {
-  const { lease, next_at, last_error } = state;
-  if (lease !== null && lease.owner !== owner && lease.until > now) return lease.until;
+export function restsUntil(state: SinkState, now: string, since: string | null): string | null {
+  const { next_at, last_error } = state;
   const isOutdated = since !== null && last_error !== null && last_error.at < since;
   return next_at !== null && next_at > now && !isOutdated ? next_at : null;
 }

@@ -21,7 +21,8 @@ export interface SinksParts {
   readonly sinks: readonly Sink[];
   readonly webhooks: WebhookOutlets;
   readonly alerts: Alerts;
-  readonly instance: string | null;
+  /** Names this engine in leases. Of one that has its store to itself the same after each start, so that it need not wait for its own. */
+  readonly instance: string;
   readonly failed: (error: unknown) => void;
 }
 
@@ -50,7 +51,9 @@ export class Sinks {
   readonly #changed: WorkQueue;
   /** `<project>/<sink>`, by kind of sink, so that receivers that are slow hold up their like alone. */
   readonly #turns: ReadonlyMap<string, WorkQueue>;
-  readonly #stopping = new AbortController();
+  /** One for each turn under way: a single signal would gather a listener of every delivery. */
+  readonly #underWay = new Set<AbortController>();
+  #stopped = false;
   #subscription: Subscription | null = null;
   /** The sweep that is under way, and whether another has to follow. */
   #sweeping: Promise<void> | null = null;
@@ -79,7 +82,8 @@ export class Sinks {
   /** Ends what is under way; each project goes on where it was, here or elsewhere. */
   async stop(): Promise<void> {
     this.#subscription?.close();
-    this.#stopping.abort();
+    this.#stopped = true;
+    for (const turn of this.#underWay) turn.abort();
     await Promise.all([this.#changed, ...this.#turns.values()].map((queue) => queue.stop()));
     await this.#sweeping;
   }
@@ -100,7 +104,7 @@ export class Sinks {
 
   /** Looks whether a project has what was not sent, without having been told. */
   async visit(project: string): Promise<void> {
-    if (this.#stopping.signal.aborted) return;
+    if (this.#stopped) return;
     for (const name of await this.#names(project)) await this.#look(project, name);
   }
 
@@ -149,9 +153,12 @@ export class Sinks {
     const project = key.slice(0, slash);
     const outlet = await this.#outlet(project, key.slice(slash + 1));
     if (outlet === null) return false;
+    const underWay = new AbortController();
+    this.#underWay.add(underWay);
     try {
-      return await this.#sender.turn(project, outlet, this.#stopping.signal);
+      return !this.#stopped && (await this.#sender.turn(project, outlet, underWay.signal));
     } finally {
+      this.#underWay.delete(underWay);
       await outlet.close();
     }
   }
@@ -173,7 +180,7 @@ export class Sinks {
 
   /** One sweep at a time; what is missed while it goes on makes another follow. */
   #sweepSoon(): void {
-    if (this.#stopping.signal.aborted) return;
+    if (this.#stopped) return;
     this.#missed = true;
     this.#sweeping ??= this.#sweep().finally(() => {
       this.#sweeping = null;
@@ -181,7 +188,7 @@ export class Sinks {
   }
 
   async #sweep(): Promise<void> {
-    while (this.#missed && !this.#stopping.signal.aborted) {
+    while (this.#missed && !this.#stopped) {
       this.#missed = false;
       try {
         for await (const page of documentPages(this.#parts.store, SYSTEM_PARTITION, systemKeys.projectPrefix)) {
@@ -191,7 +198,7 @@ export class Sinks {
           }
         }
       } catch (error) {
-        if (!this.#stopping.signal.aborted) this.#parts.failed(error);
+        if (!this.#stopped) this.#parts.failed(error);
         return;
       }
     }

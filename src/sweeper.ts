@@ -1,6 +1,8 @@
 import { mayDoLittle } from "./callers.ts";
+import type { FailedDeployments } from "./failed-deployments.ts";
 import type { Garbage } from "./garbage.ts";
 import { keys, SYSTEM_PARTITION, systemKeys } from "./keys.ts";
+import type { Leases } from "./leases.ts";
 import { LIMITS } from "./limits.ts";
 import type { Caller } from "./model.ts";
 import type { PendingPromotions } from "./pending.ts";
@@ -19,11 +21,13 @@ export const ENGINE: Caller = mayDoLittle("engine", "sweep");
 
 export interface SweeperParts {
   readonly store: Store;
+  readonly leases: Leases;
   readonly secrets: Secrets;
   readonly timers: Timers;
   readonly previews: Previews;
   readonly promotions: Promotion;
   readonly pending: PendingPromotions;
+  readonly failedDeployments: FailedDeployments;
   readonly garbage: Garbage;
   readonly tokens: Tokens;
   readonly sessions: Sessions;
@@ -35,12 +39,14 @@ export interface SweeperParts {
 
 /**
  * The engine's own work: what is due (previews that end, promotions that expire or may go on), and what crashed writers
- * and old changes left behind. Every step may be repeated, and may run beside any writer and on many instances.
+ * and old changes left behind. Of several instances one does it at a time; but every step may be repeated, and may run beside any
+ * writer and any other instance, since one that stood still may go on after another has taken its place.
  */
 export class Sweeper {
   readonly #parts: SweeperParts;
   #timers: NodeJS.Timeout[] = [];
   #running: Promise<void> = Promise.resolve();
+  readonly #stopping = new AbortController();
 
   constructor(parts: SweeperParts) {
     this.#parts = parts;
@@ -49,30 +55,32 @@ export class Sweeper {
   start(): void {
     this.#parts.sinks.start();
     this.#timers = [
-      this.#every(LIMITS.dueEveryMs, () => this.runDue()),
+      this.#every(LIMITS.dueEveryMs, () => this.#runDueAlone()),
       this.#every(LIMITS.useNotedMs, () => this.#parts.tokens.noteUse()),
-      this.#every(LIMITS.sweepSeconds * 1_000, () => this.sweep()),
+      this.#every(LIMITS.sweepSeconds * 1_000, () => this.#sweepAlone()),
     ];
   }
 
   async stop(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
+    this.#stopping.abort();
     await this.#parts.sinks.stop();
     await this.#running;
     await this.#parts.tokens.noteUse().catch(this.#parts.failed);
   }
 
   /** Acts on what is due and returns how much that was. */
-  runDue(): Promise<number> {
-    return this.#parts.timers.run((due) => this.#act(due), this.#parts.failed);
+  runDue(stop: AbortSignal = this.#stopping.signal): Promise<number> {
+    return this.#parts.timers.run((due) => this.#act(due), this.#parts.failed, stop);
   }
 
   /** Goes over all projects once and returns how many unfinished intents it took away. */
-  async sweep(): Promise<number> {
+  async sweep(stop: AbortSignal = this.#stopping.signal): Promise<number> {
     const before = new Date((await this.#parts.store.now()).getTime() - LIMITS.intentAgeMs).toISOString();
     let swept = 0;
     await this.#parts.sessions.tidy().catch(this.#parts.failed);
     for await (const project of this.#projects()) {
+      if (stop.aborted) break;
       // What fails in one project must not keep the others waiting.
       try {
         swept += await this.#sweepIntents(project, before);
@@ -85,6 +93,21 @@ export class Sweeper {
     return swept;
   }
 
+  async #runDueAlone(): Promise<void> {
+    if (!(await this.#parts.timers.isDue())) return;
+    await this.#parts.leases.alone("due", {}, (lost) => this.runDue(this.#until(lost)));
+  }
+
+  async #sweepAlone(): Promise<void> {
+    // Somewhat less than the time between two looks, so that none is left out for having come a moment too early.
+    const everyMs = LIMITS.sweepSeconds * 900;
+    await this.#parts.leases.alone("sweep", { everyMs }, (lost) => this.sweep(this.#until(lost)));
+  }
+
+  #until(lost: AbortSignal): AbortSignal {
+    return AbortSignal.any([lost, this.#stopping.signal]);
+  }
+
   #act({ project, what }: Due): Promise<void> {
     const colon = what.indexOf(":");
     const name = what.slice(colon + 1);
@@ -95,6 +118,8 @@ export class Sweeper {
         return this.#parts.pending.settle(ENGINE, project, name);
       case "auto":
         return this.#parts.promotions.promoteAutomatically(project, name);
+      case "rollback":
+        return this.#parts.failedDeployments.takeBack(project, name);
       case "sink":
         return this.#parts.sinks.due(project, name);
       case "webhook":

@@ -42,6 +42,11 @@ export class Tenure {
     return this.elapsedMs() - this.#renewed > LIMITS.sinkLeaseMs / 2;
   }
 
+  /** Whether the lease has run out by this process's own time: who was stopped for a while finds out. */
+  isOver(): boolean {
+    return this.elapsedMs() - this.#renewed > LIMITS.sinkLeaseMs;
+  }
+
   /** Writes down how far it has come, and has the lease from now on. `false` where somebody else has it: then nothing was written. */
   save(state: SinkState, notes: readonly Put[] = []): Promise<boolean> {
     const until = new Date(this.now().getTime() + LIMITS.sinkLeaseMs).toISOString();

@@ -1,7 +1,7 @@
 import { type Expiry, endOf, hasExpiry } from "./expiry.ts";
 import { SYSTEM_PARTITION, systemKeys } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
-import type { Store } from "./ports.ts";
+import type { Entry, Store } from "./ports.ts";
 
 /** What is due: the project and the thing in it. A hint, not a promise: whoever acts on it looks at the thing itself. */
 export interface Due {
@@ -48,33 +48,53 @@ export class Timers {
     await this.#store.commit(SYSTEM_PARTITION, { checks: [], puts: [put], deletes: [], objects: [], objectDeletes: [] });
   }
 
+  /** Whether anything is due. */
+  async isDue(): Promise<boolean> {
+    const now = (await this.#store.now()).toISOString();
+    return (await this.#store.list(SYSTEM_PARTITION, { ...dueBefore(now), limit: 1 })).length > 0;
+  }
+
   /**
-   * Runs `act` for everything that is due and forgets what it did without an error; what fails stays for the next run.
-   * Returns how many were due.
+   * Runs `act` for everything that is due and forgets what it did without an error; what fails stays for the next run, and so does
+   * what is left when `stop` is aborted. Returns how many were due.
    */
-  async run(act: (due: Due) => Promise<void>, failed: (error: unknown) => void): Promise<number> {
+  async run(act: (due: Due) => Promise<void>, failed: (error: unknown) => void, stop: AbortSignal): Promise<number> {
     const now = (await this.#store.now()).toISOString();
     let after: string | undefined;
     let count = 0;
     while (true) {
-      const range = { prefix: systemKeys.duePrefix, before: systemKeys.due(now, "", ""), limit: LIMITS.dueAtOnce };
-      const entries = await this.#store.list(SYSTEM_PARTITION, { ...range, ...(after !== undefined && { after }) });
+      const range = { ...dueBefore(now), limit: LIMITS.dueAtOnce, ...(after !== undefined && { after }) };
+      const entries = stop.aborted ? [] : await this.#store.list(SYSTEM_PARTITION, range);
       const done = await Promise.all(
-        entries.map(async ({ key, value }) => {
+        entries.map(async (entry) => {
           try {
-            await act(value as unknown as Due);
-            return key;
+            await act(entry.value as unknown as Due);
+            return entry;
           } catch (error) {
             failed(error);
             return null;
           }
         }),
       );
-      const deletes = done.filter((key) => key !== null);
-      if (deletes.length > 0) await this.#store.commit(SYSTEM_PARTITION, { checks: [], puts: [], deletes, objects: [], objectDeletes: [] });
+      await this.#forget(done.filter((entry) => entry !== null));
       count += entries.length;
       after = entries.at(-1)?.key;
       if (entries.length < LIMITS.dueAtOnce) return count;
     }
   }
+
+  /**
+   * Takes timers away as they were read: one that was set anew meanwhile, for the same time, is another, and stays. Where others were
+   * taken away or set meanwhile all of them stay, and are acted on once more.
+   */
+  async #forget(entries: readonly Entry[]): Promise<void> {
+    if (entries.length === 0) return;
+    const checks = entries.map(({ key, revision }) => ({ key, revision }));
+    const deletes = entries.map(({ key }) => key);
+    await this.#store.commit(SYSTEM_PARTITION, { checks, puts: [], deletes, objects: [], objectDeletes: [] });
+  }
+}
+
+function dueBefore(now: string) {
+  return { prefix: systemKeys.duePrefix, before: systemKeys.due(now, "", "") };
 }

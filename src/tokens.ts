@@ -229,8 +229,12 @@ export class Tokens {
   async noteUse(): Promise<void> {
     const used = [...this.#used].slice(0, LIMITS.notedTokens);
     if (used.length === 0) return;
-    const puts = used.map(([id, at]) => ({ key: systemKeys.tokenUsed(id), value: { at: new Date(at).toISOString() } }));
-    await this.#store.commit(SYSTEM_PARTITION, { checks: [], puts, deletes: [], objects: [], objectDeletes: [] });
+    // Another instance may have seen a token later, and written it down already.
+    const known = await documentsOf(this.#store, SYSTEM_PARTITION).getAll<{ at: string }>(used.map(([id]) => systemKeys.tokenUsed(id)));
+    const puts = used
+      .map(([id, at]) => ({ key: systemKeys.tokenUsed(id), value: { at: new Date(at).toISOString() } }))
+      .filter(({ value }, index) => value.at > (known[index]?.at ?? ""));
+    if (puts.length > 0) await this.#store.commit(SYSTEM_PARTITION, { checks: [], puts, deletes: [], objects: [], objectDeletes: [] });
     for (const [id, at] of used) if (this.#used.get(id) === at) this.#used.delete(id);
   }
 

@@ -6,9 +6,6 @@ import { documentPages } from "./scan.ts";
 import { entryOfFacts, type Intent, type SecretFacts, Secrets } from "./secrets.ts";
 import { ENGINE } from "./sweeper.ts";
 
-/** Entries copied at a time, and facts that one commit changes. */
-const AT_ONCE = 8;
-const FACTS_AT_ONCE = 100;
 /** Later than any intent: what is unfinished while no engine runs stays so. */
 const ALWAYS = "9999";
 
@@ -83,7 +80,7 @@ class Move {
   }
 
   async copy(project: string): Promise<void> {
-    for await (const facts of this.#facts(project, AT_ONCE)) {
+    for await (const facts of this.#facts(project, LIMITS.vaultMoveAtOnce)) {
       await Promise.all(facts.map(({ entry }) => this.#copyOne(entry)));
       this.#report("copying", facts.length);
     }
@@ -92,7 +89,7 @@ class Move {
   /** Also where both vaults may have one key: who was killed before cannot say what was done with which. */
   async compareAnew(project: string): Promise<void> {
     const { to } = this.#options;
-    for await (const facts of this.#facts(project, FACTS_AT_ONCE)) {
+    for await (const facts of this.#facts(project, LIMITS.vaultMoveFacts)) {
       const values = await Promise.all(facts.map(({ entry }) => to.get(entry)));
       const prints = await Promise.all(values.map((value) => (value === null ? null : to.fingerprint(project, value))));
       await this.#ledger.write(project, ENGINE, async (tx) => {
@@ -109,7 +106,7 @@ class Move {
   /** Only what the other vault has is taken away here. */
   async remove(project: string): Promise<void> {
     const { from, to } = this.#options;
-    for await (const facts of this.#facts(project, AT_ONCE)) {
+    for await (const facts of this.#facts(project, LIMITS.vaultMoveAtOnce)) {
       await Promise.all(facts.map(async ({ entry }) => void ((await to.get(entry)) !== null && (await from.delete(entry)))));
       this.#report("removing", facts.length);
     }

@@ -27,6 +27,8 @@ export interface RollbackRequest {
   readonly env: string;
   /** A version or a prefix of one, a revision number, or a time. */
   readonly to: string | number;
+  /** Only where this revision is the head still; otherwise nothing changes. */
+  readonly from?: number | undefined;
   /** Keeps the secrets of today instead of those of the revision restored. */
   readonly secrets?: "keep_current" | undefined;
   readonly dry_run?: boolean | undefined;
@@ -142,6 +144,7 @@ export class Versions {
     return this.#ledger.write(project, caller, async (tx) => {
       const { head, target, config, changes, result } = await this.#planRollback(tx, this.#snapshots.edit(tx), caller, request, tx.now);
       if (result.status === "no_changes") return result;
+      if (request.from !== undefined && request.from !== head.revision) return { ...result, status: "no_changes" };
       checkMessage((await policyOf(tx)).policy, head, request.message);
       const self = { env, revision: head.revision + 1 };
       const reason = request.message ?? `rolled back to ${target.version}`;

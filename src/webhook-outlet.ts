@@ -4,7 +4,7 @@ import { sinkKeys, sinkPartition } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
 import type { AuditRecord } from "./model.ts";
 import type { Attempt, Outlet } from "./outlets.ts";
-import type { Put, Store, WebhookConnection, WebhookDeliverer, WebhookEvent } from "./ports.ts";
+import type { Put, Store, WebhookConnection, WebhookDeliverer, WebhookEvent, WebhookReply } from "./ports.ts";
 import { cut, type Outcome } from "./sink-state.ts";
 import type { WebhookDocument } from "./webhook-documents.ts";
 import { eventOf, wants } from "./webhook-events.ts";
@@ -65,8 +65,9 @@ export class WebhookOutlet implements Outlet {
       this.#note({ id: event.id, type: event.type, at, outcome, status, duration_ms: Math.round(performance.now() - begun), error });
     let status: number | null = null;
     try {
-      status = await this.deliver(event, attempt.signal);
-      const sent = judge(status, attempt.failures);
+      const reply = await this.deliver(event, attempt.signal);
+      status = reply.status;
+      const sent = judge(reply, attempt.failures);
       await note(sent === "taken" ? "taken" : "refused", status, sent === "taken" ? null : answered(status));
       return sent;
     } catch (error) {
@@ -75,8 +76,8 @@ export class WebhookOutlet implements Outlet {
     }
   }
 
-  /** Sends any event, and says what status came back. */
-  async deliver(event: WebhookEvent, signal: AbortSignal): Promise<number> {
+  /** Sends any event, and says what came back. */
+  async deliver(event: WebhookEvent, signal: AbortSignal): Promise<WebhookReply> {
     this.#secrets ??= this.#parts.secrets();
     const secrets = await this.#secrets;
     this.#connection ??= this.#parts.deliverer.open(this.#parts.webhook.url);
@@ -114,13 +115,14 @@ export class WebhookOutlet implements Outlet {
  * wrong answers every event so, and is mended sooner or later.
  * @throws engine_unavailable
  */
-function judge(status: number, failures: number): Outcome | { readonly gone: string } {
+function judge({ status, retryAfterMs }: WebhookReply, failures: number): Outcome | { readonly gone: string } {
   if (status >= 200 && status <= 299) return "taken";
   if (status === GONE) return { gone: answered(status) };
   if (ABOUT_THE_EVENT.has(status) && failures + 1 >= LIMITS.webhookRefusals) return { refused: answered(status) };
   throw new AppError("engine_unavailable", {
     reason: answered(status),
     fix: "See why the receiver does not answer with a status from 200 to 299.",
+    details: { ...(retryAfterMs !== null && { retry_after_ms: retryAfterMs }) },
   });
 }
 

@@ -63,7 +63,7 @@ export class WebhookOutlets {
     const took = () => Math.round(performance.now() - begun);
     try {
       const event = pingOf(project, webhook.id, randomBytes(8).toString("hex"), now);
-      const status = await outlet.deliver(event, new AbortController().signal);
+      const { status } = await outlet.deliver(event, new AbortController().signal);
       const delivered = status >= 200 && status <= 299;
       return { delivered, status, duration_ms: took(), error: delivered ? null : answered(status) };
     } catch (error) {

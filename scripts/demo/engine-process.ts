@@ -12,6 +12,8 @@ const NEUTRAL = {
   ENV_MANAGER_MASTER_KEY: "",
   ENV_MANAGER_ALLOWED_HOSTS: "",
   ENV_MANAGER_TRUSTED_PROXIES: "",
+  SHUTDOWN_DELAY: "",
+  STALE_READS: "",
   RATE_LIMIT_PER_TOKEN: "",
   RATE_LIMIT_PER_ADDRESS: "",
   OIDC_ISSUER: "",
@@ -80,6 +82,11 @@ export class EngineProcess {
   /** Everything that it printed so far, both streams. */
   output(): string {
     return this.#output.join("\n");
+  }
+
+  /** Sends a signal: `SIGSTOP` and `SIGCONT` let it stand still for a while. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
   }
 
   /** Sends the signal and waits for the end. */

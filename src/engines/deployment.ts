@@ -7,7 +7,8 @@ import type { Sibling } from "./sibling.ts";
 /**
  * The Deployment Planner: `POST /deploy {project_id, target_env, deployer_id, version_name}` → `{status:"success", env, version_id, url}`
  * or `{status:"error", reason, stage, fix_suggestion?}`, whatever the HTTP status of that. Deploying takes its time and is not repeated
- * by itself: whether it was begun is not known of a request that got no answer.
+ * by itself: whether it was begun is not known of a request that got no answer. Where an order is given again, it has the same
+ * `Idempotency-Key`.
  */
 export class DeploymentPlanner implements Deployer {
   readonly #sibling: Sibling;
@@ -16,10 +17,11 @@ export class DeploymentPlanner implements Deployer {
     this.#sibling = sibling;
   }
 
-  async deploy({ project, env, version, deployer }: DeployOrder, requestId: string, signal: AbortSignal): Promise<DeployOutcome> {
+  async deploy({ id, project, env, version, deployer }: DeployOrder, requestId: string, signal: AbortSignal): Promise<DeployOutcome> {
     const json = { project_id: project, target_env: env, deployer_id: deployer, version_name: version };
     const response = await this.#sibling.call(["deploy"], {
       method: "POST",
+      headers: { "idempotency-key": id },
       json,
       requestId,
       signal,
@@ -34,6 +36,7 @@ export class DeploymentPlanner implements Deployer {
       "broken",
       "The Deployment Planner engine",
       `answers with status ${response.status} and nothing that says what became of it`,
+      response.retryAfterMs(),
     );
   }
 }

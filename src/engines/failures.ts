@@ -7,12 +7,15 @@ import { AppError } from "../errors.ts";
  */
 export type Failure = "unreachable" | "overloaded" | "timeout" | "aborted" | "broken" | "malformed" | "too_large";
 
-/** `what` is said of `subject`, which names the other side without its path, its query or credentials. */
-export function unavailable(failure: Failure, subject: string, what: string): AppError {
+/**
+ * `what` is said of `subject`, which names the other side without its path, its query or credentials. `retryAfterMs`: where it
+ * said when it may be asked again.
+ */
+export function unavailable(failure: Failure, subject: string, what: string, retryAfterMs: number | null = null): AppError {
   return new AppError("engine_unavailable", {
     reason: `${subject} ${what}.`,
     fix: "See whether it runs, can be reached from here and answers as it should, then try again.",
-    details: { failure },
+    details: { failure, ...(retryAfterMs !== null && { retry_after_ms: Math.ceil(retryAfterMs) }) },
   });
 }
 

@@ -22,16 +22,17 @@ export class FeedbackEngine implements FeedbackLoop {
       requested_by: requestedBy,
       approvals_needed: needed,
     };
-    const { status } = await this.#sibling.call(["feedback", "requests"], {
+    const response = await this.#sibling.call(["feedback", "requests"], {
       method: "POST",
       json,
       requestId: id,
       signal,
       idempotent: true,
     });
+    const { status } = response;
     if (status < 300 || status === 404) return "taken";
     if ([401, 403, 408, 425, 429].includes(status) || status < 400)
-      throw unavailable("broken", "The Feedback Loop engine", `answers with status ${status}`);
+      throw unavailable("broken", "The Feedback Loop engine", `answers with status ${status}`, response.retryAfterMs());
     return { refused: `status ${status}` };
   }
 }

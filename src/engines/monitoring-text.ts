@@ -47,6 +47,12 @@ const SAYINGS: Readonly<Record<string, Saying>> = {
     level: "warn",
     does: (record) => `rolled ${record.environment} back to ${record.version}${because(record)}`,
   },
+  rollback_failed: {
+    event_type: "rollback",
+    level: "error",
+    status: "failed",
+    does: (record) => `could not take back ${record.version} in ${record.environment}${because(record)}`,
+  },
   expire: { event_type: "environment", does: on("ended the preview") },
   restore: { event_type: "environment", does: on("brought back") },
   archive: { event_type: "environment", level: "warn", does: (record) => `${on("archived")(record)}${because(record)}` },

@@ -43,10 +43,11 @@ export class Monitoring implements Sink {
   async #post(what: "logs" | "alert", json: JsonObject, requestId: string, signal: AbortSignal): Promise<Sent> {
     const request = { method: "POST", json, requestId, signal, timeoutMs: LIMITS.sinkTimeoutMs } as const;
     // Tried once: whoever sends has a patience of its own.
-    const { status } = await this.#sibling.call(["monitoring", what], { ...request, idempotent: false });
+    const response = await this.#sibling.call(["monitoring", what], { ...request, idempotent: false });
+    const { status } = response;
     if (status >= 200 && status <= 299) return "taken";
     const answered = `answers with status ${status}`;
     if (status >= 400 && status <= 499 && !NOT_FOR_GOOD.has(status)) return { refused: `The Monitoring engine ${answered}.` };
-    throw unavailable("malformed", "The Monitoring engine", answered);
+    throw unavailable("malformed", "The Monitoring engine", answered, response.retryAfterMs());
   }
 }

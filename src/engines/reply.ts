@@ -23,6 +23,18 @@ export class OutgoingResponse {
     this.#subject = subject;
   }
 
+  /**
+   * Milliseconds after which it may be asked again, as `Retry-After` of a reply with 429 or 503 says, in seconds or as a date; `null`
+   * where none does.
+   */
+  retryAfterMs(): number | null {
+    if (this.status !== 429 && this.status !== 503) return null;
+    const asked = this.headers.get("retry-after")?.trim() ?? "";
+    if (/^\d{1,9}$/.test(asked)) return Number(asked) * 1_000;
+    const date = /^[A-Z][a-z]{2}/.test(asked) ? Date.parse(asked) : Number.NaN;
+    return Number.isNaN(date) ? null : Math.max(0, date - Date.now());
+  }
+
   /** As UTF-8; what is not becomes U+FFFD. */
   text(): string {
     return new TextDecoder().decode(this.#bytes);

@@ -78,6 +78,8 @@ export class Sibling {
   readonly #breaker: CircuitBreakerPolicy;
   readonly #retries: RetryPolicy;
   readonly #timeoutMs: number;
+  /** Until when it asked to be left alone, by `performance.now()`. */
+  #restsUntil = 0;
   readonly #counts = { requests: 0, failures: 0, retries: 0, notSent: 0 };
   #status: SiblingStatus = { status: "ok", since: null };
 
@@ -89,15 +91,17 @@ export class Sibling {
     const failed = handleWhen(isFailure);
     this.#breaker = circuitBreaker(failed, { halfOpenAfter: bounds.pauseMs, breaker: new ConsecutiveBreaker(bounds.failures) });
     const backoff = new ExponentialBackoff({ initialDelay: bounds.firstPauseMs, generator: decorrelatedJitterGenerator });
-    this.#retries = retry(failed, { maxAttempts: bounds.attempts - 1, backoff });
+    const worthAnotherTry = handleWhen((error) => isFailure(error) && this.#restMs() === 0);
+    this.#retries = retry(worthAnotherTry, { maxAttempts: bounds.attempts - 1, backoff });
     this.#retries.onRetry(() => this.#counts.retries++);
   }
 
   /**
    * Asks the sibling. A status below 500 is an answer, whatever it says.
-   * @throws AppError `engine_unavailable`
+   * @throws AppError `engine_unavailable`, with `details.retry_after_ms` where it said when it may be asked again
    */
   async call(path: readonly string[], { idempotent, isAnswer = () => false, ...request }: SiblingCall): Promise<OutgoingResponse> {
+    if (this.#restMs() > 0) throw this.#resting();
     const once = () => this.#breaker.execute(() => this.#send(path, request, isAnswer));
     try {
       return await (idempotent ? this.#retries.execute(once) : once());
@@ -110,8 +114,8 @@ export class Sibling {
   }
 
   status(): SiblingStatus {
-    const isDown = this.#breaker.state === CircuitState.Open && this.#status.status !== "ok";
-    return isDown ? { ...this.#status, status: "down" } : this.#status;
+    const isLeftAlone = this.#breaker.state === CircuitState.Open || this.#restMs() > 0;
+    return isLeftAlone && this.#status.status !== "ok" ? { ...this.#status, status: "down" } : this.#status;
   }
 
   counts(): Counts {
@@ -130,6 +134,7 @@ export class Sibling {
     this.#counts.requests++;
     try {
       const response = await this.#target.request(path, { timeoutMs: this.#timeoutMs, ...request });
+      this.#heed(response.retryAfterMs());
       if (response.status >= 500 && !isAnswer(response)) throw new Faulty(response);
       if (this.#status.status !== "ok" || this.#status.since === null) this.#status = { status: "ok", since: now() };
       return response;
@@ -137,6 +142,21 @@ export class Sibling {
       if (isFailure(error)) this.#fail(asUnavailable(error, this.name));
       throw error;
     }
+  }
+
+  #heed(askedMs: number | null): void {
+    if (askedMs !== null) this.#restsUntil = performance.now() + Math.min(askedMs, LIMITS.siblingRestMs);
+  }
+
+  #restMs(): number {
+    return Math.max(0, this.#restsUntil - performance.now());
+  }
+
+  #resting(): AppError {
+    this.#counts.notSent++;
+    const ms = this.#restMs();
+    const seconds = Math.ceil(ms / 1_000);
+    return unavailable("unreachable", `The ${this.name} engine`, `asked to be left alone for another ${seconds} s`, ms);
   }
 
   #fail({ message }: AppError): void {
@@ -155,7 +175,10 @@ function isFailure(error: unknown): boolean {
 }
 
 function asUnavailable(error: unknown, name: string): AppError {
-  if (error instanceof Faulty) return unavailable("broken", `The ${name} engine`, `answers with status ${error.response.status}`);
+  if (error instanceof Faulty) {
+    const { response } = error;
+    return unavailable("broken", `The ${name} engine`, `answers with status ${response.status}`, response.retryAfterMs());
+  }
   if (error instanceof AppError) return error;
   throw error;
 }

@@ -49,8 +49,8 @@ export class HttpWebhooks implements WebhookDeliverer {
         // Loaded with the first delivery: a start does not wait for what most engines seldom need.
         const { signed } = await import("./webhook-message.ts");
         const { headers, body } = signed(event, secrets, new Date());
-        const { status } = await target.request({ method: "POST", headers, body, signal, timeoutMs: this.#timeoutMs });
-        return status;
+        const response = await target.request({ method: "POST", headers, body, signal, timeoutMs: this.#timeoutMs });
+        return { status: response.status, retryAfterMs: response.retryAfterMs() };
       },
     };
   }

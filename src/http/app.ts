@@ -8,6 +8,7 @@ import type { Domain } from "../domain.ts";
 import { LIMITS } from "../limits.ts";
 import { packageRoot, type Settings } from "../settings.ts";
 import { checkAddress, openGate, type Rates } from "./auth.ts";
+import { Cors } from "./cors.ts";
 import { mountDocs } from "./docs.ts";
 import { errorHandler } from "./errors.ts";
 import { FastLane } from "./fast-lane.ts";
@@ -25,10 +26,12 @@ import { Streams } from "./streams.ts";
 
 export interface AppOptions {
   readonly domain: Domain;
-  readonly settings: Pick<Settings, "host" | "allowedHosts" | "trustedProxies" | "requestsPerSecond">;
+  readonly settings: Pick<Settings, "host" | "allowedHosts" | "trustedProxies" | "requestsPerSecond" | "ofrepCorsOrigins">;
   readonly logger: Logger;
   /** What the engine depends on, looked at now. */
   readonly readiness: () => Promise<Readiness>;
+  /** Whether the engine is about to stop: then nothing new is to be sent here. */
+  readonly draining?: () => boolean;
   /** What others count, for the metrics. */
   readonly counted?: (() => readonly Sample[]) | undefined;
   /** `null` where auth is off. */
@@ -39,7 +42,7 @@ export interface AppOptions {
 
 /** The engine's HTTP side. Give it to a `node:http` server; see `server.ts`. */
 export function createApp(options: AppOptions): RequestListener {
-  const { domain, settings, logger, authentication, readiness, counted, fastLane = true } = options;
+  const { domain, settings, logger, authentication, readiness, draining, counted, fastLane = true } = options;
   const rates = ratesOf(settings);
   const gate = openGate(authentication, rates, domain.refusals);
   const metrics = new Metrics(counted);
@@ -48,7 +51,7 @@ export function createApp(options: AppOptions): RequestListener {
   const routes: readonly Route[] = [
     ...apiRoutes,
     ...sessionRoutes(authentication),
-    ...operationRoutes({ version, readiness, document, metrics }),
+    ...operationRoutes({ version, readiness, ...(draining !== undefined && { draining }), document, metrics }),
   ];
 
   const app = express();
@@ -56,7 +59,8 @@ export function createApp(options: AppOptions): RequestListener {
   app.enable("strict routing").enable("case sensitive routing");
   app.set("query parser", "simple");
   app.set("trust proxy", [...settings.trustedProxies]);
-  app.use(identify, logged(logger), limited(rates), guarded(settings, authentication === null));
+  const cors = new Cors(settings.ofrepCorsOrigins);
+  app.use(identify, logged(logger), shared(cors), limited(rates), guarded(settings, cors, authentication === null));
   mountRoutes(app, routes, { domain, gate, streams: new Streams(), metrics });
   mountDocs(app);
   app.use(refuseUnknown(gate));
@@ -111,13 +115,20 @@ function limited({ perAddress }: Rates): RequestHandler {
   };
 }
 
-function guarded(settings: Pick<Settings, "host" | "allowedHosts">, open: boolean): RequestHandler {
+function guarded(settings: Pick<Settings, "host" | "allowedHosts">, cors: Cors, open: boolean): RequestHandler {
   const { allowedHosts } = settings;
   const isGuarded = isHostGuarded(settings, open);
   return (request, _response, next) => {
     if (isGuarded) checkHost(request, allowedHosts);
-    checkOrigin(request, allowedHosts);
+    if (!cors.allows(request)) checkOrigin(request, allowedHosts);
     next();
+  };
+}
+
+/** Before anything is refused, so that a page gets to see why. */
+function shared(cors: Cors): RequestHandler {
+  return (request, response, next) => {
+    if (!cors.apply(request, response)) next();
   };
 }
 

@@ -8,6 +8,7 @@ import type { Caller } from "../model.ts";
 import { quoted } from "../names.ts";
 import type { Refusals } from "../refusals.ts";
 import { isTakenName, type Principal } from "../tokens.ts";
+import { isOfrep } from "./ofrep.ts";
 import { addressKey, type RateLimiter } from "./rate.ts";
 import type { Connection } from "./route.ts";
 
@@ -79,7 +80,8 @@ export function openGate(authentication: Authentication | null, rates: Rates, re
 export const LOCAL_PRINCIPAL: Principal = { ...mayDoAll("local", ""), expiresAt: null };
 
 function principalOf(request: Request, authentication: Authentication, freshness: Freshness): Promise<Principal> {
-  const session = request.headers.authorization === undefined ? sessionOf(request) : null;
+  const showsToken = request.headers.authorization !== undefined || (isOfrep(request.originalUrl) && apiKey(request) !== null);
+  const session = showsToken ? null : sessionOf(request);
   if (session === null) return authentication.byToken(bearerToken(request), freshness);
   checkSameSite(request);
   return authentication.bySession(session);
@@ -89,7 +91,11 @@ const BEARER = /^Bearer +([\x21-\x7e]+)$/i;
 
 function bearerToken(request: Request): string {
   const [header, second] = request.headersDistinct.authorization ?? [];
-  if (header === undefined) throw new AppError("unauthorized", { reason: "The request has no Authorization header." });
+  if (header === undefined) {
+    const key = isOfrep(request.originalUrl) ? apiKey(request) : null;
+    if (key !== null) return key;
+    throw new AppError("unauthorized", { reason: "The request has no Authorization header." });
+  }
   if (second !== undefined) throw new AppError("unauthorized", { reason: "The request has more than one Authorization header." });
   const token = bearerOf(header);
   if (token === null) throw new AppError("unauthorized", { reason: "The Authorization header is not of the form `Bearer <token>`." });
@@ -99,6 +105,13 @@ function bearerToken(request: Request): string {
 /** The token that an Authorization header shows. */
 export function bearerOf(header: string): string | null {
   return BEARER.exec(header)?.[1] ?? null;
+}
+
+/** OFREP's other header for a token. */
+function apiKey(request: Request): string | null {
+  const [key, second] = request.headersDistinct["x-api-key"] ?? [];
+  if (second !== undefined) throw new AppError("unauthorized", { reason: "The request has more than one X-API-Key header." });
+  return key ?? null;
 }
 
 /** Over TLS the name has a prefix by which browsers keep other hosts and plain connections from setting it. */

@@ -14,6 +14,8 @@ import { LIMITS } from "../limits.ts";
 export interface EngineServer {
   /** Resolves with the address, for example `http://127.0.0.1:4006`. Port 0 takes any free one. */
   listen(port: number, host: string): Promise<string>;
+  /** Goes on taking requests, each as the last of its connection, so that whoever keeps connections lets go of these. */
+  drain(): void;
   /** Takes no more requests, and waits for those under way; after `graceMs` it cuts them off. */
   close(graceMs: number): Promise<void>;
 }
@@ -74,6 +76,9 @@ export function createServer(handler: Promise<RequestListener>, bounds: ServerBo
 
   return {
     listen: (port, host) => listen(server, port, host),
+    drain() {
+      closing = true;
+    },
     close(graceMs) {
       closing = true;
       return close(server, graceMs, bounds.closingCheckMs);

@@ -112,6 +112,7 @@ const DeploymentSchema = z
     url: z.string().exactOptional(),
     version_id: z.string().exactOptional(),
     reason: z.string().exactOptional(),
+    rollback_error: z.string().exactOptional().meta({ description: "Why `rollback_on_failure` could not take it back." }),
   })
   .meta({
     id: "Deployment",

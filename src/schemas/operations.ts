@@ -41,7 +41,7 @@ const Check = z
   })
   .meta({ id: "ReadinessCheck", description: "One thing that the engine depends on.", examples: [{ status: "ok" }] });
 
-export const ReadinessReply = z.object({ status: z.enum(["ready", "unavailable"]), checks: z.record(z.string(), Check) }).meta({
+export const ReadinessReply = z.object({ status: z.enum(["ready", "draining", "unavailable"]), checks: z.record(z.string(), Check) }).meta({
   id: "Readiness",
   description: "Whether requests can be served now, and what stands in the way.",
   examples: [

@@ -2,7 +2,7 @@ import type * as z from "zod";
 import { AuditPage, AuditQuery, AuditRecordSchema, VerifyQuery, VerifyReply } from "./audit.ts";
 import { AtQuery, EnvironmentParams, PageQuery, ProjectParams } from "./common.ts";
 import { CompareQuery, ComparisonReply } from "./comparison.ts";
-import { ConfigReply, ConfigWritten, PatchConfigBody, RevealBody, RevealReply, RuntimeReply } from "./config.ts";
+import { ConfigReply, ConfigWritten, PatchConfigBody, RevealBody, RevealReply, RuntimeQuery, RuntimeReply } from "./config.ts";
 import { ActiveQuery, ActiveReply, DeploymentReply, DeploymentReportBody } from "./deployments.ts";
 import {
   CreateEnvironmentBody,
@@ -14,6 +14,8 @@ import {
   TransitionBody,
   TransitionReply,
 } from "./environments.ts";
+import { FlagFileBody, FlagFileReply, ReplaceFlagsQuery } from "./flags.ts";
+import { OfrepAnswer, OfrepBody, OfrepBulk, OfrepKeyParams, OfrepQuery } from "./ofrep.ts";
 import { HealthReply, MetricsText, OpenApiDocument, ReadinessReply } from "./operations.ts";
 import { PolicyBody, PolicyReply, PolicyWritten } from "./policy.ts";
 import {
@@ -53,6 +55,7 @@ import {
   TokenViewSchema,
 } from "./tokens.ts";
 import { RevisionEntry, RevisionPage, RevisionParams, RollbackBody, RollbackReply, VersionPage, VersionParams } from "./versions.ts";
+import { HeadEventSchema, WatchQuery } from "./watch.ts";
 import {
   CreateWebhookBody,
   DeliveryList,
@@ -70,7 +73,7 @@ export interface RouteSchemas {
   readonly params?: z.ZodType;
   readonly query?: z.ZodType;
   readonly body?: z.ZodType;
-  /** Of each line, where the reply is lines. */
+  /** Of each line or event, where the reply is a stream. */
   readonly reply: z.ZodType;
 }
 
@@ -95,7 +98,11 @@ export const ROUTE_SCHEMAS = {
   patchState: { params: EnvironmentParams, body: PatchStateBody, reply: StateWritten },
   getConfig: { params: EnvironmentParams, query: AtQuery, reply: ConfigReply },
   patchConfig: { params: EnvironmentParams, body: PatchConfigBody, reply: ConfigWritten },
-  getRuntime: { params: EnvironmentParams, query: AtQuery, reply: RuntimeReply },
+  getFlags: { params: EnvironmentParams, query: AtQuery, reply: FlagFileReply },
+  replaceFlags: { params: EnvironmentParams, query: ReplaceFlagsQuery, body: FlagFileBody, reply: ConfigWritten },
+  evaluateFlag: { params: OfrepKeyParams, query: OfrepQuery, body: OfrepBody, reply: OfrepAnswer },
+  evaluateFlags: { query: OfrepQuery, body: OfrepBody, reply: OfrepBulk },
+  getRuntime: { params: EnvironmentParams, query: RuntimeQuery, reply: RuntimeReply },
   revealSecrets: { params: EnvironmentParams, query: AtQuery, body: RevealBody, reply: RevealReply },
   promote: { body: PromoteBody, reply: PromoteReply },
   getPromotionReadiness: { params: ReadinessParams, query: ReadinessQuery, reply: PromoteReply },
@@ -138,6 +145,7 @@ export const ROUTE_SCHEMAS = {
   getMetrics: { reply: MetricsText },
   getReadiness: { reply: ReadinessReply },
   getOpenApi: { reply: OpenApiDocument },
+  watchEnvironment: { params: EnvironmentParams, query: WatchQuery, reply: HeadEventSchema },
 } as const satisfies Readonly<Record<string, RouteSchemas>>;
 
 /** What the parts of a route hold: what the SDK's types are made of. */

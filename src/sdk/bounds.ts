@@ -16,4 +16,14 @@ export const BOUNDS = {
   timerMs: 2_147_483_647,
   /** Characters of one line of a streamed answer. */
   lineLength: 16 * 1024 * 1024,
+  /** Milliseconds without a sign of life after which a stream is given up: three of the engine's heartbeats. */
+  silenceMs: 45_000,
+  /** Milliseconds that a connection may take until its first answer, where the caller does not say. */
+  readyMs: 10_000,
+  /** Milliseconds after which a stream that ended is asked for again at most, where the engine does not say. */
+  returnMs: 3_000,
+  /** Milliseconds between two reads where no stream can be had, about. */
+  pollMs: 30_000,
+  /** Characters of a kept copy. */
+  copyLength: 64 * 1024 * 1024,
 } as const;

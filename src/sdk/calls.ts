@@ -1,5 +1,6 @@
 import { BOUNDS } from "./bounds.ts";
-import { type EnvmError, failureOf, notTheEngine } from "./errors.ts";
+import { EnvmError, failureOf, notTheEngine } from "./errors.ts";
+import { type EventHooks, serverEvents } from "./events.ts";
 import { jsonLines } from "./lines.ts";
 import type { Operation } from "./operations.ts";
 import { type Prepared, prepare, quoted } from "./request.ts";
@@ -16,6 +17,13 @@ export interface CallOptions {
   readonly ifNoneMatch?: string | undefined;
 }
 
+export interface StreamOptions extends Omit<CallOptions, "ifNoneMatch">, EventHooks {
+  /** Milliseconds without any sign of life after which the connection is given up. */
+  readonly silenceMs?: number | undefined;
+  /** The engine has begun to answer. */
+  readonly onOpen?: (() => void) | undefined;
+}
+
 /** An answer with what HTTP says of it. `Body` is `null` where `ifNoneMatch` names what the caller has. */
 export interface Answer<Body> {
   readonly status: number;
@@ -23,6 +31,8 @@ export interface Answer<Body> {
   /** Without its quotes; for `ifMatch` and `ifNoneMatch`. */
   readonly etag: string | null;
   readonly requestId: string | null;
+  /** The engine's store was away: this was the head a while ago, where the operator lets it answer so. */
+  readonly stale: boolean;
 }
 
 export interface CallDefaults {
@@ -53,17 +63,48 @@ export class Calls {
 
   /** The lines of an answer, as they come. The time that they may take is the caller's to bound, with a signal. */
   async *lines(operation: Operation, request: Members, options: CallOptions = {}): AsyncGenerator<unknown, void, undefined> {
+    yield* this.#streamed(operation, request, options, (bytes) => jsonLines(bytes));
+  }
+
+  /** The data of server-sent events, until the engine ends the stream. One that is silent for too long has lost its connection. */
+  async *events(operation: Operation, request: Members, options: StreamOptions = {}): AsyncGenerator<unknown, void, undefined> {
+    const { silenceMs = BOUNDS.silenceMs, onRetry, onAlive, onOpen } = options;
+    yield* this.#streamed(operation, request, options, async function* (bytes, abort) {
+      const silence = () => setTimeout(() => abort(silent(silenceMs)), silenceMs);
+      let timer = silence();
+      const alive = () => {
+        clearTimeout(timer);
+        timer = silence();
+        onAlive?.();
+      };
+      try {
+        onOpen?.();
+        yield* serverEvents(bytes, { onRetry, onAlive: alive });
+      } finally {
+        clearTimeout(timer);
+      }
+    });
+  }
+
+  async *#streamed(
+    operation: Operation,
+    request: Members,
+    options: CallOptions,
+    read: (bytes: ReadableStream<Uint8Array>, abort: (reason: EnvmError) => void) => AsyncGenerator<unknown, void, undefined>,
+  ): AsyncGenerator<unknown, void, undefined> {
     const prepared = this.#prepare(operation, request, options);
     const leave = new AbortController();
     const outer = options.signal === undefined ? leave.signal : AbortSignal.any([options.signal, leave.signal]);
     try {
-      const body = await this.#repeatedly(operation, prepared, { ...options, signal: outer }, async (signal) => {
+      const bytes = await this.#repeatedly(operation, prepared, { ...options, signal: outer }, async (signal) => {
         const response = await this.#transport.send({ ...prepared, signal });
         if (!response.ok) throw failureOf(response, await response.text());
-        if (response.body === null) throw notTheEngine(response);
+        if (response.status === 204) return null;
+        const type = STREAMED[operation.reply ?? ""] ?? "";
+        if (response.body === null || !response.headers.get("content-type")?.startsWith(type)) throw notTheEngine(response);
         return response.body;
       });
-      yield* jsonLines(body);
+      if (bytes !== null) yield* read(bytes, (reason) => leave.abort(reason));
     } catch (error) {
       throw this.#transport.failure(error, outer);
     } finally {
@@ -106,16 +147,26 @@ export class Calls {
 
 function answerOf(operation: Operation, response: Response, text: string, conditional: boolean): Answer<unknown> {
   const { status, headers } = response;
-  const etag = headers.get("etag")?.replace(/^W\/|"/g, "") ?? null;
-  const requestId = headers.get("x-request-id");
-  if (status === 304 && conditional) return { status, body: null, etag, requestId };
+  const facts = {
+    status,
+    etag: headers.get("etag")?.replace(/^W\/|"/g, "") ?? null,
+    requestId: headers.get("x-request-id"),
+    stale: headers.has("x-envm-stale"),
+  };
+  if (status === 304 && conditional) return { ...facts, body: null };
   if (!response.ok && !operation.answers?.includes(status)) throw failureOf(response, text);
-  if (operation.reply === "text") return { status, body: text, etag, requestId };
+  if (operation.reply === "text") return { ...facts, body: text };
   try {
-    return { status, body: JSON.parse(text), etag, requestId };
+    return { ...facts, body: JSON.parse(text) };
   } catch {
     throw notTheEngine(response);
   }
+}
+
+const STREAMED: Readonly<Record<string, string>> = { lines: "application/x-ndjson", events: "text/event-stream" };
+
+function silent(ms: number): EnvmError {
+  return new EnvmError("timeout", { reason: `Nothing came from the engine for ${ms} ms.`, fix: "Check the connection to it." });
 }
 
 /** Statuses that say: not now. */

@@ -1,5 +1,5 @@
 import { BOUNDS } from "./bounds.ts";
-import { type Answer, type CallOptions, Calls } from "./calls.ts";
+import { type Answer, type CallOptions, Calls, type StreamOptions } from "./calls.ts";
 import { OPERATIONS, type Operation, type OperationId } from "./operations.ts";
 import { Transport, type TransportOptions } from "./transport.ts";
 import type { ReplyOf, RequestOf } from "./types.ts";
@@ -11,15 +11,16 @@ export interface ClientOptions extends TransportOptions {
   readonly retries?: number | undefined;
 }
 
-type ResultOf<Op extends OperationId> = (typeof OPERATIONS)[Op] extends { readonly reply: "lines" }
+type ResultOf<Op extends OperationId> = (typeof OPERATIONS)[Op] extends { readonly reply: "lines" | "events" }
   ? AsyncGenerator<ReplyOf<Op>, void, undefined>
   : Promise<ReplyOf<Op>>;
+type OptionsOf<Op extends OperationId> = (typeof OPERATIONS)[Op] extends { readonly reply: "events" } ? StreamOptions : CallOptions;
 
 /** An operation as a method; its request may be left out where it needs none. */
 export type Method<Op extends OperationId> =
   Record<never, never> extends RequestOf<Op>
-    ? (request?: RequestOf<Op>, options?: CallOptions) => ResultOf<Op>
-    : (request: RequestOf<Op>, options?: CallOptions) => ResultOf<Op>;
+    ? (request?: RequestOf<Op>, options?: OptionsOf<Op>) => ResultOf<Op>
+    : (request: RequestOf<Op>, options?: OptionsOf<Op>) => ResultOf<Op>;
 
 export type Methods = { readonly [Op in OperationId]: Method<Op> };
 
@@ -48,10 +49,11 @@ type Members = Readonly<Record<string, unknown>>;
 export function createClient({ timeoutMs = BOUNDS.timeoutMs, retries = BOUNDS.retries, ...options }: ClientOptions): Client {
   const transport = new Transport(options);
   const calls = new Calls(transport, { timeoutMs, retries });
-  const method = (operation: Operation) =>
-    operation.reply === "lines"
-      ? (request: Members = {}, given?: CallOptions) => calls.lines(operation, request, given)
-      : async (request: Members = {}, given?: CallOptions) => (await calls.answer(operation, request, given)).body;
+  const method = (operation: Operation) => {
+    if (operation.reply === "lines") return (request: Members = {}, given?: CallOptions) => calls.lines(operation, request, given);
+    if (operation.reply === "events") return (request: Members = {}, given?: StreamOptions) => calls.events(operation, request, given);
+    return async (request: Members = {}, given?: CallOptions) => (await calls.answer(operation, request, given)).body;
+  };
   const methods = Object.fromEntries(Object.entries<Operation>(OPERATIONS).map(([id, operation]) => [id, method(operation)]));
   const answer = (id: OperationId, request: Members, given?: CallOptions) => calls.answer(OPERATIONS[id], request, given);
   // What each of them takes and answers is the table's; that it has them all is a test's to say.

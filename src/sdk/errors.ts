@@ -11,7 +11,15 @@ export type ClientErrorCode =
   /** What answered is not the engine: a proxy's page, a redirect. */
   | "invalid_answer"
   /** The request cannot be sent as it was given. */
-  | "invalid_call";
+  | "invalid_call"
+  /** The kept copy was sealed with another token or for another environment, or somebody changed it. */
+  | "copy_unreadable"
+  /** The kept copy could not be read or written. */
+  | "copy_store_failed"
+  /** The engine does not know the revision that this connection has: it was set back to an older backup. */
+  | "history_replaced"
+  /** The function that finds the token failed. */
+  | "token_unavailable";
 
 /** Codes that a newer engine may add are strings like the others. */
 export type AnyErrorCode = ErrorCode | ClientErrorCode | (string & Record<never, never>);

@@ -15,7 +15,7 @@ export interface Operation {
   /** The member that is the whole body, where a body's own members cannot stand beside the others. */
   readonly body?: string;
   /** What comes back where it is not one JSON value. */
-  readonly reply?: "lines" | "text";
+  readonly reply?: "lines" | "events" | "text";
   /** Statuses besides 2xx whose body is an answer. */
   readonly answers?: readonly number[];
 }
@@ -25,6 +25,8 @@ const once = <const Method extends Operation["method"], const Path extends strin
   ({ method, path, once: true }) as const;
 const guarded = <const Method extends Operation["method"], const Path extends string>(method: Method, path: Path) =>
   ({ method, path, once: true, guarded: true }) as const;
+
+const OFREP_QUERY = ["project_id", "env", "flagConfigEtag", "flagConfigLastModified"] as const;
 
 export const OPERATIONS = {
   createEnvironment: once("POST", "/env/create"),
@@ -43,6 +45,10 @@ export const OPERATIONS = {
   patchState: guarded("PATCH", "/env/:project/:env/state"),
   getConfig: get("/env/:project/:env/config"),
   patchConfig: guarded("PATCH", "/env/:project/:env/config"),
+  getFlags: get("/env/:project/:env/flags"),
+  replaceFlags: { ...guarded("PUT", "/env/:project/:env/flags"), query: ["keep", "bump", "version", "message"], body: "file" },
+  evaluateFlag: { method: "POST", path: "/ofrep/v1/evaluate/flags/:key", query: OFREP_QUERY, repeatable: true, answers: [400, 404] },
+  evaluateFlags: { method: "POST", path: "/ofrep/v1/evaluate/flags", query: OFREP_QUERY, repeatable: true },
   getRuntime: get("/env/:project/:env/runtime"),
   revealSecrets: { method: "POST", path: "/env/:project/:env/secrets/reveal", query: ["at"], repeatable: true },
   promote: once("POST", "/env/promote"),
@@ -57,6 +63,7 @@ export const OPERATIONS = {
   getVersion: get("/env/:project/versions/:version"),
   compare: get("/env/compare"),
   getActive: get("/env/:project/:env/active"),
+  watchEnvironment: { ...get("/env/:project/:env/watch"), reply: "events" },
   reportDeployment: once("POST", "/env/deployments"),
   getPolicy: get("/env/:project/policy"),
   replacePolicy: { ...guarded("PUT", "/env/:project/policy"), body: "policy" },

@@ -40,15 +40,24 @@ export class Transport {
   }
 
   async send({ target, signal, ...init }: Sent): Promise<Response> {
-    const token = typeof this.#token === "function" ? await this.#token() : this.#token;
-    const authorization: Record<string, string> =
-      token === undefined || token === "" ? {} : { authorization: `Bearer ${checkedToken(token)}` };
+    const token = await this.token();
+    const authorization: Record<string, string> = token === "" ? {} : { authorization: `Bearer ${checkedToken(token)}` };
     const headers = { accept: "application/json", ...this.#headers, ...authorization, ...init.headers };
     try {
       // A redirect would send the request, and what it holds, to an address that nobody gave.
       return await this.#fetch(this.base + target, { ...init, headers, signal, redirect: "manual" });
     } catch (error) {
       throw this.failure(error, signal);
+    }
+  }
+
+  /** The token to use now; empty where there is none. @throws token_unavailable */
+  async token(): Promise<string> {
+    if (typeof this.#token !== "function") return this.#token ?? "";
+    try {
+      return await this.#token();
+    } catch (cause) {
+      throw new EnvmError("token_unavailable", { reason: "The token could not be found.", fix: "Mend the function that finds it.", cause });
     }
   }
 

@@ -13,6 +13,8 @@ export interface StoreOptions {
 const BACKENDS: Readonly<Record<string, (url: string, options: StoreOptions) => Promise<Backend>>> = {
   memory: async () => new (await import("./memory.ts")).MemoryBackend(),
   sqlite: async (url) => (await import("./sqlite.ts")).openSqlite(url),
+  postgres: openPostgres,
+  postgresql: openPostgres,
   redis: openRedis,
   rediss: openRedis,
   "redis+cluster": openRedis,
@@ -20,7 +22,8 @@ const BACKENDS: Readonly<Record<string, (url: string, options: StoreOptions) => 
 };
 
 /**
- * Opens the store that `url` names: `memory:`, `sqlite:./data/env.db`, or `redis://host:6379` and its kin.
+ * Opens the store that `url` names: `memory:`, `sqlite:./data/env.db`, `postgres://user:password@host/database`, or
+ * `redis://host:6379` and its kin.
  *
  * Throws `invalid_request` for a URL that names no known kind of store, `store_unavailable` (with reason and fix) for a store
  * that cannot be used.
@@ -33,10 +36,14 @@ export async function openStore(url: string, options: StoreOptions = {}): Promis
     throw new AppError("invalid_request", {
       // Not the URL itself: it may hold a password.
       reason: `STORE_URL names no known kind of store${scheme === "" ? "" : ` ("${scheme}:")`}. Known are: ${known.join(", ")}.`,
-      fix: "Set STORE_URL=sqlite:./data/env.db for a file on this machine, STORE_URL=redis://host:6379 for a store that engines share, or STORE_URL=memory: to keep nothing.",
+      fix: "Set STORE_URL=sqlite:./data/env.db for a file on this machine, STORE_URL=postgres://user:password@host/database or STORE_URL=redis://host:6379 for a store that engines share, or STORE_URL=memory: to keep nothing.",
     });
   }
   return checked(await open(url, options));
+}
+
+async function openPostgres(url: string, options: StoreOptions): Promise<Backend> {
+  return (await import("./postgres.ts")).openPostgres(url, options);
 }
 
 async function openRedis(url: string, options: StoreOptions): Promise<Backend> {

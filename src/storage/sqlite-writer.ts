@@ -1,14 +1,9 @@
 import type Database from "better-sqlite3";
 import type { Change, CommitResult, Hash, StoredObject } from "../ports.ts";
 import type { Outcome } from "./group-queue.ts";
+import { RENEW_AFTER_MS } from "./renewal.ts";
 import { RUNNING, storeError } from "./sqlite-errors.ts";
 import { encodeObject } from "./sqlite-objects.ts";
-
-/**
- * Putting an object again writes nothing when it was stored less than this ago (milliseconds). Safe because nothing younger than
- * 24 hours is ever collected: whoever put it again still has 23 hours to refer to it.
- */
-export const RENEW_AFTER_MS = 60 * 60_000;
 
 /** One write that waits for its group: a commit, or objects put ahead of one (`change: null`). */
 export interface Write {

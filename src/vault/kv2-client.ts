@@ -1,14 +1,19 @@
 import { AppError } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
 import type { Json } from "../ports.ts";
-import { type Kv2Session, SUBJECT, type Timers } from "./kv2-session.ts";
+import { SUBJECT, type Timers, type TokenRequests } from "./kv2-lease.ts";
+import type { Kv2Session } from "./kv2-session.ts";
 import { isObject, memberOf, type Remote, type RemoteCall, type RemoteReply, unavailable } from "./remote.ts";
 
-/** Times that a request is sent which the vault asks to be sent again later. */
-const ATTEMPTS = 4;
-/** Milliseconds before the first repetition; twice as long before each further one. */
-const FIRST_PAUSE_MS = 250;
-/** Milliseconds that the question may take whether the vault is sealed. */
-const SEAL_STATUS_MS = 2_000;
+type Asked = Omit<RemoteCall, "headers" | "idempotent">;
+
+export interface Kv2ClientParts {
+  readonly remote: Remote;
+  readonly aside: Remote;
+  readonly session: Kv2Session;
+  readonly requests: TokenRequests;
+  readonly timers: Timers;
+}
 
 /** Requests to the vault's HTTP API, each with a token, and again where the answer is only about this moment. */
 export class Kv2Client {
@@ -16,23 +21,28 @@ export class Kv2Client {
   /** Its own way, so that asking a sealed vault whether it is sealed does not count as success. */
   readonly #aside: Remote;
   readonly #session: Kv2Session;
+  readonly #requests: TokenRequests;
   readonly #timers: Timers;
   #sealed = false;
 
-  constructor(remote: Remote, aside: Remote, session: Kv2Session, timers: Timers) {
+  constructor({ remote, aside, session, requests, timers }: Kv2ClientParts) {
     this.#remote = remote;
     this.#aside = aside;
     this.#session = session;
+    this.#requests = requests;
     this.#timers = timers;
   }
 
   /** Its answer; not one that says "later", unless it says so again and again. All that is sent may be repeated. */
-  async call(path: readonly string[], call: Omit<RemoteCall, "headers" | "idempotent">): Promise<RemoteReply> {
+  async call(path: readonly string[], call: Asked): Promise<RemoteReply> {
     try {
       for (let attempt = 1; ; attempt += 1) {
-        const reply = await this.#send(path, call);
-        if (!saysLater(reply) || attempt === ATTEMPTS) return reply;
-        await this.#timers.pause(FIRST_PAUSE_MS * 2 ** (attempt - 1));
+        const outcome = await this.#send(path, call).catch((error: unknown) => asLater(error));
+        const restMs = "restMs" in outcome ? outcome.restMs : laterMs(outcome);
+        if (restMs !== null && restMs <= LIMITS.vaultPatienceMs && attempt < LIMITS.vaultAttempts) {
+          await this.#timers.pause(restMs + LIMITS.vaultRetryMs * 2 ** (attempt - 1));
+        } else if ("restMs" in outcome) throw outcome.error;
+        else return outcome;
       }
     } catch (error) {
       if (!(error instanceof AppError) || error.code !== "engine_unavailable") throw error;
@@ -48,10 +58,10 @@ export class Kv2Client {
   }
 
   /** A token that has ended is replaced, once. */
-  async #send(path: readonly string[], call: Omit<RemoteCall, "headers" | "idempotent">): Promise<RemoteReply> {
+  async #send(path: readonly string[], call: Asked): Promise<RemoteReply> {
     for (let again = false; ; again = true) {
       const token = await this.#session.token();
-      const reply = await this.#remote.call(["v1", ...path], { ...call, headers: this.#session.headers(token), idempotent: true });
+      const reply = await this.#remote.call(["v1", ...path], { ...call, headers: this.#requests.headers(token), idempotent: true });
       this.#sealed = false;
       if (reply.status !== 403) this.#session.accepted();
       else if (!again && this.#session.rejected(token)) continue;
@@ -61,7 +71,8 @@ export class Kv2Client {
 
   async #isSealed(): Promise<boolean> {
     try {
-      const call: RemoteCall = { method: "GET", headers: { "x-vault-request": "true" }, timeoutMs: SEAL_STATUS_MS, idempotent: false };
+      const headers = { "x-vault-request": "true" };
+      const call: RemoteCall = { method: "GET", headers, timeoutMs: LIMITS.vaultSealMs, idempotent: false };
       const reply = await this.#aside.call(["v1", "sys", "seal-status"], call);
       return reply.status === 200 && memberOf(reply.json(), "sealed") === true;
     } catch {
@@ -82,10 +93,18 @@ export function errorsIn(reply: RemoteReply): readonly string[] | null {
   return Array.isArray(errors) ? errors.filter((text) => typeof text === "string") : null;
 }
 
-/** Too many requests, a replica that lags, or a mount that is being upgraded. */
-function saysLater(reply: RemoteReply): boolean {
-  if (reply.status === 429 || reply.status === 412) return true;
-  return reply.status === 400 && (errorsIn(reply) ?? []).some((text) => /upgrading from non-versioned/i.test(text));
+/** For how long it asks to be left alone where it says "later": too many requests, a replica that lags, or a mount that is being upgraded. */
+function laterMs(reply: RemoteReply): number | null {
+  const upgrading = () => (errorsIn(reply) ?? []).some((text) => /upgrading from non-versioned/i.test(text));
+  const saysLater = reply.status === 429 || reply.status === 412 || (reply.status === 400 && upgrading());
+  return saysLater ? (reply.retryAfterMs() ?? 0) : null;
+}
+
+/** A request that was not sent, since the vault asked somebody else to come later. @throws any other error */
+function asLater(error: unknown): { readonly restMs: number; readonly error: AppError } {
+  const restMs = error instanceof AppError ? error.details?.retry_after_ms : undefined;
+  if (error instanceof AppError && typeof restMs === "number") return { restMs, error };
+  throw error;
 }
 
 function sealed({ details }: AppError): AppError {

@@ -1,8 +1,9 @@
 import type { AppError } from "../errors.ts";
 import type { Json, SecretEntry } from "../ports.ts";
 import { errorsIn, Kv2Client } from "./kv2-client.ts";
+import { SUBJECT, type Timers, TokenRequests } from "./kv2-lease.ts";
 import { entryPath, partsOf } from "./kv2-paths.ts";
-import { type Kv2Credentials, Kv2Session, SUBJECT, type Timers } from "./kv2-session.ts";
+import { type Kv2Credentials, type Kv2Session, sessionWith } from "./kv2-session.ts";
 import { isObject, malformed, memberOf, type Remote, type RemoteEntries, type RemoteReply, refused, told, unavailable } from "./remote.ts";
 
 export interface Kv2Settings {
@@ -19,6 +20,8 @@ export interface Kv2Parts {
   /** A second way to the same vault: see `Kv2Client`. */
   readonly aside: Remote;
   readonly timers: Timers;
+  /** Told what an operator should do about the token, ahead of time. */
+  readonly warn: (notice: string) => void;
 }
 
 /**
@@ -30,16 +33,18 @@ export interface Kv2Parts {
  */
 export class Kv2Entries implements RemoteEntries {
   readonly #client: Kv2Client;
+  readonly #session: Kv2Session;
   readonly #mount: readonly string[];
   readonly #prefix: readonly string[];
   #checking: Promise<void> | null = null;
 
   /** @throws AppError `invalid_request` where mount or prefix is no path */
-  constructor(settings: Kv2Settings, { remote, aside, timers }: Kv2Parts) {
+  constructor(settings: Kv2Settings, { remote, aside, timers, warn }: Kv2Parts) {
     this.#mount = partsOf("VAULT_MOUNT", settings.mount);
     this.#prefix = partsOf("VAULT_PREFIX", settings.prefix);
-    const session = new Kv2Session(remote, settings.credentials, settings.namespace, timers);
-    this.#client = new Kv2Client(remote, aside, session, timers);
+    const requests = new TokenRequests(remote, settings.namespace);
+    this.#session = sessionWith(settings.credentials, requests, timers, warn);
+    this.#client = new Kv2Client({ remote, aside, session: this.#session, requests, timers });
   }
 
   /** Creates, never overwrites: where the entry exists with the same value, an earlier attempt made it. */
@@ -88,6 +93,10 @@ export class Kv2Entries implements RemoteEntries {
     if (reply.status !== 200) throw this.#refusal(reply, doing);
     // With warnings perhaps; but a page that somebody else shows says nothing about the entry.
     if (typeof memberOf(reply.json(), "request_id") !== "string") throw malformed(SUBJECT, doing, reply);
+  }
+
+  notice(): string | null {
+    return this.#session.notice();
   }
 
   close(): Promise<void> {

@@ -1,16 +1,14 @@
 import { AppError } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
 import type { SecretEntry, Store, Vault } from "../ports.ts";
 import { type BuiltinVault, openBuiltinVault } from "./builtin.ts";
 import { Fingerprints, keyEntry } from "./fingerprints.ts";
 import { checkHome, moveHome } from "./home.ts";
 import { Kv2Entries, type Kv2Settings } from "./kv2.ts";
-import { REAL_TIMERS, type Timers } from "./kv2-session.ts";
+import { REAL_TIMERS, type Timers } from "./kv2-lease.ts";
 import { PuraifyEntries } from "./puraify.ts";
 import { asVaultError, asWriteError, type Connect, type Remote, type RemoteEntries, RemoteHealth, type VaultStatus } from "./remote.ts";
 import { wellFormed } from "./values.ts";
-
-/** Milliseconds that a look at a vault elsewhere is waited for: it goes on, and the next look tells. */
-const LOOK_MS = 2_000;
 
 /** Where secrets are kept: in the engine's own store, in the family's Vault engine, or in HashiCorp Vault or OpenBao. */
 export type VaultSettings =
@@ -24,6 +22,8 @@ export interface OpenVaultParts {
   readonly storeUrl: string;
   readonly masterKey: string | null;
   readonly connect: Connect;
+  /** Told what an operator should do ahead of time, when that turns up. */
+  readonly warn?: (notice: string) => void;
   /** Tests have their own. */
   readonly timers?: Timers;
 }
@@ -64,12 +64,8 @@ export async function reachVault(settings: VaultSettings, parts: OpenVaultParts)
     return new RemoteVault("puraify", remote, new PuraifyEntries(remote, settings.token), parts.store);
   }
   const remote = connect("KV vault");
-  return new RemoteVault(
-    "kv2",
-    remote,
-    new Kv2Entries(settings, { remote, aside: connect("KV vault"), timers: parts.timers ?? REAL_TIMERS }),
-    parts.store,
-  );
+  const { timers = REAL_TIMERS, warn = () => {} } = parts;
+  return new RemoteVault("kv2", remote, new Kv2Entries(settings, { remote, aside: connect("KV vault"), timers, warn }), parts.store);
 }
 
 /** A vault elsewhere, whichever protocol it speaks. */
@@ -111,7 +107,8 @@ export class RemoteVault implements OpenVault {
   }
 
   status(): VaultStatus {
-    return this.#health.status();
+    const notice = this.entries.notice();
+    return { ...this.#health.status(), ...(notice !== null && { notice }) };
   }
 
   async look(): Promise<VaultStatus> {
@@ -120,13 +117,13 @@ export class RemoteVault implements OpenVault {
     });
     let timer: NodeJS.Timeout | undefined;
     const silence = new Promise<"silent">((resolve) => {
-      timer = setTimeout(() => resolve("silent"), LOOK_MS);
+      timer = setTimeout(() => resolve("silent"), LIMITS.vaultLookMs);
     });
     const looked = await Promise.race([this.#looking, silence]);
     clearTimeout(timer);
     const seen = this.status();
     if (looked !== "silent" || seen.status !== "ok") return seen;
-    return { status: "degraded", since: new Date().toISOString(), last_error: `The vault has not answered for ${LOOK_MS} ms.` };
+    return { status: "degraded", since: new Date().toISOString(), last_error: `The vault has not answered for ${LIMITS.vaultLookMs} ms.` };
   }
 
   async close(): Promise<void> {

@@ -64,6 +64,10 @@ export class PuraifyEntries implements RemoteEntries {
     if (memberOf(reply.json(), "success") !== true) throw malformed(SUBJECT, doing, reply);
   }
 
+  notice(): null {
+    return null;
+  }
+
   close(): Promise<void> {
     return this.#remote.close();
   }

@@ -3,7 +3,7 @@ import type { Json, JsonObject, SecretEntry, Vault } from "../ports.ts";
 
 /** What a vault elsewhere needs of the way to it: `Sibling` in `engines/` is one. */
 export interface Remote {
-  /** A status below 500 is an answer. @throws AppError `engine_unavailable`, with `details.failure` */
+  /** A status below 500 is an answer. @throws AppError `engine_unavailable`, with `details.failure`, and `details.retry_after_ms` where it said when */
   call(path: readonly string[], call: RemoteCall): Promise<RemoteReply>;
   status(): VaultStatus;
   close(): Promise<void>;
@@ -24,6 +24,8 @@ export interface RemoteCall {
 
 export interface RemoteReply {
   readonly status: number;
+  /** Milliseconds after which it may be asked again; `null` where it does not say. */
+  retryAfterMs(): number | null;
   /** @throws AppError `engine_unavailable` where the body is not sound JSON */
   json(): Json;
 }
@@ -33,10 +35,14 @@ export interface VaultStatus {
   readonly status: "ok" | "degraded" | "down";
   readonly since: string | null;
   readonly last_error?: string;
+  /** What an operator should do ahead of time, though nothing is wrong yet. */
+  readonly notice?: string;
 }
 
 /** Entries of a vault elsewhere: what an adapter speaks its protocol for. Fingerprints are made of them. */
 export interface RemoteEntries extends Omit<Vault, "fingerprint"> {
+  /** What an operator should know of its credentials; `null` where there is nothing to be done. */
+  notice(): string | null;
   /** Ends what it holds open, and gives its credentials back. */
   close(): Promise<void>;
 }

@@ -35,7 +35,7 @@ export async function openAccess(store?: Store, clock: TestClock = new TestClock
 /** Takes every webhook, and sends nothing. */
 const DELIVERER: WebhookDeliverer = {
   check: async () => {},
-  open: () => ({ send: async () => 204, close: async () => {} }),
+  open: () => ({ send: async () => ({ status: 204, retryAfterMs: null }), close: async () => {} }),
 };
 
 /** Moves the clock: `pass(clock, "2h")`. */

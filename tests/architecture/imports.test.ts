@@ -26,6 +26,8 @@ type Room =
   | "schemas"
   | "http"
   | "sdk"
+  | "sdk on node"
+  | "sdk for OpenFeature"
   | "cli"
   | "web";
 
@@ -65,8 +67,11 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
     rooms: ["schemas", "domain", "wiring", "settings", "errors", "limits", "ports"],
     modules: ["node:*", "express", "pino", "zod", "ipaddr.js"],
   },
-  sdk: { rooms: ["schemas", "flagd"], modules: [] },
-  cli: { rooms: ["sdk"], modules: ["node:*"] },
+  // Runs in browsers too: what needs Node, or somebody else's SDK, has a room of its own.
+  sdk: { rooms: ["schemas", "flagd"], modules: ["eventsource-parser"] },
+  "sdk on node": { rooms: ["sdk"], modules: ["node:*"] },
+  "sdk for OpenFeature": { rooms: ["sdk"], modules: ["@openfeature/core", "@openfeature/server-sdk"] },
+  cli: { rooms: ["sdk", "sdk on node"], modules: ["node:*"] },
   web: { rooms: ["sdk"], modules: ["*"] },
 };
 
@@ -80,6 +85,9 @@ const TOP: Readonly<Record<string, Room>> = {
   "src/errors.ts": "errors",
   "src/limits.ts": "limits",
   "src/ports.ts": "ports",
+  "src/sdk/node.ts": "sdk on node",
+  "src/sdk/openfeature.ts": "sdk for OpenFeature",
+  "src/sdk/resolution.ts": "sdk for OpenFeature",
 };
 
 const FOLDERS: readonly Room[] = ["merkle", "flagd", "storage", "engines", "identity", "vault", "schemas", "http", "sdk", "cli"];

@@ -8,6 +8,7 @@ import { lifetime } from "./store-lifetime.ts";
 import { objects } from "./store-objects.ts";
 import { ranges } from "./store-ranges.ts";
 import { reads } from "./store-reads.ts";
+import { sharing } from "./store-sharing.ts";
 
 /** One kind of write, as the database sees it. */
 export type WriteKind = "document put" | "document delete" | "object put" | "object delete" | "revision";
@@ -17,6 +18,8 @@ export interface Opened {
   readonly store: Store;
   /** Closes the store if need be and opens the same data again. */
   reopen(): Promise<Store>;
+  /** Opens the same data once more, beside the first, as another engine does. Left out where only one may have it open. */
+  another?(): Promise<Store>;
   /** Makes everything stored so far look this many milliseconds older: by the store's clock or by the times it keeps. */
   age(ms: number): Promise<void>;
   /**
@@ -34,6 +37,8 @@ export interface Suite {
   open(): Promise<Opened>;
   /** Why the failure tests cannot run; `null` where they can. */
   readonly noFailures: string | null;
+  /** Why no second engine can share the data; `null` where it can. */
+  readonly notShared: string | null;
 }
 
 /**
@@ -43,7 +48,11 @@ export interface Suite {
  * storeConformance("memory", openMemory, { noFailures: "memory has no write that can fail half-way" });
  * ```
  */
-export function storeConformance(name: string, open: () => Promise<Opened>, options: { readonly noFailures?: string } = {}): void {
+export function storeConformance(
+  name: string,
+  open: () => Promise<Opened>,
+  options: { readonly noFailures?: string; readonly notShared?: string } = {},
+): void {
   describe(`${name} store`, () => {
     const opened: Opened[] = [];
     afterEach(async () => {
@@ -56,6 +65,7 @@ export function storeConformance(name: string, open: () => Promise<Opened>, opti
         return one;
       },
       noFailures: options.noFailures ?? null,
+      notShared: options.notShared ?? null,
     };
     commits(suite);
     failures(suite);
@@ -64,6 +74,7 @@ export function storeConformance(name: string, open: () => Promise<Opened>, opti
     ranges(suite);
     objects(suite);
     lifetime(suite);
+    sharing(suite);
   });
 }
 

@@ -70,7 +70,7 @@ describe("the engines of the family, as the page shows their requests and replie
     await expect.poll(deployment("staging")).toMatchObject({ status: "failed", reason: "smoke: The smoke test failed. Look at its log." });
     // Back where it was, with the failure as the reason, and the last word on it: no other rollback follows.
     await expect
-      .poll(() => head("staging"))
+      .poll(() => head("staging"), { timeout: RECOVERY_MS })
       .toMatchObject({
         snapshot: before.snapshot,
         revision: before.revision + 2,

@@ -216,8 +216,15 @@ describe("the settings", () => {
     const needed = { OIDC_ISSUER: "https://id.example.com", OIDC_AUDIENCE: "environment-manager", OIDC_ROLES: "{}" };
     const { oidc } = loadSettings(needed, root);
     expect(told).toMatchObject({ OIDC_ROLE_CLAIM: oidc?.claim, OIDC_ACTOR_CLAIM: oidc?.actorClaim });
-    expect(told.STALE_READS).toBe("0s");
-    expect(settings).toMatchObject({ oidc: null, staleReadsMs: 0, allowedHosts: [], trustedProxies: [], webhookAllow: [] });
+    expect([told.STALE_READS, told.SHUTDOWN_DELAY]).toEqual(["0s", "0s"]);
+    expect(settings).toMatchObject({
+      oidc: null,
+      staleReadsMs: 0,
+      shutdownDelayMs: 0,
+      allowedHosts: [],
+      trustedProxies: [],
+      webhookAllow: [],
+    });
     expect(Object.values(settings.siblings)).toEqual(Object.values(settings.siblings).map(() => null));
   });
 

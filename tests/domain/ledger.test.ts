@@ -237,17 +237,25 @@ describe("a commit of unknown outcome", () => {
     expect((await auditRecords(inner)).map(({ actor }) => actor)).toEqual(["ben"]);
   });
 
-  test("stays unknown where the store cannot be asked either", async () => {
+  test.each([
+    ["is told by the last look that may be made", LIMITS.readBackAttempts - 1],
+    ["is looked for as often as may be, and then nobody knows", LIMITS.readBackAttempts],
+  ])("%s", async (_what, failures) => {
     const inner = memoryStore();
-    let down = false;
+    let looks = 0;
+    let isDown = false;
     const store = wrapped(inner, {
-      get: (partition, wanted) => (down ? Promise.reject(lost) : inner.get(partition, wanted)),
-      commit: async () => {
-        down = true;
+      get: (partition, wanted) => (isDown && ++looks <= failures ? Promise.reject(lost) : inner.get(partition, wanted)),
+      commit: async (partition, change) => {
+        await inner.commit(partition, change);
+        isDown = true;
         throw lost;
       },
     });
-    expect(await errorOf(new Ledger(store).write(PROJECT, ann, increment))).toBe(lost);
+    const written = new Ledger(store).write(PROJECT, ann, increment);
+    if (failures < LIMITS.readBackAttempts) expect(await written).toBe(1);
+    else expect(await errorOf(written)).toMatchObject({ code: "store_unavailable", message: expect.stringContaining("not known") });
+    expect(looks).toBe(LIMITS.readBackAttempts);
   });
 });
 

@@ -10,7 +10,7 @@ describe("what the Deployment Planner answers", () => {
     const world = await scene();
     const { version, revision } = await promoted(world);
     await world.settled();
-    expect(world.planner.orders).toEqual([{ project: PROJECT, env: "production", version, deployer: "ann" }]);
+    expect(world.planner.orders).toMatchObject([{ project: PROJECT, env: "production", version, deployer: "ann" }]);
     expect(await world.project.view("production")).toMatchObject({
       sync_status: "in_sync",
       deployed: { version, revision, url: "https://live.example", version_id: "deployment-1", by: "engine" },
@@ -120,6 +120,26 @@ describe("what is deployed by itself", () => {
     expect(world.planner.versions.slice(before)).toEqual([version]);
     expect(await world.project.view("production")).toMatchObject({ version, sync_status: "in_sync" });
     expect(await world.sink("deployment")).toMatchObject({ state: "ok", backlog: 0 });
+  });
+
+  test("is told by its id, the same each time that it is given, and another's for the same version later", async () => {
+    const world = await scene();
+    const { version, revision } = await promoted(world);
+    await world.settled();
+    world.planner.answer = () => Promise.reject(AWAY);
+    await next(world, 2);
+    await world.after(LONG_ENOUGH);
+    world.planner.answer = () => OK;
+    await world.after(LONG_ENOUGH);
+    await world.project.rollback("production", revision);
+    await world.settled();
+    const [first, ...again] = world.planner.orders;
+    const last = again.pop();
+    expect(again.length).toBeGreaterThan(1);
+    expect(new Set(again.map(({ id }) => id)).size).toBe(1);
+    expect(last).toMatchObject({ version });
+    expect(new Set([first?.id, again[0]?.id, last?.id]).size).toBe(3);
+    for (const { id } of world.planner.orders) expect(id).toMatch(/^pf-777:\d+$/);
   });
 
   test("is not what was archived meanwhile", async () => {

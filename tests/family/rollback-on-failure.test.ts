@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { auditRecords, memoryStore, openWorld, TestClock } from "../domain/support.ts";
+import { AppError } from "../../src/errors.ts";
+import { auditRecords, domainOn, memoryStore, openWorld, PROJECT, referencesOf, TestClock, watchedVault } from "../domain/support.ts";
 import { LONG_ENOUGH, type Sending, sendingOn } from "../sinks/support.ts";
 import { ahead, change, FAILED, next, OK, promoted, recordsOf, replay, report, scene } from "./scene.ts";
 import { following, ScriptedPlanner } from "./support.ts";
@@ -87,17 +88,66 @@ describe("rollback_on_failure", () => {
   });
 
   /** What happened while no engine followed the log: production ran one version, and deploying the next one failed. */
-  async function unfollowed() {
+  async function unfollowed({ secret = false } = {}) {
     const clock = new TestClock();
     const { store, vault, project, domain } = await openWorld({ store: memoryStore(clock) });
     await ahead({ project }, { rollback_on_failure: true });
-    await report({ domain }, await promoted({ project }), "deployed");
+    if (secret) await project.configure("production", { secrets: { API_KEY: "sk-1" } });
+    const good = await promoted({ project });
+    await report({ domain }, good, "deployed");
+    if (secret) await project.configure("production", { secrets: { API_KEY: "sk-2" } });
     await change(project, 2);
     const bad = await promoted({ project });
     await report({ domain }, bad, "failed");
     const follow = () => following(sendingOn({ store, vault, deployer: new ScriptedPlanner(() => OK) }, clock));
-    return { store, project, domain, bad, follow };
+    return { store, vault, clock, project, domain, good, bad, follow };
   }
+
+  test("needs no planner that takes orders: one that reports is enough", async () => {
+    const { store, vault, clock, bad, project } = await unfollowed();
+    const engines = [1, 2, 3].map(() => domainOn(store, vault));
+    clock.time += 1;
+    await Promise.all(engines.map(({ sweeper }) => sweeper.runDue()));
+    expect(await recordsOf({ store }, "rollback")).toHaveLength(1);
+    expect(await project.view("production")).toMatchObject({ revision: bad.revision + 1, hold: { by: "engine" } });
+  });
+
+  test("that cannot be done is told once, and not tried again", async () => {
+    const { store, vault, clock, good, bad, project, domain } = await unfollowed({ secret: true });
+    const [path = ""] = await referencesOf(store, "production", good.revision);
+    await vault.delete({ project: PROJECT, env: "production", name: "API_KEY", id: path.split("@")[1] ?? "" });
+    for (const _ of [1, 2, 3]) {
+      clock.time += LONG_ENOUGH;
+      await domain.sweeper.runDue();
+    }
+    const { deployment, ...view } = await project.view("production");
+    expect(view).toMatchObject({ ...bad, sync_status: "failed", hold: null });
+    expect(deployment?.rollback_error).toContain("API_KEY");
+    expect(await recordsOf({ store }, "rollback_failed")).toMatchObject([
+      { actor: "engine", revision: bad.revision, details: { to: good.revision } },
+    ]);
+    await report({ domain }, bad, "deployed");
+    expect((await project.view("production")).deployment).not.toHaveProperty("rollback_error");
+  });
+
+  test("is tried again where only the vault was away", async () => {
+    const away = { now: false };
+    const { store, vault, clock, bad, project } = await unfollowed({ secret: true });
+    const failures: unknown[] = [];
+    const absent = watchedVault(vault, async () => {
+      if (away.now) throw new AppError("vault_unavailable");
+    });
+    const { sweeper } = domainOn(store, absent, failures);
+    away.now = true;
+    clock.time += 1;
+    await sweeper.runDue();
+    expect(failures).toContainEqual(expect.objectContaining({ code: "vault_unavailable" }));
+    expect(await project.view("production")).toMatchObject(bad);
+    away.now = false;
+    await sweeper.runDue();
+    expect(await project.view("production")).toMatchObject({ revision: bad.revision + 1 });
+    expect(await recordsOf({ store }, "rollback")).toHaveLength(1);
+  });
 
   test("is done by whoever follows the log next", async () => {
     const { store, follow, bad } = await unfollowed();

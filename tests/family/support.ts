@@ -67,12 +67,16 @@ export const builderAt = (member: Member<"builder">) => new PlatformBuilder(sibl
 export const plannerAt = (member: Member<"deployment">) => new DeploymentPlanner(siblingOf("Deployment Planner", member));
 export const feedbackAt = (member: Member<"feedback">) => new FeedbackEngine(siblingOf("Feedback Loop", member));
 
-/** Who follows the log may write to it: settled is what has nothing left to follow, or waits for its time to try again. */
+/** Who follows the log may write to it: settled is what has nothing left to follow or to do, or waits for its time to try again. */
 export function following<World extends Sending>(world: World): World {
   const settled = async (): Promise<void> => {
     let [before, written] = [-1, 0];
     while (before !== written) {
       before = written;
+      await world.settled();
+      // What is due at this very moment is due a moment later.
+      world.clock.time += 1;
+      await world.domain.sweeper.runDue();
       await world.settled();
       written = (await auditRecords(world.store)).length;
     }

@@ -74,7 +74,8 @@ describe("the document", () => {
   test("refuses unknown fields in every request", () => {
     const { schemas = {} } = document.components as Record<string, Record<string, { readonly additionalProperties?: unknown }>>;
     const strict = routes.flatMap(({ body }) => (body === null ? [] : [String(body.meta()?.id)])).filter((id) => id !== "Policy");
-    for (const id of strict) expect(schemas[id]?.additionalProperties, id).toBe(false);
+    // Providers of later versions of OFREP may send more than this one knows.
+    for (const id of strict.filter((name) => name !== "OfrepRequest")) expect(schemas[id]?.additionalProperties, id).toBe(false);
   });
 
   test("shows an example for every error code", () => {

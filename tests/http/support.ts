@@ -37,6 +37,7 @@ export const SETTINGS: AppOptions["settings"] = {
   allowedHosts: [],
   trustedProxies: [],
   requestsPerSecond: { perToken: 1_000, perAddress: 1_000 },
+  ofrepCorsOrigins: [],
 };
 
 /** With auth on: lets the root token in, and whoever has a token of this domain's. */

@@ -48,9 +48,9 @@ export class Receiver {
     await ended;
   }
 
-  /** `only`: towards records that hold this text. */
-  async behave(behaviour: Behaviour, only = ""): Promise<void> {
-    await fetch(`${this.url}/behaviour`, { method: "PUT", body: JSON.stringify({ behaviour, only }) });
+  /** `only`: towards records that hold this text; `retryAfter`: with this header. */
+  async behave(behaviour: Behaviour, only = "", retryAfter?: string): Promise<void> {
+    await fetch(`${this.url}/behaviour`, { method: "PUT", body: JSON.stringify({ behaviour, only, retryAfter }) });
   }
 
   /** What events must be signed with, each of them. */

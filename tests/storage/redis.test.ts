@@ -1,8 +1,10 @@
 import { afterAll, beforeAll } from "vitest";
+import type { Store } from "../../src/ports.ts";
 import { checked } from "../../src/storage/checked.ts";
 import { openRedis } from "../../src/storage/redis.ts";
 import { type Opened, storeConformance } from "../conformance/store.ts";
 import { RedisServer } from "../support/redis.ts";
+import { ageObjects } from "./redis-support.ts";
 
 let server: RedisServer;
 beforeAll(async () => {
@@ -17,6 +19,7 @@ storeConformance("redis", openShared, { noFailures });
 async function openShared(): Promise<Opened> {
   const open = async () => checked(await openRedis(server.url));
   let current = await open();
+  const others: Store[] = [];
   return {
     store: current,
     async reopen() {
@@ -24,20 +27,14 @@ async function openShared(): Promise<Opened> {
       current = await open();
       return current;
     },
-    age: (ms) => ageObjects(ms),
-    dispose: () => current.close(),
+    async another() {
+      const store = await open();
+      others.push(store);
+      return store;
+    },
+    age: (ms) => ageObjects([server], ms),
+    async dispose() {
+      for (const store of [current, ...others]) await store.close();
+    },
   };
-}
-
-/** Moves the times of all objects back. */
-async function ageObjects(ms: number): Promise<void> {
-  const client = await server.client();
-  for (const key of (await client.keys("envm:*:uses")) as string[]) {
-    const script = `for _, use in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
-      redis.call('ZREM', KEYS[1], use)
-      redis.call('ZADD', KEYS[1], '0', string.sub(use, 1, 32) .. string.format('%.0f', tonumber(string.sub(use, 33)) - ${ms}))
-    end`;
-    await client.eval(script, { keys: [key] });
-  }
-  client.destroy();
 }

@@ -6,7 +6,7 @@ import { openSqlite } from "../../src/storage/sqlite.ts";
 import { type Opened, storeConformance, type WriteKind } from "../conformance/store.ts";
 import { temporaryFolder } from "./support.ts";
 
-storeConformance("sqlite", openTemporary);
+storeConformance("sqlite", openTemporary, { notShared: "one engine has the file at a time" });
 
 async function openTemporary(): Promise<Opened> {
   const folder = temporaryFolder();

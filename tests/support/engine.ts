@@ -95,6 +95,16 @@ export class Engine {
     return this.request<Body>("GET", path, undefined, headers);
   }
 
+  /** Sends it a signal, and does not wait: `SIGSTOP` and `SIGCONT` let it stand still for a while. */
+  signal(signal: NodeJS.Signals): void {
+    this.#process?.signal(signal);
+  }
+
+  /** Resolves with how it ended, in words: `exit code 0`, `SIGKILL`. */
+  get exited(): Promise<string> {
+    return this.#process?.exited ?? Promise.resolve("not started");
+  }
+
   /** Asks it to shut down, and waits until it has. */
   async stop(): Promise<void> {
     await this.#end("SIGTERM");

@@ -21,10 +21,10 @@ async function errorOf(promise: Promise<unknown>): Promise<AppError> {
   throw new Error(`An AppError was expected, not ${String(error)}.`);
 }
 
-/** Method and path of each request but the question for the mount. */
+/** Method and path of each request but the questions for the mount, and for how long the token lasts. */
 async function requests(): Promise<string[]> {
   const seen = await kind.standIn.seen();
-  return seen.filter(({ path }) => !path.includes("/internal/")).map(({ method, path }) => `${method} ${path}`);
+  return seen.filter(({ path }) => !/\/internal\/|\/lookup-self$/.test(path)).map(({ method, path }) => `${method} ${path}`);
 }
 
 describe("requests have the form of the documentation:", () => {
@@ -40,7 +40,7 @@ describe("requests have the form of the documentation:", () => {
       `GET /v1/secret/subkeys/${PATH}`,
       `DELETE /v1/secret/metadata/${PATH}`,
     ]);
-    const [mount, put] = await kind.standIn.seen();
+    const [mount, put] = (await kind.standIn.seen()).filter(({ path }) => !path.endsWith("/lookup-self"));
     expect(mount).toMatchObject({ method: "GET", path: "/v1/sys/internal/ui/mounts/secret" });
     expect(put?.body).toEqual({ options: { cas: 0 }, data: { value: "value" } });
     for (const { headers } of await kind.standIn.seen()) {
@@ -146,7 +146,7 @@ describe("a vault that is not ready", () => {
 
   test.each([429, 412, 400])("is asked again, after pauses that grow (%i)", async (laterStatus) => {
     const timers = new TestTimers();
-    const vault = await kind.open(memoryStore(), undefined, undefined, timers);
+    const vault = await kind.open(memoryStore(), undefined, undefined, { timers });
     await vault.put(entry(), "value");
     await kind.standIn.control({ later: 3, laterStatus });
     expect(await vault.get(entry())).toBe("value");
@@ -154,6 +154,20 @@ describe("a vault that is not ready", () => {
     await kind.standIn.control({ later: 4, laterStatus });
     await expect(vault.get(entry())).rejects.toMatchObject({ code: "vault_unavailable" });
     expect(await vault.get(entry())).toBe("value");
+  });
+
+  test("is asked again when it said, where that is soon, and not before; where it is not, who asked is told at once", async () => {
+    const vault = await kind.open();
+    await vault.put(entry(), "value");
+    await kind.standIn.control({ later: 1, retryAfter: 1 });
+    const begun = Date.now();
+    expect(await Promise.all([vault.get(entry()), vault.get(entry()), vault.get(entry())])).toEqual(["value", "value", "value"]);
+    expect(Date.now() - begun).toBeGreaterThanOrEqual(1_000);
+    await kind.standIn.control({ later: 1, retryAfter: 60 });
+    await expect(vault.get(entry())).rejects.toMatchObject({ code: "vault_unavailable", message: expect.stringContaining("429") });
+    const before = (await kind.standIn.seen()).length;
+    await expect(vault.get(entry())).rejects.toMatchObject({ code: "vault_unavailable", message: expect.stringContaining("left alone") });
+    expect((await kind.standIn.seen()).length).toBe(before);
   });
 
   test.each([
@@ -233,13 +247,101 @@ class TestTimers {
   }
 }
 
+const HOUR = 3_600_000;
+
+describe("VAULT_TOKEN", () => {
+  async function opened(token: Readonly<Record<string, unknown>>) {
+    const clock = new TestTimers();
+    const told: string[] = [];
+    await kind.standIn.control(token);
+    const vault = await kind.open(memoryStore(), undefined, kind.settings(), { timers: clock, warn: (notice) => told.push(notice) });
+    expect(await vault.get(entry())).toBeNull();
+    return { clock, told, vault };
+  }
+
+  async function count(path: string): Promise<number> {
+    return (await kind.standIn.seen()).filter((request) => request.path.endsWith(path)).length;
+  }
+
+  test("is looked up once, and left alone where it does not end", async () => {
+    const { clock, told, vault } = await opened({ ttl: 0 });
+    await expect.poll(() => count("/lookup-self")).toBe(1);
+    await vault.put(entry(), "value");
+    await vault.close();
+    expect([await count("/lookup-self"), clock.waiting, told, await count("/revoke-self")]).toEqual([1, [], [], 0]);
+  });
+
+  test("is renewed at two thirds of its lease, however old it was when the engine began", async () => {
+    const { clock, told, vault } = await opened({ ttl: 3_000, creationTtl: 3_600 });
+    await expect.poll(() => clock.waiting).toEqual([1_800_000]);
+    for (let renewals = 1; renewals <= 3; renewals++) {
+      clock.advance(clock.waiting[0] ?? 0);
+      await expect.poll(() => count("/renew-self")).toBe(renewals);
+      await expect.poll(() => clock.waiting).toEqual([(HOUR * 2) / 3]);
+    }
+    expect([await vault.get(entry()), told, vault.status().notice]).toEqual([null, [], undefined]);
+  });
+
+  test("that is past two thirds already is renewed at once, and one of weeks is looked at again until then", async () => {
+    const old = await opened({ ttl: 60, creationTtl: 3_600 });
+    await expect.poll(() => old.clock.waiting).toEqual([0]);
+    await old.vault.close();
+    const long = await opened({ ttl: 3_000_000, creationTtl: 3_000_000, lease: 3_000_000 });
+    for (let day = 0; day < 23; day++) {
+      await expect.poll(() => long.clock.waiting).toEqual([24 * HOUR]);
+      long.clock.advance(24 * HOUR);
+    }
+    await expect.poll(() => long.clock.waiting).toEqual([2_000_000_000 - 23 * 24 * HOUR]);
+    expect(await count("/renew-self")).toBe(0);
+  });
+
+  test.each([
+    ["cannot be renewed", { ttl: 600, creationTtl: 3_600, renewable: false }, 600],
+    ["can be renewed no further", { ttl: 60, creationTtl: 3_600, renewed: 600 }, 600],
+    ["is not renewed by the vault", { ttl: 60, creationTtl: 3_600, forbidden: ["/renew-self"] }, 60],
+  ])("that %s is told of before it ends, in the log and by /readyz, and goes on until then", async (what, token, left) => {
+    const { clock, told, vault } = await opened(token);
+    if (what !== "cannot be renewed") {
+      await expect.poll(() => clock.waiting).toEqual([0]);
+      clock.advance(0);
+    }
+    await expect.poll(() => told).toHaveLength(1);
+    const [, end = ""] = /^VAULT_TOKEN .*, and ends at (\S+)\. Make a new token/.exec(told[0] ?? "") ?? [];
+    expect(told[0]).toContain(what);
+    expect(Math.abs(Date.parse(end) - Date.now() - left * 1_000)).toBeLessThan(60_000);
+    expect(vault.status()).toMatchObject({ status: "ok", notice: told[0] });
+    expect(JSON.stringify([told, vault.status()])).not.toContain("root-token");
+    expect(await vault.get(entry())).toBeNull();
+  });
+
+  test("that may not look itself up is told of as well", async () => {
+    const { told } = await opened({ forbidden: ["/lookup-self"] });
+    await expect.poll(() => told).toEqual([expect.stringContaining("keep it alive")]);
+  });
+
+  test("is looked up, and renewed, again where that failed", async () => {
+    await kind.standIn.fail({ fault: "status-500", path: "-self" });
+    const { clock, told } = await opened({ ttl: 3_600, creationTtl: 3_600 });
+    await expect.poll(() => clock.waiting).toEqual([1_000]);
+    await kind.standIn.heal();
+    clock.advance(1_000);
+    await expect.poll(() => clock.waiting).toEqual([(HOUR * 2) / 3]);
+    await kind.standIn.fail({ fault: "status-500", path: "-self" });
+    clock.advance((HOUR * 2) / 3);
+    await expect.poll(() => clock.waiting).toEqual([HOUR / 9]);
+    await kind.standIn.heal();
+    clock.advance(HOUR / 9);
+    await expect.poll(() => clock.waiting).toEqual([(HOUR * 2) / 3]);
+    expect(told).toEqual([]);
+  });
+});
+
 describe("AppRole", () => {
-  const HOUR = 3_600_000;
   const timers = () => new TestTimers();
 
   async function opened(clock: TestTimers, secretId = "secret-id") {
     const settings = { ...kind.settings(), credentials: { roleId: "role-id", secretId } } as ReturnType<typeof kind.settings>;
-    return kind.open(memoryStore(), undefined, settings, clock);
+    return kind.open(memoryStore(), undefined, settings, { timers: clock });
   }
 
   /** How often each of these was asked for. */

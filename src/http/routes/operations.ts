@@ -18,6 +18,8 @@ export type Readiness = Readonly<Record<string, DependencyStatus>>;
 export interface OperationServices {
   readonly version: string;
   readonly readiness: () => Promise<Readiness>;
+  /** Whether the engine is about to stop. */
+  readonly draining?: () => boolean;
   readonly document: () => unknown;
   readonly metrics: Pick<Metrics, "text">;
 }
@@ -26,7 +28,7 @@ export interface OperationServices {
 const NEEDED = ["store"];
 
 /** For whoever runs the engine: open to all, since they tell nothing of what it holds. */
-export function operationRoutes({ version, readiness, document, metrics }: OperationServices): readonly Route[] {
+export function operationRoutes({ version, readiness, draining = () => false, document, metrics }: OperationServices): readonly Route[] {
   const getHealth = route({
     method: "get",
     path: "/healthz",
@@ -45,13 +47,15 @@ export function operationRoutes({ version, readiness, document, metrics }: Opera
     operationId: "getReadiness",
     tag: "Operations",
     summary: "Whether requests can be served",
-    description: "Looks at what the engine depends on.",
+    description: "Looks at what the engine depends on. An engine that is about to stop is not ready from the first moment on.",
     responses: {
       200: { description: "Ready.", schema: ReadinessReply },
-      503: { description: "Not ready; `checks` says why.", schema: ReadinessReply },
+      503: { description: "Not ready; `checks` says why. `draining`: about to stop.", schema: ReadinessReply },
     },
     errors: ["internal_error"],
     async handler() {
+      // At once, whatever else there is to be found out.
+      if (draining()) return { status: 503, body: { status: "draining", checks: {} }, volatile: true };
       const checks = await readiness();
       // What is not needed for everything keeps nobody from the rest.
       const isReady = NEEDED.every((name) => checks[name]?.status !== "down");

@@ -44,6 +44,8 @@ export interface Seen {
 let behaviour: Behaviour = "well";
 /** Records with this text in them are answered with the behaviour; all, where it is empty. */
 let only = "";
+/** What a status asks for with `Retry-After`, where it does. */
+let retryAfter: string | null = null;
 let secrets: string[] = [];
 const held = new Set<() => void>();
 const seen: Seen = { arrived: [], taken: [], logs: [], alerts: [], events: [], signatures: 0, breaches: [] };
@@ -73,7 +75,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   const body = await read(request);
   switch (`${request.method} ${request.url}`) {
     case "PUT /behaviour":
-      ({ behaviour, only = "" } = JSON.parse(body) as { behaviour: Behaviour; only?: string });
+      ({ behaviour, only = "", retryAfter = null } = JSON.parse(body) as { behaviour: Behaviour; only?: string; retryAfter?: string });
       for (const release of held) release();
       held.clear();
       return send(response, 200, {});
@@ -156,7 +158,7 @@ function shaped(body: string, shape: Readonly<Record<string, readonly string[]>>
 
 function misbehave(response: ServerResponse): void {
   const status = Number(behaviour);
-  if (status > 0) send(response, status, { error: behaviour });
+  if (status > 0) send(response, status, { error: behaviour }, retryAfter === null ? {} : { "retry-after": retryAfter });
   else MISBEHAVIOURS[behaviour]?.(response);
 }
 
@@ -173,8 +175,8 @@ const MISBEHAVIOURS: Partial<Record<Behaviour, (response: ServerResponse) => voi
   huge: (response) => response.writeHead(200, { "content-type": "application/json" }).end(`{"filler":"${"x".repeat(10_000_000)}"}`),
 };
 
-function send(response: ServerResponse, status: number, body: unknown): void {
-  response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+function send(response: ServerResponse, status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): void {
+  response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
 }
 
 async function read(request: IncomingMessage): Promise<string> {

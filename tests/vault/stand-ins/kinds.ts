@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll } from "vitest";
 import { Sibling, type SiblingBounds } from "../../../src/engines/sibling.ts";
 import type { Store } from "../../../src/ports.ts";
-import type { Timers } from "../../../src/vault/kv2-session.ts";
+import type { Timers } from "../../../src/vault/kv2-lease.ts";
 import { type OpenVault, openVault, type VaultSettings } from "../../../src/vault/open.ts";
 import type { Connect } from "../../../src/vault/remote.ts";
 import { memoryStore, vaultEntries } from "../../domain/support.ts";
@@ -59,14 +59,14 @@ export class VaultKind {
     store: Store = memoryStore(),
     connect: Connect = connecting(),
     settings = this.settings(),
-    timers?: Timers,
+    parts: { readonly timers?: Timers; readonly warn?: (notice: string) => void } = {},
   ): Promise<OpenVault> {
     const vault = await openVault(settings, {
       store,
       storeUrl: "memory:",
       masterKey: this.#key.text,
       connect,
-      ...(timers !== undefined && { timers }),
+      ...parts,
     });
     this.#opened.push(vault);
     return vault;

@@ -31,6 +31,11 @@ const USUAL = {
   /** Answers "later" so many times. */
   later: 0,
   laterStatus: 429,
+  /** And after how many seconds to come back, where it says so. */
+  retryAfter: null as number | null,
+  /** What it says of a token that looks itself up: seconds that are left, and that it had; 0 where it does not end. */
+  ttl: 0,
+  creationTtl: 0,
   subkeys: true,
   deleteAfter: "",
 };
@@ -60,13 +65,14 @@ function answer(request: Seen): Answer {
     return { status: 200, body: { type: "shamir", initialized: true, sealed: settings.sealed, t: 3, n: 5, progress: 0 } };
   if (request.headers["x-vault-request"] !== "true") return { status: 400, body: errors("missing required request header") };
   if (settings.sealed) return { status: 503, body: errors("Vault is sealed") };
-  if (settings.later > 0) {
+  if (settings.later > 0 && !path.endsWith("-self")) {
     settings.later -= 1;
     const text =
       settings.laterStatus === 400
         ? "Upgrading from non-versioned to versioned data. This backend will be unavailable for a brief period and will resume service shortly."
         : "request path rate limit quota exceeded";
-    return { status: settings.laterStatus, body: errors(text) };
+    const headers = settings.retryAfter === null ? {} : { "retry-after": String(settings.retryAfter) };
+    return { status: settings.laterStatus, body: errors(text), headers };
   }
   if (settings.namespace !== null && request.headers["x-vault-namespace"] !== settings.namespace)
     return { status: 404, body: errors("no handler for route. route entry not found.") };
@@ -75,6 +81,7 @@ function answer(request: Seen): Answer {
   if (!tokens.has(token)) return { status: 403, body: errors("2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n") };
   if (settings.forbidden.some((what) => `${request.method} ${path}`.includes(what)))
     return { status: 403, body: errors("1 error occurred:\n\t* permission denied\n\n") };
+  if (path === "/v1/auth/token/lookup-self" && request.method === "GET") return lookUp(token);
   if (path === "/v1/auth/token/renew-self") return renew(token, request.body as Record<string, unknown>);
   if (path === "/v1/auth/token/revoke-self") return revoke(token);
   if (path.startsWith("/v1/sys/internal/ui/mounts/")) return mount(parts.slice(4).join("/"));
@@ -145,6 +152,33 @@ function login({ role_id, secret_id }: Record<string, unknown>): Answer {
 function renew(token: string, { increment }: Record<string, unknown>): Answer {
   if (typeof increment !== "string" || !/^\d+s$/.test(increment)) return { status: 400, body: errors("bad increment") };
   return { status: 200, body: auth(token, settings.renewed ?? settings.lease) };
+}
+
+function lookUp(token: string): Answer {
+  const { ttl, creationTtl: creation_ttl, renewable } = settings;
+  const ends = ttl === 0 ? null : new Date(Date.now() + ttl * 1_000).toISOString();
+  return {
+    status: 200,
+    body: reply({
+      accessor: tokens.get(token)?.accessor,
+      creation_time: 1_767_225_600,
+      creation_ttl,
+      display_name: "token",
+      entity_id: "",
+      expire_time: ends,
+      explicit_max_ttl: 0,
+      id: token,
+      issue_time: CREATED,
+      meta: null,
+      num_uses: 0,
+      orphan: true,
+      path: "auth/token/create",
+      policies: ["default", "environment-manager"],
+      renewable: ttl !== 0 && renewable,
+      ttl,
+      type: "service",
+    }),
+  };
 }
 
 function revoke(token: string): Answer {

@@ -42,6 +42,7 @@ export interface Seen {
 export interface Answer {
   readonly status: number;
   readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface Contract {
@@ -146,10 +147,10 @@ function misbehave(fault: Exclude<Fault, "late" | "lost">, response: ServerRespo
   }
 }
 
-function send(response: ServerResponse, { status, body }: Answer): void {
+function send(response: ServerResponse, { status, body, headers }: Answer): void {
   if (response.destroyed) return;
-  if (body === undefined) response.writeHead(status).end();
-  else response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+  if (body === undefined) response.writeHead(status, headers).end();
+  else response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
 }
 
 async function read(request: IncomingMessage): Promise<string> {

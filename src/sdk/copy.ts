@@ -1,0 +1,63 @@
+import type { ReplyOf } from "./types.ts";
+
+type Config = ReplyOf<"getConfig">;
+
+/** One revision's config, as it was read: never a mixture of two. */
+export interface Copy {
+  readonly version: string;
+  readonly revision: number;
+  readonly vars: Readonly<Record<string, string>>;
+  /** Which secrets are set. */
+  readonly secretNames: readonly string[];
+  /** Their values, where the connection asks for them; empty otherwise. */
+  readonly secrets: Readonly<Record<string, string>>;
+  /** Flag definitions, as flagd has them. */
+  readonly flags: Config["flags"];
+  /** The engine's tag of this read. */
+  readonly etag: string | null;
+}
+
+/** What a new revision brought, by name. All lists are empty where the platform alone changed. */
+export interface Change {
+  readonly version: string;
+  readonly revision: number;
+  /** The revision before, of this connection; `null` where there was none. */
+  readonly previous: number | null;
+  readonly vars: readonly string[];
+  /** Set and unset ones; replaced ones too where the connection reads values. */
+  readonly secrets: readonly string[];
+  readonly flags: readonly string[];
+}
+
+export function copyOf(config: Config, secrets: Readonly<Record<string, string>>, etag: string | null): Copy {
+  const { version, revision, vars, flags } = config;
+  const secretNames = Object.freeze(Object.keys(config.secrets));
+  return Object.freeze({ version, revision, vars: Object.freeze(vars), secretNames, secrets: Object.freeze({ ...secrets }), flags, etag });
+}
+
+export function changeBetween(before: Copy | null, after: Copy): Change {
+  const named = (copy: Copy | null) => Object.fromEntries((copy?.secretNames ?? []).map((name) => [name, copy?.secrets[name] ?? null]));
+  return Object.freeze({
+    version: after.version,
+    revision: after.revision,
+    previous: before?.revision ?? null,
+    vars: changed(before?.vars ?? {}, after.vars),
+    secrets: changed(named(before), named(after)),
+    flags: changed(before?.flags ?? {}, after.flags),
+  });
+}
+
+/** Names whose value is not the same on both sides, in order. */
+function changed(before: Readonly<Record<string, unknown>>, after: Readonly<Record<string, unknown>>): readonly string[] {
+  const names = new Set([...Object.keys(before), ...Object.keys(after)]);
+  return Object.freeze([...names].filter((name) => !same(own(before, name), own(after, name))).sort());
+}
+
+/** The engine writes a value always the same way, so that two are equal where their texts are. */
+function same(left: unknown, right: unknown): boolean {
+  return left === right || (typeof left === "object" && typeof right === "object" && JSON.stringify(left) === JSON.stringify(right));
+}
+
+export function own<Value>(members: Readonly<Record<string, Value>>, name: string): Value | undefined {
+  return Object.hasOwn(members, name) ? members[name] : undefined;
+}

@@ -1,0 +1,37 @@
+/** Milliseconds by which two machines' clocks may part in one second: far more than they do. */
+const DRIFT_PER_MS = 0.000_2;
+
+/**
+ * The database's clock, told without asking it each time: its distance from this process' own steady clock is measured now and then.
+ * A measurement is as good as its round trip was short. Never runs backwards.
+ */
+export class PostgresClock {
+  /** What to add to `performance.now()`. */
+  #offset = 0;
+  /** Milliseconds by which `#offset` may be wrong, when it was measured. */
+  #error = Number.POSITIVE_INFINITY;
+  #measuredAt = 0;
+  #last = 0;
+
+  /** Asks once. `ask` answers the database's clock in milliseconds since 1970, or `null` where it cannot be asked now. */
+  async measure(ask: () => Promise<number | null>): Promise<void> {
+    const sent = performance.now();
+    const told = await ask();
+    const received = performance.now();
+    if (told === null) return;
+    const error = (received - sent) / 2;
+    const offset = told + error - received;
+    const known = this.#error + (received - this.#measuredAt) * DRIFT_PER_MS;
+    // Kept where it is the better one, or where both cannot be true: the database's clock was set.
+    if (error > known && Math.abs(offset - this.#offset) <= error + known) return;
+    this.#offset = offset;
+    this.#error = error;
+    this.#measuredAt = received;
+  }
+
+  /** Milliseconds since 1970. */
+  now(): number {
+    this.#last = Math.max(this.#last, Math.round(performance.now() + this.#offset));
+    return this.#last;
+  }
+}

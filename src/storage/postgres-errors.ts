@@ -1,0 +1,98 @@
+import pg from "pg";
+import { AppError } from "../errors.ts";
+
+/** What reasons call the server once the engine runs: callers of the API have no business with its address. */
+export const RUNNING = "the engine's database";
+
+/** No connection could be made: nothing was sent. */
+export class NoConnection extends Error {
+  override readonly name = "NoConnection";
+}
+
+/** Raised by `commit_group` where its sender has given the group up. */
+export const FENCED = "EM001";
+
+/**
+ * Whether the server itself said that the statement failed, so that it is known to have done nothing. Otherwise the connection
+ * broke, or the server ended it: what became of the statement is unknown.
+ */
+export function isAnswer(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && error.severity === "ERROR" && !/^(08|57P|40003)/.test(error.code ?? "");
+}
+
+/** Whether it may be one commit that made its group fail, and not the server's condition. */
+export function mayBeOne(error: unknown): boolean {
+  return !/^(25|42|53101|57|58)/.test(sqlState(error));
+}
+
+/**
+ * What a failure means to the caller: `storage_full` (nothing was written, try again when there is room) or `store_unavailable`.
+ * What is neither the server's nor the connection's comes back unchanged.
+ *
+ * `subject` is what the reason calls the server: its address for the operator at start, less for those who call the API.
+ */
+export function storeError(error: unknown, subject: string): unknown {
+  if (error instanceof AppError || !(error instanceof Error)) return error;
+  const cause = error instanceof NoConnection ? error.cause : error;
+  const state = sqlState(cause);
+  if (state === "53100") {
+    return new AppError("storage_full", {
+      reason: `The disk of ${subject} is full.`,
+      fix: "Free some space on the database server: writes then succeed again by themselves. Reads go on meanwhile.",
+      cause,
+    });
+  }
+  const [, what, fix] = REASONS.find(([begins]) => (state || nodeCode(cause) || messageOf(cause)).startsWith(begins)) ?? [
+    "",
+    state === "" ? "does not answer." : `failed (SQLSTATE ${state}).`,
+    state === "" ? "See that the database server runs and can be reached." : "Look at the database server's log.",
+  ];
+  return new AppError("store_unavailable", { reason: `${subject} ${what}`.replace(/^the /, "The "), fix, cause });
+}
+
+/** By SQLSTATE, code of Node or message: what is the matter, and what to do. */
+const REASONS: readonly (readonly [begins: string, reason: string, fix: string])[] = [
+  ["28", "refuses the user or the password.", "Set the user and the password in STORE_URL; special characters as %XX."],
+  ["3D000", "has no such database.", "Create the database, or name another one in STORE_URL."],
+  [
+    "42501",
+    "does not let this user do that.",
+    "Let the user own the schema, or own the database so that it can make the schema: see docs/operations.md.",
+  ],
+  ["25006", "is read-only.", "STORE_URL must lead to the primary, not to a standby."],
+  ["55P03", "is waiting for a lock that another session holds.", "Look for a transaction that was left open on the database server."],
+  ["53300", "has no connection left.", "Raise max_connections, lower pool_size in STORE_URL, or put a pooler in between."],
+  ["57P03", "is starting up or shutting down.", "Wait until it runs."],
+  ["57P", "was shut down or restarted.", "Wait until it runs."],
+  ["40", "gave the transaction up.", "Send the request again."],
+  ["ECONNREFUSED", "refuses connections.", "See that the database server runs and listens on this address."],
+  ["ENOTFOUND", "cannot be found by its name.", "Correct the host in STORE_URL."],
+  ["EAI_AGAIN", "cannot be found by its name just now.", "See that this machine can resolve names."],
+  ["ERR_TLS_CERT_ALTNAME_INVALID", "shows a certificate for another name.", "Use the certificate's name as the host in STORE_URL."],
+  [
+    "The server does not support SSL connections",
+    "offers no TLS.",
+    "Turn TLS on at the server or, where the network in between is trusted, add sslmode=disable to STORE_URL.",
+  ],
+  ...["SELF_SIGNED", "DEPTH_ZERO", "UNABLE_TO_", "CERT_"].map(
+    (begins) =>
+      [
+        begins,
+        "shows a certificate that cannot be trusted.",
+        "Give the authority that signed it: sslrootcert=/path/to/ca.pem in STORE_URL.",
+      ] as const,
+  ),
+];
+
+function sqlState(error: unknown): string {
+  return error instanceof pg.DatabaseError ? (error.code ?? "") : "";
+}
+
+function nodeCode(error: unknown): string {
+  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+  return typeof code === "string" ? code : "";
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : "";
+}

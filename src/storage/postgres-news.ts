@@ -1,0 +1,53 @@
+import { LIMITS } from "../limits.ts";
+import type { Subscription, WatchHandlers } from "../ports.ts";
+import { Watchers } from "./watchers.ts";
+
+/**
+ * What this engine's subscribers were told. A revision is told once, whether this engine made it, another engine told of it, or
+ * a poll found it: an engine that died after its commit told nobody.
+ */
+export class PostgresNews {
+  readonly #watchers = new Watchers();
+  /** The newest revision told of each partition that this engine has to do with; 0 where none was told yet. */
+  readonly #told = new Map<string, number>();
+
+  subscribe(handlers: WatchHandlers): Subscription {
+    return this.#watchers.subscribe(handlers);
+  }
+
+  /** From now on a poll looks after this partition too. */
+  care(partition: string): void {
+    if (!this.#told.has(partition)) this.#remember(partition, 0);
+  }
+
+  /** The partitions that a poll asks for. */
+  cared(): readonly string[] {
+    return [...this.#told.keys()];
+  }
+
+  announce(revisions: ReadonlyMap<string, number>): void {
+    const news = new Map<string, number>();
+    for (const [partition, revision] of revisions) {
+      if (revision <= (this.#told.get(partition) ?? 0)) continue;
+      this.#remember(partition, revision);
+      news.set(partition, revision);
+    }
+    this.#watchers.announce(news);
+  }
+
+  gap(): void {
+    this.#watchers.gap();
+  }
+
+  clear(): void {
+    this.#watchers.clear();
+  }
+
+  #remember(partition: string, revision: number): void {
+    if (!this.#told.has(partition) && this.#told.size >= LIMITS.cachedPartitions) {
+      const [oldest] = this.#told.keys();
+      if (oldest !== undefined) this.#told.delete(oldest);
+    }
+    this.#told.set(partition, revision);
+  }
+}

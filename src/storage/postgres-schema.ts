@@ -1,0 +1,98 @@
+import type pg from "pg";
+import { AppError } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import type { StoreOptions } from "./open.ts";
+import { writingFunctions } from "./postgres-functions.ts";
+import { RENEW_AFTER_MS } from "./renewal.ts";
+
+/** "PEnv" in ASCII: the advisory lock under which the schema changes. */
+const LOCK = 0x50456e76;
+
+/**
+ * Forward-only steps; the table `migration` says which were taken. Never edit one that was released: a step adds, and leaves what
+ * running engines of the version before it use (a function that changes gets a new name).
+ *
+ * Every primary key leads with the partition, so that a distributed database can keep a partition's rows together.
+ */
+const MIGRATIONS: readonly ((schema: string) => string)[] = [
+  (schema) => `
+CREATE TABLE ${schema}.partition (name text COLLATE "C" PRIMARY KEY, revision bigint NOT NULL) WITH (fillfactor = 50);
+CREATE TABLE ${schema}.document (
+  partition text COLLATE "C" NOT NULL, key text COLLATE "C" NOT NULL, revision bigint NOT NULL, value text NOT NULL,
+  PRIMARY KEY (partition, key)
+);
+CREATE TABLE ${schema}.object (
+  partition text COLLATE "C" NOT NULL, hash bytea NOT NULL, stored_at timestamptz NOT NULL, data bytea NOT NULL,
+  PRIMARY KEY (partition, hash)
+);
+CREATE TABLE ${schema}.fence (ticket uuid PRIMARY KEY, raised_at timestamptz NOT NULL);
+${writingFunctions(schema, { lockMs: LIMITS.postgresLockMs, renewMs: RENEW_AFTER_MS })}`,
+];
+
+/**
+ * Brings the schema up to date. Engines that start together do it one after another; those that run already go on meanwhile.
+ * Where it is up to date nothing is locked or written, so that the engine's user needs no right to make anything.
+ * @throws AppError `store_unavailable` where a newer engine has written the schema, or the database cannot keep what is promised
+ */
+export async function migrate(client: pg.Client, schema: string): Promise<void> {
+  if ((await version(client, schema)) === MIGRATIONS.length) return;
+  await client.query("BEGIN");
+  try {
+    await client.query(`SET LOCAL lock_timeout = ${LIMITS.postgresLockMs}`);
+    await client.query("SELECT pg_advisory_xact_lock($1)", [LOCK]);
+    const taken = await version(client, schema);
+    await client.query(`CREATE SCHEMA IF NOT EXISTS ${schema}`);
+    await client.query(`CREATE TABLE IF NOT EXISTS ${schema}.migration (number integer PRIMARY KEY, taken_at timestamptz NOT NULL)`);
+    for (const [index, step] of MIGRATIONS.entries()) {
+      if (index < taken) continue;
+      await client.query(step(schema));
+      await client.query(`INSERT INTO ${schema}.migration (number, taken_at) VALUES ($1, clock_timestamp())`, [index + 1]);
+    }
+    await client.query("COMMIT");
+  } catch (error) {
+    await client.query("ROLLBACK").catch(() => {}); // The connection may be gone, and the transaction with it.
+    throw error;
+  }
+}
+
+async function version(client: pg.Client, schema: string): Promise<number> {
+  const found = await client.query<{ there: boolean }>("SELECT to_regclass($1) IS NOT NULL AS there", [`${schema}.migration`]);
+  if (found.rows[0]?.there !== true) return 0;
+  const { rows } = await client.query<{ newest: number | null }>(`SELECT max(number) AS newest FROM ${schema}.migration`);
+  const newest = rows[0]?.newest ?? 0;
+  if (newest > MIGRATIONS.length) {
+    throw new AppError("store_unavailable", {
+      reason: `The schema "${schema}" has version ${newest}, written by a newer engine; this one knows versions up to ${MIGRATIONS.length}.`,
+      fix: "Run the newer engine, or restore a backup from before the upgrade.",
+    });
+  }
+  return newest;
+}
+
+/** Refuses a database that would break a promise, and gives notice of one that may lose what it acknowledged. */
+export async function examine(client: pg.Client, { strict = false, onNotice = () => {} }: StoreOptions): Promise<void> {
+  const { rows } = await client.query<Record<string, string>>(
+    `SELECT current_setting('server_encoding') AS encoding, current_setting('default_transaction_isolation') AS isolation,
+       current_setting('fsync') AS fsync, current_setting('full_page_writes') AS full_page_writes`,
+  );
+  const { encoding, isolation, fsync, full_page_writes } = rows[0] ?? {};
+  if (encoding !== "UTF8") {
+    throw new AppError("store_unavailable", {
+      reason: `The database has the encoding ${encoding}.`,
+      fix: "Make a database with ENCODING 'UTF8' and name it in STORE_URL.",
+    });
+  }
+  if (isolation !== "read committed") {
+    throw new AppError("store_unavailable", {
+      reason: `Transactions of this user are "${isolation}" by default: commits would fail where they should wait for one another.`,
+      fix: "ALTER ROLE … SET default_transaction_isolation = 'read committed' for the engine's user.",
+    });
+  }
+  for (const [name, value] of Object.entries({ fsync, full_page_writes })) {
+    if (value !== "off") continue;
+    const reason = `The database server runs with ${name}=off: a power failure may lose or damage what was acknowledged.`;
+    const fix = `Set ${name}=on in postgresql.conf.`;
+    if (strict) throw new AppError("store_unavailable", { reason, fix });
+    onNotice(`${reason} ${fix}`);
+  }
+}

@@ -1,0 +1,243 @@
+import type pg from "pg";
+import { LIMITS } from "../limits.ts";
+import type {
+  Backend,
+  Change,
+  CommitResult,
+  Entry,
+  Hash,
+  Key,
+  ObjectInfo,
+  Objects,
+  Range,
+  StoredObject,
+  Subscription,
+  WatchHandlers,
+} from "../ports.ts";
+import { GroupQueue, type Outcome } from "./group-queue.ts";
+import type { StoreOptions } from "./open.ts";
+import { PostgresClock } from "./postgres-clock.ts";
+import { Connections, connect } from "./postgres-connections.ts";
+import { isAnswer, NoConnection, RUNNING, storeError } from "./postgres-errors.ts";
+import { PostgresListener } from "./postgres-listener.ts";
+import { PostgresNews } from "./postgres-news.ts";
+import { PostgresReader } from "./postgres-reader.ts";
+import { examine, migrate } from "./postgres-schema.ts";
+import { type PostgresPlace, postgresPlace } from "./postgres-url.ts";
+import { PostgresWriter, type Write } from "./postgres-writer.ts";
+
+export interface PostgresOptions extends StoreOptions {
+  /** Milliseconds between two looks for changes that nobody told of. */
+  readonly pollMs?: number;
+}
+
+/** Counted since the store was opened. */
+export interface PostgresStats {
+  /** Statements that commit: one for each group. */
+  readonly statements: number;
+  /** Writes in them, those that lost their checks included. */
+  readonly writes: number;
+  /** Statements that tell other engines. */
+  readonly notices: number;
+}
+
+/**
+ * Opens the database that `url` names (see `postgresPlace`), and makes its tables where there are none.
+ *
+ * Throws `invalid_request` for a URL that cannot be used, and `store_unavailable`, with reason and fix, for a server that cannot be
+ * reached, refuses the user, cannot keep what is promised, or has the schema of a newer engine.
+ */
+export async function openPostgres(url: string, options: PostgresOptions = {}): Promise<PostgresBackend> {
+  const place = postgresPlace(url);
+  const backend = new PostgresBackend(place, options.pollMs ?? LIMITS.storePollMs);
+  try {
+    const client = await connect(place, place.server);
+    try {
+      await examine(client, options);
+      await migrate(client, place.schema);
+    } finally {
+      await client.end();
+    }
+    await backend.start();
+    return backend;
+  } catch (error) {
+    await backend.close();
+    const { host, port } = place.server;
+    throw storeError(error, `the PostgreSQL server at ${host.startsWith("/") ? host : `${host}:${port}`}`);
+  }
+}
+
+/** One PostgreSQL database, shared by any number of engines. Commits that arrive together share one statement. */
+export class PostgresBackend implements Backend {
+  readonly objects: Objects;
+  readonly #readers: Connections;
+  readonly #writers: Connections;
+  readonly #reader: PostgresReader;
+  readonly #writer: PostgresWriter;
+  readonly #lanes: readonly GroupQueue<Write, CommitResult>[];
+  readonly #listener: PostgresListener;
+  readonly #news = new PostgresNews();
+  readonly #clock = new PostgresClock();
+  readonly #pollMs: number;
+  #writes = 0;
+  #polling: NodeJS.Timeout | null = null;
+  #polled: Promise<void> = Promise.resolve();
+
+  constructor(place: PostgresPlace, pollMs: number) {
+    this.#pollMs = pollMs;
+    this.#readers = new Connections(() => connect(place, place.server), place.poolSize, LIMITS.waitingReads);
+    this.#writers = new Connections(() => connect(place, place.server), LIMITS.postgresWriters, LIMITS.queuedWriters);
+    this.#reader = new PostgresReader((work) => this.#readTwice(work), place.schema);
+    this.#writer = new PostgresWriter(this.#writers, place.schema);
+    const limits = { items: LIMITS.groupCommits, bytes: LIMITS.commitBytes, waiting: LIMITS.queuedWriters };
+    this.#lanes = Array.from(
+      { length: LIMITS.postgresWriters },
+      () => new GroupQueue(limits, (writes: readonly Write[]) => this.#write(writes)),
+    );
+    this.#listener = new PostgresListener({
+      connect: () => connect(place, place.listener),
+      channel: `environment-manager/${place.schema}`,
+      onRevisions: (revisions) => this.#news.announce(revisions),
+      onGap: () => this.#news.gap(),
+    });
+    this.objects = {
+      get: (partition, hashes) => this.#read(partition, () => this.#reader.getObjects(partition, hashes)),
+      put: async (partition, objects) => void (await this.#enqueue({ partition, change: null, objects })),
+      list: (partition: string, after: Hash | null, limit: number): Promise<readonly ObjectInfo[]> =>
+        this.#read(partition, () => this.#reader.listObjects(partition, after, limit)),
+    };
+  }
+
+  /** Resolves when the store hears of other engines' commits and knows what time it is. */
+  async start(): Promise<void> {
+    await this.#listener.start();
+    await this.#measure();
+    this.#schedulePoll();
+  }
+
+  get stats(): PostgresStats {
+    return { statements: this.#writer.statements, writes: this.#writes, notices: this.#listener.notices };
+  }
+
+  get(partition: string, keys: readonly Key[]): Promise<readonly (Entry<string> | null)[]> {
+    return this.#read(partition, () => this.#reader.get(partition, keys));
+  }
+
+  list(partition: string, range: Range): Promise<readonly Entry<string>[]> {
+    return this.#read(partition, () => this.#reader.list(partition, range));
+  }
+
+  async revision(partitions: readonly string[]): Promise<readonly number[]> {
+    return this.#answer(async () => {
+      await this.#writer.fences.settled(partitions);
+      return this.#reader.revision(partitions);
+    });
+  }
+
+  commit(partition: string, change: Change<string>): Promise<CommitResult> {
+    return this.#enqueue({ partition, change, objects: change.objects });
+  }
+
+  watch(handlers: WatchHandlers): Subscription {
+    return this.#news.subscribe(handlers);
+  }
+
+  async now(): Promise<Date> {
+    return new Date(this.#clock.now());
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#lanes.map((lane) => lane.idle()));
+    if (this.#polling !== null) clearTimeout(this.#polling);
+    await this.#polled;
+    this.#news.clear();
+    await this.#listener.close();
+    await Promise.all([this.#readers.close(), this.#writers.close()]);
+  }
+
+  /** A partition's writes go one after another over one lane: on two they would wait for its row, and hold up others meanwhile. */
+  #enqueue(write: Write): Promise<CommitResult> {
+    const lane = this.#lanes[laneOf(write.partition)];
+    if (lane === undefined) throw new Error("There is no such lane.");
+    return lane.add(write, sizeOf(write));
+  }
+
+  async #write(writes: readonly Write[]): Promise<readonly Outcome<CommitResult>[]> {
+    this.#writes += writes.length;
+    const outcomes = await this.#writer.commitGroup(writes);
+    const revisions = new Map<string, number>();
+    writes.forEach(({ partition, change }, index) => {
+      const outcome = outcomes[index];
+      if (change !== null && outcome !== undefined && "value" in outcome && outcome.value.ok)
+        revisions.set(partition, outcome.value.revision);
+    });
+    this.#news.announce(revisions);
+    this.#listener.tell(revisions);
+    return outcomes;
+  }
+
+  #read<Result>(partition: string, read: () => Promise<Result>): Promise<Result> {
+    return this.#answer(async () => {
+      await this.#writer.fences.settled([partition]);
+      this.#news.care(partition);
+      return read();
+    });
+  }
+
+  /** Once more where the connection broke: it may have been cut while it lay idle, and the server be well. */
+  async #readTwice<Result>(work: (client: pg.Client) => Promise<Result>): Promise<Result> {
+    try {
+      return await this.#readers.use(work);
+    } catch (error) {
+      if (isAnswer(error) || error instanceof NoConnection) throw error;
+      return this.#readers.use(work);
+    }
+  }
+
+  async #answer<Result>(work: () => Promise<Result>): Promise<Result> {
+    try {
+      return await work();
+    } catch (error) {
+      throw storeError(error, RUNNING);
+    }
+  }
+
+  #schedulePoll(): void {
+    this.#polling = setTimeout(() => {
+      this.#polled = this.#poll().finally(() => this.#schedulePoll());
+    }, this.#pollMs);
+    this.#polling.unref();
+  }
+
+  /** Looks whether the listening connection is alive, and for what nobody told. */
+  async #poll(): Promise<void> {
+    await this.#measure();
+    try {
+      this.#news.announce(await this.#reader.revisions(this.#news.cared()));
+    } catch {
+      // The next poll finds it.
+    }
+  }
+
+  async #measure(): Promise<void> {
+    await this.#clock.measure(async () => {
+      const row = await this.#listener.ask<{ ms: number }>("SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS ms");
+      return row?.ms ?? null;
+    });
+  }
+}
+
+/** The same partition always goes the same way. */
+function laneOf(partition: string): number {
+  let sum = 0;
+  for (let index = 0; index < partition.length; index++) sum = (sum * 31 + partition.charCodeAt(index)) >>> 0;
+  return sum % LIMITS.postgresWriters;
+}
+
+/** Characters of documents and bytes of objects: near enough to bound a group. */
+function sizeOf({ change, objects }: { readonly change: Change<string> | null; readonly objects: readonly StoredObject[] }): number {
+  let size = 0;
+  for (const { value } of change?.puts ?? []) size += value.length;
+  for (const { data } of objects) size += data.byteLength;
+  return size;
+}

@@ -1,0 +1,244 @@
+import { describe, expect, test } from "vitest";
+import { createClient, type EnvmError } from "../../src/sdk/index.ts";
+import { Engine, useEngine } from "../support/engine.ts";
+import { connected, deadUrl, failure, next, Relay, reached, streaming } from "./support.ts";
+
+const TOKEN = "root-token-of-the-connection-tests";
+const engine = useEngine({ token: TOKEN });
+const client = () => createClient({ url: engine.url, token: TOKEN });
+
+/** An environment of its own, with a var that says its revision. */
+async function environment(project: string, env = "dev") {
+  await client().createEnvironment({ project_id: project, new_environment: env, env_variables: { N: "1" } });
+  return { url: engine.url, token: TOKEN, project, env };
+}
+
+const place = ({ project, env }: { readonly project: string; readonly env: string }) => ({ project, env });
+
+const set = (project: string, n: number, env = "dev") => client().patchConfig({ project, env, vars: { N: String(n) } });
+
+describe("what is read", () => {
+  test("is vars and flags of one revision, in process", async () => {
+    const at = await environment("reads");
+    await client().patchConfig({
+      ...place(at),
+      vars: { API_URL: "https://a" },
+      secrets: { API_KEY: "s3cret-of-reads" },
+      flags: {
+        "new-checkout": true,
+        banner: {
+          state: "ENABLED",
+          variants: { a: "hello", b: "goodbye" },
+          defaultVariant: "a",
+          targeting: { if: [{ "==": [{ var: "plan" }, "pro"] }, "b"] },
+        },
+        limits: { state: "ENABLED", variants: { small: { max: 1 } }, defaultVariant: "small" },
+        off: { state: "DISABLED", variants: { on: true }, defaultVariant: "on" },
+      },
+    });
+    const env = await connected(at).ready();
+    expect(env.status).toMatchObject({ state: "current", source: "engine", revision: 2, error: null });
+    expect(env.vars).toEqual({ N: "1", API_URL: "https://a" });
+    expect(env.var("API_URL")).toBe("https://a");
+    expect(env.var("toString")).toBeUndefined();
+    expect(env.copy.secretNames).toEqual(["API_KEY"]);
+    expect(env.secret("API_KEY")).toBeUndefined();
+    expect(env.value("new-checkout", false)).toBe(true);
+    expect(env.value("banner", "")).toBe("hello");
+    expect(env.value("banner", "", { plan: "pro" })).toBe("goodbye");
+    expect(env.value("banner", 3)).toBe(3);
+    expect(env.value("limits", { max: 0 })).toEqual({ max: 1 });
+    expect(env.value("off", false)).toBe(false);
+    expect(env.value("no-such-flag", "fallback")).toBe("fallback");
+    expect(env.evaluate("banner", { plan: "pro" })).toMatchObject({ value: "goodbye", variant: "b", reason: "TARGETING_MATCH" });
+    expect(env.evaluate("no-such-flag")).toMatchObject({ errorCode: "FLAG_NOT_FOUND" });
+    expect(
+      env
+        .evaluateAll()
+        .map(({ key }) => key)
+        .sort(),
+    ).toEqual(["banner", "limits", "new-checkout", "off"]);
+    expect(() => Object.assign(env.vars, { N: "2" })).toThrow();
+  });
+
+  test("has secret values where they are asked for, and says which were replaced", async () => {
+    const at = await environment("with-secrets");
+    await client().patchConfig({ ...place(at), secrets: { API_KEY: "first-s3cret" } });
+    const env = await connected({ ...at, secrets: true }).ready();
+    expect(env.secret("API_KEY")).toBe("first-s3cret");
+    const changed = next(env, "changed");
+    await client().patchConfig({ ...place(at), secrets: { API_KEY: "second-s3cret" } });
+    expect(await changed).toMatchObject({ secrets: ["API_KEY"], vars: [], flags: [] });
+    expect(env.secret("API_KEY")).toBe("second-s3cret");
+  });
+
+  test("follows the head, and says by name what changed", async () => {
+    const at = await environment("follows");
+    const changes: unknown[] = [];
+    const env = await connected({ ...at, onChange: (change) => changes.push(change) }).ready();
+    await client().patchConfig({ ...place(at), vars: { A: "1", B: "1" }, flags: { f: true }, unset: ["vars/N"] });
+    await reached(env, 2);
+    await client().patchState({ ...place(at), set: { "flows/a": {} } });
+    await reached(env, 3);
+    expect(changes).toMatchObject([
+      { previous: 1, revision: 2, vars: ["A", "B", "N"], secrets: [], flags: ["f"] },
+      { previous: 2, revision: 3, vars: [], secrets: [], flags: [] },
+    ]);
+    await streaming(env);
+  });
+
+  test("never goes backwards through 200 rapid changes, and ends with the last", async () => {
+    const at = await environment("rapid");
+    const seen: number[] = [];
+    const mixed: string[] = [];
+    const env = await connected(at).ready();
+    env.on("changed", ({ revision }) => {
+      seen.push(revision);
+      if (env.var("N") !== String(revision)) mixed.push(`${revision}: ${env.var("N")}`);
+    });
+    for (let n = 2; n <= 201; n++) await set("rapid", n);
+    await reached(env, 201);
+    expect(env.vars).toEqual({ N: "201" });
+    expect(seen).toEqual([...seen].sort((left, right) => left - right));
+    expect(new Set(seen).size).toBe(seen.length);
+    expect(mixed).toEqual([]);
+  });
+});
+
+describe("while the engine is away", () => {
+  test("kill -9 in the middle: stale and still read, current again after the restart, and nothing missed", async () => {
+    const own = await new Engine({ token: TOKEN }).start();
+    try {
+      const relay = await Relay.to(own.url);
+      const direct = () => createClient({ url: own.url, token: TOKEN });
+      await direct().createEnvironment({ project_id: "killed", new_environment: "dev", env_variables: { N: "1" } });
+      const env = await connected({ url: relay.url, token: TOKEN, project: "killed", env: "dev" }).ready();
+      await streaming(env);
+      const before = Date.now();
+      const stale = next(env, "stale");
+      await own.kill9();
+      const told = await stale;
+      expect(told).toMatchObject({ state: "stale", revision: 1 });
+      expect(told.error?.code).toBe("connection_failed");
+      expect(told.since?.getTime()).toBeLessThanOrEqual(Date.now());
+      expect(told.since?.getTime()).toBeGreaterThan(before - 60_000);
+      expect(env.vars).toEqual({ N: "1" });
+      const current = next(env, "current");
+      await own.start();
+      // It changes before the connection is back: what happened meanwhile must not be missed.
+      await direct().patchConfig({ project: "killed", env: "dev", vars: { N: "2" } });
+      relay.lead(own.url);
+      await current;
+      await reached(env, 2);
+      expect(env.vars).toEqual({ N: "2" });
+      expect(env.status).toMatchObject({ state: "current", error: null, source: "engine" });
+    } finally {
+      await own.dispose();
+    }
+  });
+
+  test("a connection that is cut is made again, and what changed meanwhile is read", async () => {
+    const at = await environment("cut");
+    const relay = await Relay.to(engine.url);
+    const env = await connected({ ...at, url: relay.url }).ready();
+    await streaming(env);
+    const cut = next(env, "updates", ({ updates }) => updates === null);
+    relay.cut();
+    await cut;
+    await set("cut", 2);
+    await streaming(env);
+    expect(env.vars).toEqual({ N: "2" });
+    expect(env.status.state).toBe("current");
+  });
+
+  test("a connection that carries nothing any more is given up, and made again", async () => {
+    const at = await environment("silent");
+    const relay = await Relay.to(engine.url);
+    const env = await connected({ ...at, url: relay.url, silenceMs: 1_500, timeoutMs: 1_500 }).ready();
+    await streaming(env);
+    const stale = next(env, "stale", ({ error }) => error?.code === "timeout");
+    relay.silence();
+    await set("silent", 2);
+    await stale;
+    await reached(env, 2);
+    expect(env.vars).toEqual({ N: "2" });
+  });
+
+  test("at the start, without a kept copy: ready says why after its time, and comes when the engine does", async () => {
+    const at = await environment("late");
+    const relay = await Relay.to(await deadUrl());
+    const env = connected({ ...at, url: relay.url, readyTimeoutMs: 300 });
+    expect(await failure(env.ready())).toMatchObject({ code: "timeout", details: { code: "connection_failed" } });
+    expect(() => env.vars).toThrow(/cannot be reached/);
+    expect(env.value("any", "fallback")).toBe("fallback");
+    const ready = next(env, "ready");
+    relay.lead(engine.url);
+    await ready;
+    expect(env.vars).toEqual({ N: "1" });
+  });
+});
+
+describe("where no stream can be had", () => {
+  test("it is read now and then", async () => {
+    const at = await environment("polled");
+    const env = await connected({ ...at, stream: false, pollMs: 50 }).ready();
+    await set("polled", 2);
+    await reached(env, 2);
+    expect(env.status).toMatchObject({ state: "current", updates: "polling" });
+  });
+});
+
+describe("what ends a connection:", () => {
+  const closed = async (end: () => Promise<unknown>, at: { project: string; token: string; url: string; env: string }) => {
+    const env = await connected(at).ready();
+    const told = next(env, "closed");
+    await end();
+    const { error, state } = await told;
+    return { env, code: (error as EnvmError).code, state };
+  };
+
+  test("a revoked token", async () => {
+    const at = await environment("revoked");
+    const { id, token } = await client().createToken({ name: "app", role: "reader", projects: ["revoked"] });
+    const { env, code, state } = await closed(() => client().revokeToken({ id }), { ...at, token });
+    expect({ code, state }).toEqual({ code: "unauthorized", state: "closed" });
+    expect(env.vars).toEqual({ N: "1" });
+  });
+
+  test("an environment that is archived", async () => {
+    const at = await environment("archived");
+    const { code } = await closed(() => client().archiveEnvironment({ project_id: "archived", env: "dev" }), at);
+    expect(code).toBe("environment_archived");
+  });
+
+  test("a preview whose end has come", async () => {
+    const project_id = "expired";
+    await client().createEnvironment({ project_id, new_environment: "main" });
+    const expires_at = new Date(Date.now() + 2_000).toISOString();
+    await client().createEnvironment({ project_id, new_environment: "pr-1", base_from: "main", type: "preview", expires_at });
+    const { code } = await closed(async () => undefined, { url: engine.url, token: TOKEN, project: project_id, env: "pr-1" });
+    expect(code).toBe("environment_expired");
+  });
+
+  test.each([
+    ["a token that is not one", { token: "envm_0000000000000000_nothing" }, "unauthorized"],
+    ["an environment that there is not", { env: "nowhere" }, "environment_not_found"],
+  ])("%s, at the start", async (_what, other, code) => {
+    const at = await environment(`start-${code.replaceAll("_", "-")}`);
+    const env = connected({ ...at, ...other });
+    const told = next(env, "closed");
+    expect((await failure(env.ready())).code).toBe(code);
+    expect((await told).state).toBe("closed");
+  });
+
+  test("close: nothing is asked any more, and what was read stays", async () => {
+    const at = await environment("closing");
+    const env = await connected(at).ready();
+    const told = next(env, "closed");
+    env.close();
+    expect(await told).toMatchObject({ state: "closed", error: null });
+    await set("closing", 2);
+    env.close();
+    expect(env.vars).toEqual({ N: "1" });
+  });
+});
