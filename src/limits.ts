@@ -302,6 +302,8 @@ export const LIMITS = {
   sinkRefusals: 20,
   /** Characters of a sink's error that are kept. */
   sinkErrorLength: 500,
+  /** Keys that audit exports were ever signed with. */
+  auditKeys: 1_000,
   /** Milliseconds within which the same alert is raised once. */
   alertEveryMs: 60 * 60_000,
   /** Alerts that are on their way at a time, besides those that audit records give rise to. */

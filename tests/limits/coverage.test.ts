@@ -253,6 +253,7 @@ const unreachable: Readonly<Partial<Record<Bound, string>>> = {
   sinkLeaseMs: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
   sinkRetryMs: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
   sinkRetryMaxMs: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
+  auditKeys: "Nobody waits for a thousand keys; npm run audit:rotate alone makes them: tests/domain/audit-signing.test.ts.",
   sinkRestMs: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
   sinkSenders: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
   sinkQueue: "Of what goes out to sinks, for which nobody waits: tests/sinks.",

@@ -15,6 +15,8 @@ export interface EngineOptions {
   /** The root token of an engine that asks for one; without it, `ENV_MANAGER_AUTH=off`. */
   readonly token?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** What Node runs instead of the engine's own entry. */
+  readonly args?: readonly string[];
 }
 
 export interface Reply<Body> {
@@ -49,10 +51,10 @@ export class Engine {
 
   /** Resolves when it listens; rejects, with what it printed, where it does not start. */
   async start(): Promise<this> {
-    const { token, env } = this.#options;
+    const { token, env, args = engineArguments() } = this.#options;
     this.#agent = new Agent({ keepAlive: true });
     this.#process = new EngineProcess({
-      args: engineArguments(),
+      args,
       cwd: packageRoot(),
       env: standaloneEnvironment({
         ENV_MANAGER_PORT: "0",
