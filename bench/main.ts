@@ -6,6 +6,7 @@ import { configWrites } from "./config-writes.ts";
 import { diffs } from "./diffs.ts";
 import type { Row } from "./measure.ts";
 import { postgres } from "./postgres.ts";
+import { reads } from "./reads.ts";
 import { stateWrites } from "./state-writes.ts";
 import { table } from "./table.ts";
 import { tenThousand } from "./ten-thousand.ts";
@@ -16,6 +17,7 @@ const GROUPS: Readonly<Record<string, () => Promise<Row[]>>> = {
   diffs,
   branching,
   "config-writes": configWrites,
+  reads,
   "ten-thousand": tenThousand,
   postgres,
 };

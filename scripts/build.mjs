@@ -20,6 +20,7 @@ const entryPoints = {
   "scripts/family-engine": "scripts/demo/family/engine.ts",
   "scripts/store-check": "scripts/store-check.ts",
   "scripts/vault-move": "scripts/vault-move.ts",
+  "scripts/audit-rotate": "scripts/audit-rotate.ts",
   "scripts/vault-rotate": "scripts/vault-rotate.ts",
   ...Object.fromEntries(workers),
 };
