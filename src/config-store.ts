@@ -72,10 +72,14 @@ export class ConfigStore {
   /** The head's config, or revision `at`'s. Of a secret it tells that it is set, and nothing else. */
   async read(project: string, env: string, { at }: { at?: number | undefined }): Promise<TaggedRead> {
     const { value: shown, ageMs } = await this.#known(project, env, at);
-    const about = { project_id: project, env, version: shown.version, revision: shown.revision };
+    return { ...this.readAt(project, shown), ageMs };
+  }
+
+  /** The config of a head or revision that was found before. */
+  readAt(project: string, shown: Environment | Revision): TaggedRead {
+    const about = { project_id: project, env: shown.env, version: shown.version, revision: shown.revision };
     return {
       ...about,
-      ageMs,
       tag: headTag(project, shown),
       load: async () => {
         const { vars, secrets, flags, ...shared } = await readConfig(this.#snapshots.read(project), shown.config);
