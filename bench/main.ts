@@ -5,6 +5,7 @@ import { branching } from "./branching.ts";
 import { configWrites } from "./config-writes.ts";
 import { diffs } from "./diffs.ts";
 import type { Row } from "./measure.ts";
+import { postgres } from "./postgres.ts";
 import { reads } from "./reads.ts";
 import { stateWrites } from "./state-writes.ts";
 import { table } from "./table.ts";
@@ -18,6 +19,7 @@ const GROUPS: Readonly<Record<string, () => Promise<Row[]>>> = {
   "config-writes": configWrites,
   reads,
   "ten-thousand": tenThousand,
+  postgres,
 };
 
 const RESULTS = fileURLToPath(new URL("results.json", import.meta.url));

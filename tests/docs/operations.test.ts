@@ -1,71 +1,52 @@
-import { readFileSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
-import { parse } from "yaml";
+import { promisify } from "node:util";
+import { afterAll, describe, expect, test } from "vitest";
+import { ERRORS } from "../../src/errors.ts";
 import { packageRoot } from "../../src/settings.ts";
-import { exposedNames } from "../http/exposed.ts";
+import { Engine, useEngine } from "../support/engine.ts";
+import { hasShell } from "./curl.ts";
+import { blocks, read, rows, section } from "./support.ts";
 
-const read = (file: string) => readFileSync(join(packageRoot(), "docs/operations", file), "utf8");
-/** Names of metrics in an expression: what is neither a function nor a label. */
-const METRIC = /\b(?:environment_manager|process|nodejs)_[a-z0-9_]+\b/g;
+const PAGE = read("docs/operations.md");
+const run = promisify(execFile);
 
-function named(text: string): readonly string[] {
-  return [...new Set(text.match(METRIC) ?? [])];
-}
+describe.runIf(hasShell())("a backup, as the page says,", () => {
+  const engine = useEngine();
+  const folder = mkdtempSync(join(tmpdir(), "env-manager-backup-"));
+  const [backUp = "", restore = ""] = blocks(section(PAGE, "## Backups and keys"), "sh");
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-describe("what is there to watch the engine with", () => {
-  test("every metric that the dashboard and the alerts name is one that the engine has", async () => {
-    const exposed = await exposedNames();
-    for (const file of ["grafana.json", "alerts.yaml"]) {
-      const names = named(read(file));
-      expect(names.length, file).toBeGreaterThan(5);
-      for (const name of names) expect(exposed, `${file}: ${name}`).toContain(name);
+  test("is made beside a running engine, is whole, and opens with its key", async () => {
+    for (const name of ["backup", "keys", "restored"]) mkdirSync(join(folder, name));
+    symlinkSync(engine.directory, join(folder, "data"));
+    symlinkSync(join(packageRoot(), "node_modules"), join(folder, "node_modules"));
+    await engine.request("POST", "/env/create", { project_id: "pf-777", new_environment: "staging", env_variables: { API_KEY: "sk-1" } });
+    await run("bash", ["-euo", "pipefail", "-c", backUp], { cwd: folder });
+    await engine.request("PATCH", "/env/pf-777/staging/config", { secrets: { API_KEY: "sk-after" } });
+    const check = `${process.execPath} --import ${join(packageRoot(), "node_modules/tsx/dist/esm/index.mjs")} ${join(packageRoot(), "scripts/store-check.ts")}`;
+    const { stdout } = await run("bash", ["-euo", "pipefail", "-c", restore.replace("npm run store:check", check)], { cwd: folder });
+    expect(stdout).toContain("Everything in 1 project resolves.");
+    const restored = new Engine();
+    for (const name of ["env.db", "env.db.key"]) cpSync(join(folder, "restored", name), join(restored.directory, name));
+    await restored.start();
+    const { body } = await restored.get<{ secrets: unknown }>("/env/pf-777/staging/runtime");
+    expect(body.secrets).toEqual({ API_KEY: "sk-1" });
+    await restored.dispose();
+  });
+});
+
+test("what is seen when something is wrong exists: every error code, every route", () => {
+  const table = rows(section(PAGE, "## When something is wrong"));
+  expect(table.length).toBeGreaterThan(10);
+  for (const [seen = "", , act = ""] of table) {
+    for (const [, status = "", code = ""] of seen.matchAll(/^(\d{3}) `(\w+)`/g)) {
+      expect(ERRORS[code as keyof typeof ERRORS]?.status, code).toBe(Number(status));
     }
-  });
-
-  test("every metric of the engine's own is told of, and no other", async () => {
-    const exposed = (await exposedNames()).filter((name) => name.startsWith("environment_manager_"));
-    const families = new Set(exposed.map((name) => name.replace(/_(?:bucket|sum|count)$/, "")));
-    const told = named(read("monitoring.md")).filter((name) => name.startsWith("environment_manager_"));
-    expect([...told].sort()).toEqual([...families].sort());
-  });
-
-  test("the dashboard has a data source to choose, and panels that say what they show", () => {
-    const { panels, templating } = JSON.parse(read("grafana.json")) as {
-      readonly panels: readonly {
-        readonly title: string;
-        readonly description: string;
-        readonly targets: readonly { readonly expr: string }[];
-      }[];
-      readonly templating: { readonly list: readonly { readonly name: string }[] };
-    };
-    expect(templating.list.map(({ name }) => name)).toEqual(["datasource", "job"]);
-    expect(panels.length).toBeGreaterThanOrEqual(10);
-    for (const { title, description, targets } of panels) {
-      expect(description, title).toMatch(/\S/);
-      for (const { expr } of targets) expect(expr, title).toContain('job="$job"');
+    for (const [, script = ""] of act.matchAll(/npm run ([\w:]+)/g)) {
+      expect(Object.keys((JSON.parse(read("package.json")) as { scripts: object }).scripts)).toContain(script);
     }
-  });
-
-  test("every alert says what is wrong, how bad that is, and what to do", () => {
-    const { groups } = parse(read("alerts.yaml")) as {
-      readonly groups: readonly {
-        readonly rules: readonly {
-          readonly alert: string;
-          readonly expr: string;
-          readonly labels: { readonly severity: string };
-          readonly annotations: { readonly summary: string; readonly description: string };
-        }[];
-      }[];
-    };
-    const rules = groups.flatMap((group) => group.rules);
-    expect(rules.length).toBeGreaterThanOrEqual(6);
-    for (const { alert, expr, labels, annotations } of rules) {
-      expect(alert).toMatch(/^EnvironmentManager[A-Z]/);
-      expect(named(expr).length, alert).toBeGreaterThan(0);
-      expect(["critical", "warning"]).toContain(labels.severity);
-      expect(annotations.summary).toMatch(/\S/);
-      expect(annotations.description).toMatch(/\S/);
-    }
-  });
+  }
 });
