@@ -7,6 +7,7 @@ import { diffs } from "./diffs.ts";
 import type { Row } from "./measure.ts";
 import { postgres } from "./postgres.ts";
 import { reads } from "./reads.ts";
+import { sdk } from "./sdk.ts";
 import { stateWrites } from "./state-writes.ts";
 import { table } from "./table.ts";
 import { tenThousand } from "./ten-thousand.ts";
@@ -18,6 +19,7 @@ const GROUPS: Readonly<Record<string, () => Promise<Row[]>>> = {
   branching,
   "config-writes": configWrites,
   reads,
+  sdk,
   "ten-thousand": tenThousand,
   postgres,
 };
