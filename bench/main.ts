@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { branching } from "./branching.ts";
 import { configWrites } from "./config-writes.ts";
 import { diffs } from "./diffs.ts";
+import { evaluation } from "./evaluation.ts";
 import type { Row } from "./measure.ts";
 import { stateWrites } from "./state-writes.ts";
 import { table } from "./table.ts";
@@ -16,6 +17,7 @@ const GROUPS: Readonly<Record<string, () => Promise<Row[]>>> = {
   branching,
   "config-writes": configWrites,
   "ten-thousand": tenThousand,
+  evaluation,
 };
 
 const RESULTS = fileURLToPath(new URL("results.json", import.meta.url));
