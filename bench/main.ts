@@ -6,6 +6,8 @@ import { configWrites } from "./config-writes.ts";
 import { diffs } from "./diffs.ts";
 import { evaluation } from "./evaluation.ts";
 import type { Row } from "./measure.ts";
+import { postgres } from "./postgres.ts";
+import { reads } from "./reads.ts";
 import { stateWrites } from "./state-writes.ts";
 import { table } from "./table.ts";
 import { tenThousand } from "./ten-thousand.ts";
@@ -16,8 +18,10 @@ const GROUPS: Readonly<Record<string, () => Promise<Row[]>>> = {
   diffs,
   branching,
   "config-writes": configWrites,
+  reads,
   "ten-thousand": tenThousand,
   evaluation,
+  postgres,
 };
 
 const RESULTS = fileURLToPath(new URL("results.json", import.meta.url));
