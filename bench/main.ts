@@ -8,6 +8,7 @@ import { evaluation } from "./evaluation.ts";
 import type { Row } from "./measure.ts";
 import { postgres } from "./postgres.ts";
 import { reads } from "./reads.ts";
+import { sdk } from "./sdk.ts";
 import { stateWrites } from "./state-writes.ts";
 import { table } from "./table.ts";
 import { tenThousand } from "./ten-thousand.ts";
@@ -19,6 +20,7 @@ const GROUPS: Readonly<Record<string, () => Promise<Row[]>>> = {
   branching,
   "config-writes": configWrites,
   reads,
+  sdk,
   "ten-thousand": tenThousand,
   evaluation,
   postgres,
