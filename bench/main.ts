@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { branching } from "./branching.ts";
 import { configWrites } from "./config-writes.ts";
 import { diffs } from "./diffs.ts";
+import { evaluation } from "./evaluation.ts";
 import type { Row } from "./measure.ts";
 import { postgres } from "./postgres.ts";
 import { reads } from "./reads.ts";
@@ -21,6 +22,7 @@ const GROUPS: Readonly<Record<string, () => Promise<Row[]>>> = {
   reads,
   sdk,
   "ten-thousand": tenThousand,
+  evaluation,
   postgres,
 };
 
