@@ -1,16 +1,10 @@
 import { randomUUID } from "node:crypto";
-import type { Change, CommitResult, StoredObject } from "../ports.ts";
+import type { CommitResult } from "../ports.ts";
 import type { Outcome } from "./group-queue.ts";
 import type { Connections } from "./postgres-connections.ts";
 import { isAnswer, mayBeOne, NoConnection, RUNNING, storeError } from "./postgres-errors.ts";
 import { Fences } from "./postgres-fences.ts";
-
-/** One write that waits for its group: a commit, or objects put ahead of one (`change: null`). */
-export interface Write {
-  readonly partition: string;
-  readonly change: Change<string> | null;
-  readonly objects: readonly StoredObject[];
-}
+import type { Write } from "./write.ts";
 
 /** What `commit_group` answers for a write that lost its checks. */
 const LOST = -1;
@@ -40,18 +34,23 @@ export class PostgresWriter {
    */
   async commitGroup(writes: readonly Write[]): Promise<readonly Outcome<CommitResult>[]> {
     const ticket = randomUUID();
+    const partitions = partitionsOf(writes);
     try {
+      await this.fences.settled(partitions);
       this.fences.mustHaveRoom();
+    } catch (error) {
+      return failed(writes, error);
+    }
+    try {
       return await this.#send(ticket, writes);
     } catch (error) {
       if (isAnswer(error)) {
         // The server has undone the whole group. Alone, each fails or succeeds for itself.
         if (writes.length > 1 && mayBeOne(error)) return this.#oneByOne(writes);
-      } else if (error instanceof Error && !(error instanceof NoConnection)) {
-        await this.fences.doubt(ticket, partitionsOf(writes));
+      } else if (!(error instanceof NoConnection)) {
+        await this.fences.doubt(ticket, partitions);
       }
-      const told = storeError(error, RUNNING);
-      return writes.map(() => ({ error: told }));
+      return failed(writes, error);
     }
   }
 
@@ -81,6 +80,11 @@ export class PostgresWriter {
   async #raiseFence(ticket: string, partitions: readonly string[]): Promise<void> {
     await this.#connections.use((client) => client.query(`SELECT ${this.#schema}.raise_fence($1, $2)`, [ticket, partitions]));
   }
+}
+
+function failed(writes: readonly Write[], error: unknown): readonly Outcome<CommitResult>[] {
+  const told = storeError(error, RUNNING);
+  return writes.map(() => ({ error: told }));
 }
 
 /** In the order of their bytes: a partition's name is ASCII. */

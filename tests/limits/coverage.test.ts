@@ -23,6 +23,7 @@ const testedIn: Readonly<Partial<Record<Bound, readonly (readonly [file: string,
   ruleSteps: [["flagd/faults.test.ts", "as many steps as a rule may take, and more"]],
   contextBytes: [["flagd/context.test.ts", "as many bytes as it may have, counted in UTF-8, and one more"]],
   contextElements: [["flagd/context.test.ts", "a list, wherever it is: as many elements as it may have, and one more"]],
+  ticketMs: [["ofrep/tickets.test.ts", "is the same for an hour, is taken for as long again, and then no more"]],
   cachedFlags: [["flagd/evaluations.test.ts", "flags are kept ready up to a bound, and those asked for longest ago are given up first"]],
   configEntries: [["limits/values.test.ts", "an environment's config, in entries of all kinds together"]],
   messageLength: [["limits/values.test.ts", "a message"]],
@@ -87,6 +88,7 @@ const testedIn: Readonly<Partial<Record<Bound, readonly (readonly [file: string,
   ],
   notifyBytes: [["storage/postgres-group.test.ts", "tell of more partitions than one notification holds"]],
   postgresWriters: [["storage/postgres-group.test.ts", "share one statement for each connection, and one notification"]],
+  doubtfulGroups: [["storage/postgres-parts.test.ts", "are as many as there may be and not one more, until one is settled"]],
   onceMs: [["domain/idempotency.test.ts", "is kept for 24 hours, and no longer"]],
   onceKeyLength: [["http/idempotency.test.ts", "of %s is 400, and nothing is changed"]],
   durationMs: [
@@ -297,7 +299,6 @@ const unreachable: Readonly<Partial<Record<Bound, string>>> = {
   postgresLockMs: "Of the connections to PostgreSQL: tests/storage/postgres-*.test.ts.",
   storePollMs: "Of the connections to PostgreSQL: tests/storage/postgres-*.test.ts.",
   storeDoubtMs: "Of the connections to PostgreSQL: tests/storage/postgres-*.test.ts.",
-  doubtfulGroups: "Of the connections to PostgreSQL: tests/storage/postgres-*.test.ts.",
   metricSeries: "Operations and statuses, of which there is a fixed number.",
 };
 
