@@ -3,6 +3,7 @@ import { existsSync, readdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { buildSdk } from "./sdk.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const outdir = join(root, "dist");
@@ -19,6 +20,7 @@ const entryPoints = {
   "scripts/family-engine": "scripts/demo/family/engine.ts",
   "scripts/store-check": "scripts/store-check.ts",
   "scripts/vault-move": "scripts/vault-move.ts",
+  "scripts/audit-rotate": "scripts/audit-rotate.ts",
   "scripts/vault-rotate": "scripts/vault-rotate.ts",
   ...Object.fromEntries(workers),
 };
@@ -62,3 +64,4 @@ await build({
   chunkNames: "chunk-[hash]",
   logLevel: "warning",
 });
+await buildSdk(root, join(outdir, "sdk"));

@@ -18,7 +18,7 @@ export function summary({ platform, config }: SnapshotChanges): ChangeSummary {
     entities_added: bounded(namesIn(platform.filter(isAdded), ["entities"])),
     flows_updated: namesIn(platform, ["flows"]).length,
     logic_changed: namesIn(platform, LOGIC).length,
-    feature_flags: bounded(namesIn(config, ["flags"])),
+    feature_flags: bounded(flagsIn(config)),
     env_vars_changed: bounded(namesIn(config, VARIABLES)),
   };
 }
@@ -34,8 +34,14 @@ export function diffFromPrevious({ platform, config }: SnapshotChanges, newlyReq
       changed: counted(platform.filter(isChanged)),
       removed: counted(platform.filter(isRemoved)),
     },
-    flags_changed: bounded(namesIn(config, ["flags"])),
+    flags_changed: bounded(flagsIn(config)),
   };
+}
+
+/** Flags by their names; what they share by its kind too, as no flag can be called. */
+function flagsIn(config: readonly EntryChange[]): string[] {
+  const shared = config.filter(({ key }) => key.startsWith("evaluators/") || key.startsWith("flag_metadata/"));
+  return [...namesIn(config, ["flags"]), ...shared.map(({ key }) => key)];
 }
 
 const LOGIC = ["flows", "logic"];

@@ -4,13 +4,14 @@ import type { Shown } from "./document-cache.ts";
 import { appendEdit, type EditRequest, type EditResult, editResult } from "./edits.ts";
 import { AppError } from "./errors.ts";
 import { checkPrecondition, headTag, type TaggedRead } from "./etags.ts";
-import { flagDefinition } from "./flags.ts";
+import { type Evaluations, evaluateAll } from "./evaluation.ts";
+import { checkReferences, type FlagEdits, flagEntries } from "./flag-entries.ts";
 import type { HeadCache } from "./head-cache.ts";
 import { documentsOf, findRevision, readableHead, writableHead } from "./heads.ts";
 import type { Ledger } from "./ledger.ts";
 import { LIMITS } from "./limits.ts";
 import type { Caller, Environment, Revision } from "./model.ts";
-import { checkConfigKey, checkProject, quoted } from "./names.ts";
+import { type ConfigKind, checkConfigKey, checkProject, quoted } from "./names.ts";
 import { checkMayEdit } from "./policy.ts";
 import type { Hash, Json, JsonObject, Store } from "./ports.ts";
 import { requirementsOf } from "./requirements.ts";
@@ -18,12 +19,17 @@ import type { Secrets, SecretValue } from "./secrets.ts";
 import type { Maps, Snapshots } from "./snapshots.ts";
 import { checkSecret, checkVar, staysSecret } from "./variables.ts";
 
-export interface ConfigPatch extends EditRequest {
+export interface ConfigPatch extends EditRequest, FlagEdits {
   readonly vars?: JsonObject | undefined;
   readonly secrets?: JsonObject | undefined;
-  readonly flags?: JsonObject | undefined;
-  /** `vars/K`, `secrets/K` or `flags/K`. */
+  /** `vars/K`, `secrets/K`, `flags/K`, `evaluators/K` or `flag_metadata/K`. */
   readonly unset?: readonly string[] | undefined;
+}
+
+export interface RuntimeRequest {
+  readonly at?: number | undefined;
+  /** What flags are evaluated for. */
+  readonly context?: JsonObject | undefined;
 }
 
 /** What an environment's config holds, sorted by kind. */
@@ -31,6 +37,8 @@ export interface ConfigContent {
   readonly vars: Readonly<Record<string, string>>;
   readonly secrets: Readonly<Record<string, Json>>;
   readonly flags: Readonly<Record<string, Json>>;
+  readonly evaluators: Readonly<Record<string, Json>>;
+  readonly flag_metadata: Readonly<Record<string, Json>>;
 }
 
 /** Vars, flags and secret references: bound to one environment, never carried to another. */
@@ -39,9 +47,11 @@ export class ConfigStore {
   readonly #ledger: Ledger;
   readonly #snapshots: Snapshots;
   readonly #secrets: Secrets;
+  readonly #evaluations: Evaluations;
   readonly #heads: HeadCache;
 
-  constructor(store: Store, ledger: Ledger, snapshots: Snapshots, secrets: Secrets, heads: HeadCache) {
+  constructor(store: Store, ledger: Ledger, snapshots: Snapshots, secrets: Secrets, heads: HeadCache, evaluations: Evaluations) {
+    this.#evaluations = evaluations;
     this.#store = store;
     this.#ledger = ledger;
     this.#snapshots = snapshots;
@@ -52,14 +62,19 @@ export class ConfigStore {
   /** The head's config, or revision `at`'s. Of a secret it tells that it is set, and nothing else. */
   async read(project: string, env: string, { at }: { at?: number | undefined }): Promise<TaggedRead> {
     const { value: shown, ageMs } = await this.#known(project, env, at);
-    const about = { project_id: project, env, version: shown.version, revision: shown.revision };
+    return { ...this.readAt(project, shown), ageMs };
+  }
+
+  /** The config of a head or revision that was found before. */
+  readAt(project: string, shown: Environment | Revision): TaggedRead {
+    const about = { project_id: project, env: shown.env, version: shown.version, revision: shown.revision };
     return {
       ...about,
-      ageMs,
       tag: headTag(project, shown),
       load: async () => {
-        const { vars, secrets, flags } = await readConfig(this.#snapshots.read(project), shown.config);
-        return { ...about, vars, secrets: Object.fromEntries(Object.keys(secrets).map((name) => [name, { set: true }])), flags };
+        const { vars, secrets, flags, ...shared } = await readConfig(this.#snapshots.read(project), shown.config);
+        const set = Object.fromEntries(Object.keys(secrets).map((name) => [name, { set: true }]));
+        return { ...about, vars, secrets: set, flags, ...present(shared) };
       },
     };
   }
@@ -102,19 +117,25 @@ export class ConfigStore {
     }
   }
 
-  /** What an application runs with: vars (with the platform's defaults), flags and secret values, fetched at this moment. */
-  async runtime(caller: Caller, project: string, env: string, { at }: { at?: number | undefined }) {
+  /**
+   * What an application runs with: vars and flags (with the platform's defaults), what the flags are for `context`, and secret values,
+   * fetched at this moment. Flags without a value are left out of `flag_values`: the application's own default holds.
+   */
+  async runtime(caller: Caller, project: string, env: string, { at, context = {} }: RuntimeRequest) {
     checkMayReveal(caller, project, env);
     const shown = await this.#shown(project, env, at);
     const maps = this.#snapshots.read(project);
-    const [content, requirements] = await Promise.all([readConfig(maps, shown.config), requirementsOf(maps, shown.platform)]);
-    const defaults = requirements.filter((requirement) => requirement.default !== undefined);
-    const vars = Object.fromEntries(defaults.filter(({ kind }) => kind === "var").map((item) => [item.name, String(item.default)]));
-    const flags = Object.fromEntries(
-      defaults
-        .filter(({ kind, name }) => kind === "flag" && !(name in content.flags))
-        .map((item) => [item.name, flagDefinition(item.name, item.default ?? null)]),
+    const [content, requirements, flags] = await Promise.all([
+      readConfig(maps, shown.config),
+      requirementsOf(maps, shown.platform),
+      this.#evaluations.flags(project, shown),
+    ]);
+    const evaluated = evaluateAll(flags, context).load();
+    const values = evaluated.flatMap((flag): [string, Json][] =>
+      "value" in flag && flag.value !== undefined ? [[flag.key, flag.value]] : [],
     );
+    const defaults = requirements.filter(({ kind, default: value }) => kind === "var" && value !== undefined);
+    const vars = Object.fromEntries(defaults.map((item) => [item.name, String(item.default)]));
     const secrets = await this.#revealAll(project, env, Object.entries(content.secrets));
     await this.#auditReveal(caller, project, shown, "runtime", Object.keys(secrets));
     const { version, revision } = shown;
@@ -125,7 +146,8 @@ export class ConfigStore {
       revision,
       vars: { ...vars, ...content.vars },
       secrets,
-      flags: { ...flags, ...content.flags },
+      flags: flags.definitions,
+      flag_values: Object.fromEntries(values),
     };
   }
 
@@ -193,11 +215,18 @@ function checkMayReveal(caller: Caller, project: string, env: string): void {
   throw forbidden(caller, `reveal the secrets of ${quoted(env)}`, "Use a token with the right secrets:reveal for this environment.");
 }
 
+/** What most environments have none of is shown where there is any. */
+function present<Members extends Readonly<Record<string, JsonObject>>>(members: Members): Partial<Members> {
+  return Object.fromEntries(Object.entries(members).filter(([, content]) => Object.keys(content).length > 0)) as Partial<Members>;
+}
+
 export async function readConfig(maps: Maps, config: Hash): Promise<ConfigContent> {
   const kinds: Record<string, Record<string, Json>> = {
     vars: Object.create(null),
     secrets: Object.create(null),
     flags: Object.create(null),
+    evaluators: Object.create(null),
+    flag_metadata: Object.create(null),
   };
   for (const { key, value } of await maps.entries(config, { prefix: "", limit: LIMITS.configEntries })) {
     const slash = key.indexOf("/");
@@ -226,9 +255,9 @@ function parsePatch(request: ConfigPatch): { edits: ReadonlyMap<string, Json | u
     secrets.set(name, { value });
     if (named.has(`vars/${name}`)) throw staysSecret(name);
   }
-  for (const [name, value] of Object.entries(request.flags ?? {})) {
-    once(`flags/${name}`);
-    edits.set(`flags/${name}`, flagDefinition(name, value));
+  for (const [entry, value] of flagEntries(request)) {
+    once(entry);
+    edits.set(entry, value);
   }
   for (const entry of request.unset ?? []) {
     checkEntryName(entry);
@@ -241,18 +270,28 @@ function parsePatch(request: ConfigPatch): { edits: ReadonlyMap<string, Json | u
 }
 
 function checkEntryName(entry: string): void {
-  const [, kind, name] = /^(var|secret|flag)s\/(.+)$/.exec(entry) ?? [];
-  if (kind === undefined || name === undefined) {
+  const slash = entry.indexOf("/");
+  const [kind, name] = [KINDS.get(entry.slice(0, slash)), entry.slice(slash + 1)];
+  if (kind === undefined || name === "") {
     throw new AppError("invalid_request", {
       reason: `${quoted(entry)} names no config entry.`,
-      fix: 'Name what to unset as "vars/NAME", "secrets/NAME" or "flags/name".',
+      fix: 'Name what to unset as "vars/NAME", "secrets/NAME", "flags/name", "evaluators/name" or "flag_metadata/name".',
     });
   }
-  checkConfigKey(kind as "var" | "secret" | "flag", name);
+  checkConfigKey(kind, name);
 }
 
-/** Against what the environment holds and its platform declares: no secret becomes a var. */
+const KINDS: ReadonlyMap<string, ConfigKind> = new Map([
+  ["vars", "var"],
+  ["secrets", "secret"],
+  ["flags", "flag"],
+  ["evaluators", "evaluator"],
+  ["flag_metadata", "flag_metadata"],
+]);
+
+/** Against what the environment holds and its platform declares: no secret becomes a var, no rule loses what it refers to. */
 async function checkEdits(maps: Maps, head: Environment, edits: ReadonlyMap<string, Json | undefined>): Promise<void> {
+  await checkReferences(maps, head.config, edits);
   const set = [...edits].filter(([entry, value]) => value !== undefined && entry.startsWith("vars/")).map(([entry]) => entry.slice(5));
   const secret = await maps.has(
     head.config,
@@ -273,7 +312,7 @@ async function checkEdits(maps: Maps, head: Environment, edits: ReadonlyMap<stri
   }
 }
 
-async function checkEntryCount(maps: Maps, config: Hash): Promise<void> {
+export async function checkEntryCount(maps: Maps, config: Hash): Promise<void> {
   if ((await maps.count(config)) <= LIMITS.configEntries) return;
   throw new AppError("too_large", {
     reason: `One environment holds at most ${LIMITS.configEntries} vars, secrets and flags.`,

@@ -1,13 +1,16 @@
 import { Alerts } from "./alerts.ts";
 import { ApprovalRequests } from "./approval-requests.ts";
 import { Audit } from "./audit.ts";
+import { AuditSigning } from "./audit-signing.ts";
 import { AutoDeploy } from "./auto-deploy.ts";
 import { Comparisons } from "./comparison.ts";
 import { ConfigStore } from "./config-store.ts";
 import { Creation } from "./creation.ts";
 import { Deployments } from "./deployments.ts";
 import { Environments } from "./environments.ts";
+import { Evaluations } from "./evaluation.ts";
 import { FailedDeployments } from "./failed-deployments.ts";
+import { FlagFiles } from "./flag-files.ts";
 import { Garbage } from "./garbage.ts";
 import { HeadCache } from "./head-cache.ts";
 import { instanceName, Leases } from "./leases.ts";
@@ -43,6 +46,8 @@ export interface Domain {
   readonly previews: Previews;
   readonly state: State;
   readonly config: ConfigStore;
+  readonly evaluations: Evaluations;
+  readonly flagFiles: FlagFiles;
   readonly promotions: Promotion;
   readonly pending: PendingPromotions;
   readonly versions: Versions;
@@ -50,6 +55,7 @@ export interface Domain {
   readonly deployments: Deployments;
   readonly policies: Policies;
   readonly audit: Audit;
+  readonly auditSigning: AuditSigning;
   readonly alerts: Alerts;
   readonly sinks: Sinks;
   readonly webhooks: Webhooks;
@@ -113,6 +119,7 @@ export function createDomain(parts: DomainParts): Domain {
   const news = new News(store);
   const readIndex = new ReadIndex(store, { exclusive });
   const heads = new HeadCache(store, readIndex, clock, staleMs);
+  const evaluations = new Evaluations(store, snapshots, heads);
   const validation = new Validation(validator);
   const promotions = new Promotion(store, ledger, snapshots, secrets, timers, validation);
   const pending = new PendingPromotions(store, ledger, snapshots, secrets, timers, validation);
@@ -139,7 +146,9 @@ export function createDomain(parts: DomainParts): Domain {
     environments: new Environments(store, ledger, snapshots),
     previews,
     state: new State(store, ledger, snapshots),
-    config: new ConfigStore(store, ledger, snapshots, secrets, heads),
+    config: new ConfigStore(store, ledger, snapshots, secrets, heads, evaluations),
+    evaluations,
+    flagFiles: new FlagFiles(store, ledger, snapshots),
     promotions,
     pending,
     versions,
@@ -151,6 +160,7 @@ export function createDomain(parts: DomainParts): Domain {
     heads,
     policies: new Policies(store, ledger),
     audit: new Audit(store, alerts),
+    auditSigning: new AuditSigning(store, ledger, vault),
     alerts,
     sinks,
     webhooks: new Webhooks(store, ledger, webhookSecrets, outlets),

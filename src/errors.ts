@@ -5,6 +5,7 @@ export const ERRORS = {
   invalid_name: { status: 400, reason: "The name is not allowed." },
   invalid_version: { status: 400, reason: "The version is not valid." },
   invalid_flag: { status: 400, reason: "The flag definition is not valid." },
+  invalid_context: { status: 400, reason: "The evaluation context is not valid." },
   invalid_policy: { status: 400, reason: "The policy is not valid." },
   same_environment: { status: 400, reason: "Source and target are the same environment." },
   target_not_allowed: { status: 400, reason: "The address is not one that requests may be sent to." },

@@ -1,4 +1,5 @@
 import { AppError } from "./errors.ts";
+import { definitionFaults, evaluatorFaults, expanded, type Fault } from "./flagd/index.ts";
 import { isObject } from "./json.ts";
 import { LIMITS } from "./limits.ts";
 import { canonicalJson } from "./merkle/canonical.ts";
@@ -9,33 +10,35 @@ import type { Json, JsonObject } from "./ports.ts";
 /**
  * Turns what a request gives for a flag into a flagd definition (https://flagd.dev/schema/v0/flags.json): `true` and
  * `false` are shorthand for an enabled boolean flag with the variants `on` and `off`.
+ * @param evaluators what its rule may refer to by `$ref`; `null` where that is not known yet, and is checked later
  * @throws invalid_name, invalid_flag, too_large
  */
-export function flagDefinition(name: string, input: Json): FlagDefinition {
+export function flagDefinition(name: string, input: Json, evaluators: JsonObject | null = {}): FlagDefinition {
   checkConfigKey("flag", name);
-  if (typeof input === "boolean") {
-    return { state: "ENABLED", variants: { on: true, off: false }, defaultVariant: input ? "on" : "off" };
+  const faults = definitionFaults(input, evaluators);
+  if (faults.length > 0) throw invalid(`The flag ${quoted(name)}`, faults);
+  const definition = expanded(input);
+  checkSize(`The flag ${quoted(name)}`, definition);
+  return definition as FlagDefinition;
+}
+
+/** A rule that flags refer to by `{"$ref": name}`. @throws invalid_name, invalid_flag, too_large */
+export function evaluatorRule(name: string, rule: Json): Json {
+  checkConfigKey("evaluator", name);
+  const faults = evaluatorFaults({ [name]: rule });
+  if (faults.length > 0) throw invalid(`The evaluator ${quoted(name)}`, faults);
+  checkSize(`The evaluator ${quoted(name)}`, rule);
+  return rule;
+}
+
+/** A member of the flags' metadata, which every evaluation shows. @throws invalid_name, invalid_flag, too_large */
+export function metadataValue(name: string, value: Json): Json {
+  checkConfigKey("flag_metadata", name);
+  if (!["string", "number", "boolean"].includes(typeof value)) {
+    throw invalid(`The metadata ${quoted(name)}`, [{ path: name, message: "it must be a string, a number or a boolean" }]);
   }
-  if (!isObject(input)) throw invalid(name, "it is neither `true`, `false` nor a flagd definition");
-  const { state, variants, defaultVariant, targeting, metadata } = input;
-  if (state !== "ENABLED" && state !== "DISABLED") throw invalid(name, '`state` must be "ENABLED" or "DISABLED"');
-  if (!isObject(variants) || Object.keys(variants).length === 0) throw invalid(name, "`variants` must name at least one variant");
-  checkVariants(name, variants);
-  if (defaultVariant !== undefined && defaultVariant !== null) {
-    if (typeof defaultVariant !== "string" || !Object.hasOwn(variants, defaultVariant)) {
-      throw invalid(name, `\`defaultVariant\` must be one of: ${listed(Object.keys(variants))}`);
-    }
-  }
-  if (targeting !== undefined && !isObject(targeting)) throw invalid(name, "`targeting` must be an object");
-  if (metadata !== undefined && !isScalarMap(metadata))
-    throw invalid(name, "`metadata` must be an object of strings, numbers and booleans");
-  if (Buffer.byteLength(canonicalJson(input)) > LIMITS.flagBytes) {
-    throw new AppError("too_large", {
-      reason: `The flag ${quoted(name)} is larger than ${LIMITS.flagBytes} bytes.`,
-      fix: "Shorten its rules.",
-    });
-  }
-  return { ...input, state, variants };
+  checkSize(`The metadata ${quoted(name)}`, value);
+  return value;
 }
 
 /** The same flag, switched off: how a promotion introduces a flag to an environment that lacks it. */
@@ -43,29 +46,23 @@ export function disabled(definition: Json): Json {
   return isObject(definition) ? { ...definition, state: "DISABLED" } : definition;
 }
 
-function checkVariants(name: string, variants: JsonObject): void {
-  const types = new Set(
-    Object.values(variants).map((value) => (isObject(value) ? "object" : Array.isArray(value) ? "array" : typeof value)),
-  );
-  if (types.size > 1) throw invalid(name, "all variants must have values of one type");
-  const [type] = types;
-  if (type === "array" || Object.values(variants).includes(null)) {
-    throw invalid(name, "a variant's value must be a boolean, a string, a number or an object");
-  }
+function checkSize(what: string, value: Json): void {
+  if (Buffer.byteLength(canonicalJson(value)) <= LIMITS.flagBytes) return;
+  throw new AppError("too_large", { reason: `${what} is larger than ${LIMITS.flagBytes} bytes.`, fix: "Shorten its rules." });
 }
 
-function listed(names: readonly string[]): string {
-  const shown = names.slice(0, 10).map(quoted).join(", ");
-  return names.length > 10 ? `${shown} and ${names.length - 10} more` : shown;
-}
-
-function isScalarMap(value: Json): boolean {
-  return isObject(value) && Object.values(value).every((item) => ["string", "number", "boolean"].includes(typeof item));
-}
-
-function invalid(name: string, fault: string): AppError {
+function invalid(what: string, faults: readonly Fault[]): AppError {
+  const told = faults.map(({ path, message }) => ({ path: cut(path), message: cut(message) }));
+  const [first] = told;
+  const where = first === undefined || first.path === "" ? "" : `\`${first.path}\`: `;
+  const more = told.length > 1 ? ` (and ${told.length - 1} more, in details.faults)` : "";
   return new AppError("invalid_flag", {
-    reason: `The flag ${quoted(name)} is not valid: ${fault}.`,
-    fix: 'Send true or false, or a definition such as {"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"off"}.',
+    reason: `${what} is not valid: ${where}${first?.message ?? "it cannot be evaluated"}${more}.`,
+    fix: 'Correct what details.faults names, or send true or false, or a definition such as {"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"off"}.',
+    details: { faults: told },
   });
+}
+
+function cut(text: string): string {
+  return text.length > LIMITS.faultLength ? `${text.slice(0, LIMITS.faultLength)}…` : text;
 }

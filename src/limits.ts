@@ -28,7 +28,9 @@ export const LIMITS = {
   contextBytes: 64 * 1024,
   /** Elements of any list in such a context. */
   contextElements: 1_000,
-  /** Vars, secrets and flags in one environment. */
+  /** Flags, of all environments together, that are kept in memory ready to be evaluated. */
+  cachedFlags: 50_000,
+  /** Vars, secrets, flags and what flags share in one environment. */
   configEntries: 20_000,
   /** Characters of a commit message or reason. */
   messageLength: 2_000,
@@ -99,7 +101,7 @@ export const LIMITS = {
   /** Bytes on their way to a store on another machine at a time. */
   storeSendingBytes: 64 * 1024 * 1024,
   /** Milliseconds for which a Redis server may owe answers and give none, until its connection is given up. */
-  storeReplyMs: 10_000,
+  storeReplyMs: 5_000,
   /** Milliseconds that a request waits for a new connection to Redis after one broke. */
   storeReconnectMs: 3_000,
   /** Milliseconds before the first attempt at a new connection to a shared store; twice as long after each that fails. */
@@ -246,6 +248,14 @@ export const LIMITS = {
   vaultMoveFacts: 100,
   /** Milliseconds that a reader may wait for something newer. */
   waitMs: 60_000,
+  /** Paths whose replies are kept ready for whoever reads them next. */
+  readyPaths: 10_000,
+  /** Bytes of one reply that is kept ready. */
+  readyBytes: 1024 * 1024,
+  /** Bytes of all replies that are kept ready. */
+  readyBytesTotal: 64 * 1024 * 1024,
+  /** Bytes of a reply up to which it is sent in one piece with its headers. */
+  readyTextBytes: 16 * 1024,
   /** Revisions that whoever watches an environment is told of after having been away; of more, the newest alone. */
   watchReplay: 500,
   /** Bytes that wait for one who watches and does not read, before the connection is cut. */
@@ -298,6 +308,8 @@ export const LIMITS = {
   sinkRefusals: 20,
   /** Characters of a sink's error that are kept. */
   sinkErrorLength: 500,
+  /** Keys that audit exports were ever signed with. */
+  auditKeys: 1_000,
   /** Milliseconds within which the same alert is raised once. */
   alertEveryMs: 60 * 60_000,
   /** Alerts that are on their way at a time, besides those that audit records give rise to. */

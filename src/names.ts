@@ -81,8 +81,11 @@ export function checkEnvironmentName(name: string): void {
   );
 }
 
-/** Checks a var's, secret's or flag's name. */
-export function checkConfigKey(kind: "var" | "secret" | "flag", name: string): void {
+/** What an environment's config holds, by the name of one of each. */
+export type ConfigKind = "var" | "secret" | "flag" | "evaluator" | "flag_metadata";
+
+/** Checks the name of anything in a config. */
+export function checkConfigKey(kind: ConfigKind, name: string): void {
   if (CONFIG_KEY.test(name) && name.length <= LIMITS.configNameLength && !UNSAFE_MEMBERS.has(name)) return;
   throw invalidName(
     kind,

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { diffFromPrevious, type SnapshotChanges } from "./changes.ts";
 import { type Facts, type Relation, runChecks } from "./checks.ts";
 import { AppError } from "./errors.ts";
+import { EVALUATORS, referencesOf } from "./flag-entries.ts";
 import { disabled } from "./flags.ts";
 import { freezeAt } from "./freeze.ts";
 import { type Documents, findRevision, readableHead, revisionOfVersion, writableHead } from "./heads.ts";
@@ -250,7 +251,7 @@ async function lostChanges(maps: Maps, base: Revision | null, target: Environmen
 
 /**
  * The target keeps its config. Flags that it lacks come switched off with a whole platform; named flags and vars come as
- * the source has them; the request's variables are bound.
+ * the source has them, with what their rules refer to where the target lacks it; the request's variables are bound.
  */
 async function configEdits(
   maps: Maps,
@@ -262,15 +263,35 @@ async function configEdits(
   const whole = !isSelective(order);
   const lacking = whole ? (await maps.diff(target.config, source.config, { prefix: "flags/" })).filter(({ left }) => left === null) : [];
   const definitions = await maps.values(lacking.map(({ right }) => right));
-  return new Map<string, Json | undefined>([
-    ...lacking.map(({ key }, index) => [key, disabled(definitions[index] ?? null)] as const),
+  const flags = [
+    ...lacking.map(({ key }, index): [string, Json] => [key, disabled(definitions[index] ?? null)]),
     ...(await carried(maps, source, "flags/", order.flags ?? [])),
+  ];
+  return new Map<string, Json | undefined>([
+    ...(await referredTo(maps, source, target, flags)),
+    ...flags,
     ...(await carried(maps, source, "vars/", await notSecret(maps, target, order.vars ?? []))),
     ...[...vars].map(([name, value]) => [`vars/${name}`, value] as const),
     // What becomes a secret is no var any more.
     ...[...references.keys()].map((key) => [`vars/${key.slice("secrets/".length)}`, undefined] as const),
     ...references,
   ]);
+}
+
+/** The evaluators that carried flags refer to, and that the target has none of that name of. */
+async function referredTo(
+  maps: Maps,
+  source: Revision,
+  target: Environment,
+  flags: readonly (readonly [string, Json])[],
+): Promise<[string, Json][]> {
+  const entries = [...new Set(flags.flatMap(([, definition]) => [...referencesOf(definition)]))].map((name) => EVALUATORS + name);
+  if (entries.length === 0) return [];
+  const [known, rules] = await Promise.all([maps.has(target.config, entries), maps.lookup(source.config, entries)]);
+  return entries.flatMap((entry, index): [string, Json][] => {
+    const rule = rules[index];
+    return known[index] || rule === undefined ? [] : [[entry, rule]];
+  });
 }
 
 async function carried(maps: Maps, source: Revision, prefix: "flags/" | "vars/", names: readonly string[]): Promise<[string, Json][]> {

@@ -26,6 +26,8 @@ export interface Settings {
   readonly allowedHosts: readonly string[];
   /** Addresses and networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed. */
   readonly trustedProxies: readonly string[];
+  /** Origins of pages that may evaluate flags and watch for changes; `*` for all. */
+  readonly ofrepCorsOrigins: readonly string[];
   readonly requestsPerSecond: { readonly perToken: number; readonly perAddress: number };
   readonly vault: VaultSettings;
   /** Hosts and networks that webhooks may go to although they are not public. */
@@ -112,6 +114,7 @@ export function loadSettings(env: Environment = process.env, root: string = pack
     logLevel: oneOf("LOG_LEVEL", read("LOG_LEVEL") ?? "info", LOG_LEVELS),
     allowedHosts: list(read("ENV_MANAGER_ALLOWED_HOSTS")).map((name) => name.toLowerCase()),
     trustedProxies: list(read("ENV_MANAGER_TRUSTED_PROXIES")).map(network),
+    ofrepCorsOrigins: list(read("OFREP_CORS_ORIGINS")).map(origin),
     requestsPerSecond: {
       perToken: rate("RATE_LIMIT_PER_TOKEN", read("RATE_LIMIT_PER_TOKEN"), LIMITS.requestsPerSecondPerToken),
       perAddress: rate("RATE_LIMIT_PER_ADDRESS", read("RATE_LIMIT_PER_ADDRESS"), LIMITS.requestsPerSecondPerAddress),
@@ -140,6 +143,16 @@ function network(text: string): string {
   if (isNetwork || NETWORK_NAMES.includes(text)) return text;
   throw new SettingsError(
     `ENV_MANAGER_TRUSTED_PROXIES holds "${text}". Give addresses or networks such as 10.0.0.0/8, or loopback, linklocal, uniquelocal.`,
+  );
+}
+
+function origin(text: string): string {
+  if (text === "*") return text;
+  const url = URL.canParse(text) ? new URL(text) : null;
+  const isWeb = url !== null && (url.protocol === "http:" || url.protocol === "https:");
+  if (isWeb && url.origin === text.toLowerCase().replace(/\/$/, "")) return url.origin;
+  throw new SettingsError(
+    `OFREP_CORS_ORIGINS holds "${text}". Give origins of pages such as https://app.example.com, without a path, or * for all.`,
   );
 }
 

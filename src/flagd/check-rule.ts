@@ -28,8 +28,9 @@ const NOTHING: Cost = { steps: 1, length: 0 };
 /**
  * What keeps a targeting rule from being evaluated: operators that do not exist, too many arguments or too few, an
  * unknown `$ref`, and rules that could take longer than one flag may, whatever the context says.
+ * @param evaluators what `$ref` may name; `null` where that is not known, and any name passes
  */
-export function ruleFaults(rule: Json, evaluators: JsonObject, path = "targeting"): readonly Fault[] {
+export function ruleFaults(rule: Json, evaluators: JsonObject | null, path = "targeting"): readonly Fault[] {
   const check = new RuleCheck(evaluators);
   const { steps } = check.costOf(rule, { path, depth: 0, iterator: null });
   if (check.faults.length === 0 && steps > LIMITS.ruleSteps) {
@@ -45,9 +46,9 @@ export function ruleFaults(rule: Json, evaluators: JsonObject, path = "targeting
 
 class RuleCheck {
   readonly faults: Fault[] = [];
-  readonly #evaluators: JsonObject;
+  readonly #evaluators: JsonObject | null;
 
-  constructor(evaluators: JsonObject) {
+  constructor(evaluators: JsonObject | null) {
     this.#evaluators = evaluators;
   }
 
@@ -69,6 +70,7 @@ class RuleCheck {
   }
 
   #reference(name: string, place: Place): Cost {
+    if (this.#evaluators === null) return NOTHING;
     const rule = Object.hasOwn(this.#evaluators, name) ? this.#evaluators[name] : undefined;
     if (rule === undefined) return this.#fault(place, `\`$ref\` names ${JSON.stringify(name)}, which is not among \`$evaluators\``);
     return this.costOf(rule, { ...place, path: `${place.path}.$ref`, depth: place.depth + 1 });

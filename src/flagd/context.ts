@@ -17,7 +17,9 @@ export function contextFault(context: Json): string | null {
     return `The context is larger than ${LIMITS.contextBytes} bytes: send what the flags' rules look at.`;
   }
   const long = longList(context, "");
-  return long === null ? null : `The list \`${long}\` of the context has more than ${LIMITS.contextElements} elements.`;
+  return long === null
+    ? null
+    : `The list \`${long.slice(0, LIMITS.faultLength)}\` of the context has more than ${LIMITS.contextElements} elements.`;
 }
 
 function longList(value: Json, path: string): string | null {

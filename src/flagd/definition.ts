@@ -26,8 +26,11 @@ export function expanded(definition: Json): Json {
   return { state: "ENABLED", variants: { on: true, off: false }, defaultVariant: definition ? "on" : "off" };
 }
 
-/** Everything that is wrong with a flag's definition; nothing where it can be evaluated. */
-export function definitionFaults(definition: Json, evaluators: JsonObject = {}): readonly Fault[] {
+/**
+ * Everything that is wrong with a flag's definition; nothing where it can be evaluated.
+ * @param evaluators what its rule may refer to; `null` where that is not known, and any name passes
+ */
+export function definitionFaults(definition: Json, evaluators: JsonObject | null = {}): readonly Fault[] {
   if (typeof definition === "boolean") return [];
   if (!isRecord(definition)) return [{ path: "", message: "it must be `true`, `false` or a flagd definition" }];
   const { state, variants, defaultVariant, targeting, metadata } = definition;

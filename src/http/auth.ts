@@ -8,6 +8,7 @@ import type { Caller } from "../model.ts";
 import { quoted } from "../names.ts";
 import type { Refusals } from "../refusals.ts";
 import { isTakenName, type Principal } from "../tokens.ts";
+import { isOfrep } from "./ofrep.ts";
 import { addressKey, type RateLimiter } from "./rate.ts";
 import type { Connection } from "./route.ts";
 
@@ -19,6 +20,8 @@ export interface Gate {
 }
 
 export interface Rates {
+  /** All requests, whoever sends them. */
+  readonly perAddress: RateLimiter;
   readonly perToken: RateLimiter;
   /** Log-ins with one token. */
   readonly sessions: RateLimiter;
@@ -73,10 +76,12 @@ export function openGate(authentication: Authentication | null, rates: Rates, re
   };
 }
 
-const LOCAL_PRINCIPAL: Principal = { ...mayDoAll("local", ""), expiresAt: null };
+/** Whoever gets in where auth is off. */
+export const LOCAL_PRINCIPAL: Principal = { ...mayDoAll("local", ""), expiresAt: null };
 
 function principalOf(request: Request, authentication: Authentication, freshness: Freshness): Promise<Principal> {
-  const session = request.headers.authorization === undefined ? sessionOf(request) : null;
+  const showsToken = request.headers.authorization !== undefined || (isOfrep(request.originalUrl) && apiKey(request) !== null);
+  const session = showsToken ? null : sessionOf(request);
   if (session === null) return authentication.byToken(bearerToken(request), freshness);
   checkSameSite(request);
   return authentication.bySession(session);
@@ -86,11 +91,27 @@ const BEARER = /^Bearer +([\x21-\x7e]+)$/i;
 
 function bearerToken(request: Request): string {
   const [header, second] = request.headersDistinct.authorization ?? [];
-  if (header === undefined) throw new AppError("unauthorized", { reason: "The request has no Authorization header." });
+  if (header === undefined) {
+    const key = isOfrep(request.originalUrl) ? apiKey(request) : null;
+    if (key !== null) return key;
+    throw new AppError("unauthorized", { reason: "The request has no Authorization header." });
+  }
   if (second !== undefined) throw new AppError("unauthorized", { reason: "The request has more than one Authorization header." });
-  const token = BEARER.exec(header)?.[1];
-  if (token === undefined) throw new AppError("unauthorized", { reason: "The Authorization header is not of the form `Bearer <token>`." });
+  const token = bearerOf(header);
+  if (token === null) throw new AppError("unauthorized", { reason: "The Authorization header is not of the form `Bearer <token>`." });
   return token;
+}
+
+/** The token that an Authorization header shows. */
+export function bearerOf(header: string): string | null {
+  return BEARER.exec(header)?.[1] ?? null;
+}
+
+/** OFREP's other header for a token. */
+function apiKey(request: Request): string | null {
+  const [key, second] = request.headersDistinct["x-api-key"] ?? [];
+  if (second !== undefined) throw new AppError("unauthorized", { reason: "The request has more than one X-API-Key header." });
+  return key ?? null;
 }
 
 /** Over TLS the name has a prefix by which browsers keep other hosts and plain connections from setting it. */

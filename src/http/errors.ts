@@ -2,6 +2,7 @@ import type { ErrorRequestHandler } from "express";
 import type { Logger } from "pino";
 import { AppError, type ErrorCode } from "../errors.ts";
 import type { ErrorReply } from "../schemas/operations.ts";
+import { isOfrep, ofrepFailure } from "./ofrep.ts";
 
 /** What to do next, where whoever threw the error had nothing better to say. */
 export const FIXES: Readonly<Record<ErrorCode, string>> = {
@@ -10,6 +11,7 @@ export const FIXES: Readonly<Record<ErrorCode, string>> = {
   invalid_name: "Choose a name that the pattern in GET /openapi.json allows.",
   invalid_version: "Give a version such as v2.3.1.",
   invalid_flag: "Send true, false, or a flagd definition with state and at least one variant.",
+  invalid_context: "Send an object with targetingKey and what the flags' rules look at.",
   invalid_policy: "Mend each fault that details names.",
   same_environment: "Name two different environments.",
   target_not_allowed: "Use a public https address, or ask the operator to allow this one.",
@@ -141,7 +143,8 @@ export function errorHandler(logger: Logger): ErrorRequestHandler {
       return;
     }
     for (const name of ["etag", "location"]) response.removeHeader(name);
-    const text = JSON.stringify(failure.body);
+    const told = isOfrep(request.originalUrl) ? ofrepFailure(failure, request.originalUrl) : failure;
+    const text = JSON.stringify(told.body);
     const headers = { ...failure.headers, "content-type": "application/json; charset=utf-8", "content-length": Buffer.byteLength(text) };
     response.writeHead(failure.status, headers).end(request.method === "HEAD" ? undefined : text);
   };

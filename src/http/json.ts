@@ -22,7 +22,12 @@ const JSON_TYPE = /^application\/(?:[a-z0-9.!#$&^_-]{1,100}\+)?json\s*(?:;\s*cha
  * Reads a request's body as a JSON object.
  * @throws unsupported_media_type, too_large, invalid_json, invalid_request
  */
-export async function readJsonBody(request: IncomingMessage, bounds: BodyBounds): Promise<JsonObject> {
+export async function readJsonBody(
+  request: IncomingMessage,
+  bounds: BodyBounds,
+  { mayBeEmpty }: { readonly mayBeEmpty: boolean } = { mayBeEmpty: false },
+): Promise<JsonObject> {
+  if (mayBeEmpty && hasNoBody(request)) return {};
   checkHeaders(request, bounds.bytes);
   const value = parseJson(await readBytes(request, bounds.bytes), bounds.members);
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
@@ -43,10 +48,7 @@ export function parseJson(bytes: Buffer, members: number): Json {
 
 function checkHeaders(request: IncomingMessage, limit: number): void {
   const { "content-type": type, "content-encoding": encoding = "identity" } = request.headers;
-  const [length, chunked] = [request.headers["content-length"], request.headers["transfer-encoding"]];
-  if (chunked === undefined && (length === undefined || Number(length) === 0)) {
-    throw new AppError("invalid_json", { reason: "The request has no body." });
-  }
+  if (hasNoBody(request)) throw new AppError("invalid_json", { reason: "The request has no body." });
   if (type === undefined || !JSON_TYPE.test(type)) {
     discard(request);
     throw new AppError("unsupported_media_type", { reason: "The body's Content-Type is not application/json in UTF-8." });
@@ -58,10 +60,15 @@ function checkHeaders(request: IncomingMessage, limit: number): void {
       fix: "Send the body without Content-Encoding.",
     });
   }
-  if (Number(length) > limit) {
+  if (Number(request.headers["content-length"]) > limit) {
     discard(request);
     throw tooLarge(limit);
   }
+}
+
+function hasNoBody({ headers }: IncomingMessage): boolean {
+  const length = headers["content-length"];
+  return headers["transfer-encoding"] === undefined && (length === undefined || Number(length) === 0);
 }
 
 function readBytes(request: IncomingMessage, limit: number): Promise<Buffer> {

@@ -57,7 +57,7 @@ function serve(route: Route, services: Services): RequestHandler {
       const prepared = await route.prepare({
         params: request.params,
         query: request.query,
-        readBody: (bounds) => readJsonBody(request, bounds),
+        readBody: (bounds, options) => readJsonBody(request, bounds, options),
         caller,
         connection,
         domain,

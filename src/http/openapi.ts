@@ -2,6 +2,7 @@ import * as z from "zod";
 import { EVERY } from "../access.ts";
 import { ERRORS, type ErrorCode } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import { OfrepError } from "../schemas/ofrep.ts";
 import { ErrorReplySchema } from "../schemas/operations.ts";
 import { accessText } from "./access-text.ts";
 import { sessionCookie } from "./auth.ts";
@@ -66,8 +67,8 @@ function operation(route: Route): JsonSchema {
     tags: [tag],
     ...(accessOf(route.operationId) === "open" && { security: [] }),
     parameters: [...parameters(route.params, "path"), ...parameters(route.query, "query"), ...conditions(route)],
-    ...(body && { requestBody: { required: true, content: { "application/json": media(body) } } }),
-    responses: { ...errorResponses(documentedErrors(route)), ...conditionalResponses(route), ...successResponses(route) },
+    ...(body && { requestBody: { required: route.emptyBody !== true, content: { "application/json": media(body) } } }),
+    responses: { ...errorResponses(route), ...conditionalResponses(route), ...successResponses(route) },
   };
 }
 
@@ -135,13 +136,16 @@ function conditionalResponses({ conditional }: Route): JsonSchema {
 }
 
 /** By status, as OpenAPI wants it; the codes are in the description and each has its example. */
-function errorResponses(codes: readonly ErrorCode[]): JsonSchema {
+function errorResponses(route: Route): JsonSchema {
+  const codes = documentedErrors(route);
+  const isOfrep = route.errorShape === "ofrep";
   const byStatus = new Map<number, ErrorCode[]>();
   for (const code of codes) byStatus.set(ERRORS[code].status, [...(byStatus.get(ERRORS[code].status) ?? []), code]);
   const entries = [...byStatus].map(([status, same]) => {
     const examples = Object.fromEntries(same.map((code) => [code, { $ref: `#/components/examples/${code}` }]));
+    const content = isOfrep ? media(OfrepError) : { schema: reference(ErrorReplySchema), examples };
     const description = same.map((code) => `\`${code}\`: ${ERRORS[code].reason}`).join("\n\n");
-    return [status, { description, content: { "application/json": { schema: reference(ErrorReplySchema), examples } } }];
+    return [status, { description, content: { "application/json": content } }];
   });
   return Object.fromEntries(entries);
 }
@@ -159,10 +163,11 @@ export function documentedErrors(route: Route): readonly ErrorCode[] {
     add("invalid_name", "project_not_found");
   if (typeof access !== "string" && access.needs.some(({ env }) => typeof env === "string" && env !== EVERY)) {
     add("environment_not_found", "environment_expired");
-    if (route.method !== "get") add("environment_archived");
+    if (route.method !== "get" && route.errorShape !== "ofrep") add("environment_archived");
   }
   if (route.body) add("invalid_json", "too_large", "unsupported_media_type");
-  if (route.method !== "get") add("origin_not_allowed", "write_conflict", "overloaded", "storage_full");
+  if (route.method !== "get") add("origin_not_allowed", "overloaded");
+  if (route.method !== "get" && route.errorShape !== "ofrep") add("write_conflict", "storage_full");
   if (route.idempotent) add("idempotency_mismatch");
   return errorCodes().filter((code) => codes.has(code));
 }

@@ -41,6 +41,11 @@ const PROTECTED = "`promote` where the environment is protected";
 const SEEN = "shows what is in environments that the token may read";
 const OWN_TOKENS = "for tokens whose projects and environments are all within the caller's";
 
+const NAMED_OR_OWN: Access = {
+  needs: [{ right: "evaluate", project: "query.project_id", env: "query.env", optional: true }],
+  also: "without a name, in the only environment that the token reaches with that right",
+};
+
 export const ACCESS = {
   createEnvironment: {
     needs: [
@@ -64,6 +69,10 @@ export const ACCESS = {
   patchState: inPath("edit"),
   getConfig: inPath("read"),
   patchConfig: { needs: [{ right: "edit", project: "path.project", env: "path.env" }], also: PROTECTED },
+  getFlags: inPath("read"),
+  replaceFlags: { needs: [{ right: "edit", project: "path.project", env: "path.env" }], also: PROTECTED },
+  evaluateFlag: NAMED_OR_OWN,
+  evaluateFlags: NAMED_OR_OWN,
   getRuntime: inPath("reveal"),
   revealSecrets: inPath("reveal"),
   promote: {
@@ -105,6 +114,7 @@ export const ACCESS = {
   listAudit: inProject("read", SOME, `${SEEN}; what concerns the project as a whole, to whoever may read all of it`),
   verifyAudit: inProject("read", EVERY),
   exportAudit: inProject("read", EVERY),
+  getAuditKeys: "open",
   listSinks: inProject("read", EVERY),
   createWebhook: inProject("administer", EVERY),
   listWebhooks: inProject("administer", EVERY),

@@ -21,6 +21,7 @@ export type Tag =
   | "Environments"
   | "State"
   | "Config"
+  | "Flags"
   | "Promotion"
   | "Versions"
   | "Comparison"
@@ -61,6 +62,10 @@ export interface RouteFacts {
   readonly mayBeStale?: true;
   /** Takes an Idempotency-Key: the same request sent again has the first one's answer. */
   readonly idempotent?: true;
+  /** A request without a body is one with `{}`. */
+  readonly emptyBody?: true;
+  /** Errors are told as OFREP tells them. */
+  readonly errorShape?: "ofrep";
   /** `SMALL_BODY` where not given. */
   readonly bodyBounds?: BodyBounds;
 }
@@ -112,7 +117,7 @@ export interface RawRequest extends Pick<Context<unknown, unknown, unknown>, "ca
   readonly query: unknown;
   /** The token, the route and the idempotency key, where the request has one. */
   readonly once: string | null;
-  readBody(bounds: BodyBounds): Promise<JsonObject>;
+  readBody(bounds: BodyBounds, options: { readonly mayBeEmpty: boolean }): Promise<JsonObject>;
 }
 
 /** A request whose parts and rights are checked. */
@@ -161,7 +166,8 @@ export function route<Params extends z.ZodObject, Query extends z.ZodObject, Bod
       const checkedQuery = validate(query, request.query, "query") as z.output<Query>;
       const check = (parts: Parts) => checkRights(request.caller, facts.operationId, parts);
       check({ path: checkedParams, query: checkedQuery });
-      const read = body === null ? undefined : await request.readBody(facts.bodyBounds ?? SMALL_BODY);
+      const read =
+        body === null ? undefined : await request.readBody(facts.bodyBounds ?? SMALL_BODY, { mayBeEmpty: facts.emptyBody === true });
       if (body !== null) {
         validate(body, read, "body");
         check({ body: read });

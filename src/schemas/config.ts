@@ -1,6 +1,7 @@
 import * as z from "zod";
 import {
   AnyJson,
+  AtQuery,
   ChangeSummarySchema,
   EnvironmentName,
   editMembers,
@@ -17,6 +18,12 @@ const headExample = { project_id: "pf-777", env: "staging", version: "v2.3.1", r
 const flagExample = { state: "ENABLED", variants: { on: true, off: false }, defaultVariant: "off" };
 
 const Vars = z.record(z.string(), z.string()).meta({ description: "Vars by name." });
+const Evaluators = z
+  .record(z.string(), AnyJson)
+  .meta({ description: 'Rules that flags refer to by `{"$ref": name}` (flagd\'s `$evaluators`). Left out where there are none.' });
+const FlagMetadata = z
+  .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+  .meta({ description: "What every evaluation shows as metadata (that of flagd's flag set). Left out where there is none." });
 const Flags = z.record(z.string(), AnyJson).meta({ description: "Flag definitions (flagd) by name." });
 
 export const ConfigReply = z
@@ -25,6 +32,8 @@ export const ConfigReply = z
     vars: Vars,
     secrets: z.record(z.string(), z.object({ set: z.literal(true) })).meta({ description: "Which secrets are bound; never their values." }),
     flags: Flags,
+    evaluators: Evaluators.exactOptional(),
+    flag_metadata: FlagMetadata.exactOptional(),
   })
   .meta({
     id: "Config",
@@ -44,10 +53,19 @@ export const PatchConfigBody = z
     vars: mapOf(z.string()).exactOptional().meta({ description: "Vars to set." }),
     secrets: mapOf(z.string()).exactOptional().meta({ description: "Secrets to set. Their values go to the vault alone." }),
     flags: mapOf(AnyJson).exactOptional().meta({ description: "Flags to set: a flagd definition, or `true` / `false` for a boolean one." }),
+    evaluators: mapOf(AnyJson)
+      .exactOptional()
+      .meta({ description: 'Rules to set, which flags refer to by `{"$ref": name}`: flagd\'s `$evaluators`.' }),
+    flag_metadata: mapOf(z.union([z.string(), z.number(), z.boolean()], { error: "must be a string, a number or a boolean" }))
+      .exactOptional()
+      .meta({ description: "Metadata to set, which every evaluation shows: that of flagd's flag set." }),
     unset: z
       .array(z.string())
       .exactOptional()
-      .meta({ description: "What to remove, as `vars/NAME`, `secrets/NAME` or `flags/NAME`.", examples: [["vars/OLD_URL"]] }),
+      .meta({
+        description: "What to remove, as `vars/NAME`, `secrets/NAME`, `flags/NAME`, `evaluators/NAME` or `flag_metadata/NAME`.",
+        examples: [["vars/OLD_URL"]],
+      }),
     ...editMembers,
   })
   .meta({
@@ -76,7 +94,15 @@ export const ConfigWritten = z
   });
 
 export const RuntimeReply = z
-  .object({ ...head, vars: Vars, secrets: z.record(z.string(), z.string()).meta({ description: "Secret values." }), flags: Flags })
+  .object({
+    ...head,
+    vars: Vars,
+    secrets: z.record(z.string(), z.string()).meta({ description: "Secret values." }),
+    flags: Flags,
+    flag_values: z.record(z.string(), AnyJson).meta({
+      description: "What each flag is for the context given. A flag that has no value is left out: the application's own default holds.",
+    }),
+  })
   .meta({
     id: "Runtime",
     description: "Everything that a running platform needs, secret values included.",
@@ -86,9 +112,20 @@ export const RuntimeReply = z
         vars: { API_URL: "https://staging.example.com" },
         secrets: { API_KEY: "sk-test-2" },
         flags: { "new-checkout": flagExample },
+        flag_values: { "new-checkout": false },
       },
     ],
   });
+
+export const RuntimeQuery = AtQuery.extend({
+  context: z
+    .string()
+    .optional()
+    .meta({
+      description: "What flags are evaluated for, as JSON; the empty context where not given.",
+      examples: ['{"targetingKey":"user-1"}'],
+    }),
+});
 
 export const RevealQuery = z.strictObject({
   at: numberText(1, Number.MAX_SAFE_INTEGER).optional().meta({ description: "Reads this revision instead of the newest." }),

@@ -1,8 +1,8 @@
 import type * as z from "zod";
-import { AuditPage, AuditQuery, AuditRecordSchema, VerifyQuery, VerifyReply } from "./audit.ts";
+import { AuditKeySet, AuditPage, AuditQuery, AuditRecordSchema, VerifyQuery, VerifyReply } from "./audit.ts";
 import { AtQuery, EnvironmentParams, PageQuery, ProjectParams } from "./common.ts";
 import { CompareQuery, ComparisonReply } from "./comparison.ts";
-import { ConfigReply, ConfigWritten, PatchConfigBody, RevealBody, RevealReply, RuntimeReply } from "./config.ts";
+import { ConfigReply, ConfigWritten, PatchConfigBody, RevealBody, RevealReply, RuntimeQuery, RuntimeReply } from "./config.ts";
 import { ActiveQuery, ActiveReply, DeploymentReply, DeploymentReportBody } from "./deployments.ts";
 import {
   CreateEnvironmentBody,
@@ -14,6 +14,8 @@ import {
   TransitionBody,
   TransitionReply,
 } from "./environments.ts";
+import { FlagFileBody, FlagFileReply, ReplaceFlagsQuery } from "./flags.ts";
+import { OfrepAnswer, OfrepBody, OfrepBulk, OfrepKeyParams, OfrepQuery } from "./ofrep.ts";
 import { HealthReply, MetricsText, OpenApiDocument, ReadinessReply } from "./operations.ts";
 import { PolicyBody, PolicyReply, PolicyWritten } from "./policy.ts";
 import {
@@ -96,7 +98,11 @@ export const ROUTE_SCHEMAS = {
   patchState: { params: EnvironmentParams, body: PatchStateBody, reply: StateWritten },
   getConfig: { params: EnvironmentParams, query: AtQuery, reply: ConfigReply },
   patchConfig: { params: EnvironmentParams, body: PatchConfigBody, reply: ConfigWritten },
-  getRuntime: { params: EnvironmentParams, query: AtQuery, reply: RuntimeReply },
+  getFlags: { params: EnvironmentParams, query: AtQuery, reply: FlagFileReply },
+  replaceFlags: { params: EnvironmentParams, query: ReplaceFlagsQuery, body: FlagFileBody, reply: ConfigWritten },
+  evaluateFlag: { params: OfrepKeyParams, query: OfrepQuery, body: OfrepBody, reply: OfrepAnswer },
+  evaluateFlags: { query: OfrepQuery, body: OfrepBody, reply: OfrepBulk },
+  getRuntime: { params: EnvironmentParams, query: RuntimeQuery, reply: RuntimeReply },
   revealSecrets: { params: EnvironmentParams, query: AtQuery, body: RevealBody, reply: RevealReply },
   promote: { body: PromoteBody, reply: PromoteReply },
   getPromotionReadiness: { params: ReadinessParams, query: ReadinessQuery, reply: PromoteReply },
@@ -116,6 +122,7 @@ export const ROUTE_SCHEMAS = {
   listAudit: { params: ProjectParams, query: AuditQuery, reply: AuditPage },
   verifyAudit: { params: ProjectParams, query: VerifyQuery, reply: VerifyReply },
   exportAudit: { params: ProjectParams, reply: AuditRecordSchema },
+  getAuditKeys: { reply: AuditKeySet },
   listSinks: { params: ProjectParams, reply: SinkList },
   createWebhook: { params: ProjectParams, body: CreateWebhookBody, reply: ShownWebhookSchema },
   listWebhooks: { params: ProjectParams, reply: WebhookList },

@@ -84,6 +84,8 @@ export class EnvironmentConnection {
   #source: Status["source"] = null;
   #updates: Updates | null = null;
   #error: EnvmError | null = null;
+  #keeping: Promise<void> | undefined;
+  #keptRead: Promise<void> | undefined;
   #readyTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: ConnectOptions) {
@@ -178,6 +180,11 @@ export class EnvironmentConnection {
     return this.#emitter.on(name, listener);
   }
 
+  /** Resolves when the newest copy is kept, where `persist` was given. What goes wrong is told by the event `error`. */
+  async kept(): Promise<void> {
+    await this.#keeping;
+  }
+
   /** Leaves the engine alone from now on. What was read can still be read. */
   close(): void {
     this.#close(null);
@@ -256,7 +263,13 @@ export class EnvironmentConnection {
     if (this.#copy === null) this.#settle.reject(overdue);
   }
 
-  async #startFromKept(): Promise<void> {
+  /** Once: what cannot be opened now cannot be opened later. */
+  #startFromKept(): Promise<void> {
+    this.#keptRead ??= this.#readKept();
+    return this.#keptRead;
+  }
+
+  async #readKept(): Promise<void> {
     try {
       const kept = (await this.#kept?.read()) ?? null;
       if (kept === null || this.status.state === "closed" || !this.#follower.start(kept.copy)) return;
@@ -267,7 +280,7 @@ export class EnvironmentConnection {
   }
 
   #keep(copy: Copy): void {
-    this.#kept?.keep(copy).catch((error: unknown) => {
+    this.#keeping = this.#kept?.keep(copy).catch((error: unknown) => {
       if (error instanceof EnvmError) this.#emitter.emit("error", error);
     });
   }

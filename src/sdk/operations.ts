@@ -26,6 +26,8 @@ const once = <const Method extends Operation["method"], const Path extends strin
 const guarded = <const Method extends Operation["method"], const Path extends string>(method: Method, path: Path) =>
   ({ method, path, once: true, guarded: true }) as const;
 
+const OFREP_QUERY = ["project_id", "env", "flagConfigEtag", "flagConfigLastModified"] as const;
+
 export const OPERATIONS = {
   createEnvironment: once("POST", "/env/create"),
   listProjects: get("/env"),
@@ -43,6 +45,10 @@ export const OPERATIONS = {
   patchState: guarded("PATCH", "/env/:project/:env/state"),
   getConfig: get("/env/:project/:env/config"),
   patchConfig: guarded("PATCH", "/env/:project/:env/config"),
+  getFlags: get("/env/:project/:env/flags"),
+  replaceFlags: { ...guarded("PUT", "/env/:project/:env/flags"), query: ["keep", "bump", "version", "message"], body: "file" },
+  evaluateFlag: { method: "POST", path: "/ofrep/v1/evaluate/flags/:key", query: OFREP_QUERY, repeatable: true, answers: [400, 404] },
+  evaluateFlags: { method: "POST", path: "/ofrep/v1/evaluate/flags", query: OFREP_QUERY, repeatable: true },
   getRuntime: get("/env/:project/:env/runtime"),
   revealSecrets: { method: "POST", path: "/env/:project/:env/secrets/reveal", query: ["at"], repeatable: true },
   promote: once("POST", "/env/promote"),
@@ -64,6 +70,7 @@ export const OPERATIONS = {
   listAudit: get("/env/:project/audit"),
   verifyAudit: get("/env/:project/audit/verify"),
   exportAudit: { ...get("/env/:project/audit/export"), reply: "lines" },
+  getAuditKeys: get("/.well-known/jwks.json"),
   listSinks: get("/env/:project/sinks"),
   createWebhook: { method: "POST", path: "/env/:project/webhooks" },
   listWebhooks: get("/env/:project/webhooks"),

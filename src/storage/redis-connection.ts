@@ -18,11 +18,13 @@ export class RedisConnection {
   /** Resolves, with the cause where there is one, once the connection is of no more use. */
   readonly lost: Promise<unknown>;
   readonly #client: RedisClient;
+  readonly #replyMs: number;
   #waiting = 0;
   #patience: NodeJS.Timeout | undefined;
 
-  private constructor(client: RedisClient, lost: Promise<unknown>) {
+  private constructor(client: RedisClient, lost: Promise<unknown>, replyMs: number) {
     this.#client = client;
+    this.#replyMs = replyMs;
     this.lost = lost;
     void lost.then(() => clearTimeout(this.#patience));
   }
@@ -34,7 +36,7 @@ export class RedisConnection {
       client.on("error", resolve);
       client.on("end", () => resolve(undefined));
     });
-    const connection = new RedisConnection(client, lost);
+    const connection = new RedisConnection(client, lost, target.replyMs);
     const tooLong = setTimeout(() => connection.close(), LIMITS.connectMs);
     try {
       await client.connect();
@@ -70,7 +72,7 @@ export class RedisConnection {
 
   /** Gives the connection up where answers are owed and none has come for too long: half-open, nobody would ever say so. */
   async #patiently<Reply>(answer: Promise<Reply>): Promise<Reply> {
-    if (this.#waiting++ === 0) this.#patience = setTimeout(() => this.close(), LIMITS.storeReplyMs);
+    if (this.#waiting++ === 0) this.#patience = setTimeout(() => this.close(), this.#replyMs);
     try {
       return await answer;
     } finally {

@@ -118,7 +118,7 @@ export class RedisFeed {
   async #probe(primary: RedisLink, subscription: Subscription): Promise<void> {
     if (!subscription.link.isConnected || !primary.isConnected) return;
     if (subscription.probedAt !== null) {
-      if (performance.now() - subscription.probedAt > LIMITS.storeReplyMs) subscription.link.renew();
+      if (performance.now() - subscription.probedAt > this.#target.replyMs) subscription.link.renew();
       return;
     }
     subscription.probe++;

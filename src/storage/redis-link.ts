@@ -96,7 +96,8 @@ export class RedisLink {
   #reconnect(cause: unknown): void {
     this.#problem = cause ?? this.#problem;
     const next = this.#keepTrying();
-    this.#next = Promise.race([next, pause(LIMITS.storeReconnectMs, this.#stop.signal)]);
+    const tooLong = new Promise<undefined>((resolve) => void setTimeout(() => resolve(undefined), LIMITS.storeReconnectMs).unref());
+    this.#next = Promise.race([next, tooLong]);
   }
 
   /** Tries again and again, after pauses that grow and differ, so that many engines do not come all at once. */

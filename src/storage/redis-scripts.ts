@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { LIMITS } from "../limits.ts";
+import { RENEW_AFTER_MS } from "./renewal.ts";
 
 /** A Lua script and the name by which a server that has seen it knows it. */
 export interface Script {
@@ -9,8 +10,6 @@ export interface Script {
 
 /** Values that one command of a script takes: Lua puts them on a stack of 8,000. */
 const CHUNK = 4_000;
-/** As for SQLite: within an hour, putting an object again writes nothing, because nothing younger than a day is collected. */
-const RENEW_AFTER_MS = 60 * 60_000;
 
 /** What the scripts share. A document is stored as `<revision>:<JSON>`, an object's time as `<32 bytes of hash><milliseconds>`. */
 const SHARED = `

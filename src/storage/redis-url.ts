@@ -1,4 +1,5 @@
 import { AppError } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
 
 /** One server, as the driver is told of it. */
 export interface RedisAddress {
@@ -15,6 +16,8 @@ export interface RedisTarget {
   readonly username: string | undefined;
   readonly password: string | undefined;
   readonly database: number;
+  /** Milliseconds for which a server may owe answers and give none. */
+  readonly replyMs: number;
 }
 
 const URL_FORM = /^(rediss?)(\+cluster)?:\/\/(?:([^/@]*)@)?([^/@?#]+)(?:\/(\d{0,4}))?$/;
@@ -25,7 +28,7 @@ const DEFAULT_PORT = 6379;
  * Reads `redis://user:password@host:6379/0`, `rediss://…` (TLS), and for a cluster `redis+cluster://host:7000,host:7001` or
  * `rediss+cluster://…`. Throws `invalid_request`, and never repeats the URL, which may hold a password.
  */
-export function redisTarget(url: string): RedisTarget {
+export function redisTarget(url: string, replyMs: number = LIMITS.storeReplyMs): RedisTarget {
   const [, scheme, cluster, credentials = "", hosts = "", database = ""] = URL_FORM.exec(url) ?? [];
   if (scheme === undefined) throw refused("is no Redis URL");
   const addresses = hosts.split(",").map(address);
@@ -39,6 +42,7 @@ export function redisTarget(url: string): RedisTarget {
     username: username === "" ? undefined : username,
     password,
     database: Number(database),
+    replyMs,
   };
 }
 

@@ -29,14 +29,19 @@ import { commitWords, entryOf, keysOf, lexBounds, objectInfos, sizeOf } from "./
 import { Watchers } from "./watchers.ts";
 import { Window } from "./window.ts";
 
+export interface RedisOptions extends StoreOptions {
+  /** Milliseconds for which a server may owe answers and give none. */
+  readonly replyMs?: number;
+}
+
 /**
  * Opens the Redis server or cluster that `url` names (see `redisTarget`).
  *
  * Throws `invalid_request` for a URL that cannot be used, `store_unavailable`, with reason and fix, for a server that cannot be reached, is a
  * replica, is too old or holds a newer engine's data, or, where `strict`, may lose what it acknowledged.
  */
-export async function openRedis(url: string, options: StoreOptions = {}): Promise<RedisBackend> {
-  const target = redisTarget(url);
+export async function openRedis(url: string, options: RedisOptions = {}): Promise<RedisBackend> {
+  const target = redisTarget(url, options.replyMs);
   const servers = await openServers(target);
   try {
     await checkServers(servers, target, options);
@@ -117,7 +122,7 @@ export class RedisBackend implements Backend {
 
   /** The time of one server, which every engine asks; where its clock is set back, this stands still for so long. */
   async now(): Promise<Date> {
-    const [seconds, micros] = (await this.#ask(0, () => this.#servers.send(SCHEMA_KEY, ["TIME"]))) as [string, string];
+    const [seconds, micros] = (await this.#read(SCHEMA_KEY, ["TIME"])) as [string, string];
     this.#newestTime = Math.max(this.#newestTime, Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000));
     return new Date(this.#newestTime);
   }
@@ -146,16 +151,26 @@ export class RedisBackend implements Backend {
   }
 
   #read(partition: string, command: RedisArgs, bytes = false): Promise<unknown> {
-    return this.#ask(0, async () => {
-      if (!this.#doubts.isEmpty) await this.#doubts.settle(partition);
-      return this.#servers.send(partition, command, bytes);
-    });
+    return this.#look(partition, () => this.#servers.send(partition, command, bytes));
   }
 
   #readByScript(partition: string, script: Script, keys: readonly string[], args: RedisArgs, bytes = false): Promise<unknown> {
-    return this.#ask(0, async () => {
+    return this.#look(partition, () => this.#run(partition, script, keys, () => args, bytes));
+  }
+
+  /** A read whose connection breaks is tried once more, on the next one: it has changed nothing. */
+  #look(partition: string, read: () => Promise<unknown>): Promise<unknown> {
+    const settled = async () => {
       if (!this.#doubts.isEmpty) await this.#doubts.settle(partition);
-      return this.#run(partition, script, keys, () => args, bytes);
+      return read();
+    };
+    return this.#ask(0, async () => {
+      try {
+        return await settled();
+      } catch (error) {
+        if (isTold(error)) throw error;
+        return settled();
+      }
     });
   }
 
@@ -173,7 +188,7 @@ export class RedisBackend implements Backend {
         return reply === -1 ? null : Number(reply);
       } catch (error) {
         // Neither refused by the server nor kept back here: it may have been taken, or be taken yet.
-        if (!isAnswer(error) && !(error instanceof AppError)) this.#doubts.add(partition);
+        if (!isTold(error)) this.#doubts.add(partition);
         throw error;
       }
     });
@@ -201,6 +216,11 @@ export class RedisBackend implements Backend {
       throw storeError(error);
     }
   }
+}
+
+/** Whether it is known what became of a command: the server said that it refused it, or it was kept back here. */
+function isTold(error: unknown): boolean {
+  return isAnswer(error) || error instanceof AppError;
 }
 
 /** An earlier commit to the partition is in doubt, and this one was sent before that was settled. Nothing was written. */

@@ -27,7 +27,8 @@ const SEEDER = caller("seeder");
 async function seedProject(world: World, ending: Ending): Promise<readonly [string, string]> {
   const project = new Project(world.domain, { id: projectAt(ending), as: SEEDER });
   await project.create("stg-own", { env_variables: { REGION: "eu", API_KEY: "sk-of-the-walk" } });
-  await project.set("stg-own", { "flows/a": { v: 1 } }, { version: VERSION });
+  const components = { "flows/a": { v: 1 }, "requires/beta": { kind: "flag", default: true } };
+  await project.set("stg-own", components, { version: VERSION });
   await project.create("stg-far", { base: "stg-own" });
   for (const which of ["own", "far"]) {
     for (const what of ["prd", "arc", "apr", "rej", "src"]) await project.create(`${what}-${which}`, { base: "stg-own" });
@@ -110,6 +111,14 @@ async function stateOf({ store }: Seeded) {
   };
 }
 
+/** OFREP's errors have no code of the engine's: those say in words what is wrong. */
+function codeIn({ body }: Answer, { template }: Operation): unknown {
+  if (!template.startsWith("/ofrep/")) return body.code;
+  expect(Object.keys(body).filter((member) => !["key", "errorCode", "errorDetails"].includes(member))).toEqual([]);
+  expect(body.errorDetails).toEqual(expect.any(String));
+  return undefined;
+}
+
 const describeIt = ({ id }: Operation, place: Place) => `${id} at ${JSON.stringify(place)}`;
 
 const VARIANTS: readonly (readonly [string, readonly ExtraRight[]])[] = [
@@ -153,10 +162,10 @@ describe("a walk over every route", () => {
       }
       expect(await stateOf(world), told).toEqual(before);
       if (verdict === "forbidden") {
-        expect([answer.status, answer.body.code], told).toEqual([403, "forbidden"]);
+        expect([answer.status, codeIn(answer, operation)], told).toEqual([403, "forbidden"]);
         continue;
       }
-      expect([answer.status, answer.body.code], told).toEqual([404, verdict.missing]);
+      expect([answer.status, codeIn(answer, operation) ?? verdict.missing], told).toEqual([404, verdict.missing]);
       const rename = (text: string) => text.replaceAll("-far", "-nil").replaceAll(world.made.tokens.far, world.made.tokens.nil);
       const missing = toldBy(await send(world, token, operation, toNil(place)));
       expect(toldBy(answer, rename), told).toEqual(missing);
@@ -217,7 +226,7 @@ describe("without a token that holds, nothing but what is open to all", () => {
           expect(answer.status, told).toBe(200);
           continue;
         }
-        expect([answer.status, answer.body.code, answer.headers["www-authenticate"]], told).toEqual([
+        expect([answer.status, codeIn(answer, operation) ?? "unauthorized", answer.headers["www-authenticate"]], told).toEqual([
           401,
           "unauthorized",
           'Bearer realm="environment-manager"',
@@ -250,6 +259,7 @@ describe("the table of rights", () => {
     expect(open.map(({ security }) => security)).toEqual(open.map(() => []));
     expect(open.map(({ operationId }) => operationId).sort()).toEqual(OPERATIONS.filter((id) => accessOf(id) === "open").sort());
     expect(OPERATIONS.filter((id) => accessOf(id) === "open").sort()).toEqual([
+      "getAuditKeys",
       "getHealth",
       "getMetrics",
       "getOpenApi",
@@ -270,9 +280,9 @@ describe("the table of rights", () => {
   // The walk takes the table at its word: this is that word, once more, so that a weaker one is no slip of the pen.
   test("asks for no less than it always did", () => {
     const rights: Readonly<Record<string, string>> = {
-      edit: "createEnvironment archiveEnvironment restoreEnvironment holdEnvironment resumeEnvironment extendEnvironment replaceState patchState patchConfig rollback",
+      edit: "createEnvironment archiveEnvironment restoreEnvironment holdEnvironment resumeEnvironment extendEnvironment replaceState patchState replaceFlags patchConfig rollback",
       reveal: "getRuntime revealSecrets",
-      evaluate: "watchEnvironment",
+      evaluate: "watchEnvironment evaluateFlag evaluateFlags",
       promote: "promote",
       approve: "approvePromotion rejectPromotion",
       report: "reportDeployment",

@@ -42,6 +42,7 @@ export class Judge {
       return codesOf(operation, methods, received.status).size > 0 || isTransport(received, "")
         ? emptyFaults(received)
         : [`answers HEAD with ${received.status}, which is not documented`];
+    if (sent.target.startsWith("/ofrep/")) return [...this.#ofrepFaults(received, operation), ...idFaults(sent, received)];
     const shape = this.#shapeFaults(received);
     if (shape.length > 0) return shape;
     const { code } = JSON.parse(received.text) as { readonly code: string };
@@ -49,6 +50,15 @@ export class Judge {
     const known = codesOf(operation, methods, received.status);
     const documented = known.has(code) ? [] : [`answers ${received.status} ${code}, which is not documented`];
     return [...documented, ...idFaults(sent, received)];
+  }
+
+  /** OFREP has a shape of its own for errors, and no codes of the engine's. */
+  #ofrepFaults(received: Received, operation: Operation | null): readonly string[] {
+    if (operation !== null && !isTransport(received, "") && operation.responses.get(received.status) === undefined)
+      return [`answers ${received.status}, which is not documented`];
+    const body = parsed(received.text);
+    if (body === undefined) return ["an error whose body is no JSON"];
+    return this.#checker.faults({ $ref: "#/components/schemas/OfrepError" }, body).map((fault) => `an error of another shape: ${fault}`);
   }
 
   #shapeFaults({ text, headers }: Received): readonly string[] {

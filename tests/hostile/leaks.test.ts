@@ -207,6 +207,10 @@ describe("no error shows a value that came with the request:", () => {
     invalid_name: () => config({ vars: { "no name": VALUE } }),
     invalid_version: () => config({ version: "newest" }),
     invalid_flag: () => config({ flags: { beta: { state: VALUE, variants: { on: VALUE }, targeting: VALUE, metadata: { a: [VALUE] } } } }),
+    invalid_context: () => ({
+      method: "GET",
+      path: `${project.path("staging", "runtime")}?context=${encodeURIComponent(`{"targetingKey":["${VALUE}"],`)}`,
+    }),
     invalid_policy: () => ({
       method: "PUT",
       path: project.path("policy"),

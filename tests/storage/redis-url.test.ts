@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { AppError } from "../../src/errors.ts";
+import { LIMITS } from "../../src/limits.ts";
 import { slotOf } from "../../src/storage/redis-cluster.ts";
 import { redisTarget } from "../../src/storage/redis-url.ts";
 
@@ -12,6 +13,7 @@ describe("STORE_URL for Redis", () => {
       username: "anna",
       password: "p@ss:word",
       database: 3,
+      replyMs: LIMITS.storeReplyMs,
     });
   });
 

@@ -4,6 +4,7 @@ import { checked } from "../../src/storage/checked.ts";
 import { openRedis } from "../../src/storage/redis.ts";
 import { type Opened, storeConformance } from "../conformance/store.ts";
 import { RedisServer } from "../support/redis.ts";
+import { ageObjects } from "./redis-support.ts";
 
 let server: RedisServer;
 beforeAll(async () => {
@@ -31,22 +32,9 @@ async function openShared(): Promise<Opened> {
       others.push(store);
       return store;
     },
-    age: (ms) => ageObjects(ms),
+    age: (ms) => ageObjects([server], ms),
     async dispose() {
       for (const store of [current, ...others]) await store.close();
     },
   };
-}
-
-/** Moves the times of all objects back. */
-async function ageObjects(ms: number): Promise<void> {
-  const client = await server.client();
-  for (const key of (await client.keys("envm:*:uses")) as string[]) {
-    const script = `for _, use in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
-      redis.call('ZREM', KEYS[1], use)
-      redis.call('ZADD', KEYS[1], '0', string.sub(use, 1, 32) .. string.format('%.0f', tonumber(string.sub(use, 33)) - ${ms}))
-    end`;
-    await client.eval(script, { keys: [key] });
-  }
-  client.destroy();
 }

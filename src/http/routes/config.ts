@@ -1,5 +1,9 @@
+import { AppError } from "../../errors.ts";
+import { LIMITS } from "../../limits.ts";
+import type { JsonObject } from "../../ports.ts";
 import { AtQuery, EnvironmentParams } from "../../schemas/common.ts";
-import { ConfigReply, ConfigWritten, PatchConfigBody, RevealBody, RevealReply, RuntimeReply } from "../../schemas/config.ts";
+import { ConfigReply, ConfigWritten, PatchConfigBody, RevealBody, RevealReply, RuntimeQuery, RuntimeReply } from "../../schemas/config.ts";
+import { parseJson } from "../json.ts";
 import { type Route, route } from "../route.ts";
 
 const readErrors = ["invalid_name", "project_not_found", "environment_not_found", "environment_expired", "revision_not_found"] as const;
@@ -60,13 +64,14 @@ const getRuntime = route({
   operationId: "getRuntime",
   tag: "Config",
   summary: "Read everything that a running platform needs",
-  description: "Vars, flags and secret **values**. For the engine that executes the platform. Audited; may not be stored.",
+  description:
+    "Vars, flags, what the flags are for `context`, and secret **values**. For the engine that executes the platform. Audited; may not be stored.",
   params: EnvironmentParams,
-  query: AtQuery,
+  query: RuntimeQuery,
   responses: { 200: { description: "The environment's config with secret values.", schema: RuntimeReply } },
-  errors: [...readErrors, "forbidden", "secret_unavailable", "vault_unavailable"],
-  handler: async ({ params, query, caller, domain }) => ({
-    body: await domain.config.runtime(caller, params.project, params.env, query),
+  errors: [...readErrors, "forbidden", "invalid_context", "secret_unavailable", "vault_unavailable"],
+  handler: async ({ params, query: { at, context }, caller, domain }) => ({
+    body: await domain.config.runtime(caller, params.project, params.env, { at, context: contextFrom(context) }),
     volatile: true,
   }),
 });
@@ -88,5 +93,19 @@ const revealSecrets = route({
     volatile: true,
   }),
 });
+
+/** @throws invalid_context */
+function contextFrom(text: string | undefined): JsonObject | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return parseJson(Buffer.from(text), LIMITS.jsonMembers) as JsonObject;
+  } catch (error) {
+    const reason = `\`context\` is no JSON that can be taken${error instanceof AppError ? `: ${error.message}` : "."}`;
+    throw new AppError("invalid_context", {
+      reason,
+      fix: "Send it percent-encoded, for example context=%7B%22targetingKey%22%3A%22user-1%22%7D.",
+    });
+  }
+}
 
 export const configRoutes: readonly Route[] = [getConfig, patchConfig, getRuntime, revealSecrets];

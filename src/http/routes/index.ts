@@ -4,6 +4,8 @@ import { comparisonRoutes } from "./comparison.ts";
 import { configRoutes } from "./config.ts";
 import { deploymentRoutes } from "./deployments.ts";
 import { environmentRoutes } from "./environments.ts";
+import { flagRoutes } from "./flags.ts";
+import { ofrepRoutes } from "./ofrep.ts";
 import { policyRoutes } from "./policy.ts";
 import { promotionRoutes } from "./promotions.ts";
 import { sinkRoutes } from "./sinks.ts";
@@ -18,6 +20,8 @@ export const apiRoutes: readonly Route[] = [
   ...environmentRoutes,
   ...stateRoutes,
   ...configRoutes,
+  ...flagRoutes,
+  ...ofrepRoutes,
   ...promotionRoutes,
   ...versionRoutes,
   ...comparisonRoutes,

@@ -1,0 +1,158 @@
+import { createHash } from "node:crypto";
+import { AppError } from "./errors.ts";
+import { EVALUATORS, FLAG_METADATA, FLAGS, membersOf } from "./flag-entries.ts";
+import { type Context, compileFlags, contextFault, type Evaluation, expanded, type FlagSet } from "./flagd/index.ts";
+import type { HeadCache } from "./head-cache.ts";
+import { documentsOf, findRevision } from "./heads.ts";
+import { LIMITS } from "./limits.ts";
+import { canonicalJson } from "./merkle/canonical.ts";
+import type { Snapshot } from "./model.ts";
+import type { Json, JsonObject, Store } from "./ports.ts";
+import { requirementsOf } from "./requirements.ts";
+import type { Maps, Snapshots } from "./snapshots.ts";
+
+/** The flags that an environment runs with: those it binds, and the platform's defaults for what it does not. */
+export interface ReadyFlags {
+  readonly definitions: JsonObject;
+  readonly set: FlagSet;
+  /** Names everything that an evaluation depends on, but for the context and the time. */
+  readonly tag: string;
+}
+
+/** The flags of a revision. */
+export interface FlagHead extends ReadyFlags {
+  readonly project_id: string;
+  readonly env: string;
+  readonly version: string;
+  readonly revision: number;
+  /** How old it is, where the store is away. */
+  readonly ageMs: number;
+}
+
+/** All flags for one context. */
+export interface BulkEvaluation {
+  /** Names what `load` answers. */
+  readonly tag: string;
+  load(): readonly Evaluation[];
+}
+
+/**
+ * What flags are for a context. Flags are prepared once for each content of an environment, so that an evaluation costs neither a read of
+ * the config nor a look at its definitions.
+ */
+export class Evaluations {
+  readonly #store: Store;
+  readonly #snapshots: Snapshots;
+  readonly #heads: HeadCache;
+  /** Least recently asked for first. */
+  readonly #ready = new Map<string, ReadyFlags>();
+  readonly #limit: number;
+  /** Flags in all of those. */
+  #count = 0;
+  readonly #loading = new Map<string, Promise<ReadyFlags>>();
+
+  constructor(store: Store, snapshots: Snapshots, heads: HeadCache, limit: number = LIMITS.cachedFlags) {
+    this.#limit = limit;
+    this.#store = store;
+    this.#heads = heads;
+    this.#snapshots = snapshots;
+  }
+
+  /** The head's flags, or revision `at`'s, ready to be evaluated. */
+  async head(project: string, env: string, { at }: { readonly at?: number | undefined } = {}): Promise<FlagHead> {
+    const { value: head, ageMs } = await this.#heads.readable(project, env, "known");
+    const shown = at === undefined ? head : await findRevision(documentsOf(this.#store, project), head, at);
+    const { version, revision } = shown;
+    return { project_id: project, env, version, revision, ageMs, ...(await this.flags(project, shown)) };
+  }
+
+  /** The flags of a snapshot, from memory where they were asked for before. */
+  async flags(project: string, { platform, config }: Snapshot): Promise<ReadyFlags> {
+    const key = `${project}\0${platform}\0${config}`;
+    const known = this.#ready.get(key);
+    if (known !== undefined) {
+      this.#ready.delete(key);
+      this.#ready.set(key, known);
+      return known;
+    }
+    const loading = this.#loading.get(key) ?? this.#load(project, { platform, config }, key);
+    this.#loading.set(key, loading);
+    return loading;
+  }
+
+  async #load(project: string, snapshot: Snapshot, key: string): Promise<ReadyFlags> {
+    try {
+      const ready = await readFlags(this.#snapshots.read(project), snapshot);
+      this.#ready.set(key, ready);
+      this.#count += weightOf(ready);
+      this.#makeRoom();
+      return ready;
+    } finally {
+      this.#loading.delete(key);
+    }
+  }
+
+  /** The newest stays, of whatever size it is. */
+  #makeRoom(): void {
+    for (const [key, ready] of this.#ready) {
+      if (this.#count <= this.#limit || this.#ready.size === 1) return;
+      this.#ready.delete(key);
+      this.#count -= weightOf(ready);
+    }
+  }
+}
+
+/** An environment without flags takes room too. */
+function weightOf({ set }: ReadyFlags): number {
+  return 1 + set.keys.length;
+}
+
+async function readFlags(maps: Maps, { platform, config }: Snapshot): Promise<ReadyFlags> {
+  const [bound, evaluators, metadata, requirements] = await Promise.all([
+    membersOf(maps, config, FLAGS),
+    membersOf(maps, config, EVALUATORS),
+    membersOf(maps, config, FLAG_METADATA),
+    requirementsOf(maps, platform),
+  ]);
+  const defaults = requirements.filter(
+    ({ kind, name, default: value }) => kind === "flag" && value !== undefined && !Object.hasOwn(bound, name),
+  );
+  const definitions = {
+    ...Object.fromEntries(defaults.map(({ name, default: value }): [string, Json] => [name, expanded(value ?? null)])),
+    ...bound,
+  };
+  const tag = createHash("sha256")
+    .update(`flags\0${canonicalJson([definitions, evaluators, metadata])}`)
+    .digest("hex");
+  return { definitions, set: compileFlags(definitions, { evaluators, metadata }), tag };
+}
+
+/**
+ * All flags for one context, with a tag that is known before anything is evaluated; where a rule reads the clock, the tag is that of what
+ * comes out now. `more` is whatever else a reply shows.
+ * @throws invalid_context
+ */
+export function evaluateAll({ set, tag }: ReadyFlags, context: Json, more = ""): BulkEvaluation {
+  const checked = checkedContext(context);
+  if (!set.readsTime) return { tag: tagOf([tag, more, JSON.stringify(checked)]), load: () => set.evaluateAll(checked) };
+  const evaluations = set.evaluateAll(checked);
+  return { tag: tagOf([JSON.stringify([set.metadata, evaluations]), more]), load: () => evaluations };
+}
+
+function tagOf(parts: readonly string[]): string {
+  return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 32);
+}
+
+/** @throws invalid_context */
+export function evaluateOne({ set }: ReadyFlags, key: string, context: Json): Evaluation {
+  return set.evaluate(key, checkedContext(context));
+}
+
+function checkedContext(context: Json): Context {
+  const fault = contextFault(context);
+  if (fault === null) return context as Context;
+  throw new AppError("invalid_context", {
+    reason: fault,
+    fix: 'Send {"context":{"targetingKey":"user-1","plan":"pro"}}: who asks, and what the flags\' rules look at.',
+  });
+}

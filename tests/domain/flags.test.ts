@@ -1,0 +1,234 @@
+import { describe, expect, test } from "vitest";
+import type { FlagFile } from "../../src/flag-files.ts";
+import type { Json, JsonObject } from "../../src/ports.ts";
+import { errorOf, openWorld, Project, type World } from "./support.ts";
+
+const STAFF = { ends_with: [{ var: "email" }, "@example.com"] };
+const flag = (targeting: JsonObject = {}, more: JsonObject = {}): JsonObject => ({
+  state: "ENABLED",
+  variants: { on: true, off: false },
+  defaultVariant: "off",
+  targeting,
+  ...more,
+});
+const forStaff = flag({ if: [{ $ref: "staff" }, "on"] });
+
+async function open(): Promise<World & { readonly project: Project }> {
+  const world = await openWorld();
+  const project = new Project(world.domain);
+  await project.create("staging");
+  return { ...world, project };
+}
+
+async function exported({ domain, id }: Project, env: string, at?: number): Promise<JsonObject> {
+  return (await (await domain.flagFiles.read(id, env, { at })).load()) as JsonObject;
+}
+
+function imported({ domain, caller, id }: Project, env: string, file: Json, keep = false) {
+  return domain.flagFiles.replace(caller, { project: id, env, file: file as unknown as FlagFile, keep, ifMatch: null });
+}
+
+async function evaluated({ domain, id }: Project, env: string, key: string, context: JsonObject = {}): Promise<unknown> {
+  return (await domain.evaluations.head(id, env)).set.evaluate(key, context);
+}
+
+describe("a flag that cannot be evaluated is refused, and the error says where and how to mend it:", () => {
+  test.each<readonly [string, JsonObject, string, RegExp]>([
+    ["an operator that there is none of", flag({ if: [{ equals: [1, 1] }, "on"] }), "targeting.if[0].equals", /no operator "equals"/],
+    ["too few arguments", flag({ "==": [1] }), "targeting.==", /takes 2 arguments, and has 1/],
+    ["an unknown evaluator", forStaff, "targeting.if[0]", /"staff"/],
+    ["a default that is no variant", flag({}, { defaultVariant: "blue" }), "defaultVariant", /"on", "off"/],
+    ["a rule that could run for minutes", flag({ some: [{ var: "a" }, { some: [{ var: "b" }, { var: "" }] }] }), "targeting", /steps/],
+  ])("%s", async (_, definition, path, message) => {
+    const { project } = await open();
+    const before = await project.revisionNumber("staging");
+    const error = await errorOf(project.configure("staging", { flags: { good: true, bad: definition } }));
+    expect(error).toMatchObject({ code: "invalid_flag", message: expect.stringMatching(message) });
+    expect(error.message).toContain(`\`${path}\``);
+    expect(error.details?.["faults"]).toContainEqual({ path, message: expect.stringMatching(message) });
+    expect(await project.revisionNumber("staging")).toBe(before);
+  });
+});
+
+describe("what flags share", () => {
+  test("is set, shown, and used by every evaluation", async () => {
+    const { project } = await open();
+    await project.configure("staging", {
+      flags: { beta: forStaff },
+      evaluators: { staff: STAFF },
+      flag_metadata: { flagSetId: "shop", version: 3 },
+    });
+    expect(await project.config("staging")).toMatchObject({
+      flags: { beta: forStaff },
+      evaluators: { staff: STAFF },
+      flag_metadata: { flagSetId: "shop", version: 3 },
+    });
+    expect(await evaluated(project, "staging", "beta", { email: "a@example.com" })).toMatchObject({
+      value: true,
+      metadata: { flagSetId: "shop", version: 3 },
+    });
+  });
+
+  test("is not shown where there is none", async () => {
+    const { project } = await open();
+    expect(Object.keys(await project.config("staging"))).not.toContain("evaluators");
+  });
+
+  test("is told of in the history, beside the flags", async () => {
+    const { project } = await open();
+    await project.configure("staging", { flags: { beta: forStaff }, evaluators: { staff: STAFF } });
+    expect((await project.revisions("staging"))[0]?.changes.feature_flags).toEqual(["beta", "evaluators/staff"]);
+  });
+
+  test("cannot be taken away, or broken, while a flag refers to it", async () => {
+    const { project } = await open();
+    await project.configure("staging", { flags: { beta: forStaff }, evaluators: { staff: STAFF } });
+    expect(await errorOf(project.configure("staging", { unset: ["evaluators/staff"] }))).toMatchObject({
+      code: "invalid_flag",
+      message: expect.stringContaining("beta"),
+    });
+    expect(await errorOf(project.configure("staging", { evaluators: { staff: { nope: 1 } } }))).toMatchObject({ code: "invalid_flag" });
+    expect(await errorOf(project.configure("staging", { evaluators: { staff: { $ref: "staff" } } }))).toMatchObject({
+      code: "invalid_flag",
+    });
+    await project.configure("staging", { unset: ["evaluators/staff", "flags/beta"] });
+    expect(await project.config("staging")).toMatchObject({ flags: {} });
+  });
+
+  test("comes along to a new environment, and returns with a rollback", async () => {
+    const { project } = await open();
+    await project.configure("staging", { flags: { beta: forStaff }, evaluators: { staff: STAFF } });
+    const then = await project.revisionNumber("staging");
+    await project.create("review", { base: "staging" });
+    expect(await evaluated(project, "review", "beta", { email: "a@example.com" })).toMatchObject({ value: true });
+    await project.configure("staging", { evaluators: { staff: { ends_with: [{ var: "email" }, "@example.org"] } } });
+    expect(await evaluated(project, "staging", "beta", { email: "a@example.com" })).toMatchObject({ value: false });
+    await project.rollback("staging", then);
+    expect(await evaluated(project, "staging", "beta", { email: "a@example.com" })).toMatchObject({ value: true });
+  });
+
+  test("comes with a promoted flag that refers to it, and replaces nothing that the target has", async () => {
+    const { project } = await open();
+    await project.create("production");
+    await project.set("staging", { "flows/a": { v: 1 } });
+    await project.configure("staging", {
+      flags: { beta: forStaff, gamma: flag({ if: [{ $ref: "europe" }, "on"] }) },
+      evaluators: { staff: STAFF, europe: { "==": [{ var: "region" }, "eu"] } },
+    });
+    const own = { ends_with: [{ var: "email" }, "@example.net"] };
+    await project.configure("production", { evaluators: { staff: own } });
+    await project.promote("staging", "production");
+    expect(await project.config("production")).toMatchObject({
+      flags: { beta: { state: "DISABLED" }, gamma: { state: "DISABLED" } },
+      evaluators: { staff: own, europe: { "==": [{ var: "region" }, "eu"] } },
+    });
+    await project.configure("production", { flags: { gamma: flag({ if: [{ $ref: "europe" }, "on"] }) } });
+    expect(await evaluated(project, "production", "gamma", { region: "eu" })).toMatchObject({ value: true });
+  });
+});
+
+describe("flagd's own file", () => {
+  const FILE = {
+    $schema: "https://flagd.dev/schema/v0/flags.json",
+    flags: { beta: forStaff, plain: flag({}, { metadata: { owner: "ann" } }) },
+    $evaluators: { staff: STAFF },
+    metadata: { flagSetId: "shop", version: "v1" },
+  };
+
+  test("goes in and comes out as it was, and in again without a change", async () => {
+    const { project } = await open();
+    expect(await imported(project, "staging", FILE)).toMatchObject({ status: "updated" });
+    expect(await exported(project, "staging")).toEqual(FILE);
+    expect(await imported(project, "staging", await exported(project, "staging"))).toMatchObject({ status: "no_changes" });
+    await project.create("other");
+    await imported(project, "other", await exported(project, "staging"));
+    expect(await exported(project, "other")).toEqual(FILE);
+  });
+
+  test("may list its flags, each with its key, as flagd's daemon takes it", async () => {
+    const { project } = await open();
+    await imported(project, "staging", {
+      flags: [
+        { key: "beta", ...flag() },
+        { key: "gamma", ...flag() },
+      ],
+    });
+    expect(await exported(project, "staging")).toMatchObject({ flags: { beta: flag(), gamma: flag() } });
+    for (const flags of [
+      [flag()],
+      [
+        { key: "a", ...flag() },
+        { key: "a", ...flag() },
+      ],
+    ]) {
+      expect(await errorOf(imported(project, "staging", { flags }))).toMatchObject({ code: "invalid_flag" });
+    }
+  });
+
+  test("replaces flags and leaves vars and secrets; with `keep` it only adds", async () => {
+    const { project } = await open();
+    await project.configure("staging", { vars: { REGION: "eu" }, secrets: { API_KEY: "sk-1" }, flags: { old: true } });
+    await imported(project, "staging", { flags: { beta: flag() } }, true);
+    expect(Object.keys((await project.config("staging")).flags).sort()).toEqual(["beta", "old"]);
+    await imported(project, "staging", { flags: { beta: flag() } });
+    expect(await project.config("staging")).toMatchObject({
+      vars: { REGION: "eu" },
+      secrets: { API_KEY: { set: true } },
+      flags: { beta: flag() },
+    });
+    expect(Object.keys((await project.config("staging")).flags)).toEqual(["beta"]);
+  });
+
+  test("that cannot be used changes nothing", async () => {
+    const { project } = await open();
+    await imported(project, "staging", FILE);
+    for (const file of [{ flags: { beta: forStaff } }, { flags: { beta: { state: "on" } } }, { flags: { "not a name": flag() } }]) {
+      expect(["invalid_flag", "invalid_name"]).toContain((await errorOf(imported(project, "staging", file))).code);
+    }
+    expect(await exported(project, "staging")).toEqual(FILE);
+  });
+
+  test("of an older revision can be had too", async () => {
+    const { project } = await open();
+    await imported(project, "staging", FILE);
+    const then = await project.revisionNumber("staging");
+    await imported(project, "staging", { flags: {} });
+    expect(await exported(project, "staging")).toEqual({ $schema: FILE.$schema, flags: {} });
+    expect(await exported(project, "staging", then)).toEqual(FILE);
+  });
+});
+
+describe("what runs the platform is told", () => {
+  test("what each flag is, for a context or for none", async () => {
+    const { project } = await open();
+    await project.set("staging", { "requires/fresh": { kind: "flag", default: true } });
+    await project.configure("staging", {
+      flags: {
+        beta: forStaff,
+        gone: flag({}, { state: "DISABLED" }),
+        open: flag({}, { defaultVariant: null }),
+        text: flag({}, { variants: { off: "no" } }),
+      },
+      evaluators: { staff: STAFF },
+    });
+    const { flags, flag_values } = await project.runtime("staging");
+    expect(flag_values).toEqual({ beta: false, fresh: true, text: "no" });
+    expect(Object.keys(flags).sort()).toEqual(["beta", "fresh", "gone", "open", "text"]);
+    const { domain, caller, id } = project;
+    expect((await domain.config.runtime(caller, id, "staging", { context: { email: "a@example.com" } })).flag_values).toMatchObject({
+      beta: true,
+    });
+  });
+
+  test("nothing, and no secret is revealed, where the context cannot be used", async () => {
+    const { project } = await open();
+    await project.configure("staging", { secrets: { API_KEY: "sk-1" } });
+    const { domain, caller, id } = project;
+    const records = async () => (await domain.audit.verify(id, null)).records;
+    const before = await records();
+    expect(await errorOf(domain.config.runtime(caller, id, "staging", { context: { targetingKey: 5 } }))).toMatchObject({
+      code: "invalid_context",
+    });
+    expect(await records()).toBe(before);
+  });
+});

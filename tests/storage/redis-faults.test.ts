@@ -1,0 +1,198 @@
+import { setImmediate } from "node:timers/promises";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { AppError } from "../../src/errors.ts";
+import { Ledger } from "../../src/ledger.ts";
+import type { Store } from "../../src/ports.ts";
+import { checked } from "../../src/storage/checked.ts";
+import { openRedis } from "../../src/storage/redis.ts";
+import { SCRIPTS } from "../../src/storage/redis-scripts.ts";
+import type { Transaction } from "../../src/transaction.ts";
+import { change, partitionName, put, read, win } from "../conformance/store.ts";
+import { caller } from "../domain/support.ts";
+import { RedisServer } from "../support/redis.ts";
+import { TcpProxy } from "../support/tcp-proxy.ts";
+import { errorOf } from "./support.ts";
+
+const REPLY_MS = 300;
+
+let server: RedisServer;
+let proxy: TcpProxy;
+/** Behind the proxy. */
+let store: Store;
+/** Straight to the server: what anybody else sees. */
+let other: Store;
+
+beforeAll(async () => {
+  server = await RedisServer.start();
+});
+afterAll(() => server.dispose());
+beforeEach(async () => {
+  proxy = await TcpProxy.start(server.port);
+  store = checked(await openRedis(`redis://127.0.0.1:${proxy.port}`, { replyMs: REPLY_MS }));
+  other = checked(await openRedis(server.url));
+});
+afterEach(async () => {
+  await Promise.all([store.close(), other.close()]);
+  await proxy.stop();
+});
+
+/** Runs the commit and lets its connection fail in the way that `fail` makes it. */
+async function commitThat(fail: () => Promise<void>, partition: string, what = put("a", 1)) {
+  const outcome = errorOf(store.commit(partition, what));
+  await fail();
+  return outcome;
+}
+
+describe("a commit whose connection breaks", () => {
+  it("before it reached Redis is unknown to its caller, who finds that it did not happen", async () => {
+    const p = partitionName();
+    proxy.hold("requests");
+    const error = await commitThat(async () => {
+      await proxy.holding("requests");
+      proxy.cut();
+      proxy.release();
+    }, p);
+    expect(error.code).toBe("store_unavailable");
+    expect(await read(store, p, "a")).toBeUndefined();
+    expect(await win(store, p, put("a", 2))).toBe(1);
+  });
+
+  it("after it reached Redis is unknown to its caller, who finds it", async () => {
+    const p = partitionName();
+    proxy.hold("answers");
+    const error = await commitThat(async () => {
+      await proxy.holding("answers");
+      proxy.cut();
+      proxy.release();
+    }, p);
+    expect(error.code).toBe("store_unavailable");
+    expect(await read(store, p, "a")).toBe(1);
+    expect(await other.revision([p])).toEqual([1]);
+  });
+
+  it("cannot arrive late: once its caller has looked for it in vain, Redis refuses it", async () => {
+    const p = partitionName();
+    await win(store, p, put("a", 0));
+    proxy.hold("requests");
+    await commitThat(async () => {
+      await proxy.holding("requests");
+      proxy.cutClients();
+      // New connections go through; the old one's bytes wait.
+      proxy.holdNoMore();
+    }, p);
+    expect(await read(store, p, "a")).toBe(0);
+    const before = await statements();
+    proxy.release();
+    await until(async () => (await statements()) > before);
+    expect(await read(other, p, "a")).toBe(0);
+    expect(await other.revision([p])).toEqual([1]);
+  });
+
+  it("may arrive late as long as nobody was told that it did not happen", async () => {
+    const p = partitionName();
+    proxy.hold("requests");
+    await commitThat(async () => {
+      await proxy.holding("requests");
+      proxy.cutClients();
+      proxy.holdNoMore();
+    }, p);
+    proxy.release();
+    await until(async () => (await other.revision([p]))[0] === 1);
+    expect(await read(store, p, "a")).toBe(1);
+  });
+
+  it("does not stop later commits, nor those to other partitions", async () => {
+    const [p, q] = [partitionName(), partitionName()];
+    proxy.hold("requests");
+    await commitThat(async () => {
+      await proxy.holding("requests");
+      proxy.cut();
+      proxy.release();
+    }, p);
+    const revisions = await Promise.all([win(store, p, put("b", 1)), win(store, q, put("b", 1)), win(store, q, put("c", 1))]);
+    expect(revisions).toEqual([1, 1, 2]);
+  });
+});
+
+describe("the ledger", () => {
+  it.each(["requests", "answers"] as const)("settles a commit whose %s are lost, and it takes effect once or never", async (direction) => {
+    const p = partitionName();
+    const ledger = new Ledger(store);
+    expect(await ledger.write(p, caller("anna"), increment)).toBe(1);
+    proxy.hold(direction, SCRIPTS.commit.sha);
+    const outcome = ledger.write(p, caller("anna"), increment).then(
+      () => "acknowledged",
+      (error: AppError) => error.code,
+    );
+    await proxy.holding(direction);
+    proxy.cutClients();
+    proxy.holdNoMore();
+    expect(await outcome).toBe(direction === "answers" ? "acknowledged" : "store_unavailable");
+    proxy.release();
+    const reached = direction === "answers" ? 2 : 1;
+    expect(await read(other, p, "counter")).toEqual({ value: reached });
+    expect(await ledger.write(p, caller("anna"), increment)).toBe(reached + 1);
+  });
+});
+
+interface Counter {
+  readonly value: number;
+}
+
+/** One more, and an audit record of it. */
+async function increment(tx: Transaction): Promise<number> {
+  const value = ((await tx.get<Counter>("counter"))?.value ?? 0) + 1;
+  tx.put("counter", { value });
+  await tx.audit({ action: "increment", details: { value } });
+  return value;
+}
+
+describe("a connection that is half open", () => {
+  it("is given up after a while, and another one serves", async () => {
+    const p = partitionName();
+    await win(store, p, put("a", 1));
+    proxy.hold("requests");
+    const found = read(store, p, "a");
+    await proxy.holding("requests");
+    proxy.holdNoMore();
+    expect(await found).toBe(1);
+  });
+
+  it("that is slow is not given up", async () => {
+    const p = partitionName();
+    proxy.delay(REPLY_MS / 3);
+    for (let n = 1; n <= 3; n++) expect(await win(store, p, put("a", n))).toBe(n);
+  });
+});
+
+describe("while there is no connection", () => {
+  it("requests wait a moment for the next, and are then refused without having been sent", async () => {
+    const p = partitionName();
+    proxy.refuse(true);
+    proxy.cut();
+    expect(await errorOf(store.get(p, ["a"]))).toMatchObject({ code: "store_unavailable", message: "Redis cannot be reached." });
+    expect((await errorOf(store.commit(p, put("a", 1)))).code).toBe("store_unavailable");
+    proxy.refuse(false);
+    await until(async () => (await store.commit(p, put("a", 2)).catch(() => ({ ok: false }))).ok);
+    expect(await other.revision([p])).toEqual([1]);
+  });
+
+  it("those that come early enough are served by the next", async () => {
+    const p = partitionName();
+    await win(store, p, put("a", 1));
+    proxy.cut();
+    expect(await read(store, p, "a")).toBe(1);
+    expect(await store.commit(p, change({ checks: [{ key: "a", revision: 1 }] }))).toEqual({ ok: true, revision: 2 });
+  });
+});
+
+/** Scripts that the server has been asked to run. */
+async function statements(): Promise<number> {
+  const stats = String(await server.command("INFO", "commandstats"));
+  return [...stats.matchAll(/cmdstat_eval(?:sha)?:calls=(\d+)/g)].reduce((sum, [, calls]) => sum + Number(calls), 0);
+}
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  // What fails at once would otherwise keep the connection from ever coming back.
+  while (!(await condition())) await setImmediate();
+}

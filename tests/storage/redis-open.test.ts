@@ -1,0 +1,119 @@
+import { readFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openStore } from "../../src/storage/open.ts";
+import { openRedis } from "../../src/storage/redis.ts";
+import { change, object, partitionName, put, win } from "../conformance/store.ts";
+import { freePort, RedisServer } from "../support/redis.ts";
+import { errorOf } from "./support.ts";
+
+let server: RedisServer;
+beforeAll(async () => {
+  server = await RedisServer.start();
+});
+afterAll(() => server.dispose());
+
+async function withServer(args: readonly string[], work: (server: RedisServer) => Promise<void>): Promise<void> {
+  const other = await RedisServer.start(...args);
+  try {
+    await work(other);
+  } finally {
+    await other.dispose();
+  }
+}
+
+describe("a Redis server that cannot be used", () => {
+  it("is refused where there is none", async () => {
+    const error = await errorOf(openRedis(`redis://:hidden@127.0.0.1:${await freePort()}`));
+    expect(error).toMatchObject({ code: "store_unavailable", message: "Redis cannot be reached." });
+    expect(JSON.stringify([error.message, error.fix])).not.toContain("hidden");
+  });
+
+  it("is refused where the password is wrong, or missing", async () => {
+    await withServer(["--requirepass", "right-password"], async ({ port }) => {
+      expect((await errorOf(openRedis(`redis://:wrong-password@127.0.0.1:${port}`))).message).toContain("user or password");
+      expect((await errorOf(openRedis(`redis://127.0.0.1:${port}`))).message).toContain("password");
+      await (await openRedis(`redis://:right-password@127.0.0.1:${port}`)).close();
+    });
+  });
+
+  it("is refused where it is a replica", async () => {
+    await withServer(["--replicaof", `127.0.0.1 ${server.port}`], async ({ url }) => {
+      expect(await errorOf(openRedis(url))).toMatchObject({ code: "store_unavailable", fix: "Let STORE_URL name the primary." });
+    });
+  });
+
+  it("is refused where it is of a cluster and STORE_URL says otherwise, and the other way round", async () => {
+    await withServer(["--cluster-enabled", "yes"], async ({ url }) => {
+      expect((await errorOf(openRedis(url))).fix).toContain("redis+cluster://");
+    });
+    expect((await errorOf(openRedis(`redis+cluster://127.0.0.1:${server.port}`))).message).toContain("not part of a cluster");
+  });
+
+  it("is refused where a newer engine wrote to it, and nothing is changed", async () => {
+    await withServer([], async (newer) => {
+      await newer.command("SET", "envm:schema", "2");
+      expect((await errorOf(openRedis(newer.url))).message).toContain("schema 2");
+      expect(await newer.command("GET", "envm:schema")).toBe("2");
+    });
+  });
+});
+
+describe("a Redis server that may lose what it acknowledged", () => {
+  const CARELESS = ["--appendonly", "no", "--maxmemory-policy", "allkeys-lru"];
+
+  it("is used with a warning that names every fault and the commands that mend it", async () => {
+    await withServer(CARELESS, async ({ url }) => {
+      const notices: string[] = [];
+      await (await openStore(url, { onNotice: (notice) => notices.push(notice) })).close();
+      expect(notices).toHaveLength(1);
+      for (const command of ["CONFIG SET appendonly yes", "CONFIG SET maxmemory-policy noeviction"]) expect(notices[0]).toContain(command);
+      expect(notices[0]).not.toContain("CONFIG SET appendfsync");
+    });
+  });
+
+  it("is refused where that is asked for, until the commands were run", async () => {
+    await withServer(CARELESS, async (careless) => {
+      const error = await errorOf(openStore(careless.url, { strict: true }));
+      expect(error.code).toBe("store_unavailable");
+      for (const [, name = "", value = ""] of error.fix?.matchAll(/CONFIG SET (\S+) ([^\s,;]+)/g) ?? []) {
+        await careless.command("CONFIG", "SET", name, value);
+      }
+      await (await openStore(careless.url, { strict: true })).close();
+    });
+  });
+
+  it("may be one that does not tell: then the warning says that it cannot be checked, and strictness refuses", async () => {
+    await withServer([], async (silent) => {
+      await silent.command("ACL", "SETUSER", "managed", "on", ">pw", "~*", "&*", "+@all", "-config");
+      const url = `redis://managed:pw@127.0.0.1:${silent.port}`;
+      const notices: string[] = [];
+      await (await openStore(url, { onNotice: (notice) => notices.push(notice) })).close();
+      expect(notices[0]).toContain("does not let this user see by CONFIG GET");
+      expect((await errorOf(openStore(url, { strict: true }))).fix).toContain("+config|get");
+    });
+  });
+
+  it("and is well set up is used without a word", async () => {
+    const notices: string[] = [];
+    await (await openStore(server.url, { strict: true, onNotice: (notice) => notices.push(notice) })).close();
+    expect(notices).toEqual([]);
+  });
+});
+
+describe("the rights that docs/operations.md gives the engine's user", () => {
+  it("are enough for everything", async () => {
+    const text = readFileSync(new URL("../../docs/operations.md", import.meta.url), "utf8");
+    const rule = /`ACL SETUSER engine ([^`]+)`/.exec(text)?.[1]?.split(" ") ?? [];
+    await server.command("ACL", "SETUSER", "engine", ...rule);
+    const store = await openStore(`redis://engine:password@127.0.0.1:${server.port}`, { strict: true });
+    const p = partitionName();
+    await win(store, p, change({ puts: [{ key: "a", value: 1 }], objects: [object("aa")] }));
+    await store.get(p, ["a"]);
+    await store.list(p, { prefix: "", limit: 1 });
+    await store.objects.list(p, null, 1);
+    await store.now();
+    await win(store, p, put("a", 2));
+    await store.close();
+    await expect(server.command("ACL", "DRYRUN", "engine", "SET", "other", "1")).resolves.toMatch(/no permissions/);
+  });
+});

@@ -1,0 +1,12 @@
+import type { RedisServer } from "../support/redis.ts";
+
+/** Makes every object of these servers look so many milliseconds older: by the times that they keep. */
+export async function ageObjects(servers: readonly RedisServer[], ms: number): Promise<void> {
+  const script = `for _, use in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+    redis.call('ZREM', KEYS[1], use)
+    redis.call('ZADD', KEYS[1], '0', string.sub(use, 1, 32) .. string.format('%.0f', tonumber(string.sub(use, 33)) - tonumber(ARGV[1])))
+  end`;
+  for (const server of servers) {
+    for (const key of (await server.command("KEYS", "envm:*:uses")) as string[]) await server.command("EVAL", script, "1", key, String(ms));
+  }
+}
