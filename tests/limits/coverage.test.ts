@@ -87,6 +87,7 @@ const testedIn: Readonly<Partial<Record<Bound, readonly (readonly [file: string,
   ],
   notifyBytes: [["storage/postgres-group.test.ts", "tell of more partitions than one notification holds"]],
   postgresWriters: [["storage/postgres-group.test.ts", "share one statement for each connection, and one notification"]],
+  doubtfulGroups: [["storage/postgres-parts.test.ts", "are as many as there may be and not one more, until one is settled"]],
   onceMs: [["domain/idempotency.test.ts", "is kept for 24 hours, and no longer"]],
   onceKeyLength: [["http/idempotency.test.ts", "of %s is 400, and nothing is changed"]],
   durationMs: [
@@ -300,7 +301,6 @@ const unreachable: Readonly<Partial<Record<Bound, string>>> = {
   postgresLockMs: "Of the connections to PostgreSQL: tests/storage/postgres-*.test.ts.",
   storePollMs: "Of the connections to PostgreSQL: tests/storage/postgres-*.test.ts.",
   storeDoubtMs: "Of the connections to PostgreSQL: tests/storage/postgres-*.test.ts.",
-  doubtfulGroups: "Of the connections to PostgreSQL: tests/storage/postgres-*.test.ts.",
   metricSeries: "Operations and statuses, of which there is a fixed number.",
 };
 
