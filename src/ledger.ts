@@ -1,8 +1,10 @@
 import { AppError } from "./errors.ts";
+import { Histogram, SECONDS } from "./histogram.ts";
 import { keys } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
 import type { AuditRecord, Caller, Once } from "./model.ts";
 import type { Check, Hash, Json, Store, StoredObject } from "./ports.ts";
+import { traced } from "./tracing.ts";
 import { Transaction, View } from "./transaction.ts";
 import { WriteTurns } from "./write-turns.ts";
 
@@ -15,6 +17,14 @@ type Task = {
   readonly reject: (error: unknown) => void;
 };
 
+/** What commits took, and how many writers shared each. */
+export interface LedgerCounts {
+  readonly commitSeconds: Histogram;
+  readonly commitWriters: Histogram;
+}
+
+const WRITERS = [1, 2, 4, 8, 16, 32, LIMITS.batchWriters];
+
 type Outcome = { readonly task: Task; readonly error?: unknown; readonly value?: unknown };
 
 /**
@@ -24,6 +34,7 @@ type Outcome = { readonly task: Task; readonly error?: unknown; readonly value?:
  * transaction.
  */
 export class Ledger {
+  readonly counts: LedgerCounts = { commitSeconds: new Histogram(SECONDS), commitWriters: new Histogram(WRITERS) };
   readonly #store: Store;
   readonly #queues = new Map<string, Task[]>();
   readonly #turns: WriteTurns;
@@ -116,7 +127,7 @@ export class Ledger {
       if (outcomes.length > 0 && view.bytes > LIMITS.commitBytes / 8) break;
       outcomes.push(await runTask(task, view));
     }
-    const made = await this.#commit(project, view);
+    const made = await this.#commit(project, view, outcomes.length);
     if (made === null) return this.#again(project, batch, outcomes);
     if (typeof made === "number") this.#turns.won(project, made, performance.now() - begun);
     for (const { task, error, value } of outcomes) error === undefined ? task.resolve(value) : task.reject(error);
@@ -135,7 +146,7 @@ export class Ledger {
   }
 
   /** The project's new revision; `"unknown"` where that was not told, or nothing was to be written; `null` where the race was lost. */
-  async #commit(project: string, view: View): Promise<number | "unknown" | null> {
+  async #commit(project: string, view: View, writers: number): Promise<number | "unknown" | null> {
     const change = view.change();
     if (change.puts.length + change.deletes.length === 0) {
       return (await this.#stillHolds(project, change.checks)) ? "unknown" : null;
@@ -147,8 +158,12 @@ export class Ledger {
       for (const chunk of chunked(objects)) await this.#store.objects.put(project, chunk);
       objects = [];
     }
+    const start = performance.now();
     try {
-      const result = await this.#store.commit(project, { ...change, objects });
+      const facts = { name: "commit", kind: "internal", attributes: { "envm.project": project, "envm.writers": writers } } as const;
+      const result = await traced(facts, () => this.#store.commit(project, { ...change, objects }));
+      this.counts.commitSeconds.observe((performance.now() - start) / 1_000);
+      if (result.ok) this.counts.commitWriters.observe(writers);
       return result.ok ? result.revision : null;
     } catch (error) {
       if (error instanceof AppError && error.code !== "store_unavailable") throw error;
