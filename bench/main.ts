@@ -5,6 +5,7 @@ import { branching } from "./branching.ts";
 import { configWrites } from "./config-writes.ts";
 import { diffs } from "./diffs.ts";
 import type { Row } from "./measure.ts";
+import { redisCommits } from "./redis-commits.ts";
 import { stateWrites } from "./state-writes.ts";
 import { table } from "./table.ts";
 import { tenThousand } from "./ten-thousand.ts";
@@ -16,6 +17,7 @@ const GROUPS: Readonly<Record<string, () => Promise<Row[]>>> = {
   branching,
   "config-writes": configWrites,
   "ten-thousand": tenThousand,
+  "redis-commits": redisCommits,
 };
 
 const RESULTS = fileURLToPath(new URL("results.json", import.meta.url));
