@@ -3,6 +3,7 @@ import { existsSync, readdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { buildSdk } from "./sdk.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const outdir = join(root, "dist");
@@ -62,3 +63,4 @@ await build({
   chunkNames: "chunk-[hash]",
   logLevel: "warning",
 });
+await buildSdk(root, join(outdir, "sdk"));

@@ -84,6 +84,7 @@ export class EnvironmentConnection {
   #source: Status["source"] = null;
   #updates: Updates | null = null;
   #error: EnvmError | null = null;
+  #keptRead: Promise<void> | undefined;
   #readyTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: ConnectOptions) {
@@ -256,7 +257,13 @@ export class EnvironmentConnection {
     if (this.#copy === null) this.#settle.reject(overdue);
   }
 
-  async #startFromKept(): Promise<void> {
+  /** Once: what cannot be opened now cannot be opened later. */
+  #startFromKept(): Promise<void> {
+    this.#keptRead ??= this.#readKept();
+    return this.#keptRead;
+  }
+
+  async #readKept(): Promise<void> {
     try {
       const kept = (await this.#kept?.read()) ?? null;
       if (kept === null || this.status.state === "closed" || !this.#follower.start(kept.copy)) return;

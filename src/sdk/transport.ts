@@ -40,9 +40,8 @@ export class Transport {
   }
 
   async send({ target, signal, ...init }: Sent): Promise<Response> {
-    const token = typeof this.#token === "function" ? await this.#token() : this.#token;
-    const authorization: Record<string, string> =
-      token === undefined || token === "" ? {} : { authorization: `Bearer ${checkedToken(token)}` };
+    const token = await this.token();
+    const authorization: Record<string, string> = token === "" ? {} : { authorization: `Bearer ${checkedToken(token)}` };
     const headers = { accept: "application/json", ...this.#headers, ...authorization, ...init.headers };
     try {
       // A redirect would send the request, and what it holds, to an address that nobody gave.

@@ -1,0 +1,116 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { BOUNDS } from "../../src/sdk/bounds.ts";
+import { type Client, createClient } from "../../src/sdk/index.ts";
+import { backoffMs } from "../../src/sdk/waiting.ts";
+import { deadUrl, failure } from "./support.ts";
+
+let engine: ChildProcess;
+let url = "";
+
+beforeAll(async () => {
+  engine = spawn(process.execPath, [fileURLToPath(new URL("faulty-engine.mjs", import.meta.url))], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const [line] = (await once(engine.stdout as NodeJS.ReadableStream, "data")) as [Buffer];
+  url = line.toString().trim();
+});
+afterAll(async () => {
+  engine.kill();
+  await once(engine, "exit");
+});
+
+const client = (scene: string, options = {}): Client => createClient({ url: `${url}/${scene}`, ...options });
+const seen = async (scene: string) => (await (await fetch(`${url}/seen/${scene}`)).json()) as { method: string; key: string | null }[];
+const AT = { project: "p", env: "e" };
+
+describe("a request that may be sent again is:", () => {
+  test("a read, while the engine says that it is away", async () => {
+    await client("away-twice").getConfig(AT);
+    expect(await seen("away-twice")).toHaveLength(3);
+  });
+
+  test("a write whose answer was lost, with the key that it had", async () => {
+    await client("lost-answer").patchConfig({ ...AT, vars: { A: "1" } });
+    const [first, second, ...more] = await seen("lost-answer");
+    expect(first?.key).toMatch(/^[0-9a-f-]{36}$/);
+    expect(second).toEqual(first);
+    expect(more).toEqual([]);
+  });
+
+  test("no oftener than was asked for", async () => {
+    const error = await failure(client("lost-answers", { retries: 1 }).getConfig(AT));
+    expect(error).toMatchObject({ code: "connection_failed", status: 0 });
+    expect(await seen("lost-answers")).toHaveLength(2);
+  });
+
+  test("after a pause that doubles up to a bound, and that is another for each", () => {
+    expect(backoffMs(0, () => 1)).toBe(BOUNDS.retryMs);
+    expect(backoffMs(3, () => 1)).toBe(8 * BOUNDS.retryMs);
+    expect(backoffMs(1_000, () => 1)).toBe(BOUNDS.retryMaxMs);
+    expect(backoffMs(1_000, () => 0)).toBe(0);
+  });
+});
+
+describe("a request is not sent again", () => {
+  test("where it takes no key, and may have been done", async () => {
+    const before = (await seen("lost-answers")).length;
+    const error = await failure(client("lost-answers").createToken({ name: "n", role: "reader", projects: ["p"] }));
+    expect(error.code).toBe("connection_failed");
+    expect((await seen("lost-answers")).slice(before)).toEqual([{ method: "POST", key: null }]);
+  });
+
+  test("where the engine asks to wait for longer than anybody would", async () => {
+    const error = await failure(client("away-for-long").getConfig(AT));
+    expect(error).toMatchObject({ code: "too_many_requests", status: 429, retryAfterMs: 3_600_000 });
+    expect(await seen("away-for-long")).toHaveLength(1);
+  });
+
+  test("where something went wrong inside", async () => {
+    expect(await failure(client("internal").getConfig(AT))).toMatchObject({ code: "internal_error", fix: "Wait." });
+    expect(await seen("internal")).toHaveLength(1);
+  });
+
+  test("when the caller leaves", async () => {
+    const leave = new AbortController();
+    const call = failure(client("silent").getConfig(AT, { signal: leave.signal }));
+    leave.abort();
+    expect((await call).code).toBe("aborted");
+  });
+});
+
+describe("what is no answer of the engine's is told as that:", () => {
+  test.each([
+    ["proxy", "invalid_answer", 502],
+    ["page", "invalid_answer", 200],
+    ["moved", "invalid_answer", 301],
+  ])("%s", async (scene, code, status) => {
+    expect(await failure(client(scene, { retries: 0 }).getConfig(AT))).toMatchObject({ code, status });
+  });
+
+  test("nothing at all, in time", async () => {
+    expect(await failure(client("silent", { timeoutMs: 50, retries: 0 }).getConfig(AT))).toMatchObject({ code: "timeout", status: 0 });
+  });
+
+  test("nobody there", async () => {
+    const error = await failure(createClient({ url: await deadUrl(), retries: 0 }).getConfig(AT));
+    expect(error.reason).toMatch(/cannot be reached \(ECONNREFUSED\)/);
+  });
+
+  test.each(["cut", "broken"])("lines that are %s: those before are given, and it is not taken for the end", async (scene) => {
+    const taken: unknown[] = [];
+    const read = async () => {
+      for await (const record of client(scene).exportAudit({ project: "p" })) taken.push(record.seq);
+    };
+    expect(["connection_failed", "invalid_answer"]).toContain((await failure(read())).code);
+    expect(taken).toEqual([1, 2].slice(0, taken.length));
+    expect(taken.length).toBeGreaterThan(0);
+  });
+
+  test("a function that finds no token", async () => {
+    const token = () => Promise.reject(new Error("the key chain is locked"));
+    expect((await failure(client("internal", { token }).getConfig(AT))).code).toBe("token_unavailable");
+  });
+});
