@@ -5,6 +5,8 @@ import { branching } from "./branching.ts";
 import { configWrites } from "./config-writes.ts";
 import { diffs } from "./diffs.ts";
 import type { Row } from "./measure.ts";
+import { postgres } from "./postgres.ts";
+import { reads } from "./reads.ts";
 import { redisCommits } from "./redis-commits.ts";
 import { stateWrites } from "./state-writes.ts";
 import { table } from "./table.ts";
@@ -16,8 +18,10 @@ const GROUPS: Readonly<Record<string, () => Promise<Row[]>>> = {
   diffs,
   branching,
   "config-writes": configWrites,
+  reads,
   "ten-thousand": tenThousand,
   "redis-commits": redisCommits,
+  postgres,
 };
 
 const RESULTS = fileURLToPath(new URL("results.json", import.meta.url));

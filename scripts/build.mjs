@@ -1,12 +1,13 @@
 // Bundles the engine and its commands into dist/: one file each and the chunks that they share, so that a start reads little.
-import { existsSync, readdirSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { chmodSync, existsSync, readdirSync, rmSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { buildSdk } from "./sdk.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
-const outdir = join(root, "dist");
+/** Another folder than `dist` where one is named. */
+const outdir = resolve(root, process.argv[2] ?? "dist");
 
 /** Worker threads' files are named where they are started: each keeps its name. */
 const workers = readdirSync(join(root, "src/storage"))
@@ -16,6 +17,7 @@ const workers = readdirSync(join(root, "src/storage"))
 /** Output, without its ending → source. */
 const entryPoints = {
   index: "src/index.ts",
+  "cli/main": "src/cli/main.ts",
   "scripts/demo": "scripts/demo.ts",
   "scripts/family-engine": "scripts/demo/family/engine.ts",
   "scripts/store-check": "scripts/store-check.ts",
@@ -23,6 +25,7 @@ const entryPoints = {
   "scripts/store-backup": "scripts/store-backup.ts",
   "scripts/store-restore": "scripts/store-restore.ts",
   "scripts/vault-move": "scripts/vault-move.ts",
+  "scripts/audit-rotate": "scripts/audit-rotate.ts",
   "scripts/vault-rotate": "scripts/vault-rotate.ts",
   ...Object.fromEntries(workers),
 };
@@ -66,4 +69,6 @@ await build({
   chunkNames: "chunk-[hash]",
   logLevel: "warning",
 });
+// `envm` is started by its name.
+chmodSync(join(outdir, "cli/main.js"), 0o755);
 await buildSdk(root, join(outdir, "sdk"));

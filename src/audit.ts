@@ -19,6 +19,12 @@ export interface AuditFilter {
   readonly actor?: string | undefined;
 }
 
+/** What goes out of a log, and what is stated of it: the head's hash covers every record. */
+export interface AuditExport {
+  readonly records: AsyncIterable<AuditRecord>;
+  readonly statement: { readonly project_id: string; readonly records: number; readonly head: string; readonly exported_at: string };
+}
+
 export interface AuditVerification {
   readonly valid: boolean;
   readonly records: number;
@@ -122,9 +128,11 @@ export class Audit {
   }
 
   /** Oldest first, up to the newest record at the time of the call. */
-  async export(project: string): Promise<AsyncIterable<AuditRecord>> {
+  async export(project: string): Promise<AuditExport> {
     const { audit } = await this.#project(project);
-    return this.#records(project, audit.seq);
+    const exported_at = (await this.#store.now()).toISOString();
+    const statement = { project_id: project, records: audit.seq, head: `${audit.seq}:${audit.hash}`, exported_at };
+    return { records: this.#records(project, audit.seq), statement };
   }
 
   async *#records(project: string, last: number): AsyncGenerator<AuditRecord> {

@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import { EVERYTHING, type Grant } from "./access.ts";
 import type { Freshness } from "./document-cache.ts";
 import { type OpenedSession, type Sessions, sessionOver } from "./sessions.ts";
-import { isTakenName, notValid, type Principal, type Tokens, tokenDigest } from "./tokens.ts";
+import { isTakenName, type Judged, notValid, type Principal, type Tokens, tokenDigest } from "./tokens.ts";
 
 /** Whom an identity provider says that somebody is. */
 export interface Identity {
@@ -54,6 +54,18 @@ export class Authentication {
     // A provider's users choose their names perhaps: none of them is taken for the engine.
     const name = isTakenName(actor) ? FROM_PROVIDER + actor : actor;
     return { subject: name, token: FROM_PROVIDER + tokenDigest(subject).toString("hex").slice(0, 32), grants, expiresAt };
+  }
+
+  /** As `byToken`, without waiting: `null` where it has to be asked for, or cannot be kept. @throws unauthorized */
+  byTokenAt(token: string, revision: number): Judged | null {
+    if (timingSafeEqual(tokenDigest(token), this.#parts.rootDigest)) return { principal: ROOT, until: Number.POSITIVE_INFINITY };
+    const { identities, tokens } = this.#parts;
+    return identities?.recognizes(token) === true ? null : tokens.principalAt(token, revision);
+  }
+
+  /** Whether a verdict that was kept holds now: `_system` has not changed since. */
+  stillHolds(judged: Judged): boolean {
+    return judged.principal === ROOT || this.#parts.tokens.stillHolds(judged);
   }
 
   /** @throws unauthorized */

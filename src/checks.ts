@@ -226,7 +226,11 @@ function validation({ targetPolicy, validation: facts }: Facts): Answer {
       details: { warnings: faultList(warnings) },
     };
   }
-  return passed(flows === 0 ? "No flow changed since the last validation." : `The Validation engine finds ${flows} changed flows valid.`);
+  return passed(
+    flows === 0
+      ? "No flow changed since the last validation."
+      : `The Validation engine finds ${flows === 1 ? "one changed flow" : `${flows} changed flows`} valid.`,
+  );
 }
 
 function faultText(fault: FlowFault | undefined): string {

@@ -10,20 +10,30 @@ import type { HeadCache } from "./head-cache.ts";
 import { documentsOf, findRevision, readableHead, writableHead } from "./heads.ts";
 import type { Ledger } from "./ledger.ts";
 import { LIMITS } from "./limits.ts";
-import type { Caller, Environment, Revision } from "./model.ts";
+import type { Caller, Environment, Revision, VariableInput } from "./model.ts";
 import { type ConfigKind, checkConfigKey, checkProject, quoted } from "./names.ts";
 import { checkMayEdit } from "./policy.ts";
 import type { Hash, Json, JsonObject, Store } from "./ports.ts";
-import { requirementsOf } from "./requirements.ts";
+import { requirementsOf, secretNames } from "./requirements.ts";
 import type { Secrets, SecretValue } from "./secrets.ts";
 import type { Maps, Snapshots } from "./snapshots.ts";
-import { checkSecret, checkVar, staysSecret } from "./variables.ts";
+import { checkSecret, checkVar, sortVariables, staysSecret } from "./variables.ts";
 
 export interface ConfigPatch extends EditRequest, FlagEdits {
   readonly vars?: JsonObject | undefined;
   readonly secrets?: JsonObject | undefined;
+  /** Sorted into vars and secrets, as for a new environment. */
+  readonly env_variables?: Readonly<Record<string, VariableInput>> | undefined;
   /** `vars/K`, `secrets/K`, `flags/K`, `evaluators/K` or `flag_metadata/K`. */
   readonly unset?: readonly string[] | undefined;
+  /** Answers what the edit would do, and changes nothing. */
+  readonly dry_run?: boolean | undefined;
+}
+
+export interface ConfigPatched extends Omit<EditResult, "status"> {
+  readonly status: EditResult["status"] | "planned";
+  /** Where `env_variables` were sent: which of them are vars, and which secrets. */
+  readonly stored?: { readonly vars: readonly string[]; readonly secrets: readonly string[] };
 }
 
 export interface RuntimeRequest {
@@ -62,10 +72,14 @@ export class ConfigStore {
   /** The head's config, or revision `at`'s. Of a secret it tells that it is set, and nothing else. */
   async read(project: string, env: string, { at }: { at?: number | undefined }): Promise<TaggedRead> {
     const { value: shown, ageMs } = await this.#known(project, env, at);
-    const about = { project_id: project, env, version: shown.version, revision: shown.revision };
+    return { ...this.readAt(project, shown), ageMs };
+  }
+
+  /** The config of a head or revision that was found before. */
+  readAt(project: string, shown: Environment | Revision): TaggedRead {
+    const about = { project_id: project, env: shown.env, version: shown.version, revision: shown.revision };
     return {
       ...about,
-      ageMs,
       tag: headTag(project, shown),
       load: async () => {
         const { vars, secrets, flags, ...shared } = await readConfig(this.#snapshots.read(project), shown.config);
@@ -76,20 +90,25 @@ export class ConfigStore {
   }
 
   /** Sets and unsets some entries; all of them or, where one is refused, none. */
-  async patch(caller: Caller, request: ConfigPatch): Promise<EditResult> {
+  async patch(caller: Caller, request: ConfigPatch): Promise<ConfigPatched> {
     checkProject(request.project);
-    return this.#ledger.once(request.project, caller, () => this.#patch(caller, request));
+    return this.#ledger.once(request.project, caller, async () => {
+      const sorted = await this.#sorted(request);
+      const patched = await this.#patch(caller, { ...request, ...sorted?.patch });
+      return sorted === null ? patched : { ...patched, stored: sorted.stored };
+    });
   }
 
-  async #patch(caller: Caller, request: ConfigPatch): Promise<EditResult> {
+  async #patch(caller: Caller, request: ConfigPatch): Promise<ConfigPatched> {
     const { project, env } = request;
     const { edits, secrets } = parsePatch(request);
     // Everything that can be refused is refused before a secret is written to the vault.
-    if (secrets.size > 0) {
+    if (secrets.size > 0 || request.dry_run) {
       const before = await this.#writable(project, env);
       await checkMayEdit(documentsOf(this.#store, project), caller, before);
       checkPrecondition(project, before, request.ifMatch);
       await checkEdits(this.#snapshots.read(project), before, edits);
+      if (request.dry_run) return this.#planned(project, before, edits, secrets);
     }
     const staged = await this.#secrets.stage(caller, project, env, secrets);
     try {
@@ -111,6 +130,37 @@ export class ConfigStore {
       await staged.discard().catch(() => {}); // The sweeper does it later; the caller must hear what failed first.
       throw error;
     }
+  }
+
+  /** `null` where no `env_variables` were sent. What is a secret there, or is declared as one, stays one. */
+  async #sorted({ project, env, env_variables, vars = {}, secrets = {} }: ConfigPatch) {
+    if (env_variables === undefined) return null;
+    const head = await this.#writable(project, env);
+    const known = await secretNames(this.#snapshots.read(project), head, Object.keys(env_variables));
+    const sorted = sortVariables(env_variables, (name) => known.has(name));
+    const twice = Object.keys(env_variables).find((name) => Object.hasOwn(vars, name) || Object.hasOwn(secrets, name));
+    if (twice !== undefined) throw namedTwice(twice);
+    return {
+      patch: {
+        vars: { ...vars, ...Object.fromEntries(sorted.vars) },
+        secrets: { ...secrets, ...Object.fromEntries(sorted.secrets) },
+      },
+      stored: { vars: [...sorted.vars.keys()].sort(), secrets: [...sorted.secrets.keys()].sort() },
+    };
+  }
+
+  /** What the edit would change. A secret that is set counts as changed: only the vault knows whether it is another one. */
+  async #planned(
+    project: string,
+    head: Environment,
+    edits: ReadonlyMap<string, Json | undefined>,
+    secrets: ReadonlyMap<string, SecretValue>,
+  ): Promise<ConfigPatched> {
+    const maps = this.#snapshots.draft(project);
+    const references = [...secrets.keys()].map((name): [string, Json] => [`secrets/${name}`, null]);
+    const { root, changes } = await maps.edit(head.config, new Map([...edits, ...references]));
+    await checkEntryCount(maps, root);
+    return { ...editResult("no_changes", project, head, summary({ platform: [], config: changes })), status: "planned" };
   }
 
   /**
@@ -237,7 +287,7 @@ function parsePatch(request: ConfigPatch): { edits: ReadonlyMap<string, Json | u
   const secrets = new Map<string, SecretValue>();
   const named = new Set<string>();
   const once = (name: string) => {
-    if (named.has(name)) throw new AppError("invalid_request", { reason: `${quoted(name)} is named twice.`, fix: "Name each entry once." });
+    if (named.has(name)) throw namedTwice(name);
     named.add(name);
   };
   for (const [name, value] of Object.entries(request.vars ?? {})) {
@@ -263,6 +313,10 @@ function parsePatch(request: ConfigPatch): { edits: ReadonlyMap<string, Json | u
   // What becomes a secret is no var any more.
   for (const name of secrets.keys()) edits.set(`vars/${name}`, undefined);
   return { edits, secrets };
+}
+
+function namedTwice(name: string): AppError {
+  return new AppError("invalid_request", { reason: `${quoted(name)} is named twice.`, fix: "Name each entry once." });
 }
 
 function checkEntryName(entry: string): void {

@@ -5,7 +5,7 @@ import { documentsOf, findRevision, resolveRevision, revisionOfVersion, writable
 import { keys } from "./keys.ts";
 import type { Ledger } from "./ledger.ts";
 import { canonicalJson, snapshotId } from "./merkle/index.ts";
-import type { Caller, Deployment, Environment, SyncStatus } from "./model.ts";
+import type { Caller, Deployment, Environment, Revision, SyncStatus } from "./model.ts";
 import { checkProject, quoted } from "./names.ts";
 import type { News } from "./news.ts";
 import { type Policy, policyFor, policyOf } from "./policy.ts";
@@ -58,25 +58,7 @@ export class Deployments {
   async active(project: string, env: string, { at }: { at?: number | undefined }): Promise<{ tag: string; body: ActiveState }> {
     const { value: head } = await this.#heads.readable(project, env, "current");
     const shown = at === undefined ? head : await findRevision(documentsOf(this.#store, project), head, at);
-    const snapshot = snapshotId(shown.platform, shown.config);
-    const path = `/env/${project}/${env}`;
-    const body: ActiveState = {
-      project_id: project,
-      env,
-      version: shown.version,
-      revision: shown.revision,
-      snapshot,
-      checksum: `sha256:${snapshot}`,
-      status: syncStatus(head),
-      url: head.deployed?.url ?? head.url,
-      state_url: `${path}/state?at=${shown.revision}`,
-      config_url: `${path}/config?at=${shown.revision}`,
-    };
-    const tag = createHash("sha256")
-      .update(canonicalJson(body as unknown as Json))
-      .digest("hex")
-      .slice(0, 32);
-    return { tag, body };
+    return activeAt(project, head, shown);
   }
 
   /**
@@ -167,6 +149,33 @@ export class Deployments {
       return { status: "recorded" as const, ...about, sync_status: syncStatus(next) };
     });
   }
+}
+
+/** What should run where the environment has that head; or what should have, at one of its revisions. */
+export function activeAt(
+  project: string,
+  head: Environment,
+  shown: Environment | Revision,
+): { readonly tag: string; readonly body: ActiveState } {
+  const snapshot = snapshotId(shown.platform, shown.config);
+  const path = `/env/${project}/${head.env}`;
+  const body: ActiveState = {
+    project_id: project,
+    env: head.env,
+    version: shown.version,
+    revision: shown.revision,
+    snapshot,
+    checksum: `sha256:${snapshot}`,
+    status: syncStatus(head),
+    url: head.deployed?.url ?? head.url,
+    state_url: `${path}/state?at=${shown.revision}`,
+    config_url: `${path}/config?at=${shown.revision}`,
+  };
+  const tag = createHash("sha256")
+    .update(canonicalJson(body as unknown as Json))
+    .digest("hex")
+    .slice(0, 32);
+  return { tag, body };
 }
 
 /** Whether the policy promotes by itself what is deployed in `env`. */

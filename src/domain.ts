@@ -1,6 +1,7 @@
 import { Alerts } from "./alerts.ts";
 import { ApprovalRequests } from "./approval-requests.ts";
 import { Audit } from "./audit.ts";
+import { AuditSigning } from "./audit-signing.ts";
 import { AutoDeploy } from "./auto-deploy.ts";
 import { Comparisons } from "./comparison.ts";
 import { ConfigStore } from "./config-store.ts";
@@ -54,6 +55,7 @@ export interface Domain {
   readonly deployments: Deployments;
   readonly policies: Policies;
   readonly audit: Audit;
+  readonly auditSigning: AuditSigning;
   readonly alerts: Alerts;
   readonly sinks: Sinks;
   readonly webhooks: Webhooks;
@@ -158,6 +160,7 @@ export function createDomain(parts: DomainParts): Domain {
     heads,
     policies: new Policies(store, ledger),
     audit: new Audit(store, alerts),
+    auditSigning: new AuditSigning(store, ledger, vault),
     alerts,
     sinks,
     webhooks: new Webhooks(store, ledger, webhookSecrets, outlets),

@@ -1,5 +1,5 @@
 import { DocumentCache, type Freshness, type Shown } from "./document-cache.ts";
-import { checkReadable, documentsOf, findHead } from "./heads.ts";
+import { checkReadable, documentsOf, findHead, isExpired } from "./heads.ts";
 import { keys } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
 import type { Environment } from "./model.ts";
@@ -10,12 +10,14 @@ import type { ReadIndex } from "./read-index.ts";
 /** The heads of environments that are read often, each as new as the request that asks for it. */
 export class HeadCache {
   readonly #store: Store;
+  readonly #index: ReadIndex;
   readonly #clock: Clock;
   readonly #heads: DocumentCache<Environment>;
 
   /** `staleMs`: how old what is shown may be while the store cannot be reached; 0 where it may not. */
   constructor(store: Store, index: ReadIndex, clock: Clock, staleMs: number) {
     this.#store = store;
+    this.#index = index;
     this.#clock = clock;
     this.#heads = new DocumentCache(store, index, { limit: LIMITS.cachedHeads, staleMs });
   }
@@ -23,6 +25,15 @@ export class HeadCache {
   /** The head, where it is known and as new as that revision of the project; `null` where it has to be asked for. May be over. */
   kept(project: string, env: string, revision: number): Environment | null {
     return this.#heads.kept(project, keys.environment(env), revision);
+  }
+
+  /**
+   * Whether a head that is known may be read now, told without asking the store for the time: where nobody else writes it, its clock is
+   * this machine's. Where that cannot be told, no.
+   */
+  mayBeRead(head: Environment): boolean {
+    if (head.expires_at === null) return head.status !== "expired";
+    return this.#index.exclusive && !isExpired(head, this.#clock.now().toISOString());
   }
 
   /**

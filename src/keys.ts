@@ -58,6 +58,7 @@ export const SYSTEM_PARTITION = "_system";
 export const systemKeys = {
   projectPrefix: "project/",
   project: (project: string): Key => `project/${project}`,
+  auditKeys: "audit-keys",
   rootToken: "root-token",
   tokenPrefix: "token/",
   token: (id: string): Key => `token/${id}`,

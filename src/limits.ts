@@ -246,6 +246,14 @@ export const LIMITS = {
   vaultMoveFacts: 100,
   /** Milliseconds that a reader may wait for something newer. */
   waitMs: 60_000,
+  /** Paths whose replies are kept ready for whoever reads them next. */
+  readyPaths: 10_000,
+  /** Bytes of one reply that is kept ready. */
+  readyBytes: 1024 * 1024,
+  /** Bytes of all replies that are kept ready. */
+  readyBytesTotal: 64 * 1024 * 1024,
+  /** Bytes of a reply up to which it is sent in one piece with its headers. */
+  readyTextBytes: 16 * 1024,
   /** Revisions that whoever watches an environment is told of after having been away; of more, the newest alone. */
   watchReplay: 500,
   /** Bytes that wait for one who watches and does not read, before the connection is cut. */
@@ -298,6 +306,8 @@ export const LIMITS = {
   sinkRefusals: 20,
   /** Characters of a sink's error that are kept. */
   sinkErrorLength: 500,
+  /** Keys that audit exports were ever signed with. */
+  auditKeys: 1_000,
   /** Milliseconds within which the same alert is raised once. */
   alertEveryMs: 60 * 60_000,
   /** Alerts that are on their way at a time, besides those that audit records give rise to. */

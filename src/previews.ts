@@ -4,7 +4,7 @@ import { AppError } from "./errors.ts";
 import { defaultExpiry, type Expiry, expiryOf, hasExpiry } from "./expiry.ts";
 import { findHead, findRevision, isExpired, writableHead } from "./heads.ts";
 import { keys } from "./keys.ts";
-import type { Ledger } from "./ledger.ts";
+import { aside, type Ledger } from "./ledger.ts";
 import { LIMITS } from "./limits.ts";
 import { nextOnLine } from "./lineage.ts";
 import type { Caller, Environment, RevisionAction } from "./model.ts";
@@ -49,6 +49,7 @@ export class Previews {
     const { project, env } = request;
     checkProject(project);
     return this.#ledger.once(project, caller, async () => {
+      await this.#checkMayEdit(caller, project, env);
       await this.#timers.prepare(project, env, request);
       return this.#ledger.write(project, caller, async (tx) => {
         const head = await writableHead(tx, env, tx.now);
@@ -80,6 +81,7 @@ export class Previews {
     const { project, env } = request;
     checkProject(project);
     return this.#ledger.once(project, caller, async () => {
+      await this.#checkMayEdit(caller, project, env);
       // At its end or before: a timer that comes early is set again.
       await this.#timers.prepare(project, env, hasExpiry(request) ? request : { expires_in: RESTORED_EARLY });
       return this.#ledger.write(project, caller, async (tx) => {
@@ -95,6 +97,11 @@ export class Previews {
         );
       });
     });
+  }
+
+  /** Before a timer is set: who may not have it, or names what there is not, leaves nothing behind. The write asks again. */
+  async #checkMayEdit(caller: Caller, project: string, env: string): Promise<void> {
+    await this.#ledger.write(project, aside(caller), async (tx) => checkMayEdit(tx, caller, await findHead(tx, env)));
   }
 
   /**

@@ -12,7 +12,7 @@ import { automaticPromotionId, newPromotionId, putUp } from "./pending.ts";
 import { type Force, findSides, type Plan, type PlanContext, type PreparedPlan, type PromotionOrder, preparePlan } from "./plan.ts";
 import { approvalsOf, autoPromoteSource, checkMessage, policyFor, policyOf } from "./policy.ts";
 import type { Json, Store } from "./ports.ts";
-import { REQUIRES } from "./requirements.ts";
+import { secretNames } from "./requirements.ts";
 import { documentPages } from "./scan.ts";
 import type { Secrets } from "./secrets.ts";
 import { isSelective } from "./selection.ts";
@@ -190,20 +190,8 @@ export class Promotion {
   async #sort(documents: Documents, order: PromotionOrder, now: string): Promise<SortedVariables> {
     const names = Object.keys(order.env_variables ?? {});
     const { source, target } = await findSides(documents, order, now);
-    const maps = this.#snapshots.read(order.project);
-    const [secret, declared] = await Promise.all([
-      maps.has(
-        target.config,
-        names.map((name) => `secrets/${name}`),
-      ),
-      maps.lookup(
-        source.platform,
-        names.map((name) => REQUIRES + name),
-      ),
-    ]);
-    const known = new Set(
-      names.filter((_, index) => secret[index] || (declared[index] as { kind?: string } | undefined)?.kind === "secret"),
-    );
+    const sides = { config: target.config, platform: source.platform };
+    const known = await secretNames(this.#snapshots.read(order.project), sides, names);
     return sortVariables(order.env_variables ?? {}, (name) => known.has(name));
   }
 

@@ -41,6 +41,11 @@ export class ReadIndex {
     if (exclusive) store.watch({ onChange: (partition, revision) => this.#learn(partition, revision), onGap: () => this.#drop() });
   }
 
+  /** Whether this process alone writes the store. */
+  get exclusive(): boolean {
+    return this.#exclusive;
+  }
+
   /** The newest revision of the partition, where it is known without asking; always `null` on a shared store. */
   known(partition: string): number | null {
     return this.#revisions.get(partition) ?? null;

@@ -53,6 +53,25 @@ export async function requirementsOf(maps: Maps, platform: Hash): Promise<Requir
   return entries.map(({ key, value }) => parseRequirement(key.slice(REQUIRES.length), value));
 }
 
+/** Which of these names stay secrets, whatever a request says of them: those that are bound as one, or that the platform declares as one. */
+export async function secretNames(
+  maps: Maps,
+  { config, platform }: { readonly config: Hash; readonly platform: Hash },
+  names: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const [bound, declared] = await Promise.all([
+    maps.has(
+      config,
+      names.map((name) => BOUND_AT.secret + name),
+    ),
+    maps.lookup(
+      platform,
+      names.map((name) => REQUIRES + name),
+    ),
+  ]);
+  return new Set(names.filter((_, index) => bound[index] || (declared[index] as { kind?: string } | undefined)?.kind === "secret"));
+}
+
 /** Those without a default that the config does not bind. `added`: keys that are about to be bound. */
 export async function unbound(
   maps: Maps,

@@ -27,6 +27,12 @@ export interface Principal {
   readonly expiresAt: number | null;
 }
 
+/** A verdict that can be kept: it holds for as long as `_system` does not change, until that moment (milliseconds since 1970). */
+export interface Judged {
+  readonly principal: Principal;
+  readonly until: number;
+}
+
 export interface TokenRequest {
   readonly name: string;
   readonly role: Role;
@@ -203,13 +209,13 @@ export class Tokens {
   }
 
   /**
-   * The same without waiting, where the token is known as it stands at that revision of `_system`; `null` where it has to be asked
-   * for. @throws unauthorized
+   * The same without waiting, where the token is known as it stands at that revision of `_system`, with the moment at which it has to be
+   * judged again; `null` where it has to be asked for. @throws unauthorized
    */
-  principalAt(token: string, revision: number): Principal | null {
+  principalAt(token: string, revision: number): Judged | null {
     const id = TOKEN.exec(token)?.[1];
     const document = id === undefined ? null : this.#documents.kept(SYSTEM_PARTITION, systemKeys.token(id), revision);
-    return document === null ? null : this.#judge(token, document);
+    return document === null ? null : { principal: this.#judge(token, document), until: endOf(document, this.#clock.now().getTime()) };
   }
 
   /** The holder of a token that was shown before: what sessions rest on. @throws unauthorized */
@@ -232,6 +238,14 @@ export class Tokens {
     for (const [id, at] of used) if (this.#used.get(id) === at) this.#used.delete(id);
   }
 
+  /** Notes that a token is used which was judged before. @returns whether that still holds */
+  stillHolds({ principal, until }: Judged): boolean {
+    const now = this.#clock.now().getTime();
+    if (now >= until) return false;
+    this.#note(principal.token, now);
+    return true;
+  }
+
   #judge(token: string, document: TokenDocument | null): Principal {
     const digest = tokenDigest(token);
     const now = this.#clock.now().getTime();
@@ -251,9 +265,13 @@ export class Tokens {
       const reason = revoked_at === null ? `The token expired at ${expires_at}.` : "The token was revoked.";
       throw new AppError("unauthorized", { reason, fix: "Ask an administrator for another token." });
     }
-    if (this.#used.size < LIMITS.notedTokens || this.#used.has(id)) this.#used.set(id, now);
+    this.#note(id, now);
     const grants = [{ role, projects, envs, rights }];
     return { subject: name, token: id, grants, expiresAt: expires_at === null ? null : Date.parse(expires_at) };
+  }
+
+  #note(id: string, now: number): void {
+    if (this.#used.size < LIMITS.notedTokens || this.#used.has(id)) this.#used.set(id, now);
   }
 
   async #find(id: string, freshness: Freshness): Promise<TokenDocument | null> {
@@ -268,6 +286,12 @@ export class Tokens {
       return viewOf(token, now, unwritten === undefined ? (used[index]?.at ?? null) : new Date(unwritten).toISOString());
     });
   }
+}
+
+/** When a token, or its secret before the last rotation, ends next: milliseconds since 1970. */
+function endOf({ expires_at, previous }: TokenDocument, now: number): number {
+  const ends = [expires_at, previous?.until].map((moment) => (moment ? Date.parse(moment) : Number.POSITIVE_INFINITY));
+  return Math.min(...ends.filter((end) => end > now));
 }
 
 export function tokenDigest(token: string): Buffer {

@@ -1,3 +1,4 @@
+import { auditKeyEntries } from "./audit-signing.ts";
 import { keys, SYSTEM_PARTITION, systemKeys } from "./keys.ts";
 import { Ledger } from "./ledger.ts";
 import { LIMITS } from "./limits.ts";
@@ -46,12 +47,15 @@ export async function moveSecrets(options: MoveOptions): Promise<MoveResult> {
   const projects = await projectsOf(options.store);
   for (const project of projects) await move.sweep(project);
   for (const project of projects) await move.copy(project);
+  await move.copyAuditKeys();
   const result = { projects: projects.length, entries: move.copied, missing: move.missing };
   if (move.missing.length > 0 && !options.skipMissing) return result;
   await options.prepare();
   for (const project of projects) await move.compareAnew(project);
   await options.moved();
-  if (options.remove) for (const project of projects) await move.remove(project);
+  if (!options.remove) return result;
+  for (const project of projects) await move.remove(project);
+  await move.removeAuditKeys();
   return result;
 }
 
@@ -86,6 +90,11 @@ class Move {
     }
   }
 
+  /** What audit exports are signed with belongs to no project. */
+  async copyAuditKeys(): Promise<void> {
+    for (const entry of await auditKeyEntries(this.#options.store)) await this.#copyOne(entry);
+  }
+
   /** Also where both vaults may have one key: who was killed before cannot say what was done with which. */
   async compareAnew(project: string): Promise<void> {
     const { to } = this.#options;
@@ -105,11 +114,19 @@ class Move {
 
   /** Only what the other vault has is taken away here. */
   async remove(project: string): Promise<void> {
-    const { from, to } = this.#options;
     for await (const facts of this.#facts(project, LIMITS.vaultMoveAtOnce)) {
-      await Promise.all(facts.map(async ({ entry }) => void ((await to.get(entry)) !== null && (await from.delete(entry)))));
+      await Promise.all(facts.map(({ entry }) => this.#removeOne(entry)));
       this.#report("removing", facts.length);
     }
+  }
+
+  async removeAuditKeys(): Promise<void> {
+    for (const entry of await auditKeyEntries(this.#options.store)) await this.#removeOne(entry);
+  }
+
+  async #removeOne(entry: SecretEntry): Promise<void> {
+    const { from, to } = this.#options;
+    if ((await to.get(entry)) !== null) await from.delete(entry);
   }
 
   async #copyOne(entry: SecretEntry): Promise<void> {

@@ -1,21 +1,23 @@
-import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
+import type { RequestListener } from "node:http";
 import { join } from "node:path";
-import express, { type Express, type RequestHandler } from "express";
+import express, { type RequestHandler } from "express";
 import type { Logger } from "pino";
 import type { Authentication } from "../authentication.ts";
 import type { Domain } from "../domain.ts";
 import { LIMITS } from "../limits.ts";
-import { isLoopback, packageRoot, type Settings } from "../settings.ts";
+import { packageRoot, type Settings } from "../settings.ts";
 import { checkAddress, openGate, type Rates } from "./auth.ts";
 import { Cors } from "./cors.ts";
 import { mountDocs } from "./docs.ts";
 import { errorHandler } from "./errors.ts";
-import { checkHost, checkOrigin, setSecurityHeaders } from "./guards.ts";
+import { FastLane } from "./fast-lane.ts";
+import { checkHost, checkOrigin, isHostGuarded, setSecurityHeaders } from "./guards.ts";
 import { Metrics, type Sample } from "./metrics.ts";
 import { mountRoutes, refuseUnknown, requestIdOf } from "./mount.ts";
 import { openApiDocument } from "./openapi.ts";
 import { RateLimiter } from "./rate.ts";
+import { requestIdFor } from "./ready-reply.ts";
 import type { Route } from "./route.ts";
 import { apiRoutes } from "./routes/index.ts";
 import { operationRoutes, type Readiness } from "./routes/operations.ts";
@@ -34,11 +36,15 @@ export interface AppOptions {
   readonly counted?: (() => readonly Sample[]) | undefined;
   /** `null` where auth is off. */
   readonly authentication: Authentication | null;
+  /** Whether plain reads are answered before the routes see them: unless it is said otherwise. */
+  readonly fastLane?: boolean;
 }
 
 /** The engine's HTTP side. Give it to a `node:http` server; see `server.ts`. */
-export function createApp({ domain, settings, logger, authentication, readiness, draining, counted }: AppOptions): Express {
-  const gate = openGate(authentication, ratesOf(settings), domain.refusals);
+export function createApp(options: AppOptions): RequestListener {
+  const { domain, settings, logger, authentication, readiness, draining, counted, fastLane = true } = options;
+  const rates = ratesOf(settings);
+  const gate = openGate(authentication, rates, domain.refusals);
   const metrics = new Metrics(counted);
   const version = packageVersion();
   const document = lazy(() => openApiDocument(routes, version));
@@ -54,16 +60,19 @@ export function createApp({ domain, settings, logger, authentication, readiness,
   app.set("query parser", "simple");
   app.set("trust proxy", [...settings.trustedProxies]);
   const cors = new Cors(settings.ofrepCorsOrigins);
-  app.use(identify, logged(logger), shared(cors), limited(settings), guarded(settings, cors, authentication === null));
+  app.use(identify, logged(logger), shared(cors), limited(rates), guarded(settings, cors, authentication === null));
   mountRoutes(app, routes, { domain, gate, streams: new Streams(), metrics });
   mountDocs(app);
   app.use(refuseUnknown(gate));
   app.use(errorHandler(logger));
-  return app;
+  // Who wants every request told of has them all go one way.
+  if (!fastLane || logger.isLevelEnabled("debug")) return app;
+  return new FastLane({ domain, authentication, settings, rates, metrics }, app).handle;
 }
 
-function ratesOf({ requestsPerSecond: { perToken } }: Pick<Settings, "requestsPerSecond">): Rates {
+function ratesOf({ requestsPerSecond: { perAddress, perToken } }: Pick<Settings, "requestsPerSecond">): Rates {
   return {
+    perAddress: new RateLimiter({ perSecond: perAddress, burst: LIMITS.burstSeconds * perAddress }),
     perToken: new RateLimiter({ perSecond: perToken, burst: LIMITS.burstSeconds * perToken }),
     sessions: new RateLimiter({ perSecond: LIMITS.sessionsPerSecondPerToken, burst: LIMITS.sessionsBurstPerToken }),
     refused: new RateLimiter({ perSecond: LIMITS.refusedPerSecondPerAddress, burst: LIMITS.refusedBurstPerAddress }),
@@ -75,11 +84,9 @@ function packageVersion(): string {
   return version;
 }
 
-const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
-
 const identify: RequestHandler = (request, response, next) => {
   const given = request.headers["x-request-id"];
-  response.setHeader("x-request-id", typeof given === "string" && REQUEST_ID.test(given) ? given : randomUUID());
+  response.setHeader("x-request-id", requestIdFor(typeof given === "string" ? given : undefined));
   setSecurityHeaders(response, request.secure);
   next();
 };
@@ -101,16 +108,16 @@ function logged(logger: Logger): RequestHandler {
   };
 }
 
-function limited({ requestsPerSecond: { perAddress } }: Pick<Settings, "requestsPerSecond">): RequestHandler {
-  const rate = new RateLimiter({ perSecond: perAddress, burst: LIMITS.burstSeconds * perAddress });
+function limited({ perAddress }: Rates): RequestHandler {
   return (request, _response, next) => {
-    checkAddress(rate, request);
+    checkAddress(perAddress, request);
     next();
   };
 }
 
-function guarded({ host, allowedHosts }: Pick<Settings, "host" | "allowedHosts">, cors: Cors, open: boolean): RequestHandler {
-  const isGuarded = open || allowedHosts.length > 0 || isLoopback(host);
+function guarded(settings: Pick<Settings, "host" | "allowedHosts">, cors: Cors, open: boolean): RequestHandler {
+  const { allowedHosts } = settings;
+  const isGuarded = isHostGuarded(settings, open);
   return (request, _response, next) => {
     if (isGuarded) checkHost(request, allowedHosts);
     if (!cors.allows(request)) checkOrigin(request, allowedHosts);

@@ -20,6 +20,8 @@ export interface Gate {
 }
 
 export interface Rates {
+  /** All requests, whoever sends them. */
+  readonly perAddress: RateLimiter;
   readonly perToken: RateLimiter;
   /** Log-ins with one token. */
   readonly sessions: RateLimiter;
@@ -74,7 +76,8 @@ export function openGate(authentication: Authentication | null, rates: Rates, re
   };
 }
 
-const LOCAL_PRINCIPAL: Principal = { ...mayDoAll("local", ""), expiresAt: null };
+/** Whoever gets in where auth is off. */
+export const LOCAL_PRINCIPAL: Principal = { ...mayDoAll("local", ""), expiresAt: null };
 
 function principalOf(request: Request, authentication: Authentication, freshness: Freshness): Promise<Principal> {
   const showsToken = request.headers.authorization !== undefined || (isOfrep(request.originalUrl) && apiKey(request) !== null);
@@ -94,9 +97,14 @@ function bearerToken(request: Request): string {
     throw new AppError("unauthorized", { reason: "The request has no Authorization header." });
   }
   if (second !== undefined) throw new AppError("unauthorized", { reason: "The request has more than one Authorization header." });
-  const token = BEARER.exec(header)?.[1];
-  if (token === undefined) throw new AppError("unauthorized", { reason: "The Authorization header is not of the form `Bearer <token>`." });
+  const token = bearerOf(header);
+  if (token === null) throw new AppError("unauthorized", { reason: "The Authorization header is not of the form `Bearer <token>`." });
   return token;
+}
+
+/** The token that an Authorization header shows. */
+export function bearerOf(header: string): string | null {
+  return BEARER.exec(header)?.[1] ?? null;
 }
 
 /** OFREP's other header for a token. */

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { AppError } from "../errors.ts";
-import { isLoopback } from "../settings.ts";
+import { isLoopback, type Settings } from "../settings.ts";
 
 /** Scripts, styles and connections from the engine alone; nobody may frame it. `data:` images are Swagger UI's icons. */
 const CONTENT_SECURITY_POLICY = [
@@ -15,15 +15,25 @@ const CONTENT_SECURITY_POLICY = [
 /** Two years: browsers that were here over TLS once do not come back without it. */
 const STRICT_TRANSPORT = "max-age=63072000; includeSubDomains";
 
+/** On every reply, in this order. */
+export const SECURITY_HEADERS: readonly (readonly [name: string, value: string])[] = [
+  ["content-security-policy", CONTENT_SECURITY_POLICY],
+  ["x-content-type-options", "nosniff"],
+  ["referrer-policy", "no-referrer"],
+  ["x-frame-options", "DENY"],
+  ["cross-origin-resource-policy", "same-origin"],
+  ["cross-origin-opener-policy", "same-origin"],
+  ["permissions-policy", "camera=(), geolocation=(), microphone=()"],
+];
+
 export function setSecurityHeaders(response: ServerResponse, secure: boolean): void {
   if (secure) response.setHeader("strict-transport-security", STRICT_TRANSPORT);
-  response.setHeader("content-security-policy", CONTENT_SECURITY_POLICY);
-  response.setHeader("x-content-type-options", "nosniff");
-  response.setHeader("referrer-policy", "no-referrer");
-  response.setHeader("x-frame-options", "DENY");
-  response.setHeader("cross-origin-resource-policy", "same-origin");
-  response.setHeader("cross-origin-opener-policy", "same-origin");
-  response.setHeader("permissions-policy", "camera=(), geolocation=(), microphone=()");
+  for (const [name, value] of SECURITY_HEADERS) response.setHeader(name, value);
+}
+
+/** Whether the names that a request may be sent to are known: where no token guards the engine, and where it is not on a network. */
+export function isHostGuarded({ host, allowedHosts }: Pick<Settings, "host" | "allowedHosts">, open: boolean): boolean {
+  return open || allowedHosts.length > 0 || isLoopback(host);
 }
 
 /**
@@ -32,9 +42,13 @@ export function setSecurityHeaders(response: ServerResponse, secure: boolean): v
  * @throws host_not_allowed
  */
 export function checkHost(request: IncomingMessage, allowed: readonly string[]): void {
-  const name = hostName(request.headers.host);
-  if (name !== null && (isLoopback(name) || allowed.includes(name))) return;
-  throw new AppError("host_not_allowed");
+  if (!isKnownHost(request.headers.host, allowed)) throw new AppError("host_not_allowed");
+}
+
+/** Whether a `Host` header names a loopback host, or one that is allowed. */
+export function isKnownHost(host: string | undefined, allowed: readonly string[]): boolean {
+  const name = hostName(host);
+  return name !== null && (isLoopback(name) || allowed.includes(name));
 }
 
 /**

@@ -64,6 +64,12 @@ export class RateLimiter {
     return over > 0 ? Math.ceil(over / COST / this.#perSecond) : 0;
   }
 
+  /** Whether a request of `key` may go on: counts nothing. */
+  admits(key: string, now: number = performance.now()): boolean {
+    const at = Math.floor(now) * this.#perSecond;
+    return (this.#younger.get(key) ?? this.#elder.get(key) ?? at) - at <= this.#tolerance;
+  }
+
   #keep(key: string, whole: number, at: number): void {
     const full = this.#younger.size >= this.#generationKeys && !this.#younger.has(key);
     if (full || at - this.#since > this.#tolerance + COST) {

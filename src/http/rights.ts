@@ -114,6 +114,7 @@ export const ACCESS = {
   listAudit: inProject("read", SOME, `${SEEN}; what concerns the project as a whole, to whoever may read all of it`),
   verifyAudit: inProject("read", EVERY),
   exportAudit: inProject("read", EVERY),
+  getAuditKeys: "open",
   listSinks: inProject("read", EVERY),
   createWebhook: inProject("administer", EVERY),
   listWebhooks: inProject("administer", EVERY),

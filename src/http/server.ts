@@ -147,30 +147,45 @@ function refusalFor({ code }: NodeJS.ErrnoException): Refusal {
 
 /** What Node's parser lets pass and others read otherwise: where two disagree on a request, one can be hidden in another. */
 function faultOf(request: IncomingMessage, bounds: ServerBounds): Refusal | null {
-  const { rawHeaders, headers, httpVersion } = request;
+  const { rawHeaders, httpVersion } = request;
   if (rawHeaders.length > 2 * bounds.headers) return HEADERS_TOO_LARGE;
   if (httpVersion !== "1.1" && httpVersion !== "1.0") return malformed("Its version is neither HTTP/1.1 nor HTTP/1.0.");
-  const coding = headers["transfer-encoding"];
+  const { hosts, isCoded } = framingOf(rawHeaders);
+  // Node makes an object of all headers as soon as one is asked for.
+  const coding = isCoded ? request.headers["transfer-encoding"] : undefined;
   // RFC 9112 §6.1: HTTP/1.0 has no transfer codings, and of the others none but this is understood here.
   if (coding !== undefined && (httpVersion === "1.0" || coding.toLowerCase() !== "chunked")) {
     return malformed("Its only transfer coding can be chunked, in HTTP/1.1.");
   }
   // RFC 9112 §3.2.
-  const hosts = rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === "host").length;
   if (hosts !== 1 && !(hosts === 0 && httpVersion === "1.0")) return malformed("It must have one Host header.");
   const target = originForm(request);
   if (target === null) return malformed("Its target must be a path, or a whole address with the same host as the Host header.");
-  request.url = target;
+  if (target !== request.url) request.url = target;
   return null;
 }
 
+function framingOf(rawHeaders: readonly string[]): { readonly hosts: number; readonly isCoded: boolean } {
+  let hosts = 0;
+  let isCoded = false;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const { length } = rawHeaders[index] ?? "";
+    if (length !== 4 && length !== 17) continue;
+    const name = rawHeaders[index]?.toLowerCase();
+    if (name === "host") hosts++;
+    else if (name === "transfer-encoding") isCoded = true;
+  }
+  return { hosts, isCoded };
+}
+
 /** The target as routes know it: `http://host/path` means `/path` on that very host (RFC 9112 §3.2.2). */
-function originForm({ method, url = "", headers }: IncomingMessage): string | null {
+function originForm(request: IncomingMessage): string | null {
+  const { method, url = "" } = request;
   if (url === "*" && method === "OPTIONS") return url;
   if (url.includes("#")) return null;
   if (url.startsWith("/")) return url;
   const [, authority, rest = ""] = /^https?:\/\/([^/?]*)(.*)$/i.exec(url) ?? [];
-  if (authority === undefined || authority.toLowerCase() !== headers.host?.toLowerCase()) return null;
+  if (authority === undefined || authority.toLowerCase() !== request.headers.host?.toLowerCase()) return null;
   return rest.startsWith("/") ? rest : `/${rest}`;
 }
 

@@ -78,3 +78,31 @@ export const VerifyReply = z
     description: "Whether the chain is whole.",
     examples: [{ valid: true, records: 42, head: `42:${exampleHash}` }],
   });
+
+const exampleKey = {
+  kty: "OKP",
+  crv: "Ed25519",
+  alg: "EdDSA",
+  use: "sig",
+  kid: "90facafea9b1556698540f70c0117a22",
+  x: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+  created_at: "2025-01-31T12:00:00.000Z",
+  retired_at: null,
+} as const;
+
+const AuditKeySchema = z
+  .object({
+    kty: z.literal("OKP"),
+    crv: z.literal("Ed25519"),
+    alg: z.literal("EdDSA"),
+    use: z.literal("sig"),
+    kid: z.string(),
+    x: z.string().meta({ description: "The public key, 32 bytes in base64url." }),
+    created_at: Timestamp,
+    retired_at: Timestamp.nullable().meta({ description: "Since when another key signs." }),
+  })
+  .meta({ id: "AuditKey", description: "A public key as a JSON Web Key (RFC 8037).", examples: [exampleKey] });
+
+export const AuditKeySet = z
+  .object({ keys: z.array(AuditKeySchema) })
+  .meta({ id: "AuditKeySet", description: "A JSON Web Key Set (RFC 7517).", examples: [{ keys: [exampleKey] }] });

@@ -10,6 +10,7 @@ import {
   numberText,
   ProjectId,
   RevisionNumber,
+  VariableValue,
   VersionLabel,
 } from "./common.ts";
 
@@ -53,6 +54,9 @@ export const PatchConfigBody = z
     vars: mapOf(z.string()).exactOptional().meta({ description: "Vars to set." }),
     secrets: mapOf(z.string()).exactOptional().meta({ description: "Secrets to set. Their values go to the vault alone." }),
     flags: mapOf(AnyJson).exactOptional().meta({ description: "Flags to set: a flagd definition, or `true` / `false` for a boolean one." }),
+    env_variables: mapOf(VariableValue)
+      .exactOptional()
+      .meta({ description: "Vars and secrets to set, sorted as for a new environment: the reply says what was kept as what." }),
     evaluators: mapOf(AnyJson)
       .exactOptional()
       .meta({ description: 'Rules to set, which flags refer to by `{"$ref": name}`: flagd\'s `$evaluators`.' }),
@@ -66,6 +70,7 @@ export const PatchConfigBody = z
         description: "What to remove, as `vars/NAME`, `secrets/NAME`, `flags/NAME`, `evaluators/NAME` or `flag_metadata/NAME`.",
         examples: [["vars/OLD_URL"]],
       }),
+    dry_run: z.boolean().exactOptional().meta({ description: "Answers what would change, and changes nothing." }),
     ...editMembers,
   })
   .meta({
@@ -78,14 +83,19 @@ export const PatchConfigBody = z
         flags: { "new-checkout": true },
         unset: ["vars/OLD_URL"],
       },
+      { env_variables: { API_URL: "https://staging.example.com", API_KEY: "sk-test-2" }, dry_run: true },
     ],
   });
 
 export const ConfigWritten = z
   .object({
-    status: z.enum(["updated", "no_changes"]),
+    status: z.enum(["updated", "no_changes", "planned"]),
     ...head,
     changes: ChangeSummarySchema,
+    stored: z
+      .object({ vars: z.array(z.string()), secrets: z.array(z.string()) })
+      .exactOptional()
+      .meta({ description: "Where `env_variables` were sent: what was, or would be, kept as what." }),
   })
   .meta({
     id: "ConfigWritten",

@@ -1,5 +1,5 @@
 import type * as z from "zod";
-import { AuditPage, AuditQuery, AuditRecordSchema, VerifyQuery, VerifyReply } from "./audit.ts";
+import { AuditKeySet, AuditPage, AuditQuery, AuditRecordSchema, VerifyQuery, VerifyReply } from "./audit.ts";
 import { AtQuery, EnvironmentParams, PageQuery, ProjectParams } from "./common.ts";
 import { CompareQuery, ComparisonReply } from "./comparison.ts";
 import { ConfigReply, ConfigWritten, PatchConfigBody, RevealBody, RevealReply, RuntimeQuery, RuntimeReply } from "./config.ts";
@@ -122,6 +122,7 @@ export const ROUTE_SCHEMAS = {
   listAudit: { params: ProjectParams, query: AuditQuery, reply: AuditPage },
   verifyAudit: { params: ProjectParams, query: VerifyQuery, reply: VerifyReply },
   exportAudit: { params: ProjectParams, reply: AuditRecordSchema },
+  getAuditKeys: { reply: AuditKeySet },
   listSinks: { params: ProjectParams, reply: SinkList },
   createWebhook: { params: ProjectParams, body: CreateWebhookBody, reply: ShownWebhookSchema },
   listWebhooks: { params: ProjectParams, reply: WebhookList },

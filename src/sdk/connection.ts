@@ -84,6 +84,7 @@ export class EnvironmentConnection {
   #source: Status["source"] = null;
   #updates: Updates | null = null;
   #error: EnvmError | null = null;
+  #keeping: Promise<void> | undefined;
   #keptRead: Promise<void> | undefined;
   #readyTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -177,6 +178,11 @@ export class EnvironmentConnection {
   /** @returns what ends it */
   on<Name extends keyof ConnectionEvents>(name: Name, listener: (event: ConnectionEvents[Name]) => void): () => void {
     return this.#emitter.on(name, listener);
+  }
+
+  /** Resolves when the newest copy is kept, where `persist` was given. What goes wrong is told by the event `error`. */
+  async kept(): Promise<void> {
+    await this.#keeping;
   }
 
   /** Leaves the engine alone from now on. What was read can still be read. */
@@ -274,7 +280,7 @@ export class EnvironmentConnection {
   }
 
   #keep(copy: Copy): void {
-    this.#kept?.keep(copy).catch((error: unknown) => {
+    this.#keeping = this.#kept?.keep(copy).catch((error: unknown) => {
       if (error instanceof EnvmError) this.#emitter.emit("error", error);
     });
   }

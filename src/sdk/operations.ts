@@ -70,6 +70,7 @@ export const OPERATIONS = {
   listAudit: get("/env/:project/audit"),
   verifyAudit: get("/env/:project/audit/verify"),
   exportAudit: { ...get("/env/:project/audit/export"), reply: "lines" },
+  getAuditKeys: get("/.well-known/jwks.json"),
   listSinks: get("/env/:project/sinks"),
   createWebhook: { method: "POST", path: "/env/:project/webhooks" },
   listWebhooks: get("/env/:project/webhooks"),

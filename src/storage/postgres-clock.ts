@@ -13,6 +13,11 @@ export class PostgresClock {
   #measuredAt = 0;
   #last = 0;
 
+  /** Whether it knows what time it is. */
+  get isSet(): boolean {
+    return this.#error < Number.POSITIVE_INFINITY;
+  }
+
   /** Asks once. `ask` answers the database's clock in milliseconds since 1970, or `null` where it cannot be asked now. */
   async measure(ask: () => Promise<number | null>): Promise<void> {
     const sent = performance.now();

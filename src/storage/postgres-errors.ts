@@ -9,9 +9,6 @@ export class NoConnection extends Error {
   override readonly name = "NoConnection";
 }
 
-/** Raised by `commit_group` where its sender has given the group up. */
-export const FENCED = "EM001";
-
 /**
  * Whether the server itself said that the statement failed, so that it is known to have done nothing. Otherwise the connection
  * broke, or the server ended it: what became of the statement is unknown.
@@ -22,7 +19,7 @@ export function isAnswer(error: unknown): boolean {
 
 /** Whether it may be one commit that made its group fail, and not the server's condition. */
 export function mayBeOne(error: unknown): boolean {
-  return !/^(25|42|53101|57|58)/.test(sqlState(error));
+  return !/^(25|42|57|58)/.test(sqlState(error));
 }
 
 /**

@@ -56,8 +56,12 @@ export async function migrate(client: pg.Client, schema: string): Promise<void> 
 }
 
 async function version(client: pg.Client, schema: string): Promise<number> {
-  const found = await client.query<{ there: boolean }>("SELECT to_regclass($1) IS NOT NULL AS there", [`${schema}.migration`]);
-  if (found.rows[0]?.there !== true) return 0;
+  // Not to_regclass: it may answer from before the lock was taken, where a table would not be found that another engine just made.
+  const found = await client.query(
+    "SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = 'migration'",
+    [schema],
+  );
+  if (found.rowCount === 0) return 0;
   const { rows } = await client.query<{ newest: number | null }>(`SELECT max(number) AS newest FROM ${schema}.migration`);
   const newest = rows[0]?.newest ?? 0;
   if (newest > MIGRATIONS.length) {

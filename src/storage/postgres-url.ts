@@ -79,9 +79,10 @@ export function postgresPlace(url: string): PostgresPlace {
 }
 
 function parse(url: string): { readonly parsed: URL; readonly options: Readonly<Partial<Record<Option, string>>> } {
-  // A Unix socket has no host before the path, and URLs of this scheme may lack one.
-  if (!URL.canParse(url)) throw refuse("is not a URL", `Write it as ${EXAMPLE}; special characters of a password as %XX.`);
-  const parsed = new URL(url);
+  // `user@/database?host=…`, as libpq has it for a Unix socket, lacks the host that a URL with a user must have.
+  const whole = url.replace(/^(\w+:\/\/[^/?#]*@)(\/)/, "$1localhost$2");
+  if (!URL.canParse(whole)) throw refuse("is not a URL", `Write it as ${EXAMPLE}; special characters of a password as %XX.`);
+  const parsed = new URL(whole);
   const options: Partial<Record<Option, string>> = {};
   for (const [name, value] of parsed.searchParams) {
     const known = OPTIONS.find((option) => option === name);
@@ -99,7 +100,8 @@ function listenerOf(
   tls: (host: string) => ConnectionOptions | false,
 ): Address {
   if (listen === undefined) return { host, port, tls: tls(host) };
-  const [, name, digits = "5432"] = /^\[?([^\]]+?)\]?(?::(\d{1,5}))?$/.exec(listen) ?? [];
+  const [, bracketed, plain, digits = "5432"] = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(listen) ?? [];
+  const name = bracketed ?? plain;
   if (name === undefined || Number(digits) > 65_535) {
     throw refuse("has an option listen that is no host and port", "Give the server itself, behind the pooler: listen=db.internal:5432.");
   }

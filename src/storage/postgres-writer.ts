@@ -40,18 +40,23 @@ export class PostgresWriter {
    */
   async commitGroup(writes: readonly Write[]): Promise<readonly Outcome<CommitResult>[]> {
     const ticket = randomUUID();
+    const partitions = partitionsOf(writes);
     try {
+      await this.fences.settled(partitions);
       this.fences.mustHaveRoom();
+    } catch (error) {
+      return failed(writes, error);
+    }
+    try {
       return await this.#send(ticket, writes);
     } catch (error) {
       if (isAnswer(error)) {
         // The server has undone the whole group. Alone, each fails or succeeds for itself.
         if (writes.length > 1 && mayBeOne(error)) return this.#oneByOne(writes);
-      } else if (error instanceof Error && !(error instanceof NoConnection)) {
-        await this.fences.doubt(ticket, partitionsOf(writes));
+      } else if (!(error instanceof NoConnection)) {
+        await this.fences.doubt(ticket, partitions);
       }
-      const told = storeError(error, RUNNING);
-      return writes.map(() => ({ error: told }));
+      return failed(writes, error);
     }
   }
 
@@ -81,6 +86,11 @@ export class PostgresWriter {
   async #raiseFence(ticket: string, partitions: readonly string[]): Promise<void> {
     await this.#connections.use((client) => client.query(`SELECT ${this.#schema}.raise_fence($1, $2)`, [ticket, partitions]));
   }
+}
+
+function failed(writes: readonly Write[], error: unknown): readonly Outcome<CommitResult>[] {
+  const told = storeError(error, RUNNING);
+  return writes.map(() => ({ error: told }));
 }
 
 /** In the order of their bytes: a partition's name is ASCII. */

@@ -112,6 +112,7 @@ export class PostgresBackend implements Backend {
   async start(): Promise<void> {
     await this.#listener.start();
     await this.#measure();
+    if (!this.#clock.isSet) throw new NoConnection("lost as soon as it was there");
     this.#schedulePoll();
   }
 

@@ -256,8 +256,10 @@ async function eachProject(
     const range = { prefix: PROJECT_PREFIX, limit: LIMITS.pageItems, ...(after === null ? {} : { after }) };
     const page = await store.list(VAULT_PARTITION, range);
     for (const { key } of page) {
-      await visit(key.slice(PROJECT_PREFIX.length));
-      count += 1;
+      const project = key.slice(PROJECT_PREFIX.length);
+      await visit(project);
+      // The engine's own keys are nobody's project.
+      if (!project.startsWith("_")) count += 1;
       visited(count);
     }
     const last = page.at(-1);

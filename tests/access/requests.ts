@@ -119,6 +119,7 @@ const REQUESTS: Readonly<Record<OperationId, (names: Names) => Built>> = {
   openSession: ({ made }) => ({ body: { token: made.token } }),
   getSession: nothing,
   closeSession: nothing,
+  getAuditKeys: nothing,
   getHealth: nothing,
   getReadiness: nothing,
   getOpenApi: nothing,

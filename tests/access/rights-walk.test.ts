@@ -259,6 +259,7 @@ describe("the table of rights", () => {
     expect(open.map(({ security }) => security)).toEqual(open.map(() => []));
     expect(open.map(({ operationId }) => operationId).sort()).toEqual(OPERATIONS.filter((id) => accessOf(id) === "open").sort());
     expect(OPERATIONS.filter((id) => accessOf(id) === "open").sort()).toEqual([
+      "getAuditKeys",
       "getHealth",
       "getMetrics",
       "getOpenApi",

@@ -28,8 +28,8 @@ export function clockOf(clock: TestClock): Clock {
   return { now: () => new Date(clock.read()) };
 }
 
-export async function openAccess(store?: Store, clock: TestClock = new TestClock()): Promise<Access> {
-  return { ...(await openWorld({ store: store ?? memoryStore(clock), clock: clockOf(clock), deliverer: DELIVERER })), clock };
+export async function openAccess(store?: Store, clock: TestClock = new TestClock(), exclusive = false): Promise<Access> {
+  return { ...(await openWorld({ store: store ?? memoryStore(clock), clock: clockOf(clock), deliverer: DELIVERER, exclusive })), clock };
 }
 
 /** Takes every webhook, and sends nothing. */

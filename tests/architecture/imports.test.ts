@@ -71,7 +71,7 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
   sdk: { rooms: ["schemas", "flagd"], modules: ["eventsource-parser"] },
   "sdk on node": { rooms: ["sdk"], modules: ["node:*"] },
   "sdk for OpenFeature": { rooms: ["sdk"], modules: ["@openfeature/core", "@openfeature/server-sdk"] },
-  cli: { rooms: ["sdk", "sdk on node"], modules: ["node:*"] },
+  cli: { rooms: ["sdk", "sdk on node"], modules: ["node:*", "commander", "dotenv", "yaml"] },
   web: { rooms: ["sdk"], modules: ["*"] },
 };
 

@@ -168,7 +168,7 @@ describe("a damaged log does not hold up who reads it", () => {
     const record = (await auditRecords(store))[4] as AuditRecord;
     await tamper(store, { put: { [keys.audit(5)]: { ...record, seq: 1 } as unknown as Json } });
     const seqs: number[] = [];
-    for await (const { seq } of await domain.audit.export(PROJECT)) seqs.push(seq);
+    for await (const { seq } of (await domain.audit.export(PROJECT)).records) seqs.push(seq);
     expect(seqs).toEqual([1, 2, 3, 4, 1, 6, 7, 8, 9, 10]);
   });
 });

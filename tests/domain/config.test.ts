@@ -40,6 +40,42 @@ describe("a config write", () => {
     expect(await documents(store)).toEqual(before);
   });
 
+  test("sorts env_variables as a new environment does, and says what was kept as what", async () => {
+    const { project } = await world();
+    const env_variables = { API_KEY: "sk-2", DECLARED: "x", REGION: "us", NEW_TOKEN: "t", DB: "postgres://u:p@db/x" };
+    const written = await project.configure("staging", { env_variables, vars: { MODE: "fast" } });
+    expect(written).toMatchObject({
+      status: "updated",
+      revision: 3,
+      stored: { vars: ["REGION"], secrets: ["API_KEY", "DB", "DECLARED", "NEW_TOKEN"] },
+    });
+    expect(await project.config("staging")).toMatchObject({
+      vars: { REGION: "us", MODE: "fast" },
+      secrets: { API_KEY: { set: true }, DB: { set: true }, DECLARED: { set: true }, NEW_TOKEN: { set: true } },
+    });
+  });
+
+  test("that is only planned says what it would do, refuses what it would refuse, and changes nothing", async () => {
+    const { project, store } = await world();
+    const before = await documents(store);
+    const planned = await project.configure("staging", {
+      env_variables: { API_KEY: "sk-2", REGION: "eu", MODE: "fast" },
+      unset: ["vars/NONE"],
+      dry_run: true,
+    });
+    expect(planned).toMatchObject({
+      status: "planned",
+      revision: 2,
+      changes: { env_vars_changed: ["API_KEY", "MODE"] },
+      stored: { vars: ["MODE", "REGION"], secrets: ["API_KEY"] },
+    });
+    expect(await codeOf(project.configure("staging", { vars: { API_KEY: "x" }, dry_run: true }))).toBe("secret_stays_secret");
+    expect(await codeOf(project.configure("staging", { vars: { N: "1" }, ifMatch: ["0".repeat(32)], dry_run: true }))).toBe(
+      "precondition_failed",
+    );
+    expect(await documents(store)).toEqual(before);
+  });
+
   test("of a secret that was a var takes the var away", async () => {
     const { project } = await world();
     await project.configure("staging", { secrets: { REGION: "hidden" } });
@@ -52,6 +88,8 @@ describe("a config write", () => {
     ["a name as var and as secret", { vars: { NEW: "x" }, secrets: { NEW: "y" } }, "secret_stays_secret"],
     ["a name that is set and unset", { vars: { NEW: "x" }, unset: ["vars/NEW"] }, "invalid_request"],
     ["a name that is unset twice", { unset: ["vars/REGION", "vars/REGION"] }, "invalid_request"],
+    ["a name among the vars and among env_variables", { vars: { NEW: "x" }, env_variables: { NEW: "x" } }, "invalid_request"],
+    ["a secret that env_variables call a var", { env_variables: { API_KEY: { value: "x", secret: false } } }, "secret_stays_secret"],
     ["a var that is no text", { vars: { N: 1 } }, "invalid_request"],
     ["an empty secret", { secrets: { N: "" } }, "invalid_request"],
     ["a bad name", { vars: { "a b": "x" } }, "invalid_name"],

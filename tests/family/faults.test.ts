@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { expectReads } from "../domain/reads.ts";
 import { auditRecords, PROJECT } from "../domain/support.ts";
 import { approve, BEN } from "../governed/support.ts";
 import { LONG_ENOUGH, openSending, type Sending } from "../sinks/support.ts";
@@ -16,15 +17,6 @@ async function ahead(
   // What was before the policy is none of its business.
   await settled();
   await project.policy({ environments: { production: rules } });
-}
-
-/** What nobody but the store is needed for. */
-async function expectReads({ domain, project }: Pick<Sending, "domain" | "project">, env: string): Promise<void> {
-  const { version } = await project.view(env);
-  expect((await domain.deployments.active(PROJECT, env, {})).body.version).toBe(version);
-  expect(await project.state(env)).toHaveProperty("entities");
-  expect(await project.revisions(env)).not.toEqual([]);
-  expect(await domain.audit.verify(PROJECT, null)).toMatchObject({ valid: true });
 }
 
 describe("a Platform Builder that cannot be relied on", () => {

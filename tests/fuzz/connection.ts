@@ -1,5 +1,6 @@
 import { Agent, request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { connect } from "node:net";
+import { bodyOf } from "../support/body.ts";
 import type { Sent } from "./requests.ts";
 
 export interface Received {
@@ -27,18 +28,9 @@ export class Connection {
     return new Promise((resolve, reject) => {
       const options = { hostname, port, method, path: target, headers: { ...length, ...headers }, agent: this.#agent };
       const request = httpRequest(options, (response) => {
-        const chunks: Buffer[] = [];
-        const isEndless = response.headers["content-type"]?.startsWith("text/event-stream") === true;
-        response.on("data", (chunk: Buffer) => {
-          chunks.push(chunk);
-          // Of events, which do not end, what comes first is the reply.
-          if (isEndless && chunk.includes("data:")) response.destroy();
-        });
-        response.once("error", (error) => !isEndless && reject(error));
-        response.once("close", () => {
-          clearTimeout(patience);
-          resolve({ status: response.statusCode ?? 0, headers: response.headers, text: Buffer.concat(chunks).toString("utf8") });
-        });
+        bodyOf(response)
+          .finally(() => clearTimeout(patience))
+          .then((text) => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }), reject);
       });
       const patience = setTimeout(() => request.destroy(new Error("no reply: it hangs")), PATIENCE_MS);
       request.once("error", (error) => {

@@ -430,6 +430,20 @@ describe("an extension", () => {
   });
 });
 
+test("who may not extend or restore an environment, or names none, sets no timer", async () => {
+  const { domain, project, store } = world;
+  await project.create("production", { type: "production" });
+  await project.policy({ environments: { production: { protected: true } } });
+  const dues = async () => (await documents(store, "_system", "due/")).map(({ key }) => key);
+  const before = await dues();
+  const editor = { ...ANN, grants: ANN.grants.map((grant) => ({ ...grant, role: "editor" as const })) };
+  for (const act of [domain.previews.extend.bind(domain.previews), domain.previews.restore.bind(domain.previews)]) {
+    expect(await codeOf(act(editor, { project: PROJECT, env: "production", expires_in: "1h" }))).toBe("forbidden");
+    expect(await codeOf(act(ANN, { project: PROJECT, env: "nowhere", expires_in: "1h" }))).toBe("environment_not_found");
+  }
+  expect(await dues()).toEqual(before);
+});
+
 describe("a restore", () => {
   test("within the grace time brings everything back, with a new end", async () => {
     await preview("pr-1", { expires_in: "1h", env_variables: { API_KEY: "sk-1" } });

@@ -1,6 +1,7 @@
 import { type Agent, request as httpRequest, type IncomingHttpHeaders, type OutgoingHttpHeaders } from "node:http";
 import { connect } from "node:net";
 import { expect } from "vitest";
+import { bodyOf } from "../support/body.ts";
 import type { Engine, Members, Reply } from "../support/engine.ts";
 
 /** What whoever means harm sends, and who they are. */
@@ -34,11 +35,7 @@ export function ask<Body = Members>(engine: Engine, question: Question): Promise
   const { hostname, port } = new URL(engine.url);
   return new Promise((resolve, reject) => {
     const request = httpRequest({ hostname, port, method, path, headers: sent, agent: agent ?? false }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on("data", (chunk: Buffer) => chunks.push(chunk));
-      response.once("error", reject);
-      response.once("end", () => {
-        const text = Buffer.concat(chunks).toString("utf8");
+      bodyOf(response).then((text) => {
         const isJson = /[/+]json\b/.test(response.headers["content-type"] ?? "") && text !== "";
         resolve({
           status: response.statusCode ?? 0,
@@ -46,7 +43,7 @@ export function ask<Body = Members>(engine: Engine, question: Question): Promise
           text,
           body: (isJson ? JSON.parse(text) : undefined) as Body,
         });
-      });
+      }, reject);
     });
     request.once("error", reject);
     request.end(payload);

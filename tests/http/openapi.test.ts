@@ -86,7 +86,7 @@ describe("the document", () => {
   test("asks for a token everywhere but on open routes", () => {
     const paths = document.paths as Record<string, Record<string, Operation>>;
     const open = Object.entries(paths).filter(([, methods]) => Object.values(methods).some(({ security }) => security?.length === 0));
-    expect(open.map(([path]) => path).sort()).toEqual(["/healthz", "/metrics", "/openapi.json", "/readyz"]);
+    expect(open.map(([path]) => path).sort()).toEqual(["/.well-known/jwks.json", "/healthz", "/metrics", "/openapi.json", "/readyz"]);
     expect(document.security).toEqual([{ token: [] }, { session: [] }]);
   });
 });

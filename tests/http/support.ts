@@ -23,10 +23,12 @@ import { apiRoutes } from "../../src/http/routes/index.ts";
 import { Streams } from "../../src/http/streams.ts";
 import { tokenDigest } from "../../src/tokens.ts";
 import { domainOn, memoryStore, openVault } from "../domain/support.ts";
+import { bodyOf } from "../support/body.ts";
 
 /** A domain of which a test needs a function or two: what HTTP does with their answers is the subject. */
 export function domainOf(parts: { readonly [Part in keyof Domain]?: Partial<Domain[Part]> }): Domain {
-  return { refusals: { note() {} }, ...parts } as Domain;
+  const unknown = { known: () => null, confirm: () => Promise.reject(new Error("nothing is kept ready here")), exclusive: true };
+  return { refusals: { note() {} }, readIndex: unknown, ...parts } as Domain;
 }
 
 /** What an engine that binds a loopback address is set to, where nobody sets anything. */
@@ -129,19 +131,10 @@ function ask(port: number, { method = "GET", path, headers = {}, body }: Questio
   if (payload !== undefined && !("transfer-encoding" in headers)) sent["content-length"] = Buffer.byteLength(payload);
   return new Promise((resolve, reject) => {
     const request = httpRequest({ port, host: "127.0.0.1", method, path, headers: { ...sent, ...headers }, agent: false }, (response) => {
-      const chunks: Buffer[] = [];
-      const isEndless = response.headers["content-type"]?.startsWith("text/event-stream") === true;
-      response.on("data", (chunk: Buffer) => {
-        chunks.push(chunk);
-        // Of events, which do not end, what comes first is the answer.
-        if (isEndless && chunk.includes("data:")) response.destroy();
-      });
-      response.once("error", (error) => !isEndless && reject(error));
-      response.once("close", () => {
-        const text = Buffer.concat(chunks).toString("utf8");
+      bodyOf(response).then((text) => {
         const isJson = response.headers["content-type"]?.startsWith("application/json") === true && text !== "";
         resolve({ status: response.statusCode ?? 0, headers: response.headers, text, body: isJson ? JSON.parse(text) : {} });
-      });
+      }, reject);
     });
     request.once("error", reject);
     request.end(payload);

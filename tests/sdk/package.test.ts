@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildSdk } from "../../scripts/sdk.mjs";
 import { createClient } from "../../src/sdk/index.ts";
 import { packageRoot } from "../../src/settings.ts";
+import { blocks, read, section } from "../docs/support.ts";
 import { useEngine } from "../support/engine.ts";
 
 const TOKEN = "root-token-of-the-package-tests";
@@ -109,6 +110,35 @@ describe("a project that installs the package", () => {
   });
 });
 
+describe("docs/sdk.md", () => {
+  const programs = [...blocks(read("docs/sdk.md"), "js"), ...blocks(section(read("README.md"), "## In a program"), "js")];
+
+  test("and the README have programs that print what they say, one after another", () => {
+    const env = { ...process.env, ENVM_URL: engine.url, ENVM_TOKEN: TOKEN };
+    const told = programs.map((program, index) => {
+      writeFileSync(join(consumer, `documented-${index}.mjs`), program);
+      return spawnSync(process.execPath, [`documented-${index}.mjs`], { cwd: consumer, env, encoding: "utf8" });
+    });
+    const promised = programs.map((program) => [...program.matchAll(/\/\/ prints: (.*)$/gm)].map(([, line]) => line));
+    expect(programs.length).toBeGreaterThan(3);
+    expect(told.map(({ stdout, stderr }) => [...stdout.trim().split("\n"), ...stderr.split("\n")].filter((line) => line !== ""))).toEqual(
+      promised,
+    );
+  });
+
+  test("names each event, state and code that there is", () => {
+    const text = read("docs/sdk.md");
+    const names = (file: string, within: RegExp, each: RegExp) =>
+      [...(within.exec(read(file))?.[0] ?? "").matchAll(each)].map(([, name]) => name);
+    const events = names("src/sdk/connection.ts", /interface ConnectionEvents [\s\S]*?\n\}/, /^ {2}(\w+):/gm);
+    const states = names("src/sdk/connection.ts", /type State = .*;/, /"(\w+)"/g);
+    const codes = names("src/sdk/errors.ts", /type ClientErrorCode =[\s\S]*?;/, /^ {2}\| "(\w+)"/gm);
+    expect([events.length, states.length]).toEqual([7, 4]);
+    expect(codes.length).toBeGreaterThan(8);
+    expect([...events, ...states, ...codes].filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
+  });
+});
+
 describe("the bundle", () => {
   const roomsOf = () => Object.keys(built.inputs).map((file) => file.replace(/^(node_modules\/(?:@[^/]+\/)?[^/]+|src\/[^/]+).*$/, "$1"));
 
@@ -134,6 +164,6 @@ describe("the bundle", () => {
       .map(([file]) => file.replace(/^.*\//, ""));
     expect(needing).toEqual(["node.js"]);
     const bytes = scripts.reduce((sum, [, output]) => sum + output.bytes, 0);
-    expect(bytes).toBeLessThan(240 * 1024);
+    expect(bytes).toBeLessThan(220 * 1024);
   });
 });

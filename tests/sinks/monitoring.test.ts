@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { keys } from "../../src/keys.ts";
 import { LIMITS } from "../../src/limits.ts";
 import type { AuditRecord } from "../../src/model.ts";
+import { expectReads } from "../domain/reads.ts";
 import { auditRecords, caller, codeOf, document, engineCaller, Project, tamper } from "../domain/support.ts";
 import type { Behaviour } from "./stand-ins/receiver.ts";
 import { expectAllTaken, LONG_ENOUGH, MINUTE, monitoringAt, openReceiver, openSending } from "./support.ts";
@@ -63,6 +64,7 @@ test.each(FAULTS)("an engine that answers with %s delays no writer, and loses no
   for (let index = 0; index < 5; index++) await project.set("staging", { "entities/Order": { index } });
   await sending.settled();
 
+  await expectReads(sending, "staging");
   const failing = await sending.sink("monitoring");
   expect(failing).toMatchObject({ state: "failing", cursor: 1, backlog: 5, failures: 1 });
   expect(failing.last_error?.reason).toMatch(/^The Monitoring engine /);

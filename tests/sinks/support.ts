@@ -76,8 +76,8 @@ export function monitoringAt(url: string): Monitoring {
   return new Monitoring(sibling);
 }
 
-export function deliverer(): HttpWebhooks {
-  return new HttpWebhooks({ allow: new AllowList(["127.0.0.1"]) });
+export function deliverer(timeoutMs?: number): HttpWebhooks {
+  return new HttpWebhooks({ allow: new AllowList(["127.0.0.1"]), ...(timeoutMs !== undefined && { timeoutMs }) });
 }
 
 /** An engine whose sinks are at work, and whose store's clock stands still until a test moves it. */

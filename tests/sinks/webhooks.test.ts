@@ -3,6 +3,7 @@ import { HttpWebhooks } from "../../src/engines/webhooks.ts";
 import { keys } from "../../src/keys.ts";
 import { LIMITS } from "../../src/limits.ts";
 import type { WebhookDocument, WebhookRequest } from "../../src/webhook-documents.ts";
+import { expectReads } from "../domain/reads.ts";
 import { auditRecords, caller, codeOf, document, documents, engineCaller, PROJECT, vaultEntries } from "../domain/support.ts";
 import type { Behaviour } from "./stand-ins/receiver.ts";
 import {
@@ -19,9 +20,9 @@ import {
 const ADA = caller("ada");
 const DAY = 24 * 60 * 60_000;
 
-async function open() {
+async function open(timeoutMs?: number) {
   const receiver = await openReceiver();
-  const sending = await openSending({ deliverer: deliverer() });
+  const sending = await openSending({ deliverer: deliverer(timeoutMs) });
   await sending.project.create("staging");
   await sending.settled();
   return { receiver, sending, hook: (request: Partial<WebhookRequest> = {}) => createHook(sending, receiver, request) };
@@ -115,20 +116,35 @@ test.each([
   expect(await sending.sink(id)).toMatchObject({ backlog: 0, taken: expected.length });
 });
 
-const FAULTS: readonly Behaviour[] = ["nothing", "500", "503", "garbage", "half", "redirect", "huge", "401", "404", "429"];
+const FAULTS: readonly Behaviour[] = ["nothing", "silent", "500", "503", "garbage", "half", "redirect", "huge", "401", "404", "429"];
 
 test.each(FAULTS)("a receiver that answers with %s delays no writer, and loses nothing", async (fault) => {
-  const { receiver, sending, hook } = await open();
+  const { receiver, sending, hook } = await open(fault === "silent" ? 300 : undefined);
   const { id } = await hook();
   await receiver.behave(fault);
   await write(sending, 3);
+  await sending.project.set("staging", { "flows/a": {} });
   await sending.settled();
-  expect(await sending.sink(id)).toMatchObject({ state: "failing", backlog: 3, failures: 1 });
+  expect(await sending.sink(id)).toMatchObject({ state: "failing", backlog: 4, failures: 1 });
+  await expectReads(sending, "staging");
   expect(await sending.domain.webhooks.deliveries(PROJECT, id)).toMatchObject([{ id: `${PROJECT}:3`, outcome: "failed" }]);
   await receiver.behave("well");
   await sending.after(LONG_ENOUGH);
   await expectAllTaken(sending, receiver, 3);
   expect(await sending.sink(id)).toMatchObject({ state: "ok", backlog: 0, refused_count: 0 });
+});
+
+test("a receiver that is slow holds up no writer, and has everything once", async () => {
+  const { receiver, sending, hook } = await open();
+  await hook();
+  await receiver.behave("hold");
+  await sending.project.set("staging", { "flows/a": {} });
+  await write(sending, 5);
+  await expectReads(sending, "staging");
+  await receiver.behave("well");
+  await sending.settled();
+  await expectAllTaken(sending, receiver, 3);
+  expect((await receiver.seen()).taken).toHaveLength(6);
 });
 
 test("an event that is refused again and again is noted and passed; a receiver that only refused for a while has everything", async () => {

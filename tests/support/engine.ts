@@ -7,6 +7,7 @@ import { EngineProcess, standaloneEnvironment } from "../../scripts/demo/engine-
 import { engineArguments } from "../../scripts/demo/package.ts";
 import { packageRoot } from "../../src/settings.ts";
 import { SentSecrets } from "../canary/sent-secrets.ts";
+import { bodyOf } from "./body.ts";
 
 const START_MS = 60_000;
 
@@ -14,6 +15,8 @@ export interface EngineOptions {
   /** The root token of an engine that asks for one; without it, `ENV_MANAGER_AUTH=off`. */
   readonly token?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** What Node runs instead of the engine's own entry. */
+  readonly args?: readonly string[];
 }
 
 export interface Reply<Body> {
@@ -48,10 +51,10 @@ export class Engine {
 
   /** Resolves when it listens; rejects, with what it printed, where it does not start. */
   async start(): Promise<this> {
-    const { token, env } = this.#options;
+    const { token, env, args = engineArguments() } = this.#options;
     this.#agent = new Agent({ keepAlive: true });
     this.#process = new EngineProcess({
-      args: engineArguments(),
+      args,
       cwd: packageRoot(),
       env: standaloneEnvironment({
         ENV_MANAGER_PORT: "0",
@@ -77,21 +80,12 @@ export class Engine {
     const { hostname, port } = new URL(this.#url);
     return new Promise((resolve, reject) => {
       const request = httpRequest({ hostname, port, method, path, headers: { ...sent, ...headers }, agent: this.#agent }, (response) => {
-        const chunks: Buffer[] = [];
-        const isEndless = response.headers["content-type"]?.startsWith("text/event-stream") === true;
-        response.on("data", (chunk: Buffer) => {
-          chunks.push(chunk);
-          // Of events, which do not end, what comes first is the answer.
-          if (isEndless && chunk.includes("data:")) response.destroy();
-        });
-        response.once("error", (error) => !isEndless && reject(error));
-        response.once("close", () => {
-          const text = Buffer.concat(chunks).toString("utf8");
+        bodyOf(response).then((text) => {
           const isJson = /[/+]json\b/.test(response.headers["content-type"] ?? "") && text !== "";
           // The one place that trusts a reply's shape: each caller says which one it expects, and asserts it.
           const parsed = (isJson ? JSON.parse(text) : undefined) as Body;
           resolve({ status: response.statusCode ?? 0, headers: response.headers, text, body: parsed });
-        });
+        }, reject);
       });
       // A server may answer before it has read a body that is too large, and close: then the reply counts, not the broken pipe.
       request.once("error", reject);

@@ -36,6 +36,10 @@ export interface PostgresOptions {
   readonly durable?: boolean;
   /** Settings of `postgresql.conf`. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** `trust` asks for no password: for what cannot log in. */
+  readonly auth?: "scram-sha-256" | "trust";
+  /** Files in its data folder, by name: what is given as TLS key must belong to the server. */
+  readonly files?: Readonly<Record<string, string>>;
 }
 
 interface Binaries {
@@ -71,7 +75,11 @@ export class PostgresServer {
     const binaries = await findBinaries();
     const data = mkdtempSync(join(tmpdir(), "env-postgres-"));
     own(data);
-    await initialise(binaries.initdb, data);
+    await initialise(binaries.initdb, data, options.auth ?? "scram-sha-256");
+    for (const [name, content] of Object.entries(options.files ?? {})) {
+      writeFileSync(join(data, name), content, { mode: 0o600 });
+      own(join(data, name));
+    }
     const server = new PostgresServer(binaries, data, await freePort(), options);
     await server.restart();
     return server;
@@ -80,6 +88,11 @@ export class PostgresServer {
   /** Of a database on this server, as `STORE_URL` has it. */
   url(database = "postgres", port = this.port): string {
     return `postgres://postgres:${PASSWORD}@127.0.0.1:${port}/${database}`;
+  }
+
+  /** The folder of its Unix socket. */
+  get socket(): string {
+    return this.#data;
   }
 
   /** Makes an empty database and answers its URL. */
@@ -170,14 +183,14 @@ export class PostgresServer {
   }
 }
 
-async function initialise(initdb: string, data: string): Promise<void> {
+async function initialise(initdb: string, data: string, auth: string): Promise<void> {
   const passwordFile = `${data}.password`;
   writeFileSync(passwordFile, PASSWORD, { mode: 0o600 });
   own(passwordFile);
   try {
     await promisify(execFile)(
       initdb,
-      ["-D", data, "-U", "postgres", "-A", "scram-sha-256", `--pwfile=${passwordFile}`, "-E", "UTF8", "--locale=C", "--no-sync"],
+      ["-D", data, "-U", "postgres", "-A", auth, `--pwfile=${passwordFile}`, "-E", "UTF8", "--locale=C", "--no-sync"],
       { ...USER, cwd: data, env: { ...process.env, LC_ALL: "C" } },
     );
   } finally {

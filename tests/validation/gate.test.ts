@@ -3,6 +3,7 @@ import { Sibling, type SiblingBounds } from "../../src/engines/sibling.ts";
 import { ValidationEngine } from "../../src/engines/validation.ts";
 import type { CheckResult } from "../../src/model.ts";
 import type { JsonObject } from "../../src/ports.ts";
+import { expectReads } from "../domain/reads.ts";
 import { auditRecords, caller, domainOn, errorOf, openWorld, PROJECT, Project, type World } from "../domain/support.ts";
 import { StandIn } from "./support.ts";
 
@@ -28,16 +29,16 @@ const flow = (...names: string[]) => ({ trigger: "Order.created", actions: names
 /** Staging is ahead of production by `flows`; production wants validation as the policy says. */
 async function governed(flows: JsonObject, validation: string, more: JsonObject = {}): Promise<World> {
   const world = await openWorld({ validator: validator() });
-  await world.project.create("staging");
-  await world.project.set("staging", {
-    "flows/first": flow("send"),
-    "flows/draft": { note: "nothing yet" },
-    "entities/Order": { trigger: 1 },
-  });
-  await world.project.create("production", { base: "staging" });
-  await world.project.set("staging", flows);
-  await world.project.policy({ environments: { production: { validation, ...more } } });
+  await ahead(world.project, flows, validation, more);
   return world;
+}
+
+async function ahead(project: Project, flows: JsonObject, validation: string, more: JsonObject = {}): Promise<void> {
+  await project.create("staging");
+  await project.set("staging", { "flows/first": flow("send"), "flows/draft": { note: "nothing yet" }, "entities/Order": { trigger: 1 } });
+  await project.create("production", { base: "staging" });
+  await project.set("staging", flows);
+  await project.policy({ environments: { production: { validation, ...more } } });
 }
 
 const check = ({ checks }: { readonly checks: readonly CheckResult[] }) => checks.find(({ name }) => name === "validation");
@@ -140,7 +141,7 @@ describe("a Validation engine that cannot be relied on", () => {
   const FAULTS = ["nothing", "500", "garbage", "half", "redirect", "huge", "contradiction"] as const;
 
   test.each(FAULTS)("(%s) keeps a promotion that needs it out, and changes nothing", async (behaviour) => {
-    const { project, store } = await governed({ "flows/second": flow("store") }, "required");
+    const { project, store, domain } = await governed({ "flows/second": flow("store") }, "required");
     await engine.behave(behaviour);
     const [before, records] = [await project.view("production"), (await auditRecords(store)).length];
     const error = await errorOf(project.promote("staging", "production"));
@@ -148,8 +149,23 @@ describe("a Validation engine that cannot be relied on", () => {
     expect(error.message).toContain("Validation");
     expect(await project.view("production")).toEqual(before);
     expect(await auditRecords(store)).toHaveLength(records);
+    await expectReads({ domain, project }, "production");
     await engine.behave("well");
     expect((await project.promote("staging", "production")).status).toBe("ready_for_deploy");
+    expect(await auditRecords(store)).toHaveLength(records + 1);
+  });
+
+  test("(slow) is waited for, which keeps nobody else waiting", async () => {
+    const world = await openWorld({ validator: validator({ timeoutMs: 10_000 }) });
+    const { project } = world;
+    await ahead(project, { "flows/second": flow("store") }, "required");
+    await engine.behave("slow");
+    const promoted = project.promote("staging", "production");
+    await expect.poll(() => engine.asked()).toHaveLength(2);
+    await expectReads(world, "production");
+    await project.configure("production", { vars: { MEANWHILE: "1" } });
+    await engine.behave("well");
+    expect((await promoted).status).toBe("ready_for_deploy");
   });
 
   test.each(FAULTS)("(%s) warns a promotion that would only like it", async (behaviour) => {

@@ -204,6 +204,24 @@ describe("npm run vault:move", () => {
     expect(new Set(await fingerprints()).size).toBe(same);
   });
 
+  test("takes the key of audit exports along, and away from the old vault", async () => {
+    const signed = ({ domain }: Project) => domain.auditSigning.sign({ project_id: PROJECT });
+    await live("builtin");
+    const before = await inEngine("builtin", signed);
+    for (const [from, to] of [
+      ["builtin", "puraify"],
+      ["puraify", "kv2"],
+      ["kv2", "builtin"],
+    ] as const) {
+      expect(await move(from, to, ["--remove"])).toMatchObject({ code: 0 });
+      // Ed25519 is deterministic: the same key signs the same.
+      expect(await inEngine(to, signed)).toBe(before);
+    }
+    for (const vault of [puraify, kv2]) {
+      expect((await vault.everyEntry()).filter((path) => path.startsWith("_engine/audit/"))).toEqual([]);
+    }
+  });
+
   test("takes away what an engine left half written, in the old vault", async () => {
     await live("puraify");
     const orphan = { project: PROJECT, env: "staging", name: "HALF", id: "written" };

@@ -1,4 +1,4 @@
-import { AuditPage, AuditQuery, AuditRecordSchema, VerifyQuery, VerifyReply } from "../../schemas/audit.ts";
+import { AuditKeySet, AuditPage, AuditQuery, AuditRecordSchema, VerifyQuery, VerifyReply } from "../../schemas/audit.ts";
 import { ProjectParams } from "../../schemas/common.ts";
 import { pageRequest } from "../page.ts";
 import { type Route, route } from "../route.ts";
@@ -44,11 +44,32 @@ const exportAudit = route({
   operationId: "exportAudit",
   tag: "Audit",
   summary: "Export the audit log",
-  description: "Every record, oldest first, one JSON object on each line.",
+  description:
+    "Every record, oldest first, one JSON object on each line. The header `Audit-Signature` is a JWS over `{project_id, records, head, exported_at}`, whose head covers every record; the key is one of `GET /.well-known/jwks.json`.",
   params: ProjectParams,
   responses: { 200: { description: "One record on each line.", schema: AuditRecordSchema, contentType: "application/x-ndjson" } },
-  errors: ["invalid_name", "project_not_found"],
-  handler: async ({ params, domain }) => ({ lines: await domain.audit.export(params.project) }),
+  errors: ["invalid_name", "project_not_found", "vault_unavailable", "write_conflict"],
+  async handler({ params, domain }) {
+    const { records, statement } = await domain.audit.export(params.project);
+    return { lines: records, headers: { "audit-signature": await domain.auditSigning.sign(statement) } };
+  },
 });
 
-export const auditRoutes: readonly Route[] = [listAudit, verifyAudit, exportAudit];
+const getAuditKeys = route({
+  method: "get",
+  path: "/.well-known/jwks.json",
+  operationId: "getAuditKeys",
+  tag: "Audit",
+  summary: "What exports of audit logs are signed with",
+  description:
+    "Public keys as a JSON Web Key Set, oldest first; the last one signs. The first export makes the first one. No key is ever taken away.",
+  conditional: "read",
+  responses: { 200: { description: "The keys.", schema: AuditKeySet } },
+  errors: ["internal_error"],
+  async handler({ domain }) {
+    const keys = await domain.auditSigning.keys();
+    return { body: { keys: keys.map((key) => ({ kty: "OKP", crv: "Ed25519", alg: "EdDSA", use: "sig", ...key })) } };
+  },
+});
+
+export const auditRoutes: readonly Route[] = [listAudit, verifyAudit, exportAudit, getAuditKeys];

@@ -33,7 +33,8 @@ const patchConfig = route({
   idempotent: true,
   tag: "Config",
   summary: "Set and remove vars, secrets and flags",
-  description: "All or nothing, in one revision. Secret values go to the vault; a secret never turns back into a var.",
+  description:
+    "All or nothing, in one revision. Secret values go to the vault; a secret never turns back into a var. With `dry_run` it answers what would change and changes nothing.",
   params: EnvironmentParams,
   body: PatchConfigBody,
   conditional: "write",

@@ -6,9 +6,15 @@ import type { AddressInfo } from "node:net";
  * wrong where one of its actions is called `wrong`, and warns of one called `odd`. `PUT /behaviour` makes it faulty.
  */
 
-export type Behaviour = "well" | "nothing" | "500" | "garbage" | "half" | "redirect" | "huge" | "contradiction";
+interface Blueprint {
+  readonly actions?: readonly { readonly name: string }[];
+}
+
+export type Behaviour = "well" | "slow" | "nothing" | "500" | "garbage" | "half" | "redirect" | "huge" | "contradiction";
 
 let behaviour: Behaviour = "well";
+/** Answers that are slow: they come with the next behaviour. */
+const held = new Set<() => void>();
 const asked: unknown[] = [];
 
 const server = createServer((request, response) => {
@@ -20,6 +26,8 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   if (request.url === "/behaviour") {
     behaviour = (JSON.parse(body) as { behaviour: Behaviour }).behaviour;
     asked.length = 0;
+    for (const release of held) release();
+    held.clear();
     send(response, 200, {});
     return;
   }
@@ -29,16 +37,18 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
 }
 
 function check(body: string, response: ServerResponse): void {
-  const { blueprint, ...others } = JSON.parse(body) as { blueprint: { actions?: readonly { name: string }[] } };
+  const { blueprint, ...others } = JSON.parse(body) as { blueprint: Blueprint };
   if (Object.keys(others).length > 0) {
     send(response, 422, { error: "unknown fields" });
     return;
   }
   asked.push(blueprint);
-  if (behaviour !== "well") {
-    misbehave(response);
-    return;
-  }
+  if (behaviour === "slow") held.add(() => judge(blueprint, response));
+  else if (behaviour === "well") judge(blueprint, response);
+  else misbehave(response);
+}
+
+function judge(blueprint: Blueprint, response: ServerResponse): void {
   const faults = (name: string, reason: string) =>
     (blueprint.actions ?? []).flatMap((action, index) => (action.name === name ? [{ field: `actions[${index}]`, reason }] : []));
   const errors = faults("wrong", "there is no such action");

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { keys } from "../../../src/keys.ts";
 import { LIMITS } from "../../../src/limits.ts";
 import type { Change, CommitResult, Store, Vault } from "../../../src/ports.ts";
+import { expectReads } from "../../domain/reads.ts";
 import {
   codeOf,
   documents,
@@ -87,7 +88,7 @@ export function describeSecrets(name: Kind): void {
 
     if (name === "builtin") return;
 
-    const FAULTS = ["status-500", "garbage", "hang-up", "silent", "lost", "late"] as const;
+    const FAULTS = ["status-500", "garbage", "half", "redirect", "huge", "hang-up", "silent", "lost", "late"] as const;
     test.each(FAULTS)("change nothing where the vault is broken, and everything else goes on (%s)", async (fault) => {
       const clock = new TestClock();
       const store = memoryStore(clock);
@@ -113,6 +114,7 @@ export function describeSecrets(name: Kind): void {
       expect(await Promise.all([project.view("staging"), project.view("production"), project.config("staging")])).toEqual(before);
       expect(await codeOf(project.view("preview"))).toBe("environment_not_found");
       expect(await project.state("staging")).toEqual({ flows: { a: {} } });
+      await expectReads({ domain: project.domain, project }, "staging");
       await project.configure("staging", { vars: { REGION: "us" } });
       await project.promote("staging", "production");
       await project.rollback("staging", 1);
@@ -124,6 +126,24 @@ export function describeSecrets(name: Kind): void {
       expect(await project.secrets("staging")).toEqual({ API_KEY: "sk-1" });
       await project.configure("staging", { secrets: { API_KEY: "sk-5" } });
       expect(await project.secrets("staging")).toEqual({ API_KEY: "sk-5" });
+    });
+
+    test("are kept once, and referred to once, where the vault is slow", async () => {
+      const store = memoryStore();
+      const project = new Project(domainOn(store, await kind.open(store)));
+      await project.create("staging", { env_variables: { API_KEY: "sk-1" } });
+      await project.set("staging", { "flows/a": {} });
+      await kind.standIn.fail({ fault: "late", method: "POST" });
+      const written = project.configure("staging", { secrets: { API_KEY: "sk-2" } });
+      await expect.poll(() => kind.standIn.held()).toBe(1);
+      await expectReads({ domain: project.domain, project }, "staging");
+      expect(await project.secrets("staging")).toEqual({ API_KEY: "sk-1" });
+      await kind.standIn.heal();
+      await kind.standIn.release();
+      await written;
+      expect(await project.secrets("staging")).toEqual({ API_KEY: "sk-2" });
+      await expectNothingLeftOver(kind, store);
+      expect(await kind.entries(store, PROJECT)).toHaveLength(2);
     });
 
     test("are not taken for gone where the vault is away", async () => {

@@ -1,0 +1,106 @@
+import { BOUNDS } from "../bounds.ts";
+import { does, group, leaf } from "../command.ts";
+import { listed, wholeNumber } from "../context.ts";
+import { EXIT } from "../exit-codes.ts";
+import { isStdout, writeWhole } from "../files.ts";
+import { moment } from "../telling.ts";
+
+interface Listing {
+  readonly limit?: string;
+  readonly action?: string;
+  readonly actor?: string;
+}
+
+const list = () =>
+  does<Listing>(
+    leaf("list", {
+      summary: "Who did what, when; newest first",
+      aliases: ["ls"],
+      examples: ["envm audit list", "envm audit list -e staging --action promote --limit 10"],
+    })
+      .option("--action <action>", "records of this action alone")
+      .option("--actor <actor>", "records of this actor alone")
+      .option("--limit <n>", "how many at most", String(BOUNDS.listed)),
+    async (context, { limit, action, actor }) => {
+      const { client, output, project, options } = context;
+      const env = options.env === undefined ? undefined : await context.resolve(options.env);
+      const request = {
+        project,
+        ...(env !== undefined && { env }),
+        ...(action !== undefined && { action }),
+        ...(actor !== undefined && { actor }),
+      };
+      const page = await listed(client.listAudit, request, wholeNumber("--limit", limit, BOUNDS.listed, BOUNDS.listedMax));
+      if (output.mode === "json") return output.json(page);
+      if (output.mode === "plain") return output.lines(page.items.map(({ seq, action: done, actor: by }) => `${seq}\t${done}\t${by}`));
+      output.table(
+        ["SEQ", "WHEN", "WHO", "ACTION", "ENVIRONMENT", "VERSION", "REV"],
+        page.items.map((item) => [
+          String(item.seq),
+          moment(item.at),
+          item.actor,
+          item.action,
+          item.environment ?? "",
+          item.version ?? "",
+          item.revision === null ? "" : String(item.revision),
+        ]),
+      );
+    },
+  );
+
+const verify = () =>
+  does<{ readonly expect?: string }>(
+    leaf("verify", {
+      summary: "Whether nobody altered the audit log; exit code 1 where somebody did",
+      about: "Note the head that it prints: with --expect it later also finds a log whose end was cut off",
+      examples: ["envm audit verify", "envm audit verify --expect $HEAD", "envm audit verify --plain"],
+    }).option("--expect <seq:hash>", "a head that was noted earlier"),
+    async (context, { expect }) => {
+      const { output, project } = context;
+      const request = { project, ...(expect !== undefined && { expect }) };
+      const reply = await context.watched("Verifying", (client) => client.verifyAudit(request));
+      if (output.mode === "json") output.json(reply);
+      if (output.mode === "plain") output.line(reply.head);
+      if (reply.valid) output.say(`The audit log is whole: ${reply.records} records, head ${reply.head}.`, "good");
+      else
+        output.error(
+          `The audit log was altered${reply.broken_at === undefined ? "" : ` at record ${reply.broken_at}`}: ${reply.reason ?? ""}`,
+          "Keep a copy of the store, and find out who wrote to it.",
+        );
+      return reply.valid ? EXIT.ok : EXIT.failed;
+    },
+  );
+
+const exportLog = () =>
+  does<{ readonly output?: string }>(
+    leaf("export", {
+      summary: "Every record, oldest first, one JSON object on each line",
+      aliases: ["pull"],
+      examples: ["envm audit export -o audit.ndjson", "envm audit export"],
+    })
+      .argument("[file]", "the same as -o")
+      .option("-o, --output <file>", "the file to write, as a whole or not at all"),
+    async (context, { output: named }, argument?: string) => {
+      const { output, project } = context;
+      const file = named ?? argument;
+      let count = 0;
+      await context.watched("Reading", async (client) => {
+        async function* lines() {
+          for await (const record of client.exportAudit({ project })) {
+            count++;
+            yield `${JSON.stringify(record)}\n`;
+          }
+        }
+        if (!isStdout(file)) return writeWhole(file, lines());
+        for await (const line of lines()) {
+          if (output.closed) return;
+          await output.flowing(line);
+        }
+      });
+      if (isStdout(file)) return EXIT.ok;
+      if (output.mode === "json") return output.json({ status: "exported", file, count });
+      output.say(`Wrote ${count} records to ${file}.`, "good");
+    },
+  );
+
+export const audit = () => group("audit", "The audit log", [], [list(), verify(), exportLog()]);

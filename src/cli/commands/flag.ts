@@ -1,0 +1,153 @@
+import { does, group, leaf } from "../command.ts";
+import { parsedDocument } from "../documents.ts";
+import { usage } from "../failure.ts";
+import { isStdout, writeWhole } from "../files.ts";
+import { counted } from "../telling.ts";
+import { readDocument } from "../values.ts";
+import { type ConfigChange, type Editing, missing, unset, written } from "./var.ts";
+
+interface Definition {
+  readonly state?: string;
+  readonly variants?: Readonly<Record<string, unknown>>;
+  readonly defaultVariant?: string | null;
+  readonly targeting?: object;
+}
+
+const list = () =>
+  does(
+    leaf("list", { summary: "The environment's flags", aliases: ["ls"], examples: ["envm flag list -e staging", "envm flag ls --json"] }),
+    async (context) => {
+      const { client, output, project } = context;
+      const { flags, version, revision } = await client.getConfig({ project, env: await context.env() });
+      if (output.mode === "json") return output.json({ version, revision, flags });
+      const entries = Object.entries(flags as Readonly<Record<string, Definition>>).sort(([left], [right]) => (left < right ? -1 : 1));
+      if (output.mode === "plain") return output.lines(entries.map(([name]) => name));
+      output.table(
+        ["FLAG", "STATE", "DEFAULT", "VARIANTS", "RULES"],
+        entries.map(([name, { state = "", defaultVariant, variants = {}, targeting }]) => [
+          name,
+          state === "ENABLED" ? "on" : "off",
+          defaultVariant ?? "(code's own)",
+          Object.keys(variants).join(", "),
+          targeting !== undefined && Object.keys(targeting).length > 0 ? "yes" : "",
+        ]),
+      );
+    },
+  );
+
+const get = () =>
+  does(
+    leaf("get", { summary: "The definition of one flag", examples: ["envm flag get new-checkout"] }).argument("<name>", "the flag"),
+    async (context, _options, name = "") => {
+      const { client, output, project } = context;
+      const env = await context.env();
+      const { flags } = await client.getConfig({ project, env });
+      if (!Object.hasOwn(flags, name)) throw missing("flag", name, env);
+      return output.mode === "human" ? output.line(JSON.stringify(flags[name], null, 2)) : output.json(flags[name]);
+    },
+  );
+
+const set = () =>
+  does<Editing>(
+    leaf("set", {
+      summary: "Set flags",
+      about:
+        "on and off (true, false) make a boolean flag of a new name, and choose the default of a boolean flag that is there. Anything else is a flagd definition: as JSON, @FILE, or - for standard input",
+      examples: [
+        "envm flag set new-checkout=on beta=off -e staging",
+        "envm flag set colour=@colour.flag.json",
+        "echo true | envm flag set new-checkout=-",
+      ],
+    })
+      .argument("<name=value...>", "what to set")
+      .option("-m, --message <why>", "why")
+      .option("--dry-run", "say what would change, and change nothing"),
+    async (context, options, ...typed) => {
+      const { client, project } = context;
+      const pairs = await Promise.all(assignedFlags(typed));
+      const { flags: present } = await client.getConfig({ project, env: await context.env() });
+      const flags = Object.fromEntries(
+        pairs.map(([name, value]) => [name, merged(Object.hasOwn(present, name) ? present[name] : undefined, value)]),
+      );
+      return written(context, { flags: flags as Readonly<Record<string, never>> }, options);
+    },
+  );
+
+function assignedFlags(typed: readonly string[]): Promise<readonly [string, unknown]>[] {
+  const pairs = typed.length === 2 && !typed.some((text) => text.includes("=")) ? [typed.join("=")] : typed;
+  return pairs.map(async (text): Promise<readonly [string, unknown]> => {
+    const at = text.indexOf("=");
+    if (at < 1) throw usage(`${text} does not say what the flag is to be.`, `For example: envm flag set ${text}=on`);
+    return [text.slice(0, at), await flagValue(text.slice(0, at), text.slice(at + 1))];
+  });
+}
+
+const SWITCHES: Readonly<Record<string, boolean>> = { on: true, true: true, off: false, false: false };
+
+async function flagValue(name: string, given: string): Promise<unknown> {
+  const text = given === "-" || given.startsWith("@") ? (await readDocument(given)).trim() : given;
+  if (Object.hasOwn(SWITCHES, text)) return SWITCHES[text];
+  if (text === "") throw usage(`The value of ${name} is empty.`, `For example: envm flag set ${name}=on`);
+  return parsedDocument(text, given.startsWith("@") ? given.slice(1) : `the definition of ${name}`);
+}
+
+/** `on` and `off` of a boolean flag that is there keep its variants and rules, and choose its default. */
+function merged(present: unknown, value: unknown): unknown {
+  if (typeof value !== "boolean" || present === undefined) return value;
+  const { variants = {} } = present as Definition;
+  const variant = Object.entries(variants).find(([, held]) => held === value)?.[0];
+  if (variant === undefined) return value;
+  return { ...(present as Definition), state: "ENABLED", defaultVariant: variant };
+}
+
+const importFlags = () =>
+  does<Editing>(
+    leaf("import", {
+      summary: "Set the flags of a file, in one revision",
+      about:
+        'A definition file of flagd ({"flags":{…},"$evaluators":{…},"metadata":{…}}), or an object of flags by name, in JSON or YAML. Flags that the file does not name stay',
+      examples: ["envm flag import flags.json -e staging --dry-run", "envm flag import flags.json -m 'From the repository'"],
+    })
+      .argument("<file>", "the file, or - for standard input")
+      .option("-m, --message <why>", "why")
+      .option("--dry-run", "say what would change, and change nothing"),
+    async (context, options, file = "") =>
+      written(context, flagFile(await parsedDocument(await readDocument(file), file), file) as ConfigChange, options),
+  );
+
+/** flagd's daemon also takes a list of flags that hold their own keys. */
+function flagFile(content: unknown, file: string): Record<string, unknown> {
+  const isFile = isObject(content) && (isObject(content["flags"]) || Array.isArray(content["flags"]));
+  const { flags, $evaluators: evaluators, metadata } = isFile ? content : { flags: content };
+  const byName = Array.isArray(flags) ? Object.fromEntries(flags.map(({ key, ...definition }) => [String(key), definition])) : flags;
+  if (!isObject(byName) || Object.keys(byName).length === 0)
+    throw usage(`${file} holds no flags.`, 'Write {"flags":{"new-checkout":true}}.');
+  return { flags: byName, ...(evaluators !== undefined && { evaluators }), ...(metadata !== undefined && { flag_metadata: metadata }) };
+}
+
+const exportFlags = () =>
+  does<{ readonly output?: string }>(
+    leaf("export", {
+      summary: "The flags as a definition file that flagd reads",
+      aliases: ["pull"],
+      examples: ["envm flag export -e staging", "envm flag export -o flags-copy.json -e staging"],
+    })
+      .argument("[file]", "the same as -o")
+      .option("-o, --output <file>", "the file to write, as a whole or not at all"),
+    async (context, { output: named }, argument?: string) => {
+      const { client, output, project } = context;
+      const definitions = await client.getFlags({ project, env: await context.env() });
+      const text = `${JSON.stringify(definitions, null, 2)}\n`;
+      const file = named ?? argument;
+      if (isStdout(file)) return output.flowing(text);
+      await writeWhole(file, text);
+      if (output.mode === "json") return output.json({ status: "exported", file });
+      output.say(`Wrote ${counted(Object.keys(definitions.flags).length, "flag")} to ${file}.`, "good");
+    },
+  );
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+export const flag = () => group("flag", "Feature flags", ["flags"], [list(), get(), set(), unset("flag"), importFlags(), exportFlags()]);

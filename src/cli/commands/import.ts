@@ -1,0 +1,116 @@
+import type { Command } from "commander";
+import { does, leaf } from "../command.ts";
+import type { Context } from "../context.ts";
+import { EXIT } from "../exit-codes.ts";
+import { usage } from "../failure.ts";
+import { counted, names } from "../telling.ts";
+import { readDocument } from "../values.ts";
+
+interface Importing {
+  readonly dryRun?: boolean;
+  readonly empty?: boolean;
+  readonly skipEmpty?: boolean;
+  readonly message?: string;
+}
+
+/** What a file of variables does to an environment, by name. */
+export interface ImportPlan {
+  readonly added: readonly string[];
+  readonly changed: readonly string[];
+  readonly unchanged: readonly string[];
+  /** Which of those are kept as secrets. */
+  readonly secrets: readonly string[];
+}
+
+/** `envm import` and `envm var import`. */
+export const importVariables = (name: string): Command =>
+  does<Importing>(
+    leaf(name, {
+      summary: "Set the variables of a .env file, after showing what that does",
+      about:
+        "Reads files as the dotenv package does: quotes, several lines, comments, export. What is kept as a secret goes by its name, as everywhere; the engine says it. What the file does not name stays",
+      examples: [
+        `envm ${name === "import" ? "" : "var "}import .env -e staging --dry-run`,
+        `envm ${name === "import" ? "" : "var "}import .env -e staging -y -m 'From .env'`,
+      ],
+    })
+      .argument("<file>", "the file, or - for standard input")
+      .option("--dry-run", "show the plan, and change nothing")
+      .option("--empty", "empty values are meant")
+      .option("--skip-empty", "leave out what is empty")
+      .option("-m, --message <why>", "why"),
+    async (context, options, file = "") => {
+      const { client, output, project } = context;
+      const env = await context.env();
+      const variables = await readVariables(context, file, options);
+      const request = { project, env, env_variables: variables, ...(options.message !== undefined && { message: options.message }) };
+      // The rule of what is a secret is the engine's, as is what is a secret there already: it is asked, and not copied.
+      const [planned, present] = await Promise.all([
+        client.patchConfig({ ...request, dry_run: true }),
+        client.answer("getConfig", { project, env }),
+      ]);
+      if (present.body === null) throw new Error("the engine answered a read without a tag with 304");
+      const plan = importPlan(variables, planned.stored?.secrets ?? [], present.body);
+      showPlan(context, plan, env);
+      if (options.dryRun || (plan.added.length === 0 && plan.changed.length === 0)) {
+        if (output.mode === "json") output.json({ ...planned, plan });
+        output.say("Nothing was changed.");
+        return EXIT.ok;
+      }
+      if (context.prompts.possible) await context.confirm(`Set them in ${env}?`);
+      await context.confirmProduction(env, `${env} is production.`);
+      const reply = await client.patchConfig({ ...request, ...(present.etag !== null && { ifMatch: present.etag }) });
+      if (output.mode === "json") return output.json({ ...reply, plan });
+      output.say(
+        reply.status === "no_changes" ? `Nothing changes in ${env}.` : `${env} is ${reply.version}, revision ${reply.revision}.`,
+        "good",
+      );
+    },
+  );
+
+async function readVariables(context: Context, file: string, { empty, skipEmpty }: Importing): Promise<Record<string, string>> {
+  const { readDotenv } = await import("../dotenv-file.ts");
+  const path = file === "-" ? "standard input" : file;
+  const { values, repeated } = readDotenv(await readDocument(file), path);
+  for (const [name, lines] of repeated) context.output.warn(`${path} gives ${name} in the lines ${lines.join(", ")}: the last one counts.`);
+  const blank = [...values].filter(([, value]) => value === "").map(([name]) => name);
+  if (blank.length > 0 && !empty && !skipEmpty) {
+    throw usage(
+      `${path} gives no value for ${names(blank)}.`,
+      "Add the values, or say --skip-empty to leave them out, or --empty where empty ones are meant.",
+    );
+  }
+  const taken = Object.fromEntries([...values].filter(([, value]) => value !== "" || !skipEmpty));
+  if (Object.keys(taken).length === 0) throw usage(`${path} holds no variables.`, "Write NAME=VALUE, a line for each.");
+  return taken;
+}
+
+interface Present {
+  readonly vars: Readonly<Record<string, string>>;
+  readonly secrets: Readonly<Record<string, unknown>>;
+}
+
+/** A secret that is set already counts as changed: nobody is told whether its value is another. */
+export function importPlan(variables: Readonly<Record<string, string>>, secrets: readonly string[], present: Present): ImportPlan {
+  const secret = new Set(secrets);
+  const isThere = (name: string) => Object.hasOwn(present.vars, name) || Object.hasOwn(present.secrets, name);
+  const isSame = (name: string) => !secret.has(name) && Object.hasOwn(present.vars, name) && present.vars[name] === variables[name];
+  const all = Object.keys(variables).sort();
+  return {
+    added: all.filter((name) => !isThere(name)),
+    changed: all.filter((name) => isThere(name) && !isSame(name)),
+    unchanged: all.filter((name) => isThere(name) && isSame(name)),
+    secrets: all.filter((name) => secret.has(name)),
+  };
+}
+
+function showPlan({ output }: Context, { added, changed, unchanged, secrets }: ImportPlan, env: string): void {
+  const kind = (name: string) => (secrets.includes(name) ? `${name} (secret)` : name);
+  const tell = output.mode === "human" ? (text: string) => output.say(text) : () => undefined;
+  tell(`Into ${env}:`);
+  for (const name of added) tell(output.paint(`  + ${kind(name)}`, "good"));
+  for (const name of changed) tell(output.paint(`  ~ ${kind(name)}`, "warn"));
+  tell(`  ${added.length} added, ${changed.length} changed, ${unchanged.length} the same; ${counted(secrets.length, "secret")} by name`);
+}
+
+export const importCommand = () => importVariables("import");

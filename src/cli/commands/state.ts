@@ -1,0 +1,256 @@
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { BOUNDS } from "../bounds.ts";
+import { started } from "../child.ts";
+import { does, group, leaf } from "../command.ts";
+import type { Context } from "../context.ts";
+import { parsedDocument } from "../documents.ts";
+import { Failure, failed, usage } from "../failure.ts";
+import { isStdout, readText, writeWhole } from "../files.ts";
+import { counted } from "../telling.ts";
+import { readDocument } from "../values.ts";
+
+type State = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+
+interface Editing {
+  readonly message?: string;
+  readonly version?: string;
+}
+
+const get = () =>
+  does<{ readonly at?: string }>(
+    leaf("get", {
+      summary: "Components as JSON: all of them, a collection, or one",
+      examples: ["envm state get flows/welcome -e staging", "envm state get entities", "envm state get --json"],
+    }).argument("[name]", "collection, or collection/name"),
+    async (context, _options, name?: string) => {
+      const { client, output, project } = context;
+      const env = await context.env();
+      const { collection, component } = split(name);
+      if (collection === null) {
+        const reply = await context.watched("Reading", (watched) => watched.getState({ project, env }));
+        return output.mode === "json" ? output.json(reply) : output.line(JSON.stringify(reply.state, null, 2));
+      }
+      if (component === null) {
+        const reply = await client.getCollection({ project, env, collection });
+        if (output.mode === "plain") return output.lines(Object.keys(reply.components).map((each) => `${collection}/${each}`));
+        return output.mode === "json" ? output.json(reply) : output.line(JSON.stringify(reply.components, null, 2));
+      }
+      const reply = await client.getComponent({ project, env, collection, name: component });
+      return output.mode === "json" ? output.json(reply) : output.line(JSON.stringify(reply.component, null, 2));
+    },
+  );
+
+function split(name: string | undefined): { readonly collection: string | null; readonly component: string | null } {
+  if (name === undefined) return { collection: null, component: null };
+  const slash = name.indexOf("/");
+  return slash === -1 ? { collection: name, component: null } : { collection: name.slice(0, slash), component: name.slice(slash + 1) };
+}
+
+const put = () =>
+  does<Editing>(
+    leaf("put", {
+      summary: "Add or replace one component",
+      examples: [
+        "envm state put flows/welcome @welcome.json -e development",
+        `envm state put entities/Customer '{"fields":{"name":"text"}}' -m 'Customers'`,
+      ],
+    })
+      .argument("<name>", "collection/name")
+      .argument("<json>", "its body: JSON, @FILE, or - for standard input")
+      .option("--version <version>", "the exact version to make")
+      .option("-m, --message <why>", "why"),
+    async (context, options, name = "", given = "") => {
+      const text = given === "-" || given.startsWith("@") ? await readDocument(given) : given;
+      const body = await parsedDocument(text, given.startsWith("@") ? given.slice(1) : `the body of ${name}`);
+      return patched(context, { set: { [name]: body } }, options);
+    },
+  );
+
+const remove = () =>
+  does<Editing>(
+    leaf("unset", { summary: "Remove components", aliases: ["rm", "delete"], examples: ["envm state rm flows/old -e development"] })
+      .argument("<name...>", "collection/name")
+      .option("--version <version>", "the exact version to make")
+      .option("-m, --message <why>", "why"),
+    (context, options, ...names) => patched(context, { remove: names }, options),
+  );
+
+interface Patch {
+  readonly set?: Readonly<Record<string, unknown>>;
+  readonly remove?: readonly string[];
+  readonly ifMatch?: string;
+}
+
+async function patched(context: Context, patch: Patch, { message, version }: Editing): Promise<void> {
+  const { client, project } = context;
+  const env = await context.env();
+  await context.confirmProduction(env, `${env} is production.`);
+  const request = { project, env, ...patch, ...(message !== undefined && { message }), ...(version !== undefined && { version }) };
+  // A component is any JSON value, which what was parsed is.
+  const reply = await client.patchState(request as Parameters<typeof client.patchState>[0]);
+  return told(context, reply);
+}
+
+function told({ output }: Context, reply: { status: string; env: string; version: string; revision: number }): void {
+  if (output.mode === "json") output.json(reply);
+  if (reply.status === "no_changes") output.say(`Nothing changes in ${reply.env}.`);
+  else output.say(`${reply.env} is ${reply.version}, revision ${reply.revision}.`, "good");
+}
+
+const edit = () =>
+  does<Editing>(
+    leaf("edit", {
+      summary: "Edit one component in your editor (VISUAL, EDITOR)",
+      about: "Refused where somebody else changed the environment meanwhile; what was typed is kept then",
+      examples: ["EDITOR=true envm state edit flows/welcome -e development"],
+    })
+      .argument("<name>", "collection/name; a new one begins empty")
+      .option("--version <version>", "the exact version to make")
+      .option("-m, --message <why>", "why"),
+    async (context, options, name = "") => {
+      const { client, project } = context;
+      const { collection, component } = split(name);
+      if (collection === null || component === null)
+        throw usage(`${name} names no component.`, "Give collection/name, for example flows/welcome.");
+      const editor = process.env["VISUAL"]?.trim() || process.env["EDITOR"]?.trim();
+      if (!editor) throw usage("There is no editor.", "Set EDITOR, or use envm state put.");
+      const env = await context.env();
+      const before = await client.answer("getComponent", { project, env, collection, name: component }).catch((error: unknown) => {
+        if ((error as { code?: unknown }).code === "component_not_found") return null;
+        throw error;
+      });
+      const original = before?.body === undefined || before.body === null ? "{}\n" : `${JSON.stringify(before.body.component, null, 2)}\n`;
+      const edited = await editedText(context, editor, original, `${component.replaceAll(/[^\w.-]/g, "_").slice(0, 64)}.json`);
+      if (edited === null) return unchanged(context);
+      try {
+        const ifMatch = before?.etag ?? null;
+        await patched(context, { set: { [name]: edited.value }, ...(ifMatch !== null && { ifMatch }) }, options);
+      } catch (error) {
+        context.output.note(`What you typed is in ${await kept(edited.text)}.`);
+        throw error;
+      }
+    },
+  );
+
+function unchanged({ output }: Context): void {
+  if (output.mode === "json") output.json({ status: "no_changes" });
+  output.say("Nothing was changed.");
+}
+
+/** What the editor left, parsed; `null` where it left everything as it was. Who typed what is not valid may go on with it. */
+async function editedText(
+  context: Context,
+  editor: string,
+  original: string,
+  file: string,
+): Promise<{ value: unknown; text: string } | null> {
+  const folder = await mkdtemp(join(tmpdir(), "envm-"));
+  const path = join(folder, file);
+  try {
+    await writeFile(path, original, { mode: 0o600 });
+    for (let attempt = 1; ; attempt++) {
+      const code = await started({ command: `${editor} "$1"`, args: [path], shell: true, env: process.env }).ended;
+      if (code !== 0) throw failed(`The editor ended with ${code}.`, "Nothing was changed.");
+      const text = await readText(path, BOUNDS.inputBytes);
+      if (text === original) return null;
+      try {
+        return { value: await parsedDocument(text, "what you typed"), text };
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error;
+        context.output.error(error.message, error.fix);
+        if (attempt < BOUNDS.attempts && context.prompts.possible && (await context.prompts.yes("Edit it again?"))) continue;
+        context.output.note(`What you typed is in ${await kept(text)}.`);
+        throw error;
+      }
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function kept(text: string): Promise<string> {
+  const path = join(tmpdir(), `envm-edit-${randomBytes(6).toString("hex")}.json`);
+  await writeWhole(path, text, { mode: 0o600 });
+  return path;
+}
+
+const importState = () =>
+  does<Editing & { readonly keep?: boolean }>(
+    leaf("import", {
+      summary: "Replace the platform state by a file's, in one revision",
+      about: "The file holds {collection: {name: component}}, as JSON or YAML. What it does not name is removed, unless --keep",
+      examples: [
+        "envm state import platform.json -e development -m 'First import'",
+        "envm state import feature.json --keep -e development",
+      ],
+    })
+      .argument("<file>", "the file, or - for standard input")
+      .option("--keep", "keep the components that the file does not name")
+      .option("--version <version>", "the exact version to make")
+      .option("-m, --message <why>", "why"),
+    async (context, { keep, message, version }, file = "") => {
+      const { output, project } = context;
+      const env = await context.env();
+      const state = stateIn(await parsedDocument(await readDocument(file, BOUNDS.stateBytes), file), file);
+      const count = Object.values(state).reduce((sum, collection) => sum + Object.keys(collection).length, 0);
+      await context.confirmProduction(env, `${env} is production.`, { grave: true });
+      const common = { project, env, ...(message !== undefined && { message }), ...(version !== undefined && { version }) };
+      const reply = await context.watched(`Sending ${counted(count, "component")}`, (client) => {
+        const set = Object.fromEntries(
+          Object.entries(state).flatMap(([name, all]) => Object.entries(all).map(([each, body]) => [`${name}/${each}`, body])),
+        );
+        // Components are any JSON values, which what was parsed is.
+        if (keep) return client.patchState({ ...common, set } as Parameters<typeof client.patchState>[0]);
+        return client.replaceState({ ...common, state } as Parameters<typeof client.replaceState>[0]);
+      });
+      if (reply.status !== "no_changes") {
+        const { components_added: added, components_changed: changed, components_removed: removed } = reply.changes;
+        output.say(`${added} added, ${changed} changed, ${removed} removed.`);
+      }
+      return told(context, reply);
+    },
+  );
+
+/** Also an answer of the engine that was kept: `{"project_id", "env", …, "state": {…}}`. */
+function stateIn(content: unknown, file: string): State {
+  const all = isObject(content) && isObject(content["state"]) && "revision" in content ? content["state"] : content;
+  if (isObject(all) && Object.keys(all).length > 0 && Object.values(all).every(isObject)) return all as State;
+  throw usage(
+    `${file} holds no platform state.`,
+    'Write {"collection":{"name":{…}}}, for example {"entities":{"Customer":{"fields":{}}}}.',
+  );
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+const exportState = () =>
+  does<{ readonly output?: string; readonly format?: string }>(
+    leaf("export", {
+      summary: "The platform state as a file that can be imported",
+      aliases: ["pull"],
+      examples: ["envm state export -e staging -o platform-copy.json", "envm state export --format yaml"],
+    })
+      .argument("[file]", "the same as -o")
+      .option("-o, --output <file>", "the file to write, as a whole or not at all")
+      .option("--format <format>", "json or yaml", "json"),
+    async (context, { output: named, format = "json" }, argument?: string) => {
+      const { output, project } = context;
+      if (format !== "json" && format !== "yaml") throw usage(`There is no format ${format}.`, "Formats: json, yaml.");
+      const env = await context.env();
+      const { state } = await context.watched("Reading", (client) => client.getState({ project, env }));
+      const text = format === "json" ? `${JSON.stringify(state, null, 2)}\n` : (await import("../yaml.ts")).stringify(state);
+      const file = named ?? argument;
+      if (isStdout(file)) return output.flowing(text);
+      await writeWhole(file, text);
+      if (output.mode === "json") return output.json({ status: "exported", file });
+      output.say(`Wrote the platform state of ${env} to ${file}.`, "good");
+    },
+  );
+
+export const state = () =>
+  group("state", "Platform state: the components that travel", [], [get(), put(), remove(), edit(), importState(), exportState()]);

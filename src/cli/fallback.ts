@@ -1,0 +1,66 @@
+import { EnvmError } from "../sdk/errors.ts";
+import { fileStore } from "../sdk/node.ts";
+import { seal, unseal } from "../sdk/sealing.ts";
+import type { Context } from "./context.ts";
+import { usage } from "./failure.ts";
+import { span } from "./telling.ts";
+import { fetchVariables, type SecretsWanted, type Variables } from "./variables.ts";
+
+interface Kept {
+  readonly at: string;
+  readonly wanted: SecretsWanted;
+  readonly variables: Variables;
+}
+
+/** Why the engine's copy is not to be had: what it refuses is no reason to go on with what it allowed once. */
+const AWAY: ReadonlySet<string> = new Set([
+  "connection_failed",
+  "timeout",
+  "invalid_answer",
+  "internal_error",
+  "overloaded",
+  "shutting_down",
+  "store_unavailable",
+  "vault_unavailable",
+  "identity_unavailable",
+]);
+
+/** The engine's variables, which are kept sealed; or, while it is away, those that were. Sealed with the token, or with ENVM_FALLBACK_KEY. */
+export async function withFallback(context: Context, path: string, wanted: SecretsWanted): Promise<Variables> {
+  const key = process.env["ENVM_FALLBACK_KEY"]?.trim() || context.settings.token;
+  if (!key)
+    throw usage("There is nothing to seal the copy with.", "Set ENVM_FALLBACK_KEY, for example to what `openssl rand -hex 32` prints.");
+  const store = fileStore(path);
+  const about = (env: string) => ["envm run", context.settings.url, context.project, env, wanted].join("\n");
+  const { output } = context;
+  try {
+    const variables = await fetchVariables(context, { secrets: wanted });
+    const kept: Kept = { at: new Date().toISOString(), wanted, variables };
+    await store.write(await seal(JSON.stringify(kept), key, about(variables.env))).catch(() => {
+      // The program matters more than its copy.
+      output.warn(`The copy could not be kept in ${path}.`);
+    });
+    return variables;
+  } catch (error) {
+    if (!(error instanceof EnvmError) || !AWAY.has(error.code)) throw error;
+    const sealed = await store.read().catch(() => null);
+    if (sealed === null) throw error;
+    const { at, variables } = JSON.parse(await opened(context, sealed, key, about)) as Kept;
+    output.warn(
+      `${error.reason} Going on with the copy of revision ${variables.revision} (${variables.version}), which is ${span(Date.now() - Date.parse(at))} old.`,
+    );
+    return variables;
+  }
+}
+
+/** Which environment a short name stands for cannot be asked now: both are tried. */
+async function opened(context: Context, sealed: string, key: string, about: (env: string) => string): Promise<string> {
+  const typed = context.settings.env ?? "";
+  try {
+    return await unseal(sealed, key, about(typed));
+  } catch (error) {
+    const long = context.longName(typed);
+    if (long === null) throw error;
+    return unseal(sealed, key, about(long));
+  }
+}

@@ -1,0 +1,50 @@
+import { hash } from "node:crypto";
+import type { Authentication } from "../authentication.ts";
+import { AppError } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import type { Judged, Principal } from "../tokens.ts";
+import { bearerOf } from "./auth.ts";
+
+interface Known extends Judged {
+  /** The revision of `_system` at which it was judged: with another one it is judged again. */
+  readonly asOf: number;
+}
+
+/** Whose token an Authorization header shows, known without waiting: by the header's digest, so that no token is kept. */
+export class FastCallers {
+  readonly #authentication: Authentication;
+  readonly #known = new Map<string, Known>();
+
+  constructor(authentication: Authentication) {
+    this.#authentication = authentication;
+  }
+
+  /** `null` where it is not known, or not valid: then whoever can say why has to look. */
+  at(header: string, revision: number): Principal | null {
+    const digest = hash("sha256", header, "base64");
+    const known = this.#known.get(digest);
+    if (known !== undefined && known.asOf >= revision && this.#authentication.stillHolds(known)) return known.principal;
+    const judged = this.#judge(header, revision);
+    if (judged === null) return null;
+    if (known === undefined && this.#known.size >= LIMITS.cachedTokens) this.#known.clear();
+    this.#known.set(digest, { ...judged, asOf: revision });
+    return judged.principal;
+  }
+
+  /** Has a token that was known before looked up as of that revision. Of others nobody asks twice. @throws unauthorized, and the like */
+  async renew(header: string, revision: number): Promise<void> {
+    const token = bearerOf(header);
+    const known = this.#known.get(hash("sha256", header, "base64"));
+    if (token !== null && known !== undefined && known.asOf < revision) await this.#authentication.byToken(token);
+  }
+
+  #judge(header: string, revision: number): Judged | null {
+    const token = bearerOf(header);
+    try {
+      return token === null ? null : this.#authentication.byTokenAt(token, revision);
+    } catch (error) {
+      if (error instanceof AppError) return null;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,95 @@
+import { activeAt } from "../deployments.ts";
+import type { Domain } from "../domain.ts";
+import { LIMITS } from "../limits.ts";
+import type { Environment } from "../model.ts";
+import { ReadyReply } from "./ready-reply.ts";
+
+/** One path that is read, and the reply that is ready for it. */
+export interface Lane {
+  readonly path: string;
+  readonly project: string;
+  readonly env: string;
+  readonly operation: "getConfig" | "getActive";
+  ready: ReadyReply | null;
+  /** A reply that is being made: whoever needs it as of no later revision waits for the same. */
+  making: { readonly asOf: number; readonly done: Promise<void> } | null;
+  /** As of which revision it was found too large to be kept. */
+  tooLargeAt: number;
+}
+
+const PATH = /^\/env\/([A-Za-z0-9][A-Za-z0-9_-]{0,63})\/([a-z0-9][a-z0-9_-]{0,62})\/(config|active)$/;
+const OPERATIONS = { config: "getConfig", active: "getActive" } as const;
+
+/** The replies that are ready, within a bound: where there are too many, those go first whose paths were asked for first. */
+export class ReadyReplies {
+  readonly #domain: Domain;
+  readonly #bounds: Readonly<Record<"readyPaths" | "readyBytes" | "readyBytesTotal", number>>;
+  readonly #lanes = new Map<string, Lane>();
+  #bytes = 0;
+
+  constructor(domain: Domain, bounds: Readonly<Record<"readyPaths" | "readyBytes" | "readyBytesTotal", number>> = LIMITS) {
+    this.#domain = domain;
+    this.#bounds = bounds;
+  }
+
+  /** `null` for a path that is answered elsewhere. */
+  lane(path: string): Lane | null {
+    const known = this.#lanes.get(path);
+    if (known !== undefined) return known;
+    const [, project, env, what] = PATH.exec(path) ?? [];
+    if (project === undefined || env === undefined) return null;
+    return { path, project, env, operation: OPERATIONS[what as keyof typeof OPERATIONS], ready: null, making: null, tooLargeAt: 0 };
+  }
+
+  /**
+   * Makes a path's reply ready as of that revision of its project, unless it is, or is too large to be kept. For somebody who may read
+   * it: what others ask for takes no room.
+   * @throws what reading it throws
+   */
+  async make({ path, ...given }: Lane, revision: number): Promise<ReadyReply | null> {
+    const lane = this.#lanes.get(path) ?? { path, ...given };
+    this.#lanes.set(path, lane);
+    if (lane.tooLargeAt >= revision || (lane.ready !== null && lane.ready.asOf >= revision)) return lane.ready;
+    if (lane.making === null || lane.making.asOf < revision) {
+      const done = this.#make(lane, revision).finally(() => {
+        if (lane.making?.done === done) lane.making = null;
+        if (lane.ready === null && lane.tooLargeAt === 0) this.#lanes.delete(path);
+        this.#makeRoom();
+      });
+      lane.making = { asOf: revision, done };
+    }
+    await lane.making.done;
+    return lane.ready;
+  }
+
+  async #make(lane: Lane, revision: number): Promise<void> {
+    const { value: head } = await this.#domain.heads.readable(lane.project, lane.env, "current");
+    const { tag, load } = this.#read(lane, head);
+    if (lane.ready?.tag === tag) {
+      lane.ready.renew(head, revision);
+      return;
+    }
+    const made = new ReadyReply(head, revision, tag, JSON.stringify(await load()));
+    // Of two that were made at once, the older may come last.
+    if (lane.ready !== null && lane.ready.asOf > revision) return;
+    const isKept = made.bytes <= this.#bounds.readyBytes;
+    this.#bytes += (isKept ? made.bytes : 0) - (lane.ready?.bytes ?? 0);
+    lane.ready = isKept ? made : null;
+    lane.tooLargeAt = isKept ? 0 : revision;
+  }
+
+  #read(lane: Lane, head: Environment): { readonly tag: string; load(): Promise<unknown> } {
+    if (lane.operation === "getConfig") return this.#domain.config.readAt(lane.project, head);
+    const { tag, body } = activeAt(lane.project, head, head);
+    return { tag, load: async () => body };
+  }
+
+  #makeRoom(): void {
+    for (const [path, lane] of this.#lanes) {
+      if (this.#lanes.size <= this.#bounds.readyPaths && this.#bytes <= this.#bounds.readyBytesTotal) return;
+      this.#lanes.delete(path);
+      this.#bytes -= lane.ready?.bytes ?? 0;
+      lane.ready = null;
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import { expect, test } from "vitest";
+import { EXIT, EXIT_OF, exitCodeOf } from "../../src/cli/exit-codes.ts";
+import { ERRORS } from "../../src/errors.ts";
+import { useCli } from "./support.ts";
+
+const context = useCli();
+
+test("every error code of the engine has an exit code, and no other has one", () => {
+  expect(Object.keys(EXIT_OF).sort()).toEqual(Object.keys(ERRORS).sort());
+});
+
+test("an exit code never contradicts the error's status", () => {
+  const odd = Object.entries(ERRORS).filter(([code, { status }]) => {
+    const exit = exitCodeOf(code, status);
+    if (status === 401) return exit !== EXIT.access;
+    if (status === 404) return exit !== EXIT.missing && code !== "route_not_found";
+    return status >= 500 && exit !== EXIT.failed;
+  });
+  expect(odd).toEqual([]);
+});
+
+test.each([
+  ["a_code_of_tomorrow", 404, EXIT.missing],
+  ["a_code_of_tomorrow", 403, EXIT.access],
+  ["a_code_of_tomorrow", 409, EXIT.conflict],
+  ["a_code_of_tomorrow", 422, EXIT.usage],
+  ["a_code_of_tomorrow", 500, EXIT.failed],
+  ["constructor", 404, EXIT.missing],
+  ["connection_failed", 0, EXIT.failed],
+  ["invalid_call", 0, EXIT.usage],
+])("%s with status %i ends with %i", (code, status, exit) => {
+  expect(exitCodeOf(code, status)).toBe(exit);
+});
+
+test("commands end as the table says", async () => {
+  const { cli } = context;
+  await cli.ok(["env", "create", "development", "--set", "API_KEY=k"]);
+  await cli.ok(["env", "create", "production"]);
+  await cli.ok(["state", "put", "requires/API_KEY", '{"kind":"secret"}', "-e", "dev"]);
+  const codes: readonly (readonly [readonly string[], number])[] = [
+    [["env", "list"], 0],
+    [["diff", "dev", "dev"], 0],
+    [["diff", "dev", "prod"], 1],
+    [["env", "list", "--url", "http://127.0.0.1:1"], 1],
+    [["no-such-command"], 2],
+    [["env"], 2],
+    [["env", "list", "--no-such-option"], 2],
+    [["env", "create", "NOT A NAME"], 2],
+    [["promote", "dev", "prod"], 2],
+    [["env", "list", "--token", "envm_0000000000000000_wrong"], 3],
+    [["env", "show", "nowhere"], 4],
+    [["var", "get", "NOTHING", "-e", "dev"], 4],
+    [["state", "get", "flows/none", "-e", "dev"], 4],
+    [["env", "create", "development"], 5],
+    [["var", "set", "API_KEY=x", "-e", "dev"], 5],
+    [["promote", "dev", "prod", "-y"], 6],
+    [["promote", "dev", "prod", "--dry-run"], 6],
+  ];
+  for (const [args, code] of codes) expect({ args, ...(await cli.run(args)) }).toMatchObject({ args, code });
+});
+
+test("an error says what happened and what to type, on stderr; with --json it is the engine's own, on stdout", async () => {
+  const { cli } = context;
+  const told = await cli.run(["env", "show", "nowhere"]);
+  expect(told.out).toBe("");
+  expect(told.err).toContain('no environment "nowhere"');
+  expect(told.err).toContain("fix: envm env list");
+  const json = await cli.run(["env", "show", "nowhere", "--json"]);
+  expect(JSON.parse(json.out)).toMatchObject({ status: "error", code: "environment_not_found", request_id: expect.any(String) });
+});
+
+test("a refused promotion names each failed check with its fix", async () => {
+  const { err } = await context.cli.run(["promote", "dev", "prod", "-y"]);
+  expect(err).toContain("✗ config_complete");
+  expect(err).toMatch(/fix: .*API_KEY/);
+});

@@ -1,0 +1,230 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { beforeAll, describe, expect, test } from "vitest";
+import { memberChanges } from "../../src/cli/members.ts";
+import { cut, shown, widthOf } from "../../src/cli/width.ts";
+import { ended, PROJECT, useCli } from "./support.ts";
+
+const context = useCli();
+
+beforeAll(async () => {
+  const { cli } = context;
+  await cli.ok([
+    "env",
+    "create",
+    "development",
+    "--set",
+    "API_URL=https://dev.example.com",
+    "--set",
+    "API_KEY=k1",
+    "-m",
+    "Erste 日本 \u001b]0;owned\u0007 🙂",
+  ]);
+  const state = Object.fromEntries(
+    Array.from({ length: 4_000 }, (_, index) => [`page-${index}`, { title: `Page ${index}`, body: "x".repeat(100) }]),
+  );
+  cli.file("large.json", JSON.stringify({ pages: state }));
+  await cli.ok(["state", "import", "large.json", "-e", "dev"]);
+});
+
+describe("how wide a text is in a terminal:", () => {
+  test.each([
+    ["abc", 3],
+    ["日本語", 6],
+    ["é", 1],
+    ["e\u0301", 1],
+    ["🙂", 2],
+    ["👨‍👩‍👧", 2],
+    ["🇩🇪", 2],
+    ["한국", 4],
+    ["ｱ", 1],
+    ["Ａ", 2],
+    ["\u200b", 0],
+  ])("%j takes %i columns", (text, columns) => {
+    expect(widthOf(text)).toBe(columns);
+  });
+
+  test("what is cut fits, and is cut only where it has to be", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "grapheme", maxLength: 20 }), fc.integer({ min: 1, max: 30 }), (text, columns) => {
+        const short = cut(text, columns);
+        expect(widthOf(short)).toBeLessThanOrEqual(columns);
+        expect(short === text).toBe(widthOf(text) <= columns);
+      }),
+    );
+  });
+});
+
+test("what somebody wrote into a message does nothing to the terminal that shows it", async () => {
+  expect(shown("a\u001b[31mb\u0007\n\u202e")).toBe("a\\u001b[31mb\\u0007\\n\\u202e");
+  const out = await context.cli.ok(["history", "dev"], { env: { FORCE_COLOR: "1" } });
+  expect(out).toContain("Erste 日本 \\u001b]0;owned\\u0007 🙂");
+  expect(out).not.toContain("\u0007");
+});
+
+test("colours where they are forced, never where NO_COLOR or a pipe says otherwise", async () => {
+  const { cli } = context;
+  const coloured = (env: Readonly<Record<string, string>>) => cli.ok(["env", "list"], { env }).then((out) => out.includes("\u001b["));
+  expect(await Promise.all([{}, { FORCE_COLOR: "1" }, { FORCE_COLOR: "0" }, { NO_COLOR: "1" }].map(coloured))).toEqual([
+    false,
+    true,
+    false,
+    false,
+  ]);
+});
+
+test("--json prints the engine's own fields, --plain bare values, --silent nothing that was not asked for", async () => {
+  const { cli, engine } = context;
+  const { body } = await engine.get(`/env/${PROJECT}/development`);
+  expect(await cli.json(["env", "show", "dev"])).toEqual(body);
+  expect(await cli.json(["env", "list"])).toMatchObject({ items: [body], next_cursor: null });
+  expect(await cli.ok(["env", "list", "--plain"])).toBe("development\n");
+  expect(await cli.run(["var", "set", "A=1", "-e", "dev", "--silent"])).toEqual({ code: 0, signal: null, out: "", err: "" });
+  expect(await cli.run(["var", "get", "A", "-e", "dev", "--silent"])).toMatchObject({ out: "1\n", err: "" });
+});
+
+test("vars are masked where they are listed, and what is set is never printed", async () => {
+  const { cli } = context;
+  const listed = await cli.ok(["var", "list", "-e", "dev"]);
+  expect(listed).toContain("API_URL");
+  expect(listed).not.toContain("dev.example.com");
+  expect(await cli.ok(["var", "list", "-e", "dev", "--show-values"])).toContain("dev.example.com");
+  const set = await cli.run(["var", "set", "SOME=hunter2hunter2", "-e", "dev"]);
+  expect(set.out + set.err).not.toContain("hunter2");
+});
+
+describe("values", () => {
+  test("come from the command, standard input, a file or @@, and an empty one has to be meant", async () => {
+    const { cli } = context;
+    cli.file("value.txt", "from a file\n\n");
+    const set = (args: readonly string[], input = "") => cli.run(["var", "set", ...args, "-e", "dev"], { input });
+    const value = (name: string) => cli.ok(["var", "get", name, "-e", "dev"]);
+    await set(["A=b=c", "FILE=@value.txt", "AT=@@handle"]);
+    await set(["IN=-"], "typed\r\n");
+    await set(["PIPED"], "piped\n");
+    await set(["TWO", "words here"]);
+    expect(await Promise.all(["A", "FILE", "AT", "IN", "PIPED", "TWO"].map(value))).toEqual([
+      "b=c\n",
+      "from a file\n\n",
+      "@handle\n",
+      "typed\n",
+      "piped\n",
+      "words here\n",
+    ]);
+    for (const args of [["EMPTY="], ["EMPTY=-"], ["EMPTY"]])
+      expect(await set(args)).toMatchObject({ code: 2, err: expect.stringContaining("--empty") });
+    expect(await cli.run(["var", "get", "EMPTY", "-e", "dev"])).toMatchObject({ code: 4 });
+    expect(await set(["EMPTY=", "--empty"])).toMatchObject({ code: 0 });
+    expect(await cli.run(["secret", "set", "EMPTY_KEY=", "-e", "dev"])).toMatchObject({ code: 2 });
+    expect(await set(["FILE=@no-such-file"])).toMatchObject({ code: 4, err: expect.stringContaining("no such file") });
+    expect(await set(["X=1", "X=2"])).toMatchObject({ code: 2 });
+  });
+});
+
+describe("a pipe that closes", () => {
+  test("ends the output, quietly, and not the work", async () => {
+    const { cli } = context;
+    const child = cli.start(["state", "get", "-e", "dev"]);
+    child.stdin?.end();
+    child.stdout?.once("data", () => child.stdout?.destroy());
+    const { code, signal, err } = await ended(child);
+    expect({ code, signal, err }).toEqual({ code: 0, signal: null, err: "" });
+  });
+
+  test("of a write that was asked for changes nothing about it", async () => {
+    const { cli } = context;
+    const child = cli.start(["var", "set", "PIPE=closed", "-e", "dev"]);
+    child.stdin?.end();
+    child.stdout?.destroy();
+    expect(await ended(child)).toMatchObject({ code: 0 });
+    expect(await cli.ok(["var", "get", "PIPE", "-e", "dev"])).toBe("closed\n");
+  });
+
+  test("ends the export of a log that goes on", async () => {
+    const { cli } = context;
+    const child = cli.start(["audit", "export"]);
+    child.stdin?.end();
+    child.stdout?.once("data", () => child.stdout?.destroy());
+    expect(await ended(child)).toMatchObject({ code: 0, err: "" });
+  });
+});
+
+describe("a disk that is full", () => {
+  test.skipIf(!existsSync("/dev/full"))("on standard output is said, with exit code 1", async () => {
+    const { cli } = context;
+    for (const line of ["envm state get -e dev", "envm export -e dev", "envm env list", "envm audit export"]) {
+      const args = line.split(" ").slice(1);
+      const { status, stderr } = spawnSync("/bin/sh", ["-c", `exec "$@" > /dev/full`, "sh", process.execPath, cli.main, ...args], {
+        cwd: cli.folder,
+        env: cli.environment,
+        encoding: "utf8",
+      });
+      expect({ line, status, stderr }).toMatchObject({ line, status: 1, stderr: expect.stringContaining("disk is full") });
+    }
+  });
+
+  test("leaves the file that was there as it was, and nothing beside it", async () => {
+    const { cli } = context;
+    const folder = join(cli.folder, "small");
+    mkdirSync(folder);
+    const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", folder]).status === 0;
+    const file = join(folder, "out.json");
+    writeFileSync(file, "before");
+    // Where no small disk can be had, a file that may not grow stands in for it.
+    const limit = mounted ? "" : "ulimit -f 8; ";
+    const run = (args: string) =>
+      spawnSync("/bin/bash", ["-c", `trap '' XFSZ; ${limit}exec "$0" "$@" -o "${file}"`, process.execPath, cli.main, ...args.split(" ")], {
+        cwd: cli.folder,
+        env: cli.environment,
+        encoding: "utf8",
+      });
+    try {
+      const { status, stderr } = run("state export -e dev");
+      expect({ status, stderr }).toMatchObject({ status: 1, stderr: expect.stringMatching(/disk is full|may not grow/) });
+      expect(readFileSync(file, "utf8")).toBe("before");
+      expect(readdirSync(folder)).toEqual(["out.json"]);
+    } finally {
+      if (mounted) spawnSync("umount", [folder]);
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});
+
+describe("a file that is written", () => {
+  test("is there as a whole; of variables nobody else may read it; a link keeps leading where it led", async () => {
+    const { cli } = context;
+    await cli.ok(["export", "-e", "dev", "--secrets", "-o", "vars.env"]);
+    expect(statSync(join(cli.folder, "vars.env")).mode & 0o777).toBe(0o600);
+    cli.file("real.env", "OLD=1\n");
+    symlinkSync("real.env", join(cli.folder, "link.env"));
+    await cli.ok(["pull", "link.env", "-e", "dev"]);
+    expect(readFileSync(join(cli.folder, "real.env"), "utf8")).toContain("API_URL=");
+    expect(await cli.run(["export", "-e", "dev", "-o", "no/such/folder/file"])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("no such file or folder"),
+    });
+    expect(await cli.ok(["export", "-e", "dev", "-o", "/dev/stdout", "--silent"])).toContain("API_URL=");
+    expect(readdirSync(cli.folder).filter((name) => name.includes("tmp"))).toEqual([]);
+  });
+
+  test("holds the state that is imported again without a change", async () => {
+    const { cli } = context;
+    for (const format of ["json", "yaml"]) {
+      await cli.ok(["state", "export", "-e", "dev", "--format", format, "-o", `state.${format}`]);
+      expect(await cli.json(["state", "import", `state.${format}`, "-e", "dev"])).toMatchObject({ status: "no_changes" });
+    }
+  });
+});
+
+describe("what differs in a component is told by member:", () => {
+  test.each<readonly [unknown, unknown, readonly string[]]>([
+    [{ a: 1 }, { a: 2 }, ["~ /a: 1 → 2"]],
+    [{ a: { b: [1, 2] } }, { a: { b: [1] }, c: null }, ["- /a/b/1: 2", "+ /c: null"]],
+    [{ "a/b": 1 }, {}, ["- /a~1b: 1"]],
+    ["x", ["x"], ['~ (all of it): "x" → ["x"]']],
+  ])("%j and %j", (left, right, lines) => {
+    expect(memberChanges(left, right)).toEqual(lines);
+  });
+});

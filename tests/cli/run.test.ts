@@ -1,0 +1,215 @@
+import type { ChildProcess } from "node:child_process";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { childEnvironment } from "../../src/cli/child-environment.ts";
+import { ended, useCli } from "./support.ts";
+
+const context = useCli();
+
+/** A program that says when it runs, with what, and what it is sent. */
+const PROGRAM = `
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"]) process.on(signal, () => {
+  process.stdout.write("got " + signal + "\\n");
+  if (signal !== "SIGUSR1") process.exit(signal === "SIGTERM" ? 0 : 40);
+});
+process.stdout.write("started " + process.env.COLOUR + "\\n");
+setInterval(() => {}, 1000);
+`;
+
+beforeAll(async () => {
+  const { cli } = context;
+  await cli.ok(["env", "create", "development", "--set", "COLOUR=red", "--set", "API_KEY=k1"]);
+  await cli.ok(["state", "put", "requires/LIMIT", '{"kind":"var","default":10}', "-e", "dev"]);
+  cli.file("program.mjs", PROGRAM);
+});
+
+const run = (args: readonly string[], env: Readonly<Record<string, string>> = {}) =>
+  context.cli.run(["run", "-e", "dev", ...args], { env });
+
+/** A command under way whose lines can be waited for. */
+class Watched {
+  readonly #child: ChildProcess;
+  readonly ended: ReturnType<typeof ended>;
+  #text = "";
+  #waiting: (() => void)[] = [];
+
+  constructor(child: ChildProcess) {
+    this.#child = child;
+    this.ended = ended(child);
+    const more = (part: string) => {
+      this.#text += part;
+      for (const look of this.#waiting.splice(0)) look();
+    };
+    child.stdout?.on("data", more);
+    child.stderr?.on("data", more);
+    void this.ended.then(() => more(""));
+  }
+
+  async line(wanted: RegExp, times = 1): Promise<void> {
+    while ((this.#text.match(new RegExp(wanted, "g"))?.length ?? 0) < times) {
+      if (this.#child.exitCode !== null) throw new Error(`it ended without ${wanted}:\n${this.#text}`);
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+}
+
+describe("run", () => {
+  test("gives a program the vars, the platform's defaults and the secrets, over what is set here", async () => {
+    const { out, err } = await run(["--", "printenv", "COLOUR", "LIMIT", "API_KEY"], { COLOUR: "blue" });
+    expect({ out, err }).toEqual({ out: "red\n10\nk1\n", err: "" });
+    expect(await run(["--preserve-env", "--", "printenv", "COLOUR"], { COLOUR: "blue" })).toMatchObject({ out: "blue\n" });
+    expect(await run(["--no-secrets", "--", "sh", "-c", 'echo "$COLOUR $LIMIT [$API_KEY]"'])).toMatchObject({
+      out: "red 10 []\n",
+      err: "",
+    });
+    expect(await run(["--only-secrets", "--", "sh", "-c", 'echo "[$COLOUR] $API_KEY"'])).toMatchObject({ out: "[] k1\n" });
+    expect(await run(["--command", "echo $COLOUR | tr a-z A-Z"])).toMatchObject({ out: "RED\n" });
+    // Options after the program are the program's.
+    expect(await run(["node", "-e", "console.log(process.argv.length)"])).toMatchObject({ out: "1\n" });
+  });
+
+  test("reads no secret without being asked: --no-secrets leaves no record of one", async () => {
+    const { cli } = context;
+    const records = async () => (await cli.json<{ items: unknown[] }>(["audit", "list", "--action", "reveal"])).items.length;
+    const before = await records();
+    await run(["--no-secrets", "--", "true"]);
+    expect(await records()).toBe(before);
+    await run(["--", "true"]);
+    expect(await records()).toBe(before + 1);
+  });
+
+  test("with a token that may not reveal passes the vars on and says what is missing", async () => {
+    const { cli } = context;
+    const token = (await cli.ok(["token", "create", "app", "--role", "reader", "--plain"])).trim();
+    const { code, out, err } = await run(["--", "sh", "-c", 'echo "$COLOUR [$API_KEY]"'], { ENVM_TOKEN: token });
+    expect({ code, out }).toEqual({ code: 0, out: "red []\n" });
+    expect(err).toContain("API_KEY");
+    expect(await run(["--only-secrets", "--", "true"], { ENVM_TOKEN: token })).toMatchObject({ code: 3 });
+  });
+
+  test.each([
+    [["sh", "-c", "exit 0"], 0],
+    [["sh", "-c", "exit 7"], 7],
+    [["sh", "-c", "exit 255"], 255],
+    [["sh", "-c", "kill -TERM $$"], 143],
+    [["sh", "-c", "kill -KILL $$"], 137],
+    [["no-such-program"], 127],
+    [["/etc/passwd"], 126],
+  ])("%j ends with %i", async (program, code) => {
+    expect(await run(["--", ...program])).toMatchObject({ code, signal: null });
+  });
+
+  test.each(["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"] as const)("passes %s on", async (signal) => {
+    const watched = new Watched(context.cli.start(["run", "-e", "dev", "--", "node", "program.mjs"]));
+    await watched.line(/started red/);
+    watched.kill(signal);
+    await watched.line(new RegExp(`got ${signal}`));
+    if (signal === "SIGUSR1") watched.kill("SIGTERM");
+    expect(await watched.ended).toMatchObject({ code: signal === "SIGUSR1" || signal === "SIGTERM" ? 0 : 40, signal: null });
+  });
+
+  test("what decides which program runs is not passed on, and what loads code is said", async () => {
+    const { cli } = context;
+    await cli.ok([
+      "env",
+      "create",
+      "odd",
+      "--set",
+      "PATH=/nowhere",
+      "--set",
+      "HOME=/nowhere",
+      "--set",
+      "PS1=x",
+      "--set",
+      "NODE_OPTIONS=--no-warnings",
+      "--set",
+      "LD_LIBRARY_PATH=/x",
+    ]);
+    const { code, out, err } = await cli.run(["run", "-e", "odd", "--", "sh", "-c", 'echo "$HOME $NODE_OPTIONS"']);
+    expect({ code, out }).toEqual({ code: 0, out: `${cli.environment["HOME"]} --no-warnings\n` });
+    expect(err).toMatch(/Not passed on.*HOME, PATH, PS1/);
+    expect(err).toMatch(/load code.*LD_LIBRARY_PATH, NODE_OPTIONS/);
+  });
+
+  test("starts nothing where the variables cannot be had", async () => {
+    for (const [args, code] of [
+      [["run", "-e", "nowhere", "--", "touch", "started"], 4],
+      [["run", "-e", "dev", "--url", "http://127.0.0.1:1", "--", "touch", "started"], 1],
+      [["run", "-e", "dev"], 2],
+      [["run", "-e", "dev", "--only-secrets", "--no-secrets", "--", "touch", "started"], 2],
+    ] as const) {
+      expect({ args, ...(await context.cli.run(args)) }).toMatchObject({ args, code });
+    }
+    expect(() => statSync(join(context.cli.folder, "started"))).toThrow();
+  });
+});
+
+describe("--watch", () => {
+  test("starts the program anew with each new head, once for several at a time, and ends as the program does", async () => {
+    const { cli } = context;
+    const watched = new Watched(cli.start(["run", "-e", "dev", "--watch", "--", "node", "program.mjs"]));
+    await watched.line(/started red/);
+    await cli.ok(["var", "set", "COLOUR=green", "-e", "dev"]);
+    await watched.line(/got SIGTERM/);
+    await watched.line(/started green/);
+    watched.kill("SIGINT");
+    expect(await watched.ended).toMatchObject({ code: 40, out: "started red\ngot SIGTERM\nstarted green\ngot SIGINT\n" });
+    await cli.ok(["var", "set", "COLOUR=red", "-e", "dev"]);
+  });
+
+  test("with a token that ends in the middle says so, and leaves the program running", async () => {
+    const { cli } = context;
+    const { id, token } = await cli.json<{ id: string; token: string }>(["token", "create", "short", "--role", "reader", "--reveal"]);
+    const watched = new Watched(cli.start(["run", "-e", "dev", "--watch", "--", "node", "program.mjs"], { env: { ENVM_TOKEN: token } }));
+    await watched.line(/started red/);
+    await cli.ok(["token", "revoke", id]);
+    await watched.line(/Changes are not followed any more/);
+    await watched.line(/envm login/);
+    watched.kill("SIGUSR1");
+    await watched.line(/got SIGUSR1/);
+    watched.kill("SIGTERM");
+    expect(await watched.ended).toMatchObject({ code: 0 });
+  });
+});
+
+describe("--fallback", () => {
+  test("keeps a sealed copy and goes on with it, saying how old it is, while the engine is away; never where it refuses", async () => {
+    const { cli, engine } = context;
+    const args = ["run", "-e", "dev", "--fallback", "kept.envm", "--", "printenv", "COLOUR", "API_KEY"];
+    expect(await cli.run(args)).toMatchObject({ code: 0, out: "red\nk1\n", err: "" });
+    const kept = readFileSync(join(cli.folder, "kept.envm"), "utf8");
+    expect(kept).not.toMatch(/red|k1|COLOUR|API_KEY/);
+    expect(statSync(join(cli.folder, "kept.envm")).mode & 0o777).toBe(0o600);
+
+    expect(await cli.run(args, { env: { ENVM_TOKEN: "envm_0000000000000000_wrong" } })).toMatchObject({ code: 3, out: "" });
+    await engine.stop();
+    const { code, out, err } = await cli.run(args);
+    expect({ code, out }).toEqual({ code: 0, out: "red\nk1\n" });
+    expect(err).toMatch(/cannot be reached.*copy of revision \d+ \(v[\d.]+\), which is \d+ s old/);
+    // Another token opens nothing, and neither does what somebody changed.
+    expect(await cli.run(args, { env: { ENVM_TOKEN: "envm_0000000000000000_other" } })).toMatchObject({ code: 1, out: "" });
+    writeFileSync(join(cli.folder, "kept.envm"), kept.replace(/"data":"..../, '"data":"AAAA'));
+    expect(await cli.run(args)).toMatchObject({ code: 1, out: "" });
+    expect(await cli.run(["run", "-e", "dev", "--fallback", "never.envm", "--", "true"])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("cannot be reached"),
+    });
+    await engine.start();
+  });
+});
+
+test("a child gets its own value of what is inherited, whatever its case, and nothing that no system call takes", () => {
+  const told: string[] = [];
+  const env = childEnvironment(
+    { path: "/x", A: "1", B: "a\0b", dyld_insert: "y" },
+    { PATH: "/bin", A: "0" },
+    { preserve: false, warn: (text) => told.push(text) },
+  );
+  expect(env).toEqual({ PATH: "/bin", A: "1", dyld_insert: "y" });
+  expect(told).toHaveLength(3);
+});

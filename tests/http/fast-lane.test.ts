@@ -1,0 +1,375 @@
+import { connect } from "node:net";
+import { pino } from "pino";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { Authentication } from "../../src/authentication.ts";
+import { createApp } from "../../src/http/app.ts";
+import { createServer, type EngineServer } from "../../src/http/server.ts";
+import { LIMITS } from "../../src/limits.ts";
+import { tokenDigest } from "../../src/tokens.ts";
+import { type Access, openAccess, pass, ROOT } from "../access/support.ts";
+import { PROJECT } from "../domain/support.ts";
+import { ROOT_TOKEN, SETTINGS } from "./support.ts";
+
+const servers: EngineServer[] = [];
+afterAll(async () => {
+  for (const server of servers.splice(0)) await server.close(0);
+});
+
+interface Options {
+  /** Whether the engine knows by itself how new its store is. */
+  readonly exclusive?: boolean;
+  readonly auth?: boolean;
+  readonly settings?: Partial<typeof SETTINGS>;
+}
+
+/** The same engine behind two doors: one with the fast lane, one without. */
+interface Doors extends Access {
+  readonly tokens: Readonly<Record<"reader" | "client" | "stranger" | "engine" | "revoked" | "brief" | "rotated" | "renewed", string>>;
+  /** What both answer to these bytes; and how often the routes were asked by the door with the lane. */
+  both(request: string): Promise<{ readonly lane: string; readonly routes: string; readonly asked: number }>;
+}
+
+async function doors({ exclusive = true, auth = true, settings = {} }: Options = {}): Promise<Doors> {
+  const access = await openAccess(undefined, undefined, exclusive);
+  const { domain, project } = access;
+  await project.create("staging", { env_variables: { GREETING: "grüß dich 🚀", API_KEY: "sk-1" } });
+  await project.create("big", { env_variables: { LONG: "x".repeat(2 * LIMITS.readyTextBytes) } });
+  await project.create("pr-1", { type: "preview", expires_in: "1h" });
+  await project.create("old");
+  await domain.environments.archive(project.caller, { project: PROJECT, env: "old" });
+  const make = async (role: "reader" | "client" | "engine", projects: string, expires_in?: string) =>
+    domain.tokens.create(ROOT, { name: `${role}-of-${projects}`, role, projects: [projects], ...(expires_in && { expires_in }) });
+  const revoked = await make("reader", PROJECT);
+  const rotated = await make("reader", PROJECT);
+  const renewed = await domain.tokens.rotate(ROOT, rotated.id, {});
+  const tokens = {
+    reader: (await make("reader", PROJECT)).token,
+    client: (await make("client", PROJECT)).token,
+    stranger: (await make("reader", "elsewhere")).token,
+    engine: (await make("engine", PROJECT)).token,
+    brief: (await make("reader", PROJECT, "30m")).token,
+    revoked: revoked.token,
+    rotated: rotated.token,
+    renewed: renewed.token,
+  };
+  await domain.tokens.revoke(ROOT, revoked.id);
+  const open = async (fastLane: boolean) => {
+    const { sessions } = domain;
+    const authentication = auth
+      ? new Authentication({ rootDigest: tokenDigest(ROOT_TOKEN), tokens: domain.tokens, sessions, identities: null })
+      : null;
+    const app = createApp({
+      domain,
+      settings: { ...SETTINGS, ...settings },
+      logger: pino({ level: "silent" }),
+      authentication,
+      readiness: async () => ({}),
+      fastLane,
+    });
+    const server = createServer(Promise.resolve(app));
+    servers.push(server);
+    return Number(new URL(await server.listen(0, "127.0.0.1")).port);
+  };
+  const [withLane, without] = [await open(true), await open(false)];
+  const read = vi.spyOn(domain.config, "read");
+  const active = vi.spyOn(domain.deployments, "active");
+  const asked = () => read.mock.calls.length + active.mock.calls.length;
+  return {
+    ...access,
+    tokens,
+    async both(request) {
+      const before = asked();
+      const lane = plain(await exchange(withLane, request));
+      const after = asked();
+      return { lane, asked: after - before, routes: plain(await exchange(without, request)) };
+    },
+  };
+}
+
+/** All that comes back until the other side closes, one character for each byte. */
+function exchange(port: number, request: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = "";
+    const socket = connect({ port, host: "127.0.0.1" }, () => socket.write(request, "latin1"));
+    socket.on("data", (chunk) => {
+      text += chunk.toString("latin1");
+    });
+    socket.once("close", () => resolve(text));
+    socket.once("error", reject);
+  });
+}
+
+/** But for what time it is, and ids that are made up. */
+function plain(reply: string): string {
+  return reply.replace(/\r\nDate: [^\r]+/gi, "\r\nDate: now").replace(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, "made-up");
+}
+
+const CONFIG = `/env/${PROJECT}/staging/config`;
+const ACTIVE = `/env/${PROJECT}/staging/active`;
+
+interface Asked {
+  readonly method?: string;
+  readonly path?: string;
+  readonly token?: string | null;
+  readonly headers?: readonly string[];
+  readonly version?: string;
+  readonly host?: readonly string[];
+  readonly body?: string;
+}
+
+function written(asked: Asked, connection: "close" | "keep-alive" = "close") {
+  const { method = "GET", path = CONFIG, token = null, headers = [], version = "1.1", host = ["Host: 127.0.0.1"], body = "" } = asked;
+  const lines = [...host, ...(token === null ? [] : [`Authorization: Bearer ${token}`]), ...headers, `Connection: ${connection}`];
+  return `${method} ${path} HTTP/${version}\r\n${lines.join("\r\n")}\r\n\r\n${body}`;
+}
+
+/** Three times on one connection. */
+function thrice(asked: Asked): string {
+  return written(asked, "keep-alive").repeat(2) + written(asked);
+}
+
+type Case = readonly [what: string, ask: (doors: Doors) => Asked | Promise<Asked>];
+const as =
+  (token: keyof Doors["tokens"], more: Asked = {}): Case[1] =>
+  (world) => ({ token: world.tokens[token], ...more });
+const tagOf = async ({ domain }: Doors) => (await domain.config.read(PROJECT, "staging", {})).tag;
+
+const TAKEN: readonly Case[] = [
+  ["a read of config", as("reader")],
+  ["a read of what should run", as("reader", { path: ACTIVE })],
+  ["as root", () => ({ token: ROOT_TOKEN })],
+  ["as an engine that names nobody", as("engine")],
+  ["as whoever has a token that ends", as("brief")],
+  ["as whoever still has the token before the last rotation", as("rotated")],
+  ["as whoever has the one after it", as("renewed")],
+  ["of a large config", as("reader", { path: `/env/${PROJECT}/big/config` })],
+  ["of a preview that has not ended", as("reader", { path: `/env/${PROJECT}/pr-1/config` })],
+  ["of an archived environment", as("reader", { path: `/env/${PROJECT}/old/active` })],
+  ["by HEAD", as("reader", { method: "HEAD" })],
+  ["of what should run by HEAD", as("reader", { method: "HEAD", path: ACTIVE })],
+  ["with an id of its own", as("reader", { headers: ["X-Request-Id: mine-1"] })],
+  ["with an id that is none", as("reader", { headers: ["X-Request-Id: mine 1"] })],
+  ["with the tag that it has", async (world) => ({ token: world.tokens.reader, headers: [`If-None-Match: "${await tagOf(world)}"`] })],
+  ["with a weak tag", async (world) => ({ token: world.tokens.reader, headers: [`If-None-Match: W/"${await tagOf(world)}"`] })],
+  ["with a list of tags", async (world) => ({ token: world.tokens.reader, headers: [`If-None-Match: "a", "${await tagOf(world)}"`] })],
+  ["with another tag", as("reader", { headers: ['If-None-Match: "a"'] })],
+  ["with what is no tag", as("reader", { headers: ["If-None-Match: nonsense"] })],
+  ["with any tag", as("reader", { headers: ["If-None-Match: *"] })],
+  ["with any tag by HEAD", as("reader", { method: "HEAD", headers: ["If-None-Match: *"] })],
+  ["with headers in other letters", (world) => ({ headers: [`AUTHORIZATION: bearer  ${world.tokens.reader}`, "IF-NONE-MATCH: *"] })],
+  [
+    "with headers of no interest",
+    as("reader", { headers: ["Accept: text/html", "User-Agent: x", "Origin: https://evil.example", "Range: bytes=0-1"] }),
+  ],
+  ["with proxies' headers that nobody is believed", as("reader", { headers: ["X-Forwarded-For: 8.8.8.8", "X-Forwarded-Proto: https"] })],
+];
+
+const LEFT: readonly Case[] = [
+  ["without a token", () => ({})],
+  ["with a token that nobody has", () => ({ token: `envm_${"0".repeat(16)}_${"A".repeat(43)}` })],
+  ["with a token that was revoked", as("revoked")],
+  ["with a token for elsewhere", as("stranger")],
+  ["with a token that may only evaluate", as("client")],
+  [
+    "with two Authorization headers",
+    (world) => ({ token: world.tokens.reader, headers: [`Authorization: Bearer ${world.tokens.reader}`] }),
+  ],
+  ["with another scheme", (world) => ({ headers: [`Authorization: Basic ${world.tokens.reader}`] })],
+  ["with a cookie", as("reader", { headers: ["Cookie: envm_session=x"] })],
+  ["with a cookie alone", () => ({ headers: ["Cookie: envm_session=x"] })],
+  ["for somebody, as an engine", as("engine", { headers: ["X-Actor: ann"] })],
+  ["for somebody, as no engine", as("reader", { headers: ["X-Actor: ann"] })],
+  ["with two ids", as("reader", { headers: ["X-Request-Id: a", "X-Request-Id: b"] })],
+  ["with two lists of tags", as("reader", { headers: ['If-None-Match: "a"', "If-None-Match: *"] })],
+  ["in HTTP/1.0", as("reader", { version: "1.0" })],
+  ["in HTTP/1.0 without a host", as("reader", { version: "1.0", host: [] })],
+  ["with an expectation", as("reader", { headers: ["Expect: 100-continue"] })],
+  ["with an expectation that nobody knows", as("reader", { headers: ["Expect: a-miracle"] })],
+  ["with an offer to upgrade", as("reader", { headers: ["Upgrade: h2c"] })],
+  ["with a body", as("reader", { headers: ["Content-Length: 2"], body: "{}" })],
+  ["with a body in chunks", as("reader", { headers: ["Transfer-Encoding: chunked"], body: "0\r\n\r\n" })],
+  ["without a host", as("reader", { host: [] })],
+  ["with two hosts", as("reader", { host: ["Host: 127.0.0.1", "Host: 127.0.0.1"] })],
+  ["to another host", as("reader", { host: ["Host: evil.example"] })],
+  ["of a revision", as("reader", { path: `${CONFIG}?at=1` })],
+  ["with an empty query", as("reader", { path: `${CONFIG}?` })],
+  ["with a query that there is not", as("reader", { path: `${CONFIG}?x=1` })],
+  ["that waits", as("reader", { path: `${ACTIVE}?wait=1s&after=0` })],
+  ["of a whole address", as("reader", { path: `http://127.0.0.1${CONFIG}` })],
+  ["with a slash at the end", as("reader", { path: `${CONFIG}/` })],
+  ["with two slashes", as("reader", { path: `/env//${PROJECT}/staging/config` })],
+  ["with an encoded letter", as("reader", { path: `/env/${PROJECT}/%73taging/config` })],
+  ["with a broken encoding", as("reader", { path: `/env/${PROJECT}/%7/config` })],
+  ["with capital letters", as("reader", { path: `/env/${PROJECT}/staging/CONFIG` })],
+  ["of an environment that there is not", as("reader", { path: `/env/${PROJECT}/nothing/config` })],
+  ["of a project that there is not", () => ({ token: ROOT_TOKEN, path: "/env/nothing/staging/config" })],
+  ["of a name that is a route's", () => ({ token: ROOT_TOKEN, path: `/env/${PROJECT}/versions/config` })],
+  ["of a name that no environment has", () => ({ token: ROOT_TOKEN, path: `/env/compare/staging/config` })],
+  ["by POST", as("reader", { method: "POST" })],
+  ["by DELETE", as("reader", { method: "DELETE" })],
+  ["by OPTIONS", as("reader", { method: "OPTIONS" })],
+];
+
+const STORES = [
+  ["on a store of its own", { exclusive: true }],
+  ["on a store that engines share", { exclusive: false }],
+] as const;
+
+describe.each(STORES)("the fast lane answers as the routes do, byte by byte, %s", (_store, options) => {
+  let world: Doors;
+  beforeAll(async () => {
+    world = await doors(options);
+  });
+
+  test.each(TAKEN)("%s, which it takes", async (what, ask) => {
+    const request = thrice(await ask(world));
+    const first = await world.both(request);
+    expect(first.lane).toBe(first.routes);
+    const second = await world.both(request);
+    expect(second.lane).toBe(second.routes);
+    expect(second.lane.match(/HTTP\/1\.1 (200|304) /g)).toHaveLength(3);
+    // Of what ends, a store that is shared is asked for the time.
+    expect(second.asked).toBe(what.includes("preview") && !options.exclusive ? 3 : 0);
+  });
+
+  test.each(LEFT)("%s, which it leaves to them", async (_what, ask) => {
+    await world.both(written({ token: world.tokens.reader }));
+    const request = thrice(await ask(world));
+    for (let time = 0; time < 2; time++) {
+      const { lane, routes } = await world.both(request);
+      expect(lane).toBe(routes);
+    }
+  });
+
+  test("without tokens too", async () => {
+    const world = await doors({ ...options, auth: false });
+    for (const asked of [{}, { path: ACTIVE }, { method: "HEAD" }, { token: "whatever" }, { host: ["Host: evil.example"] }]) {
+      await world.both(written(asked));
+      const { lane, routes } = await world.both(written(asked));
+      expect(lane).toBe(routes);
+    }
+    expect((await world.both(written({}))).asked).toBe(0);
+  });
+
+  test("behind proxies that are believed", async () => {
+    const world = await doors({ ...options, settings: { trustedProxies: ["127.0.0.1"] } });
+    const headers = ["X-Forwarded-For: 203.0.113.7", "X-Forwarded-Proto: https"];
+    for (const more of [{ headers }, {}]) {
+      await world.both(written({ token: world.tokens.reader, ...more }));
+      const { lane, routes, asked } = await world.both(written({ token: world.tokens.reader, ...more }));
+      expect(lane).toBe(routes);
+      expect(lane.includes("strict-transport-security")).toBe("headers" in more);
+      expect(asked).toBe("headers" in more ? 1 : 0);
+    }
+  });
+
+  test.each(["perToken", "perAddress"] as const)("as many requests as there may be %s, and not one more", async (which) => {
+    const requestsPerSecond = { perToken: 1_000, perAddress: 1_000, [which]: 1 };
+    const world = await doors({ ...options, settings: { requestsPerSecond } });
+    const request = written({ token: world.tokens.reader });
+    const statuses: string[] = [];
+    for (let sent = 0; sent < 4; sent++) {
+      const { lane, routes } = await world.both(request);
+      expect(lane.replace(/retry.after[^\r,]*/gi, "")).toBe(routes.replace(/retry.after[^\r,]*/gi, ""));
+      statuses.push(lane.slice(9, 12));
+    }
+    expect(statuses).toEqual(["200", "200", "429", "429"]);
+  });
+});
+
+describe.each(STORES)("whatever happens, the next answer knows of it, %s", (_store, options) => {
+  const config = async ({ both, tokens }: Doors, token: keyof Doors["tokens"] = "reader", path = CONFIG) => {
+    const { lane, routes } = await both(written({ token: tokens[token], path }));
+    expect(lane).toBe(routes);
+    return lane;
+  };
+
+  test("each edit is in the read that comes after it", async () => {
+    const world = await doors(options);
+    for (let n = 0; n < 20; n++) {
+      await world.project.configure("staging", { vars: { N: `n-${n}` } });
+      const [first, second] = [await config(world), await config(world)];
+      expect([first, second]).toEqual([expect.stringContaining(`"N":"n-${n}"`), expect.stringContaining(`"N":"n-${n}"`)]);
+    }
+  });
+
+  test("a deployment report is in what should run, though no revision is new", async () => {
+    const world = await doors(options);
+    await config(world, "reader", ACTIVE);
+    const { version } = await world.domain.config.read(PROJECT, "staging", {});
+    await world.domain.deployments.report(world.project.caller, { project: PROJECT, env: "staging", version, status: "deployed" });
+    expect(await config(world, "reader", ACTIVE)).toContain('"status":"in_sync"');
+  });
+
+  test("a token is refused from the moment on that it is revoked, rotated or over", async () => {
+    const world = await doors(options);
+    const { domain, tokens, clock } = world;
+    const idOf = (token: string) => token.slice(5, 21);
+    for (const name of ["reader", "brief", "rotated"] as const) {
+      await config(world, name);
+      expect(await config(world, name)).toMatch(/^HTTP\/1\.1 200/);
+    }
+    await domain.tokens.revoke(ROOT, idOf(tokens.reader));
+    expect(await config(world, "reader")).toMatch(/^HTTP\/1\.1 401/);
+    pass(clock, "29m");
+    expect(await config(world, "brief")).toMatch(/^HTTP\/1\.1 200/);
+    clock.time += 60_000;
+    expect(await config(world, "brief")).toMatch(/^HTTP\/1\.1 401/);
+    expect(await config(world, "rotated")).toMatch(/^HTTP\/1\.1 200/);
+    pass(clock, "30m");
+    expect(await config(world, "rotated")).toMatch(/^HTTP\/1\.1 401/);
+    expect(await config(world, "renewed")).toMatch(/^HTTP\/1\.1 200/);
+  });
+
+  test("a preview is gone from the moment on that it ends, and back when it is brought back", async () => {
+    const world = await doors(options);
+    const path = `/env/${PROJECT}/pr-1/config`;
+    await config(world, "engine", path);
+    world.clock.time += 3_600_000 - 1;
+    expect(await config(world, "engine", path)).toMatch(/^HTTP\/1\.1 200/);
+    world.clock.time += 1;
+    expect(await config(world, "engine", path)).toMatch(/^HTTP\/1\.1 410/);
+    await world.domain.previews.restore(world.project.caller, { project: PROJECT, env: "pr-1", expires_in: "1h" });
+    expect(await config(world, "engine", path)).toMatch(/^HTTP\/1\.1 200/);
+  });
+
+  test("many who read while others write see no head that is older than one that was told to anybody", async () => {
+    const world = await doors(options);
+    const request = written({ token: world.tokens.reader });
+    let told = 0;
+    const writing = (async () => {
+      for (let n = 1; n <= 60; n++) {
+        await world.project.configure("staging", { vars: { COUNT: String(n) } });
+        told = n;
+      }
+    })();
+    const reading = Array.from({ length: 8 }, async () => {
+      while (told < 60) {
+        const before = told;
+        const { lane } = await world.both(request);
+        expect(Number(/"COUNT":"(\d+)"/.exec(lane)?.[1] ?? 0)).toBeGreaterThanOrEqual(before);
+      }
+    });
+    await Promise.all([writing, ...reading]);
+  });
+});
+
+test("what it answers is counted as what the routes answer", async () => {
+  const world = await doors();
+  for (let n = 0; n < 3; n++) await world.both(written({ token: world.tokens.reader }));
+  const { lane, routes } = await world.both(written({ path: "/metrics" }));
+  const counts = (text: string) => [...text.matchAll(/_count\{operation="(\w+)",status="(\d+)"\} (\d+)/g)].map(([, ...found]) => found);
+  expect(counts(lane)).toEqual([["getConfig", "200", "3"]]);
+  expect(counts(lane)).toEqual(counts(routes));
+});
+
+test("what it answers tells when a token was last used", async () => {
+  const world = await doors();
+  const [token] = [world.tokens.reader];
+  for (let n = 0; n < 3; n++) {
+    pass(world.clock, "5m");
+    await world.both(written({ token }));
+    const { last_used_at } = await world.domain.tokens.view(ROOT, token.slice(5, 21));
+    expect(last_used_at).toBe(new Date(world.clock.read()).toISOString());
+  }
+});
