@@ -4,10 +4,12 @@ import { fileURLToPath } from "node:url";
 import { branching } from "./branching.ts";
 import { configWrites } from "./config-writes.ts";
 import { diffs } from "./diffs.ts";
+import { evaluation } from "./evaluation.ts";
 import type { Row } from "./measure.ts";
 import { postgres } from "./postgres.ts";
 import { reads } from "./reads.ts";
 import { redisCommits } from "./redis-commits.ts";
+import { sdk } from "./sdk.ts";
 import { stateWrites } from "./state-writes.ts";
 import { table } from "./table.ts";
 import { tenThousand } from "./ten-thousand.ts";
@@ -19,8 +21,10 @@ const GROUPS: Readonly<Record<string, () => Promise<Row[]>>> = {
   branching,
   "config-writes": configWrites,
   reads,
+  sdk,
   "ten-thousand": tenThousand,
   "redis-commits": redisCommits,
+  evaluation,
   postgres,
 };
 

@@ -1,7 +1,9 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { EVERYTHING, type Grant } from "./access.ts";
 import type { Freshness } from "./document-cache.ts";
+import { AppError } from "./errors.ts";
 import { type OpenedSession, type Sessions, sessionOver } from "./sessions.ts";
+import { isMadeWith, makeTicket, readTicket } from "./tickets.ts";
 import { isTakenName, type Judged, notValid, type Principal, type Tokens, tokenDigest } from "./tokens.ts";
 
 /** Whom an identity provider says that somebody is. */
@@ -75,6 +77,30 @@ export class Authentication {
     if (opened.token !== ROOT.token) return this.#parts.tokens.holder(opened.token);
     if (tie !== this.#tie(secret)) throw sessionOver();
     return ROOT;
+  }
+
+  /** A ticket to watch one environment, for whoever holds a token of the engine's own; `null` for others. */
+  async ticket(holder: string, project: string, env: string): Promise<string | null> {
+    if (holder.startsWith(FROM_PROVIDER)) return null;
+    const [key] = await this.#keysOf(holder);
+    return key === undefined ? null : makeTicket(holder, key, project, env, this.#parts.tokens.now());
+  }
+
+  /** Whoever holds a ticket may be told that there is something new in that environment, and nothing else. @throws unauthorized */
+  async byTicket(text: string, project: string, env: string): Promise<Principal> {
+    const ticket = readTicket(text);
+    const keys = ticket === null ? [] : await this.#keysOf(ticket.holder);
+    if (ticket === null || !isMadeWith(ticket, keys, project, env)) throw notValid();
+    const { holder, expiresAt } = ticket;
+    if (expiresAt <= this.#parts.tokens.now())
+      throw new AppError("unauthorized", { reason: "The ticket is over.", fix: "Evaluate all flags again: the reply has a new one." });
+    const principal = holder === ROOT.token ? ROOT : await this.#parts.tokens.holder(holder);
+    const grants: readonly Grant[] = [{ role: "client", projects: [project], envs: [env], rights: [] }];
+    return { ...principal, grants, expiresAt: Math.min(expiresAt, principal.expiresAt ?? expiresAt) };
+  }
+
+  async #keysOf(holder: string): Promise<readonly Uint8Array[]> {
+    return holder === ROOT.token ? [this.#parts.rootDigest] : this.#parts.tokens.digests(holder);
   }
 
   openSession(principal: Principal): Promise<OpenedSession> {

@@ -14,7 +14,7 @@ import { FlagFiles } from "./flag-files.ts";
 import { Garbage } from "./garbage.ts";
 import { HeadCache } from "./head-cache.ts";
 import { instanceName, Leases } from "./leases.ts";
-import { Ledger } from "./ledger.ts";
+import { Ledger, type LedgerCounts } from "./ledger.ts";
 import { News } from "./news.ts";
 import { PendingPromotions } from "./pending.ts";
 import { Policies } from "./policy.ts";
@@ -64,6 +64,8 @@ export interface Domain {
   readonly refusals: Refusals;
   readonly news: News;
   readonly watches: Watches;
+  readonly timers: Timers;
+  readonly counts: LedgerCounts;
   readonly readIndex: ReadIndex;
   readonly heads: HeadCache;
   readonly garbage: Garbage;
@@ -156,6 +158,8 @@ export function createDomain(parts: DomainParts): Domain {
     deployments,
     news,
     watches: new Watches(store, news),
+    timers,
+    counts: ledger.counts,
     readIndex,
     heads,
     policies: new Policies(store, ledger),

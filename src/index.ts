@@ -16,6 +16,7 @@ import { rootToken } from "./root-token.ts";
 import { loadSettings, type OidcSettings, type Settings, SettingsError } from "./settings.ts";
 import { isExclusive, openStore } from "./storage/open.ts";
 import { StoreClock } from "./store-clock.ts";
+import { openTracing } from "./tracing.ts";
 import { type OpenVault, openVault } from "./vault/open.ts";
 import type { Connect, VaultStatus } from "./vault/remote.ts";
 
@@ -29,6 +30,7 @@ export interface Engine {
 
 /** Composition root: settings → store → vault → domain → HTTP. The only place where they meet. */
 export async function startEngine(settings: Settings, logger: Logger): Promise<Engine> {
+  await openTracing();
   const opening = open(settings, logger);
   const server = createServer(opening.then(({ app }) => app));
   // Both at once: the port is bound while the store opens, and requests that come early wait for it.

@@ -1,8 +1,10 @@
 import { AppError } from "./errors.ts";
+import { Histogram, SECONDS } from "./histogram.ts";
 import { keys } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
 import type { AuditRecord, Caller, Once } from "./model.ts";
 import type { Check, Hash, Json, Store, StoredObject } from "./ports.ts";
+import { traced } from "./tracing.ts";
 import { Transaction, View } from "./transaction.ts";
 
 type Task = {
@@ -11,6 +13,14 @@ type Task = {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
 };
+
+/** What commits took, and how many writers shared each. */
+export interface LedgerCounts {
+  readonly commitSeconds: Histogram;
+  readonly commitWriters: Histogram;
+}
+
+const WRITERS = [1, 2, 4, 8, 16, 32, LIMITS.batchWriters];
 
 type Outcome = { readonly task: Task; readonly error?: unknown; readonly value?: unknown };
 
@@ -21,6 +31,7 @@ type Outcome = { readonly task: Task; readonly error?: unknown; readonly value?:
  * transaction.
  */
 export class Ledger {
+  readonly counts: LedgerCounts = { commitSeconds: new Histogram(SECONDS), commitWriters: new Histogram(WRITERS) };
   readonly #store: Store;
   readonly #queues = new Map<string, Task[]>();
 
@@ -109,7 +120,7 @@ export class Ledger {
         if (outcomes.length > 0 && view.bytes > LIMITS.commitBytes / 8) break;
         outcomes.push(await runTask(task, view));
       }
-      if (await this.#commit(project, view)) {
+      if (await this.#commit(project, view, outcomes.length)) {
         for (const { task, error, value } of outcomes) error === undefined ? task.resolve(value) : task.reject(error);
         return batch.slice(outcomes.length);
       }
@@ -118,7 +129,7 @@ export class Ledger {
     throw new AppError("write_conflict", { fix: "Send the request again." });
   }
 
-  async #commit(project: string, view: View): Promise<boolean> {
+  async #commit(project: string, view: View, writers: number): Promise<boolean> {
     const change = view.change();
     if (change.puts.length + change.deletes.length === 0) return this.#stillHolds(project, change.checks);
     let objects = change.objects;
@@ -128,8 +139,13 @@ export class Ledger {
       for (const chunk of chunked(objects)) await this.#store.objects.put(project, chunk);
       objects = [];
     }
+    const start = performance.now();
     try {
-      return (await this.#store.commit(project, { ...change, objects })).ok;
+      const facts = { name: "commit", kind: "internal", attributes: { "envm.project": project, "envm.writers": writers } } as const;
+      const { ok } = await traced(facts, () => this.#store.commit(project, { ...change, objects }));
+      this.counts.commitSeconds.observe((performance.now() - start) / 1_000);
+      if (ok) this.counts.commitWriters.observe(writers);
+      return ok;
     } catch (error) {
       if (error instanceof AppError && error.code !== "store_unavailable") throw error;
       if (await this.#tookEffect(project, view)) return true;

@@ -206,6 +206,8 @@ export const LIMITS = {
   useNotedMs: 60_000,
   /** Milliseconds within which the same refusal is recorded once. */
   refusalNotedMs: 60 * 60_000,
+  /** Milliseconds for which a ticket to watch one environment is the same; it is taken for as long again at most. */
+  ticketMs: 60 * 60_000,
   /** Log-ins with one token in a second, in the long run. */
   sessionsPerSecondPerToken: 1,
   /** Log-ins with one token at once, after a time without any. */

@@ -124,6 +124,19 @@ export class Sinks {
     });
   }
 
+  /** Records that are left to be sent, by kind of sink, of the first projects by name. */
+  async backlog(): Promise<Readonly<Record<string, number>>> {
+    const left: Record<string, number> = Object.fromEntries([...this.#turns.keys()].map((kind) => [kind, 0]));
+    const prefix = systemKeys.projectPrefix;
+    for (const { key } of await this.#parts.store.list(SYSTEM_PARTITION, { prefix, limit: LIMITS.pageItems })) {
+      // A hint is written before its project, which may never have come.
+      const views = await this.overview(key.slice(prefix.length)).catch(() => []);
+      for (const { kind, state, backlog } of views) if (state !== "inactive") left[kind] = (left[kind] ?? 0) + backlog;
+      await turn();
+    }
+    return left;
+  }
+
   async #wake(project: string): Promise<boolean> {
     for (const name of await this.#names(project)) this.#queueOf(name)?.add(`${project}/${name}`);
     return false;

@@ -48,6 +48,13 @@ export class Timers {
     await this.#store.commit(SYSTEM_PARTITION, { checks: [], puts: [put], deletes: [], objects: [], objectDeletes: [] });
   }
 
+  /** Environments whose time has come and that nobody has acted on yet, as far as one look tells. */
+  async dueEnvironments(): Promise<number> {
+    const now = (await this.#store.now()).toISOString();
+    const entries = await this.#store.list(SYSTEM_PARTITION, { ...dueBefore(now), limit: LIMITS.pageItems });
+    return entries.filter(({ value }) => (value as unknown as Due).what.startsWith("env:")).length;
+  }
+
   /** Whether anything is due. */
   async isDue(): Promise<boolean> {
     const now = (await this.#store.now()).toISOString();

@@ -225,6 +225,20 @@ export class Tokens {
     return this.#admit(document, this.#clock.now().getTime());
   }
 
+  /** The digests of a token's secrets that are taken now, the newest first: what its tickets are made with. None of one that there is not. */
+  async digests(id: string): Promise<readonly Uint8Array[]> {
+    const document = await this.#find(id, "current");
+    if (document === null) return [];
+    const { sha256, previous } = document;
+    const kept = previous !== null && !isOver(previous.until, this.now()) ? [previous.sha256] : [];
+    return [sha256, ...kept].map((digest) => Buffer.from(digest, "hex"));
+  }
+
+  /** Milliseconds since 1970. */
+  now(): number {
+    return this.#clock.now().getTime();
+  }
+
   /** Writes down when tokens were last used. */
   async noteUse(): Promise<void> {
     const used = [...this.#used].slice(0, LIMITS.notedTokens);

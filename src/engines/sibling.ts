@@ -12,6 +12,7 @@ import {
 } from "cockatiel";
 import { AppError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import { traced, traceHeaders } from "../tracing.ts";
 import { unavailable } from "./failures.ts";
 import type { OutgoingResponse } from "./reply.ts";
 import { type EngineRequest, EngineTarget } from "./request.ts";
@@ -133,7 +134,13 @@ export class Sibling {
   ): Promise<OutgoingResponse> {
     this.#counts.requests++;
     try {
-      const response = await this.#target.request(path, { timeoutMs: this.#timeoutMs, ...request });
+      const facts = { name: `${this.name} ${request.method}`, kind: "client", attributes: { "peer.service": this.name } } as const;
+      const response = await traced(facts, async (tell) => {
+        const headers = { ...traceHeaders(), ...request.headers };
+        const reply = await this.#target.request(path, { timeoutMs: this.#timeoutMs, ...request, headers });
+        tell({ "http.response.status_code": reply.status });
+        return reply;
+      });
       this.#heed(response.retryAfterMs());
       if (response.status >= 500 && !isAnswer(response)) throw new Faulty(response);
       if (this.#status.status !== "ok" || this.#status.since === null) this.#status = { status: "ok", since: now() };

@@ -7,6 +7,7 @@ import type { Authentication } from "../authentication.ts";
 import type { Domain } from "../domain.ts";
 import { LIMITS } from "../limits.ts";
 import { packageRoot, type Settings } from "../settings.ts";
+import { isTracing } from "../tracing.ts";
 import { checkAddress, openGate, type Rates } from "./auth.ts";
 import { Cors } from "./cors.ts";
 import { mountDocs } from "./docs.ts";
@@ -17,6 +18,7 @@ import { Metrics, type Sample } from "./metrics.ts";
 import { mountRoutes, refuseUnknown, requestIdOf } from "./mount.ts";
 import { openApiDocument } from "./openapi.ts";
 import { RateLimiter } from "./rate.ts";
+import { readingsOf } from "./readings.ts";
 import { requestIdFor } from "./ready-reply.ts";
 import type { Route } from "./route.ts";
 import { apiRoutes } from "./routes/index.ts";
@@ -45,7 +47,8 @@ export function createApp(options: AppOptions): RequestListener {
   const { domain, settings, logger, authentication, readiness, draining, counted, fastLane = true } = options;
   const rates = ratesOf(settings);
   const gate = openGate(authentication, rates, domain.refusals);
-  const metrics = new Metrics(counted);
+  const streams = new Streams();
+  const metrics = new Metrics(() => readingsOf(domain, streams, counted?.() ?? []));
   const version = packageVersion();
   const document = lazy(() => openApiDocument(routes, version));
   const routes: readonly Route[] = [
@@ -61,12 +64,12 @@ export function createApp(options: AppOptions): RequestListener {
   app.set("trust proxy", [...settings.trustedProxies]);
   const cors = new Cors(settings.ofrepCorsOrigins);
   app.use(identify, logged(logger), shared(cors), limited(rates), guarded(settings, cors, authentication === null));
-  mountRoutes(app, routes, { domain, gate, streams: new Streams(), metrics });
+  mountRoutes(app, routes, { domain, gate, streams, metrics });
   mountDocs(app);
   app.use(refuseUnknown(gate));
   app.use(errorHandler(logger));
-  // Who wants every request told of has them all go one way.
-  if (!fastLane || logger.isLevelEnabled("debug")) return app;
+  // Who wants to be told of every request has them all go one way.
+  if (!fastLane || logger.isLevelEnabled("debug") || isTracing()) return app;
   return new FastLane({ domain, authentication, settings, rates, metrics }, app).handle;
 }
 

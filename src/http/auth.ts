@@ -40,13 +40,18 @@ export function openGate(authentication: Authentication | null, rates: Rates, re
     },
     admitAgain: async () => (authentication === null ? null : (await principalOf(request, authentication, "current")).expiresAt),
     get credential() {
-      return request.headers.authorization ?? `session ${sessionOf(request)}`;
+      return request.headers.authorization ?? ticketOf(request)?.text ?? `session ${sessionOf(request)}`;
     },
     get lastEventId() {
       const id = request.headers["last-event-id"];
       return typeof id === "string" && id !== "" ? id : null;
     },
     session: sessionOf(request),
+    streamQuery: async (holder, project, env) => {
+      if (authentication === null) return "";
+      const ticket = showsToken(request) ? await authentication.ticket(holder, project, env) : null;
+      return ticket === null ? null : `?ticket=${ticket}`;
+    },
     signIn: async (token) => {
       if (authentication === null) return LOCAL_PRINCIPAL;
       const principal = await counted(request, rates, () => authentication.byToken(token));
@@ -80,11 +85,26 @@ export function openGate(authentication: Authentication | null, rates: Rates, re
 export const LOCAL_PRINCIPAL: Principal = { ...mayDoAll("local", ""), expiresAt: null };
 
 function principalOf(request: Request, authentication: Authentication, freshness: Freshness): Promise<Principal> {
-  const showsToken = request.headers.authorization !== undefined || (isOfrep(request.originalUrl) && apiKey(request) !== null);
-  const session = showsToken ? null : sessionOf(request);
+  const ticket = ticketOf(request);
+  if (ticket !== null) return authentication.byTicket(ticket.text, ticket.project, ticket.env);
+  const session = showsToken(request) ? null : sessionOf(request);
   if (session === null) return authentication.byToken(bearerToken(request), freshness);
   checkSameSite(request);
   return authentication.bySession(session);
+}
+
+function showsToken(request: Request): boolean {
+  return request.headers.authorization !== undefined || (isOfrep(request.originalUrl) && apiKey(request) !== null);
+}
+
+const WATCH = /^\/env\/([A-Za-z0-9_-]+)\/([a-z0-9_-]+)\/watch\?/;
+
+/** The ticket in the address of a request to watch, where it has no header that says more. */
+function ticketOf({ originalUrl, query, headers }: Request) {
+  const [, project, env] = WATCH.exec(originalUrl) ?? [];
+  const text = query["ticket"];
+  if (project === undefined || env === undefined || typeof text !== "string" || headers.authorization !== undefined) return null;
+  return { text, project, env };
 }
 
 const BEARER = /^Bearer +([\x21-\x7e]+)$/i;

@@ -4,6 +4,7 @@ import type { Domain } from "../domain.ts";
 import { AppError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Caller } from "../model.ts";
+import { traced } from "../tracing.ts";
 import type { Gate } from "./auth.ts";
 import { parseIfMatch } from "./etag.ts";
 import { EventStreams } from "./event-streams.ts";
@@ -45,9 +46,17 @@ interface Services extends RouteServices {
 /** One request, from its token to its reply: the order in which every route's request is judged. */
 function serve(route: Route, services: Services): RequestHandler {
   const { domain, gate, streams, metrics } = services;
-  return async (request, response) => {
-    const start = performance.now();
-    response.once("close", () => metrics.observe(route.operationId, response.statusCode, (performance.now() - start) / 1_000));
+  const method = route.method.toUpperCase();
+  const attributes = { "http.request.method": method, "http.route": route.path, "envm.operation": route.operationId };
+  const span = { name: `${method} ${route.path}`, kind: "server", attributes } as const;
+  return (request, response) =>
+    traced({ ...span, from: request.headers }, async (tell) => {
+      await answerTo(request, response);
+      tell({ "http.response.status_code": response.statusCode });
+    });
+
+  async function answerTo(request: Request, response: Response): Promise<void> {
+    const observe = observeOnce(metrics, route, response);
     const requestId = requestIdOf(response);
     const caller = isOpen(route) ? NOBODY(requestId) : await gate.admit(request, requestId, route.mayBeStale ? "known" : "current");
     // Whoever waits for news holds a connection, as whoever reads a stream does.
@@ -75,9 +84,23 @@ function serve(route: Route, services: Services): RequestHandler {
       throw error;
     });
     if ("lines" in reply || "events" in reply) holdStream(streams, caller, response);
-    if ("events" in reply) sendEvents(request, response, reply, connection, services);
-    else await sendReply(request, response, reply);
+    if ("events" in reply) {
+      sendEvents(request, response, reply, connection, services);
+      observe();
+    } else await sendReply(request, response, reply);
+  }
+}
+
+/** Counts a request when its reply is done with, or before, where somebody says so. */
+function observeOnce(metrics: Metrics, { operationId }: Route, response: Response): () => void {
+  const start = performance.now();
+  let isObserved = false;
+  const observe = () => {
+    if (!isObserved) metrics.observe(operationId, response.statusCode, (performance.now() - start) / 1_000);
+    isObserved = true;
   };
+  response.once("close", observe);
+  return observe;
 }
 
 /** For as long as the reader stays, and their token holds. */

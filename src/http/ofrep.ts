@@ -41,3 +41,10 @@ function keyIn(target: string): string | null {
     return key;
   }
 }
+
+/** Where to be told of changes; a page that is not looked at stops listening after a while. */
+export function eventStreams(project: string, env: string, query: string | null) {
+  if (query === null) return {};
+  const requestUri = `/env/${project}/${env}/watch${query}`;
+  return { eventStreams: [{ type: "sse", endpoint: { requestUri }, inactivityDelaySec: 120 }] };
+}

@@ -9,16 +9,7 @@ export interface PlainHeaders {
 }
 
 /** What may change how a request is to be answered. `x-forwarded-` stands for all that begin so. */
-const UNUSUAL: ReadonlySet<string> = new Set([
-  "content-length",
-  "cookie",
-  "expect",
-  "last-event-id",
-  "traceparent",
-  "transfer-encoding",
-  "upgrade",
-  "x-actor",
-]);
+const UNUSUAL: ReadonlySet<string> = new Set(["content-length", "cookie", "expect", "transfer-encoding", "upgrade", "x-actor"]);
 const UNUSUAL_LENGTHS: ReadonlySet<number> = new Set([...UNUSUAL].map(({ length }) => length));
 
 /** `null` where a request says anything that a plain read does not, or says one of these twice. */

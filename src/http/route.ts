@@ -86,6 +86,8 @@ export interface Connection {
   readonly credential: string;
   /** The newest event that whoever reads events again has. */
   readonly lastEventId: string | null;
+  /** What to add to the address of a watch, for whoever cannot send a header there; `null` where the caller cannot have such an address. */
+  streamQuery(holder: string, project: string, env: string): Promise<string | null>;
   /** The secret in the session's cookie. */
   readonly session: string | null;
   /** Tells who shows a token, as for any other request: what is wrong counts against the sender's address. */

@@ -2,6 +2,10 @@ import * as z from "zod";
 import { Digest, EnvironmentName, exampleHash, numberText, ProjectId, RevisionNumber, Timestamp, VersionLabel } from "./common.ts";
 
 export const WatchQuery = z.strictObject({
+  ticket: z
+    .string()
+    .optional()
+    .meta({ description: "In place of a token, for those who cannot send a header: from `eventStreams` of an evaluation of all flags." }),
   last_event_id: numberText(0, Number.MAX_SAFE_INTEGER)
     .optional()
     .meta({

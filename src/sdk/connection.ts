@@ -204,7 +204,7 @@ export class EnvironmentConnection {
   #adopt(copy: Copy, source: "engine" | "kept", since: number): void {
     const before = this.#copy;
     this.#copy = copy;
-    this.#flags = compileFlags(copy.flags);
+    this.#flags = compileFlags(copy.flags, { evaluators: copy.evaluators, metadata: copy.flagMetadata });
     this.#source = source;
     this.#since = since;
     this.#become(source === "engine" ? "current" : "stale");

@@ -13,6 +13,10 @@ export interface Copy {
   readonly secrets: Readonly<Record<string, string>>;
   /** Flag definitions, as flagd has them. */
   readonly flags: Config["flags"];
+  /** Rules that flags refer to by `{"$ref": name}`. */
+  readonly evaluators: NonNullable<Config["evaluators"]>;
+  /** Metadata of all flags together. */
+  readonly flagMetadata: NonNullable<Config["flag_metadata"]>;
   /** The engine's tag of this read. */
   readonly etag: string | null;
 }
@@ -26,13 +30,15 @@ export interface Change {
   readonly vars: readonly string[];
   /** Set and unset ones; replaced ones too where the connection reads values. */
   readonly secrets: readonly string[];
+  /** Those that an evaluator or metadata which they share changed, too. */
   readonly flags: readonly string[];
 }
 
 export function copyOf(config: Config, secrets: Readonly<Record<string, string>>, etag: string | null): Copy {
-  const { version, revision, vars, flags } = config;
+  const { version, revision, vars, flags, evaluators = {}, flag_metadata: flagMetadata = {} } = config;
   const secretNames = Object.freeze(Object.keys(config.secrets));
-  return Object.freeze({ version, revision, vars: Object.freeze(vars), secretNames, secrets: Object.freeze({ ...secrets }), flags, etag });
+  const values = { vars: Object.freeze(vars), secretNames, secrets: Object.freeze({ ...secrets }) };
+  return Object.freeze({ version, revision, ...values, flags, evaluators, flagMetadata, etag });
 }
 
 export function changeBetween(before: Copy | null, after: Copy): Change {
@@ -43,8 +49,18 @@ export function changeBetween(before: Copy | null, after: Copy): Change {
     previous: before?.revision ?? null,
     vars: changed(before?.vars ?? {}, after.vars),
     secrets: changed(named(before), named(after)),
-    flags: changed(before?.flags ?? {}, after.flags),
+    flags: changedFlags(before, after),
   });
+}
+
+function changedFlags(before: Copy | null, after: Copy): readonly string[] {
+  if (before === null) return changed({}, after.flags);
+  if (!same(before.flagMetadata, after.flagMetadata)) return Object.freeze(Object.keys({ ...before.flags, ...after.flags }).sort());
+  const rules = changed(before.evaluators, after.evaluators).map((name) => `"$ref":${JSON.stringify(name)}`);
+  const refers = (name: string) => rules.some((rule) => JSON.stringify(own(after.flags, name)).includes(rule));
+  const themselves = changed(before.flags, after.flags);
+  if (rules.length === 0) return themselves;
+  return Object.freeze([...new Set([...themselves, ...Object.keys(after.flags).filter(refers)])].sort());
 }
 
 /** Names whose value is not the same on both sides, in order. */

@@ -73,7 +73,7 @@ export class KeptCopy {
 /** It was sealed with our secret, so that we wrote it: what is asked is whether this version of the SDK can read it. */
 function checked(value: unknown): Kept {
   const { copy, at } = (value ?? {}) as Partial<{ copy: Partial<Copy>; at: string }>;
-  const { version, revision, vars, secretNames, secrets, flags, etag } = copy ?? {};
+  const { version, revision, vars, secretNames, secrets, flags, evaluators, flagMetadata, etag } = copy ?? {};
   if (
     typeof at !== "string" ||
     typeof version !== "string" ||
@@ -81,7 +81,9 @@ function checked(value: unknown): Kept {
     !vars ||
     !secretNames ||
     !secrets ||
-    !flags
+    !flags ||
+    !evaluators ||
+    !flagMetadata
   ) {
     throw new EnvmError("copy_unreadable", {
       reason: "The kept copy was written by another version.",
@@ -90,7 +92,11 @@ function checked(value: unknown): Kept {
   }
   const set = Object.fromEntries(secretNames.map((name) => [name, { set: true as const }]));
   return {
-    copy: copyOf({ project_id: "", env: "", version, revision, vars, secrets: set, flags }, secrets, etag ?? null),
+    copy: copyOf(
+      { project_id: "", env: "", version, revision, vars, secrets: set, flags, evaluators, flag_metadata: flagMetadata },
+      secrets,
+      etag ?? null,
+    ),
     at: new Date(at),
   };
 }

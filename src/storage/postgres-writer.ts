@@ -1,16 +1,10 @@
 import { randomUUID } from "node:crypto";
-import type { Change, CommitResult, StoredObject } from "../ports.ts";
+import type { CommitResult } from "../ports.ts";
 import type { Outcome } from "./group-queue.ts";
 import type { Connections } from "./postgres-connections.ts";
 import { isAnswer, mayBeOne, NoConnection, RUNNING, storeError } from "./postgres-errors.ts";
 import { Fences } from "./postgres-fences.ts";
-
-/** One write that waits for its group: a commit, or objects put ahead of one (`change: null`). */
-export interface Write {
-  readonly partition: string;
-  readonly change: Change<string> | null;
-  readonly objects: readonly StoredObject[];
-}
+import type { Write } from "./write.ts";
 
 /** What `commit_group` answers for a write that lost its checks. */
 const LOST = -1;

@@ -1,19 +1,6 @@
 import type pg from "pg";
 import { LIMITS } from "../limits.ts";
-import type {
-  Backend,
-  Change,
-  CommitResult,
-  Entry,
-  Hash,
-  Key,
-  ObjectInfo,
-  Objects,
-  Range,
-  StoredObject,
-  Subscription,
-  WatchHandlers,
-} from "../ports.ts";
+import type { Backend, Change, CommitResult, Entry, Hash, Key, ObjectInfo, Objects, Range, Subscription, WatchHandlers } from "../ports.ts";
 import { GroupQueue, type Outcome } from "./group-queue.ts";
 import type { StoreOptions } from "./open.ts";
 import { PostgresClock } from "./postgres-clock.ts";
@@ -24,7 +11,8 @@ import { PostgresNews } from "./postgres-news.ts";
 import { PostgresReader } from "./postgres-reader.ts";
 import { examine, migrate } from "./postgres-schema.ts";
 import { type PostgresPlace, postgresPlace } from "./postgres-url.ts";
-import { PostgresWriter, type Write } from "./postgres-writer.ts";
+import { PostgresWriter } from "./postgres-writer.ts";
+import { sizeOf, type Write } from "./write.ts";
 
 export interface PostgresOptions extends StoreOptions {
   /** Milliseconds between two looks for changes that nobody told of. */
@@ -233,12 +221,4 @@ function laneOf(partition: string): number {
   let sum = 0;
   for (let index = 0; index < partition.length; index++) sum = (sum * 31 + partition.charCodeAt(index)) >>> 0;
   return sum % LIMITS.postgresWriters;
-}
-
-/** Characters of documents and bytes of objects: near enough to bound a group. */
-function sizeOf({ change, objects }: { readonly change: Change<string> | null; readonly objects: readonly StoredObject[] }): number {
-  let size = 0;
-  for (const { value } of change?.puts ?? []) size += value.length;
-  for (const { data } of objects) size += data.byteLength;
-  return size;
 }

@@ -1,16 +1,10 @@
 import type Database from "better-sqlite3";
-import type { Change, CommitResult, Hash, StoredObject } from "../ports.ts";
+import type { CommitResult, Hash, StoredObject } from "../ports.ts";
 import type { Outcome } from "./group-queue.ts";
 import { RENEW_AFTER_MS } from "./renewal.ts";
 import { RUNNING, storeError } from "./sqlite-errors.ts";
 import { encodeObject } from "./sqlite-objects.ts";
-
-/** One write that waits for its group: a commit, or objects put ahead of one (`change: null`). */
-export interface Write {
-  readonly partition: string;
-  readonly change: Change<string> | null;
-  readonly objects: readonly StoredObject[];
-}
+import type { Write } from "./write.ts";
 
 export interface GroupResult {
   readonly outcomes: readonly Outcome<CommitResult>[];

@@ -17,8 +17,9 @@ import { GroupQueue, type Outcome } from "./group-queue.ts";
 import { RUNNING, storeError } from "./sqlite-errors.ts";
 import { openFile, type SqliteFile, sqlitePath } from "./sqlite-file.ts";
 import { SqliteReader } from "./sqlite-reader.ts";
-import { SqliteWriter, type Write } from "./sqlite-writer.ts";
+import { SqliteWriter } from "./sqlite-writer.ts";
 import { Watchers } from "./watchers.ts";
+import { sizeOf, type Write } from "./write.ts";
 
 export interface SqliteOptions {
   /** Milliseconds since 1970; the machine's clock unless a test brings its own. */
@@ -126,12 +127,4 @@ export class SqliteBackend implements Backend {
       throw storeError(error, this.#file.path, RUNNING);
     }
   }
-}
-
-/** Characters of documents and bytes of objects: near enough to bound a group. */
-function sizeOf({ change, objects }: Write): number {
-  let size = 0;
-  for (const { value } of change?.puts ?? []) size += value.length;
-  for (const { data } of objects) size += data.byteLength;
-  return size;
 }

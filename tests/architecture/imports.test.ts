@@ -17,6 +17,7 @@ type Room =
   | "errors"
   | "limits"
   | "ports"
+  | "tracing"
   | "merkle"
   | "flagd"
   | "storage"
@@ -43,11 +44,12 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
   errors: { rooms: [], modules: [] },
   limits: { rooms: [], modules: [] },
   ports: { rooms: [], modules: [] },
+  tracing: { rooms: [], modules: ["@opentelemetry/api"] },
   merkle: { rooms: ["errors", "limits", "ports"], modules: ["node:crypto"] },
   // It runs in browsers too: nothing of Node's, and no error table.
   flagd: { rooms: ["limits", "ports"], modules: ["@openfeature/flagd-core", "@openfeature/core"] },
   // Packages that only calculate are no driver: croner says when a freeze window is open.
-  domain: { rooms: ["errors", "limits", "ports", "merkle", "flagd"], modules: ["node:crypto", "croner"] },
+  domain: { rooms: ["errors", "limits", "ports", "tracing", "merkle", "flagd"], modules: ["node:crypto", "croner"] },
   wiring: { rooms: ["domain", "ports"], modules: [] },
   log: { rooms: ["settings"], modules: ["pino"] },
   settings: { rooms: ["errors", "limits"], modules: ["node:*", "dotenv"] },
@@ -57,15 +59,15 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
     modules: ["node:*", "better-sqlite3", "pg", "redis"],
   },
   engines: {
-    rooms: ["errors", "limits", "ports"],
+    rooms: ["errors", "limits", "ports", "tracing"],
     modules: ["node:*", "undici", "ipaddr.js", "cockatiel", "cloudevents", "standardwebhooks"],
   },
   identity: { rooms: ["errors", "limits", "ports"], files: ["src/access.ts"], modules: ["node:*", "jose"] },
   vault: { rooms: ["errors", "limits", "ports"], modules: ["node:*"] },
   schemas: { rooms: ["errors", "limits", "ports"], modules: ["zod"] },
   http: {
-    rooms: ["schemas", "domain", "wiring", "settings", "errors", "limits", "ports"],
-    modules: ["node:*", "express", "pino", "zod", "ipaddr.js"],
+    rooms: ["schemas", "domain", "wiring", "settings", "errors", "limits", "ports", "tracing"],
+    modules: ["node:*", "express", "pino", "zod", "ipaddr.js", "prom-client"],
   },
   // Runs in browsers too: what needs Node, or somebody else's SDK, has a room of its own.
   sdk: { rooms: ["schemas", "flagd"], modules: ["eventsource-parser"] },
@@ -85,6 +87,7 @@ const TOP: Readonly<Record<string, Room>> = {
   "src/errors.ts": "errors",
   "src/limits.ts": "limits",
   "src/ports.ts": "ports",
+  "src/tracing.ts": "tracing",
   "src/sdk/node.ts": "sdk on node",
   "src/sdk/openfeature.ts": "sdk for OpenFeature",
   "src/sdk/resolution.ts": "sdk for OpenFeature",

@@ -37,7 +37,7 @@ test(`${ROUNDS} kills of the server lose nothing that was acknowledged, and leav
   for (let round = 0; round < ROUNDS; round++) {
     const projects = Array.from({ length: PROJECTS }, (_, n) => `crash-${round}-${n}`);
     for (const id of projects) await new Project(engines[0] as Domain, { id }).create("dev");
-    const acknowledged = await writeUntilKilled(engines, projects, 10 + ((round * 37) % 200));
+    const acknowledged = await writeUntilKilled(engines, projects, 10 + ((round * 37) % 60));
     for (const project of projects) {
       await checkProject(
         engines[round % engines.length] as Domain,

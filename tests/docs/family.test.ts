@@ -119,11 +119,11 @@ describe("the engines of the family, as the page shows their requests and replie
     expect([...new Set(family.logged)]).toEqual(items.map(({ seq }) => `${PROJECT}:${seq}`).reverse());
   }, 180_000);
 
-  test("and the process itself are counted under the names of the page", async () => {
+  test("are counted under the names of the page", async () => {
     const { text } = await engine.get("/metrics");
-    const counted = [...text.matchAll(/^# TYPE (\w+)/gm)].map(([, name]) => name);
+    const counted = [...text.matchAll(/^# TYPE (environment_manager_(?:sibling|request)_\w+)/gm)].map(([, name]) => name);
     const told = rows(section(PAGE, "### How it is shown")).flatMap(([names = ""]) =>
-      [...names.matchAll(/`((?:environment|process|nodejs)_\w+)`/g)].map(([, name]) => name),
+      [...names.matchAll(/`(environment_manager_\w+)`/g)].map(([, name]) => name),
     );
     expect(told.sort()).toEqual(counted.sort());
     expect(text).not.toContain(PROJECT);

@@ -109,6 +109,7 @@ const byName: Gate = {
     secure: false,
     signal: new AbortController().signal,
     admitAgain: async () => null,
+    streamQuery: async () => null,
     credential: "",
     lastEventId: null,
     session: null,

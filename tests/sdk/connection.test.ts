@@ -61,6 +61,29 @@ describe("what is read", () => {
     expect(() => Object.assign(env.vars, { N: "2" })).toThrow();
   });
 
+  test("evaluates what flags share as the engine does, and says which flags a shared rule changes", async () => {
+    const at = await environment("shared");
+    const targeting = { if: [{ $ref: "staff" }, "on"] };
+    const flag = { state: "ENABLED", variants: { on: true, off: false }, defaultVariant: "off" } as const;
+    const staff = (domain: string) => ({ ends_with: [{ var: "email" }, domain] });
+    await client().patchConfig({
+      ...place(at),
+      flags: { internal: { ...flag, targeting }, plain: flag },
+      evaluators: { staff: staff("@a.example") },
+      flag_metadata: { owner: "growth" },
+    });
+    const env = await connected(at).ready();
+    expect(env.value("internal", false, { email: "ada@a.example" })).toBe(true);
+    expect(env.evaluate("plain")).toMatchObject({ metadata: { owner: "growth" } });
+    const changed = next(env, "changed");
+    await client().patchConfig({ ...place(at), evaluators: { staff: staff("@b.example") } });
+    expect((await changed).flags).toEqual(["internal"]);
+    expect(env.value("internal", true, { email: "ada@a.example" })).toBe(false);
+    const all = next(env, "changed");
+    await client().patchConfig({ ...place(at), flag_metadata: { owner: "platform" } });
+    expect((await all).flags).toEqual(["internal", "plain"]);
+  });
+
   test("has secret values where they are asked for, and says which were replaced", async () => {
     const at = await environment("with-secrets");
     await client().patchConfig({ ...place(at), secrets: { API_KEY: "first-s3cret" } });

@@ -168,6 +168,8 @@ export class PostgresServer {
       cwd: this.#data,
       env: { ...process.env, LC_ALL: "C" },
       stdio: ["pipe", "ignore", "pipe"],
+      // Out of reach of what interrupts the tests: it has to clean up after them.
+      detached: true,
     });
     const lines = createInterface({ input: child.stderr });
     lines.on("line", (line) => {

@@ -3,6 +3,7 @@ import { AppError } from "../../errors.ts";
 import { evaluateAll, evaluateOne } from "../../evaluation.ts";
 import type { Caller } from "../../model.ts";
 import { OfrepAnswer, OfrepBody, OfrepBulk, OfrepKeyParams, OfrepQuery } from "../../schemas/ofrep.ts";
+import { eventStreams } from "../ofrep.ts";
 import { type Route, route } from "../route.ts";
 
 const errors = ["invalid_name", "invalid_context", "project_not_found", "environment_not_found", "environment_expired"] as const;
@@ -55,13 +56,14 @@ const evaluateFlags = route({
   mayBeStale: true,
   responses: { 200: { description: "What each flag is.", schema: OfrepBulk } },
   errors,
-  async handler({ query, body, caller, domain }) {
+  async handler({ query, body, caller, connection, domain }) {
     const { project, env } = environmentOf(caller, query);
     const head = await domain.evaluations.head(project, env);
-    const { tag, load } = evaluateAll(head, body.context ?? {});
+    const streams = eventStreams(project, env, await connection.streamQuery(caller.token, project, env));
+    const { tag, load } = evaluateAll(head, body.context ?? {}, JSON.stringify(streams));
     const { metadata } = head.set;
     const shown = Object.keys(metadata).length === 0 ? {} : { metadata };
-    return { tag, ageMs: head.ageMs, load: async () => ({ flags: load(), ...shown }) };
+    return { tag, ageMs: head.ageMs, load: async () => ({ flags: load(), ...shown, ...streams }) };
   },
 });
 

@@ -1,5 +1,4 @@
 import { HealthReply, MetricsText, OpenApiDocument, ReadinessReply } from "../../schemas/operations.ts";
-import type { Metrics } from "../metrics.ts";
 import { type Route, route } from "../route.ts";
 
 export interface DependencyStatus {
@@ -21,7 +20,7 @@ export interface OperationServices {
   /** Whether the engine is about to stop. */
   readonly draining?: () => boolean;
   readonly document: () => unknown;
-  readonly metrics: Pick<Metrics, "text">;
+  readonly metrics: { text(): Promise<string> | string };
 }
 
 /** What nothing works without. */
@@ -82,10 +81,11 @@ export function operationRoutes({ version, readiness, draining = () => false, do
     operationId: "getMetrics",
     tag: "Operations",
     summary: "What the process counts",
-    description: "Requests by operation and status, how long they took, sibling engines and the process itself, as Prometheus reads it.",
+    description:
+      "Requests by operation and status and how long they took, commits, watchers, what waits to be sent, sibling engines and the process itself, as Prometheus reads it.",
     responses: { 200: { description: "The numbers.", schema: MetricsText, contentType: "text/plain" } },
     errors: ["internal_error"],
-    handler: () => ({ text: metrics.text(), contentType: "text/plain; version=0.0.4; charset=utf-8" }),
+    handler: async () => ({ text: await metrics.text(), contentType: "text/plain; version=0.0.4; charset=utf-8" }),
   });
 
   return [getHealth, getReadiness, getOpenApi, getMetrics];
