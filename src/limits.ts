@@ -76,6 +76,12 @@ export const LIMITS = {
   commitAttempts: 12,
   /** Looks for a commit whose answer was lost, before nobody knows what became of it. */
   readBackAttempts: 8,
+  /** Milliseconds that an instance that wrote a project lets another go first, at most. */
+  writeTurnMs: 1_000,
+  /** Milliseconds for which two instances count as writing the same project, after one of them lost a race. */
+  rivalryMs: 2_000,
+  /** Projects of which that is known at a time. */
+  rivalries: 10_000,
   /** Writers of one project that share one commit. */
   batchWriters: 64,
   /** Writers of one project that may wait. */
