@@ -1,7 +1,7 @@
+import { execFileSync } from "node:child_process";
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
-import { build } from "vite";
 import { afterAll, afterEach, beforeAll } from "vitest";
 import { packageRoot } from "../../src/settings.ts";
 import { Engine } from "../support/engine.ts";
@@ -11,7 +11,7 @@ import { type Scene, setScene } from "./scene.ts";
 export const ROOT = "root-token-of-the-dashboard-tests";
 
 /** Builds the pages anew where their sources are newer than what was built: tests look at what is written. */
-async function built(): Promise<void> {
+function built(): void {
   const newest = (folder: string): number =>
     Math.max(
       0,
@@ -21,7 +21,17 @@ async function built(): Promise<void> {
     );
   const folders = ["web/src", "src/sdk", "src/flagd", "src/dotenv"].map((folder) => join(packageRoot(), folder));
   const at = statSync(join(packageRoot(), "dist/web/index.html"), { throwIfNoEntry: false })?.mtimeMs ?? 0;
-  if (Math.max(...folders.map(newest)) > at) await build({ configFile: join(packageRoot(), "web/vite.config.ts"), logLevel: "error" });
+  if (Math.max(...folders.map(newest)) <= at) return;
+  // In a process of its own: what is shipped is not built for tests.
+  execFileSync(
+    process.execPath,
+    [join(packageRoot(), "node_modules/vite/bin/vite.js"), "build", "-c", "web/vite.config.ts", "-l", "error"],
+    {
+      cwd: packageRoot(),
+      env: { ...process.env, NODE_ENV: "production" },
+      stdio: "inherit",
+    },
+  );
 }
 
 export interface Dashboard {
@@ -50,7 +60,7 @@ export function useDashboard({ withScene = true } = {}): Dashboard {
     return thing;
   };
   beforeAll(async () => {
-    await built();
+    built();
     [engine, browser] = await Promise.all([new Engine({ token: ROOT }).start(), openBrowser()]);
     if (withScene) scene = await setScene(engine.url, ROOT);
   }, 180_000);

@@ -1,0 +1,158 @@
+import { expect, test } from "vitest";
+import { useDashboard } from "./support.ts";
+
+const dashboard = useDashboard();
+const base = () => `/projects/${dashboard.scene.project}`;
+
+test("a value is edited in place, and who set it is told", async () => {
+  const { root, project } = dashboard.scene;
+  const { page, go, faults } = await dashboard.tab();
+  await go(`${base()}/config`);
+  await page.getByRole("button", { name: "change API_URL in staging" }).click();
+  await page
+    .getByRole("dialog")
+    .getByText(/root created the environment/)
+    .waitFor();
+  await page.getByLabel("Value").fill("https://new.example.com");
+  await page.getByRole("button", { name: "Save API_URL" }).click();
+  await page.getByRole("status").getByText("API_URL was saved in staging.").waitFor();
+  expect((await root.getConfig({ project, env: "staging" })).vars).toMatchObject({ API_URL: "https://new.example.com" });
+  await page.getByRole("button", { name: /new\.example\.com.*change API_URL in staging/ }).click();
+  await page
+    .getByRole("dialog")
+    .getByText(/root changed the configuration/)
+    .waitFor();
+  expect(faults).toEqual([]);
+});
+
+test("a flag says for one person what it is and why, before it is saved; what is wrong with it is said as one types", async () => {
+  const { root, project } = dashboard.scene;
+  const { page, go, faults } = await dashboard.tab();
+  await go(`${base()}/config`);
+  await page.getByRole("button", { name: "change new-checkout in development" }).click();
+  await page.getByText("What is it for one person, and why?").click();
+  await page.getByLabel("Who asks").fill('{"targetingKey":"ada","email":"ada@example.com"}');
+  await page.getByText("true (“on”), since a rule says so.").waitFor();
+  await page.getByLabel("Who asks").fill('{"targetingKey":"eve","email":"eve@example.org"}');
+  await page.getByText("false (“off”), since no rule says otherwise.").waitFor();
+
+  await page.getByLabel("Rules (may be left out)").fill('{"if": [{"ends_with": ');
+  await page.getByText("The rules are no JSON.").waitFor();
+  expect(await page.getByRole("button", { name: "Save new-checkout" }).isDisabled()).toBe(true);
+  await page.getByLabel("Rules (may be left out)").fill('{"fractional": [["on", 10], ["off", 90]]}');
+  await page.getByRole("button", { name: "Save new-checkout" }).click();
+  await page.getByRole("status").getByText("new-checkout was saved in development.").waitFor();
+  const { flags } = await root.getConfig({ project, env: "development" });
+  expect(flags["new-checkout"]).toMatchObject({
+    targeting: {
+      fractional: [
+        ["on", 10],
+        ["off", 90],
+      ],
+    },
+    defaultVariant: "off",
+  });
+  expect(faults).toEqual([]);
+});
+
+test("a .env file is planned before it is saved: what is new, what changes, what becomes a password", async () => {
+  const { root, project } = dashboard.scene;
+  const { page, go, faults } = await dashboard.tab();
+  await go(`${base()}/config`);
+  await page.getByRole("button", { name: "Paste a .env file …" }).click();
+  await page.getByLabel("Into").selectOption("development");
+  await page.getByLabel("The file").fill("LOG_LEVEL=debug\nNOT AN ASSIGNMENT\n");
+  await page.getByText(/^Line 2: this is no assignment/).waitFor();
+  await page
+    .getByLabel("The file")
+    .fill("LOG_LEVEL=debug # the same\nexport API_URL='https://x.example.com'\nMAIL_PASSWORD=hunter2-of-the-test\n");
+  await page.getByRole("button", { name: "Show what it does" }).click();
+  await page.getByText("In development: 1 key new, 1 changed, 1 the same.").waitFor();
+  await page.getByText("a password, kept in the vault").waitFor();
+  await page.getByRole("button", { name: "Save into development" }).click();
+  await page
+    .getByRole("status")
+    .getByText(/^development is v/)
+    .waitFor();
+  const { vars, secrets } = await root.getConfig({ project, env: "development" });
+  expect(vars).toMatchObject({ API_URL: "https://x.example.com", LOG_LEVEL: "debug" });
+  expect(secrets).toHaveProperty("MAIL_PASSWORD");
+  expect(faults).toEqual([]);
+});
+
+test("what is selected in a comparison is what travels", async () => {
+  const { root, project } = dashboard.scene;
+  await root.patchState({
+    project,
+    env: "development",
+    set: { "pages/chosen": { a: 1 }, "pages/left-out": { a: 1 } },
+    remove: ["requires/PAYMENT_KEY"],
+  });
+  const { page, go, faults } = await dashboard.tab();
+  await go(`${base()}/compare?left=development&right=staging`);
+  await page.getByLabel("Select pages/chosen").check();
+  await page.getByRole("link", { name: "Promote 1 selected to staging …" }).click();
+  await page.getByText("Only 1 component travels").waitFor();
+  await page.getByRole("button", { name: /^Promote v.* to staging$/ }).click();
+  await page
+    .getByRole("status")
+    .getByText(/was promoted to staging/)
+    .waitFor();
+  const { state } = await root.getState({ project, env: "staging" });
+  expect(Object.keys(state.pages ?? {})).toContain("chosen");
+  expect(Object.keys(state.pages ?? {})).not.toContain("left-out");
+  expect(faults).toEqual([]);
+});
+
+test("a policy is changed by its form, and a token and a webhook are made; their secrets are shown once", async () => {
+  const { root, project } = dashboard.scene;
+  const { page, go, faults } = await dashboard.tab();
+  await go(`${base()}/settings`);
+  await page.getByRole("group", { name: "staging" }).getByLabel("Asks why").check();
+  await page.getByRole("button", { name: "Save the policy" }).click();
+  await page.getByRole("status").getByText("The policy was saved.").waitFor();
+  expect((await root.getPolicy({ project })).policy).toMatchObject({
+    environments: { staging: { require_message: true }, production: { approvals: 1 } },
+  });
+
+  await page.getByRole("button", { name: "New webhook …" }).click();
+  await page.getByLabel("Address").fill("https://hooks.example.com/x");
+  await page.getByRole("button", { name: "Create webhook" }).click();
+  await page.getByText("Shown this once").waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("cell", { name: "https://hooks.example.com/x", exact: true }).waitFor();
+
+  await go("/settings");
+  await page.getByRole("button", { name: "New token …" }).click();
+  await page.getByLabel("Whose").fill("ci");
+  await page.getByRole("button", { name: "Create token" }).click();
+  await page.getByText(/^envm_[0-9a-f]{16}_/).waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("cell", { name: "ci", exact: true }).waitFor();
+  expect(await page.content()).not.toMatch(/envm_[0-9a-f]{16}_/);
+  expect(faults).toEqual([]);
+});
+
+test("the audit log is verified, and exported whole", async () => {
+  const { page, go, faults } = await dashboard.tab();
+  await go(`${base()}/history`);
+  await page.getByRole("button", { name: "Verify the log" }).click();
+  await page.getByText(/^All \d+ records are as they were written$/).waitFor();
+  const download = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Export the log" }).click();
+  expect((await download).suggestedFilename()).toBe(`${dashboard.scene.project}-audit.ndjson`);
+  expect(faults).toEqual([]);
+});
+
+test("the first page takes at most 200 KB of packed JavaScript", async () => {
+  const { page } = await dashboard.browser.open();
+  let bytes = 0;
+  page.on("response", async (response) => {
+    if (response.url().endsWith(".js")) bytes += Number(response.headers()["content-length"]);
+    if (response.url().endsWith(".js")) expect(response.headers()["content-encoding"]).toBe("gzip");
+  });
+  await page.goto(dashboard.engine.url, { waitUntil: "networkidle" });
+  await page.close();
+  expect(bytes).toBeGreaterThan(10_000);
+  expect(bytes).toBeLessThanOrEqual(200 * 1024);
+});

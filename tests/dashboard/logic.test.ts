@@ -1,0 +1,178 @@
+// @vitest-environment happy-dom
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { act, createElement } from "react";
+import { createRoot } from "react-dom/client";
+import { describe, expect, test } from "vitest";
+import { EnvmError } from "../../src/sdk/errors.ts";
+import type { Environment } from "../../web/src/api.ts";
+import { flagInWords } from "../../web/src/config/Matrix.tsx";
+import { faultOf } from "../../web/src/faults.ts";
+import { type Diff, hasChanges, sentencesOf, singular } from "../../web/src/plan.ts";
+import { inOrder, rulesOf } from "../../web/src/policy.ts";
+import { staysOf } from "../../web/src/stays.ts";
+import { ago, lengthOf } from "../../web/src/time.ts";
+import { useAction } from "../../web/src/useAction.ts";
+import { listed, plural, statusOf, worstOf } from "../../web/src/words.ts";
+
+const none = { count: 0, names: [] };
+const diff = (part: Partial<Diff> = {}): Diff => ({
+  entities_added: [],
+  logic_changed: 0,
+  env_updated: [],
+  flags_changed: [],
+  components: { added: none, changed: none, removed: none },
+  ...part,
+});
+const environment = (part: Partial<Environment> = {}): Environment =>
+  ({
+    env: "staging",
+    type: "staging",
+    status: "active",
+    sync_status: "in_sync",
+    hold: null,
+    config_complete: true,
+    unbound: [],
+    ...part,
+  }) as Environment;
+
+describe("what a plan changes, as sentences", () => {
+  test("names what it is about, by collection, and counts what it does not name", () => {
+    const added = { count: 5, names: ["entities/Order", "entities/Refund", "flows/welcome", "requires/KEY"] };
+    const sentences = sentencesOf(diff({ components: { added, changed: none, removed: none }, env_updated: ["KEY"] }));
+    expect(sentences.map(({ text }) => text)).toEqual([
+      "2 entities new: Order and Refund",
+      "1 flow new: welcome",
+      "1 more component new",
+      "1 value needed or set: KEY",
+    ]);
+  });
+
+  test("is nothing where nothing changes, whatever the status says", () => {
+    expect(hasChanges({ status: "planned", diff_from_previous: diff() })).toBe(false);
+    expect(hasChanges({ status: "no_changes", diff_from_previous: diff({ env_updated: ["A"] }) })).toBe(false);
+    expect(hasChanges({ status: "planned", diff_from_previous: diff({ flags_changed: ["a"] }) })).toBe(true);
+  });
+
+  test.each([
+    ["entities", "entity"],
+    ["flows", "flow"],
+    ["access", "access"],
+    ["logic", "logic"],
+  ])("one of %s is called %s", (many, one) => expect(singular(many)).toBe(one));
+});
+
+describe("an environment's status in words", () => {
+  test.each([
+    [{ sync_status: "failed", hold: { by: "a", at: "", reason: "" } }, "Deployment failed"],
+    [{ config_complete: false, unbound: ["vars/A", "vars/B"] }, "2 values missing"],
+    [{ hold: { by: "a", at: "", reason: "" } }, "On hold"],
+    [{ status: "expired" }, "Expired"],
+    [{}, "Up to date"],
+  ] as const)("is the worst of what there is: %o", (part, text) =>
+    expect(statusOf(environment(part as Partial<Environment>)).text).toBe(text),
+  );
+
+  test("of several is the gravest of those that are active", () => {
+    const all = [environment(), environment({ env: "b", sync_status: "failed" }), environment({ env: "c", status: "expired" })];
+    expect(worstOf(all)).toMatchObject({ env: "b", text: "Deployment failed" });
+    expect(worstOf([])).toBeNull();
+  });
+});
+
+test("names are listed, and of many the first", () => {
+  expect([listed([]), listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c", "d", "e", "f"])]).toEqual([
+    "",
+    "a",
+    "a and b",
+    "a, b, c, d and 2 more",
+  ]);
+  expect([plural(1, "key"), plural(0, "key"), plural(2, "entry", "entries")]).toEqual(["1 key", "0 keys", "2 entries"]);
+});
+
+test("times are told as people tell them", () => {
+  const now = Date.parse("2026-01-31T12:00:00Z");
+  expect(ago("2026-01-31T11:59:50Z", now)).toBe("just now");
+  expect(ago("2026-01-31T09:00:00Z", now)).toBe("3 hours ago");
+  expect(ago("2026-02-03T12:00:00Z", now)).toBe("in 3 days");
+  expect([lengthOf(1_000), lengthOf(90_000), lengthOf(86_400_000)]).toEqual(["1 second", "2 minutes", "1 day"]);
+});
+
+test("environments stand in the pipeline's order, the others by how near they are to production", () => {
+  const all = [
+    environment({ env: "production", type: "production" }),
+    environment({ env: "qa", type: "custom" }),
+    environment({ env: "dev", type: "development" }),
+  ];
+  expect(inOrder(all, {}).map(({ env }) => env)).toEqual(["dev", "qa", "production"]);
+  expect(inOrder(all, { pipeline: ["qa", "dev"] }).map(({ env }) => env)).toEqual(["qa", "dev", "production"]);
+});
+
+test("an environment's own rules are over those of its type", () => {
+  const policy = { environments: { "type:production": { approvals: 1, protected: true }, production: { approvals: 2 } } };
+  expect(rulesOf(policy, { env: "production", type: "production" })).toEqual({ approvals: 2, protected: true });
+  expect(rulesOf(undefined, { env: "a", type: "custom" })).toEqual({});
+});
+
+test("a stay lasts until the next revision, and those that change nothing of what runs are none", () => {
+  const revision = (n: number, action: string) => ({
+    revision: n,
+    version: `v${n}`,
+    action,
+    timestamp: `t${n}`,
+    created_by: "a",
+    snapshot: `s${n}`,
+  });
+  const revisions = [revision(3, "expire"), revision(2, "config"), revision(1, "create")] as unknown as Parameters<typeof staysOf>[0];
+  const deployed = { snapshot: "s1" } as Environment["deployed"];
+  expect(staysOf(revisions, { deployed })).toMatchObject([
+    { revision: 2, until: null, wasDeployed: false },
+    { revision: 1, until: "t2", wasDeployed: true },
+  ]);
+});
+
+test("a flag is told in words", () => {
+  const on = { state: "ENABLED", variants: { on: true, off: false }, defaultVariant: "on" };
+  expect([
+    flagInWords(on),
+    flagInWords({ ...on, state: "DISABLED" }),
+    flagInWords({ ...on, targeting: { if: [] } }),
+    flagInWords({ ...on, defaultVariant: null }),
+  ]).toEqual(["on for everybody", "switched off", "by rules, else on", "the code’s own default for everybody"]);
+});
+
+test.each([
+  [0, "connection_failed", "away"],
+  [503, "store_unavailable", "away"],
+  [401, "unauthorized", "signed-out"],
+  [403, "forbidden", "forbidden"],
+  [403, "self_approval", "refused"],
+  [404, "environment_not_found", "missing"],
+  [410, "environment_expired", "missing"],
+  [409, "plan_stale", "refused"],
+  [500, "internal_error", "broken"],
+])("status %i with %s is told as %s", (status, code, kind) => {
+  expect(faultOf(new EnvmError(code, { status, reason: "It is so." })).kind).toBe(kind);
+});
+
+test("an action is done once, however often its button is pressed before it is done", async () => {
+  (globalThis as { IS_REACT_ACT_ENVIRONMENT?: boolean }).IS_REACT_ACT_ENVIRONMENT = true;
+  let calls = 0;
+  let finish = () => {};
+  const Press = () => {
+    const { act: press } = useAction({ mutationFn: () => new Promise<void>((resolve) => ((finish = resolve), calls++)) });
+    return createElement("button", { type: "button", onClick: () => press() });
+  };
+  const place = document.createElement("div");
+  const root = createRoot(place);
+  await act(async () => root.render(createElement(QueryClientProvider, { client: new QueryClient(), children: createElement(Press) })));
+  const button = place.querySelector("button");
+  await act(async () => {
+    button?.click();
+    button?.click();
+  });
+  expect(calls).toBe(1);
+  await act(async () => finish());
+  await act(async () => button?.click());
+  expect(calls).toBe(2);
+  root.unmount();
+});
