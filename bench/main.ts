@@ -8,6 +8,7 @@ import { evaluation } from "./evaluation.ts";
 import type { Row } from "./measure.ts";
 import { postgres } from "./postgres.ts";
 import { reads } from "./reads.ts";
+import { redisCommits } from "./redis-commits.ts";
 import { sdk } from "./sdk.ts";
 import { stateWrites } from "./state-writes.ts";
 import { table } from "./table.ts";
@@ -24,6 +25,7 @@ const GROUPS: Readonly<Record<string, () => Promise<Row[]>>> = {
   watchers,
   sdk,
   "ten-thousand": tenThousand,
+  "redis-commits": redisCommits,
   evaluation,
   postgres,
 };

@@ -35,7 +35,7 @@ function withTable(page: string, name: string, table: string): string {
 }
 
 const PURPOSES: Readonly<Record<Role, string>> = {
-  client: "an application that evaluates flags. No route needs that right yet: today it may ask who it is, and no more",
+  client: "an application that evaluates flags. It may watch an environment, and is told that there is a new head and nothing of it",
   reader: "a dashboard, an auditor, an application that reads its config",
   editor: "a developer, a CI job that makes previews",
   promoter: "whoever releases: a release manager, a CI job that promotes and deploys",

@@ -1,8 +1,10 @@
 // Bundles the engine and its commands into dist/: one file each and the chunks that they share, so that a start reads little.
-import { chmodSync, existsSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
+import { build as buildPages } from "vite";
 import { buildSdk } from "./sdk.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
@@ -21,6 +23,9 @@ const entryPoints = {
   "scripts/demo": "scripts/demo.ts",
   "scripts/family-engine": "scripts/demo/family/engine.ts",
   "scripts/store-check": "scripts/store-check.ts",
+  "scripts/store-copy": "scripts/store-copy.ts",
+  "scripts/store-backup": "scripts/store-backup.ts",
+  "scripts/store-restore": "scripts/store-restore.ts",
   "scripts/vault-move": "scripts/vault-move.ts",
   "scripts/audit-rotate": "scripts/audit-rotate.ts",
   "scripts/vault-rotate": "scripts/vault-rotate.ts",
@@ -69,3 +74,10 @@ await build({
 // `envm` is started by its name.
 chmodSync(join(outdir, "cli/main.js"), 0o755);
 await buildSdk(root, join(outdir, "sdk"));
+
+// The dashboard's pages. Each file is packed once here, instead of at every request.
+await buildPages({ configFile: join(root, "web/vite.config.ts"), logLevel: "error", build: { outDir: join(outdir, "web") } });
+for (const file of readdirSync(join(outdir, "web"), { recursive: true, encoding: "utf8" })) {
+  if (!/\.(html|js|css|svg)$/.test(file)) continue;
+  writeFileSync(join(outdir, "web", `${file}.gz`), gzipSync(readFileSync(join(outdir, "web", file)), { level: 9 }));
+}

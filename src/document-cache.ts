@@ -118,7 +118,7 @@ function isAway(error: unknown): boolean {
 }
 
 /** Waits no longer than a reader should who could be shown what was last known. */
-function inTime<Result>(work: Promise<Result>): Promise<Result> {
+export function inTime<Result>(work: Promise<Result>): Promise<Result> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(
       () => reject(new AppError("store_unavailable", { reason: "The store does not answer in time." })),

@@ -21,6 +21,7 @@ import { Policies } from "./policy.ts";
 import type { Clock, Deployer, FeedbackLoop, PreviewBuilder, Sink, Store, Validator, Vault, WebhookDeliverer } from "./ports.ts";
 import { PreviewUrls } from "./preview-urls.ts";
 import { Previews } from "./previews.ts";
+import { ProjectWatches } from "./project-watches.ts";
 import { Promotion } from "./promotion.ts";
 import { ReadIndex } from "./read-index.ts";
 import { Refusals } from "./refusals.ts";
@@ -64,6 +65,7 @@ export interface Domain {
   readonly refusals: Refusals;
   readonly news: News;
   readonly watches: Watches;
+  readonly projectWatches: ProjectWatches;
   readonly timers: Timers;
   readonly counts: LedgerCounts;
   readonly readIndex: ReadIndex;
@@ -158,6 +160,7 @@ export function createDomain(parts: DomainParts): Domain {
     deployments,
     news,
     watches: new Watches(store, news),
+    projectWatches: new ProjectWatches(store, news),
     timers,
     counts: ledger.counts,
     readIndex,

@@ -13,12 +13,22 @@ import { boundAt, requirementsOf, unbound } from "./requirements.ts";
 import type { Snapshots } from "./snapshots.ts";
 import { syncStatus } from "./sync.ts";
 import { type Project, projectNotFound, type Transaction } from "./transaction.ts";
-import { visibleEntries } from "./visible.ts";
+import { countVisible, type Sight, visibleEntries } from "./visible.ts";
 
 export interface StatusRequest {
   readonly project: string;
   readonly env: string;
   readonly reason?: string | undefined;
+}
+
+/** Which environments a list is to show; all where nothing is given. */
+export interface EnvironmentFilter {
+  readonly previews?: "only" | "none" | undefined;
+  readonly status?: Environment["status"] | undefined;
+  /** A part of the name. */
+  readonly search?: string | undefined;
+  /** Whether to tell how many there are in all, which looks at every environment of the project. */
+  readonly count?: boolean | undefined;
 }
 
 /** One environment as the registry shows it. */
@@ -63,15 +73,21 @@ export class Environments {
   }
 
   /** The environments of a project that the caller may read, by name. */
-  async list(caller: Caller, project: string, page: PageRequest) {
+  async list(caller: Caller, project: string, page: PageRequest, filter: EnvironmentFilter = {}) {
     checkProject(project);
     const [entry] = await this.#store.get(project, [keys.project]);
     if (!entry) throw projectNotFound(project);
     const { created_at, created_by } = entry.value as unknown as Project;
-    const sight = { patterns: caller.grants.flatMap(({ envs }) => envs), sees: (env: string) => may(caller, "read", project, env) };
+    const now = (await this.#store.now()).toISOString();
+    const sight: Sight = {
+      patterns: caller.grants.flatMap(({ envs }) => envs),
+      sees: (env) => may(caller, "read", project, env),
+      wants: (_, head) => isAskedFor(head as unknown as Environment, filter, now),
+    };
     const { items: heads, next_cursor } = await visibleEntries(this.#store, project, keys.environmentPrefix, page, sight);
     const items = await Promise.all(heads.map(({ value }) => this.#view(project, value as unknown as Environment)));
-    return { project_id: project, created_at, created_by, items, next_cursor };
+    const total = filter.count ? { total: await countVisible(this.#store, project, keys.environmentPrefix, sight) } : {};
+    return { project_id: project, created_at, created_by, items, next_cursor, ...total };
   }
 
   async view(project: string, env: string): Promise<EnvironmentView> {
@@ -129,13 +145,12 @@ export class Environments {
     const maps = this.#snapshots.read(project);
     const { policy } = await policyOf(documentsOf(this.#store, project));
     const missing = await unbound(maps, await requirementsOf(maps, head.platform), head.config);
-    const hasEnded = head.status === "active" && head.expires_at !== null && isExpired(head, (await this.#store.now()).toISOString());
+    const status = statusAt(head, (await this.#store.now()).toISOString());
     const { platform, config, labelled_at: _, platform_since: __, ...shown } = head;
     return {
       project_id: project,
       ...shown,
-      // From the moment on that it names, whether or not the sweep has come by.
-      status: hasEnded ? "expired" : head.status,
+      status,
       snapshot: maps.snapshot({ platform, config }),
       sync_status: syncStatus(head),
       protected: policyFor(policy, head.env, head.type).protected,
@@ -143,6 +158,17 @@ export class Environments {
       unbound: missing.map(boundAt),
     };
   }
+}
+
+function isAskedFor(head: Environment, { previews, status, search }: EnvironmentFilter, now: string): boolean {
+  if (previews !== undefined && (head.type === "preview") !== (previews === "only")) return false;
+  if (search !== undefined && !head.env.includes(search.toLowerCase())) return false;
+  return status === undefined || statusAt(head, now) === status;
+}
+
+/** A preview is over from the moment on that it names, whether or not the sweep has come by. */
+function statusAt(head: Environment, now: string): Environment["status"] {
+  return head.status === "active" && isExpired(head, now) ? "expired" : head.status;
 }
 
 /** The head of an environment that may be changed, and by whoever asks. */

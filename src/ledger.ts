@@ -6,8 +6,11 @@ import type { AuditRecord, Caller, Once } from "./model.ts";
 import type { Check, Hash, Json, Store, StoredObject } from "./ports.ts";
 import { traced } from "./tracing.ts";
 import { Transaction, View } from "./transaction.ts";
+import { WriteTurns } from "./write-turns.ts";
 
 type Task = {
+  /** Races that were lost with it. */
+  attempts: number;
   readonly caller: Caller;
   readonly work: (tx: Transaction) => Promise<unknown>;
   readonly resolve: (value: unknown) => void;
@@ -34,9 +37,11 @@ export class Ledger {
   readonly counts: LedgerCounts = { commitSeconds: new Histogram(SECONDS), commitWriters: new Histogram(WRITERS) };
   readonly #store: Store;
   readonly #queues = new Map<string, Task[]>();
+  readonly #turns: WriteTurns;
 
   constructor(store: Store) {
     this.#store = store;
+    this.#turns = new WriteTurns(store);
   }
 
   /**
@@ -46,7 +51,7 @@ export class Ledger {
    */
   write<Result>(project: string, caller: Caller, work: (tx: Transaction) => Promise<Result>): Promise<Result> {
     return new Promise<Result>((resolve, reject) => {
-      const task: Task = { caller, work, resolve: resolve as (value: unknown) => void, reject };
+      const task: Task = { attempts: 0, caller, work, resolve: resolve as (value: unknown) => void, reject };
       const waiting = this.#queues.get(project);
       if (waiting === undefined) {
         this.#queues.set(project, [task]);
@@ -90,7 +95,9 @@ export class Ledger {
   async #drain(project: string): Promise<void> {
     const queue = this.#queues.get(project) ?? [];
     while (queue.length > 0) {
-      const batch = queue.splice(0, LIMITS.batchWriters);
+      // Before they are counted: whoever comes while it is another's turn goes along.
+      await this.#turns.next(project);
+      const batch = queue.splice(0, batchSize(queue[0]));
       queue.unshift(...(await this.#settle(project, batch)));
     }
     this.#queues.delete(project);
@@ -111,27 +118,39 @@ export class Ledger {
     }
   }
 
-  /** Commits as many of the writers as one commit holds and returns the rest. */
+  /** Commits as many of the writers as one commit holds and returns the rest: after a lost race all that have not lost too many. */
   async #commitBatch(project: string, batch: readonly Task[]): Promise<readonly Task[]> {
-    for (let attempt = 1; attempt <= LIMITS.commitAttempts; attempt++) {
-      const view = await View.open(this.#store, project);
-      const outcomes: Outcome[] = [];
-      for (const task of batch) {
-        if (outcomes.length > 0 && view.bytes > LIMITS.commitBytes / 8) break;
-        outcomes.push(await runTask(task, view));
-      }
-      if (await this.#commit(project, view, outcomes.length)) {
-        for (const { task, error, value } of outcomes) error === undefined ? task.resolve(value) : task.reject(error);
-        return batch.slice(outcomes.length);
-      }
-      await pause(attempt);
+    const begun = performance.now();
+    const view = await View.open(this.#store, project);
+    const outcomes: Outcome[] = [];
+    for (const task of batch) {
+      if (outcomes.length > 0 && view.bytes > LIMITS.commitBytes / 8) break;
+      outcomes.push(await runTask(task, view));
     }
-    throw new AppError("write_conflict", { fix: "Send the request again." });
+    const made = await this.#commit(project, view, outcomes.length);
+    if (made === null) return this.#again(project, batch, outcomes);
+    if (typeof made === "number") this.#turns.won(project, made, performance.now() - begun);
+    for (const { task, error, value } of outcomes) error === undefined ? task.resolve(value) : task.reject(error);
+    return batch.slice(outcomes.length);
   }
 
-  async #commit(project: string, view: View, writers: number): Promise<boolean> {
+  /** Who took part in a race that was lost has one chance less. */
+  async #again(project: string, batch: readonly Task[], outcomes: readonly Outcome[]): Promise<readonly Task[]> {
+    this.#turns.lost(project);
+    for (const { task } of outcomes) {
+      if (++task.attempts === LIMITS.commitAttempts) task.reject(new AppError("write_conflict", { fix: "Send the request again." }));
+    }
+    const left = batch.filter(({ attempts }) => attempts < LIMITS.commitAttempts);
+    if (left[0] !== undefined) await pause(left[0].attempts);
+    return left;
+  }
+
+  /** The project's new revision; `"unknown"` where that was not told, or nothing was to be written; `null` where the race was lost. */
+  async #commit(project: string, view: View, writers: number): Promise<number | "unknown" | null> {
     const change = view.change();
-    if (change.puts.length + change.deletes.length === 0) return this.#stillHolds(project, change.checks);
+    if (change.puts.length + change.deletes.length === 0) {
+      return (await this.#stillHolds(project, change.checks)) ? "unknown" : null;
+    }
     let objects = change.objects;
     if (view.bytes > LIMITS.commitBytes / 2 || objects.length > LIMITS.commitOperations / 2) {
       // Objects are content-addressed: written ahead of the commit that refers to them they harm nobody, and a commit
@@ -142,13 +161,13 @@ export class Ledger {
     const start = performance.now();
     try {
       const facts = { name: "commit", kind: "internal", attributes: { "envm.project": project, "envm.writers": writers } } as const;
-      const { ok } = await traced(facts, () => this.#store.commit(project, { ...change, objects }));
+      const result = await traced(facts, () => this.#store.commit(project, { ...change, objects }));
       this.counts.commitSeconds.observe((performance.now() - start) / 1_000);
-      if (ok) this.counts.commitWriters.observe(writers);
-      return ok;
+      if (result.ok) this.counts.commitWriters.observe(writers);
+      return result.ok ? result.revision : null;
     } catch (error) {
       if (error instanceof AppError && error.code !== "store_unavailable") throw error;
-      if (await this.#tookEffect(project, view)) return true;
+      if (await this.#tookEffect(project, view)) return "unknown";
       throw error;
     }
   }
@@ -192,6 +211,14 @@ function unknownOutcome(cause: unknown): AppError {
     fix: "When the store answers again, look whether the change is there before you make it again. With an `Idempotency-Key` the same request can simply be sent again.",
     cause,
   });
+}
+
+/**
+ * The longer a commit takes, the likelier it is that another instance is faster: after each race that was lost with its first writer,
+ * fewer go together.
+ */
+function batchSize(first: Task | undefined): number {
+  return Math.max(1, LIMITS.batchWriters >> (first?.attempts ?? 0));
 }
 
 /** Nothing was written, because of what the commit holds and not because of the store's condition. */

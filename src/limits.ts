@@ -76,6 +76,12 @@ export const LIMITS = {
   commitAttempts: 12,
   /** Looks for a commit whose answer was lost, before nobody knows what became of it. */
   readBackAttempts: 8,
+  /** Milliseconds that an instance that wrote a project lets another go first, at most. */
+  writeTurnMs: 1_000,
+  /** Milliseconds for which two instances count as writing the same project, after one of them lost a race. */
+  rivalryMs: 2_000,
+  /** Projects of which that is known at a time. */
+  rivalries: 10_000,
   /** Writers of one project that share one commit. */
   batchWriters: 64,
   /** Writers of one project that may wait. */
@@ -174,6 +180,10 @@ export const LIMITS = {
   rollbackRevisions: 100,
   /** Milliseconds for which an archived environment can be brought back. */
   archiveRetentionMs: 90 * 24 * 60 * 60_000,
+  /** Looks at a source that is written to all the time, until its copy is given up as not exact. */
+  copyRounds: 20,
+  /** Documents or objects that are copied from one store to another in one step. */
+  copyBatch: 500,
   /** Faults that one check of a store tells in full. */
   integrityFaults: 1_000,
   /** Seconds between two runs of the sweeper over all projects. */

@@ -26,6 +26,7 @@ export const POLICY_PRESETS: Readonly<Record<string, Policy>> = {
         secrets_isolated: "fail",
         freeze: [{ kind: "deny", cron: "0 16 * * 5", duration: "62h", timezone: "UTC", reason: "No releases over the weekend." }],
         require_message: true,
+        require_confirmation: true,
       },
       "type:preview": { max_ttl: "7d" },
     },

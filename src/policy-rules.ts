@@ -69,6 +69,7 @@ const RULES: Readonly<Record<keyof EnvironmentPolicy, Rule>> = {
     `must be a list of: ${FORCEABLE.join(", ")}`,
   ),
   require_message: bool,
+  require_confirmation: bool,
   max_ttl: duration,
 };
 

@@ -40,6 +40,8 @@ export interface EnvironmentPolicy {
   readonly forceable?: readonly CheckName[];
   /** A promotion or rollback must say why. */
   readonly require_message?: boolean;
+  /** A promotion or rollback must name the environment in `confirm`, as somebody who means it types it. */
+  readonly require_confirmation?: boolean;
   /** The longest life of a preview: `7d`. */
   readonly max_ttl?: string;
 }
@@ -91,13 +93,27 @@ export function approvalsOf({ approvals }: EnvironmentPolicy): {
   return { count: rule.count, by: rule.by ?? null, expiresIn: rule.expires_in ?? "7d" };
 }
 
-/** Some environments change for a reason or not at all. @throws invalid_request */
-export function checkMessage(policy: Policy, { env, type }: Pick<Environment, "env" | "type">, message: string | undefined): void {
-  if (!policyFor(policy, env, type).require_message || message?.trim()) return;
-  throw new AppError("invalid_request", {
-    reason: `The policy asks why: a promotion to ${quoted(env)}, or a rollback of it, needs a message.`,
-    fix: "Send a `message`.",
-  });
+/** What somebody says of a promotion or rollback besides what it is. */
+export interface Word {
+  readonly message?: string | undefined;
+  readonly confirm?: string | undefined;
+}
+
+/** Some environments change for a reason, and by somebody who names them, or not at all. @throws invalid_request */
+export function checkWord(policy: Policy, { env, type }: Pick<Environment, "env" | "type">, { message, confirm }: Word): void {
+  const { require_message, require_confirmation } = policyFor(policy, env, type);
+  if (require_message && !message?.trim()) {
+    throw new AppError("invalid_request", {
+      reason: `The policy asks why: a promotion to ${quoted(env)}, or a rollback of it, needs a message.`,
+      fix: "Send a `message`.",
+    });
+  }
+  if (require_confirmation && confirm !== env) {
+    throw new AppError("invalid_request", {
+      reason: `The policy asks for a confirmation: a promotion to ${quoted(env)}, or a rollback of it, names the environment once more.`,
+      fix: `Send "confirm": "${env}".`,
+    });
+  }
 }
 
 /** The environment whose successful deployment is promoted here by itself. */

@@ -10,7 +10,7 @@ import type { Caller, CheckName, CheckResult, Environment } from "./model.ts";
 import { checkEnvironmentName, checkProject, quoted } from "./names.ts";
 import { automaticPromotionId, newPromotionId, putUp } from "./pending.ts";
 import { type Force, findSides, type Plan, type PlanContext, type PreparedPlan, type PromotionOrder, preparePlan } from "./plan.ts";
-import { approvalsOf, autoPromoteSource, checkMessage, policyFor, policyOf } from "./policy.ts";
+import { approvalsOf, autoPromoteSource, checkWord, policyFor, policyOf } from "./policy.ts";
 import type { Json, Store } from "./ports.ts";
 import { secretNames } from "./requirements.ts";
 import { documentPages } from "./scan.ts";
@@ -29,6 +29,8 @@ export interface PromoteRequest extends PromotionOrder {
   /** Skips failed checks that the policy calls forceable; the reason is audited. `true` takes `message` for it. */
   readonly force?: true | { readonly checks?: readonly CheckName[] | undefined; readonly reason: string } | undefined;
   readonly message?: string | undefined;
+  /** The target's name once more, where the policy asks for it. */
+  readonly confirm?: string | undefined;
   /** Nobody asked for it by hand: what of the source is deployed, and since when. Nothing else is promoted. */
   readonly automatic?: { readonly revision: number; readonly at: string } | undefined;
 }
@@ -79,7 +81,7 @@ export class Promotion {
     await this.#checkApplicable(caller, preview);
     const { policy } = await policyOf(documents);
     const targetPolicy = policyFor(policy, preview.target.env, preview.target.type);
-    checkMessage(policy, preview.target, request.message);
+    checkWord(policy, preview.target, request);
     const staged = await this.#secrets.stage(
       caller,
       request.project,
@@ -150,7 +152,14 @@ export class Promotion {
     const failures: unknown[] = [];
     for (const target of await this.#followers(documents, source)) {
       try {
-        await this.promote(caller, { project, source, target, automatic, message: `${head.version} was deployed in ${source}` });
+        await this.promote(caller, {
+          project,
+          source,
+          target,
+          automatic,
+          message: `${head.version} was deployed in ${source}`,
+          confirm: target,
+        });
       } catch (error) {
         if (!(error instanceof AppError) || isPassing(error)) {
           failures.push(error);
@@ -246,7 +255,7 @@ function parseForce(caller: Caller, { project, target, force, message }: Promote
 
 /** What the plan depends on, without how it is asked for. */
 function orderOf(request: PromoteRequest): PromotionOrder {
-  const { dry_run: _, plan_id: __, force: ___, message: ____, automatic: _____, env_variables, ...rest } = request;
+  const { dry_run: _, plan_id: __, force: ___, message: ____, confirm: _____, automatic: ______, env_variables, ...rest } = request;
   // A promotion that waits keeps its order in a document, which holds no `undefined`.
   const order = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)) as unknown as PromotionOrder;
   return env_variables === undefined || Object.keys(env_variables).length === 0 ? order : { ...order, env_variables };

@@ -10,7 +10,7 @@ import { LIMITS } from "./limits.ts";
 import { newLine } from "./lineage.ts";
 import type { AuditRecord, Caller, DiffFromPrevious, Label, Page, PageRequest, Revision } from "./model.ts";
 import { checkProject, quoted } from "./names.ts";
-import { checkMayEdit, checkMessage, policyOf } from "./policy.ts";
+import { checkMayEdit, checkWord, policyOf } from "./policy.ts";
 import type { Hash, Json, Store } from "./ports.ts";
 import { newlyRequired } from "./requirements.ts";
 import { appendRevision } from "./revisions.ts";
@@ -33,6 +33,8 @@ export interface RollbackRequest {
   readonly secrets?: "keep_current" | undefined;
   readonly dry_run?: boolean | undefined;
   readonly message?: string | undefined;
+  /** The environment's name once more, where the policy asks for it. */
+  readonly confirm?: string | undefined;
 }
 
 export interface RollbackResult {
@@ -145,7 +147,7 @@ export class Versions {
       const { head, target, config, changes, result } = await this.#planRollback(tx, this.#snapshots.edit(tx), caller, request, tx.now);
       if (result.status === "no_changes") return result;
       if (request.from !== undefined && request.from !== head.revision) return { ...result, status: "no_changes" };
-      checkMessage((await policyOf(tx)).policy, head, request.message);
+      checkWord((await policyOf(tx)).policy, head, request);
       const self = { env, revision: head.revision + 1 };
       const reason = request.message ?? `rolled back to ${target.version}`;
       const { head: next } = await appendRevision(tx, {

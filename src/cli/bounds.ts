@@ -32,6 +32,8 @@ export const BOUNDS = {
   progressAfterMs: 300,
   /** Milliseconds that a program has to end before it is killed, when it is started anew. */
   restartMs: 10_000,
+  /** Milliseconds after which a program's newer variables, which could not be read, are asked for again. */
+  watchRetryMs: 5_000,
   /** Milliseconds that `doctor` waits for one answer. */
   doctorMs: 5_000,
   /** Milliseconds that the completion of a name may ask the engine. */

@@ -40,17 +40,31 @@ const FORWARDED: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP", "SI
 /** A terminal sends these to everything that runs in its foreground, the program included. */
 const FROM_TERMINAL: readonly NodeJS.Signals[] = ["SIGINT", "SIGQUIT"];
 
-/** Passes signals on to whatever `current` names, until the function that it answers is called. */
-export function forwardSignals(current: () => ChildProcess | null): () => void {
+/** Signals that end a program, unless it thinks better of it. */
+const ENDING: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"];
+
+export interface Forwarding {
+  /** Whether somebody wanted it all to end. */
+  readonly asked: () => boolean;
+  readonly release: () => void;
+}
+
+/** Passes signals on to whatever `current` names, until released. */
+export function forwardSignals(current: () => ChildProcess | null): Forwarding {
+  let asked = false;
   const handlers = FORWARDED.map((signal) => {
     const handler = () => {
+      asked ||= ENDING.includes(signal);
       if (process.stdin.isTTY && FROM_TERMINAL.includes(signal)) return;
       current()?.kill(signal);
     };
     process.on(signal, handler);
     return () => process.off(signal, handler);
   });
-  return () => {
-    for (const remove of handlers) remove();
+  return {
+    asked: () => asked,
+    release: () => {
+      for (const remove of handlers) remove();
+    },
   };
 }

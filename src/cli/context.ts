@@ -119,14 +119,25 @@ export class Context {
     throw usage("Nothing was changed.");
   }
 
-  /** Long work, with a bar where somebody looks. */
-  async watched<Result>(what: string, work: (client: Client, progress: Progress) => Promise<Result>): Promise<Result> {
+  /** Long work, with a bar where somebody looks. `seen` is shown each answer, for what stands in its headers. */
+  async watched<Result>(
+    what: string,
+    work: (client: Client) => Promise<Result>,
+    seen: (response: Response) => void = () => {},
+  ): Promise<Result> {
     const progress = new Progress(this.output, what);
-    const client = this.output.watched
-      ? this.newClient({ fetch: watchedFetch(progress), timeoutMs: LONG_MS })
-      : this.newClient({ timeoutMs: LONG_MS });
+    const plain: Fetch = (input, init) => fetch(input, init);
+    const send = this.output.watched ? watchedFetch(progress) : plain;
+    const client = this.newClient({
+      fetch: async (input, init) => {
+        const response = await send(input, init);
+        seen(response);
+        return response;
+      },
+      timeoutMs: LONG_MS,
+    });
     try {
-      return await work(client, progress);
+      return await work(client);
     } finally {
       progress.end();
     }

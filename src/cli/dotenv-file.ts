@@ -1,81 +1,15 @@
 import { parse } from "dotenv";
+import { type DotenvContent, DotenvError, readDotenv as readText } from "../dotenv/read.ts";
 import { failed, usage } from "./failure.ts";
 
-/** What a `.env` file holds, in its order; values exactly as the `dotenv` package reads them. */
-export interface DotenvContent {
-  readonly values: ReadonlyMap<string, string>;
-  /** Names that are given more than once, of which the last counts, with their lines. */
-  readonly repeated: ReadonlyMap<string, readonly number[]>;
-}
-
-/** One assignment, as dotenv 17 has it: the same expression, to find which lines it reads over without a word. */
-const LINE =
-  /(?:^|^)\s*(?:export\s+)?([\w.-]+)(?:\s*=\s*?|:\s+?)(\s*'(?:\\'|[^'])*'|\s*"(?:\\"|[^"])*"|\s*`(?:\\`|[^`])*`|[^#\r\n]+)?\s*(?:#.*)?(?:$|$)/gm;
-const NAME = /^[A-Za-z_][A-Za-z0-9_.-]{0,127}$/;
-const QUOTED = /^(['"`])[\s\S]*\1$/;
-
-/**
- * Reads a `.env` file. dotenv leaves out what it does not understand; here that is refused, with its line, since a value that is
- * missing shows only when something breaks. Nothing of the content is part of an error.
- * @throws Failure
- */
+/** Reads a `.env` file. @throws Failure with its name and the line; nothing of the content is part of it */
 export function readDotenv(text: string, path: string): DotenvContent {
-  const lines = text.replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n");
-  const places = new Map<string, number[]>();
-  let end = 0;
-  for (const match of lines.matchAll(LINE)) {
-    checkGap(lines, end, match.index, path);
-    const [whole, name = "", value = ""] = match;
-    const line = lineAt(lines, match.index + whole.indexOf(name));
-    checkValue(value.trim(), path, line);
-    if (!NAME.test(name) || name === "__proto__") {
-      throw broken(path, line, "the name cannot be a variable's", "Use letters, digits, `_`, `.` and `-`, beginning with a letter or `_`.");
-    }
-    places.set(name, [...(places.get(name) ?? []), line]);
-    end = match.index + whole.length;
+  try {
+    return readText(text);
+  } catch (error) {
+    if (error instanceof DotenvError) throw usage(`${path}, ${error.message}.`, error.fix);
+    throw error;
   }
-  checkGap(lines, end, lines.length, path);
-  const values = new Map(Object.entries(parse(lines)));
-  return { values, repeated: new Map([...places].filter(([, at]) => at.length > 1)) };
-}
-
-/** Between two assignments there are empty lines and comments. */
-function checkGap(text: string, from: number, to: number, path: string): void {
-  const gap = text.slice(from, to);
-  let at = from;
-  for (const line of gap.split("\n")) {
-    const content = line.trim();
-    if (content !== "" && !content.startsWith("#")) {
-      throw broken(path, lineAt(text, at), "this is no assignment", 'Write NAME=VALUE, or begin the line with "#" to leave it out.');
-    }
-    at += line.length + 1;
-  }
-}
-
-/** A quote that does not close is read as part of the value, and the lines after it as assignments of their own. */
-function checkValue(value: string, path: string, line: number): void {
-  if (!/^['"`]/.test(value) || (value.length > 1 && QUOTED.test(value) && isOneQuote(value))) return;
-  throw broken(
-    path,
-    line,
-    "the quote that opens here does not close, or something follows it",
-    "Close it, or put the whole value into another kind of quotes.",
-  );
-}
-
-/** `'a' 'b'` begins and ends with a quote and is not one quoted text. */
-function isOneQuote(value: string): boolean {
-  const quote = value[0] ?? "";
-  const inner = value.slice(1, -1);
-  return !inner.replaceAll(`\\${quote}`, "").includes(quote);
-}
-
-function lineAt(text: string, index: number): number {
-  return text.slice(0, index).split("\n").length;
-}
-
-function broken(path: string, line: number, what: string, fix: string): Error {
-  return usage(`${path}, line ${line}: ${what}.`, fix);
 }
 
 /**

@@ -37,6 +37,7 @@ const CODES: Readonly<Record<Exclude<keyof typeof EXIT, "ok">, readonly string[]
   usage: [
     "headers_too_large",
     "idempotency_mismatch",
+    "invalid_context",
     "invalid_flag",
     "invalid_json",
     "invalid_name",

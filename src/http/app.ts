@@ -10,6 +10,7 @@ import { packageRoot, type Settings } from "../settings.ts";
 import { isTracing } from "../tracing.ts";
 import { checkAddress, openGate, type Rates } from "./auth.ts";
 import { Cors } from "./cors.ts";
+import { mountDashboard } from "./dashboard.ts";
 import { mountDocs } from "./docs.ts";
 import { errorHandler } from "./errors.ts";
 import { FastLane } from "./fast-lane.ts";
@@ -66,6 +67,7 @@ export function createApp(options: AppOptions): RequestListener {
   app.use(identify, logged(logger), shared(cors), limited(rates), guarded(settings, cors, authentication === null));
   mountRoutes(app, routes, { domain, gate, streams, metrics });
   mountDocs(app);
+  mountDashboard(app);
   app.use(refuseUnknown(gate));
   app.use(errorHandler(logger));
   // Who wants to be told of every request has them all go one way.

@@ -1,6 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { LIMITS } from "../limits.ts";
-import type { HeadEvent, Watcher } from "../watches.ts";
+import type { ProjectEvent } from "../project-watches.ts";
+import type { HeadEvent } from "../watches.ts";
+
+type ToldEvent = HeadEvent | ProjectEvent;
 
 /** Events as a reader gets them: all that is told of a head, or, for whoever may only evaluate, that there is a new one. */
 export type EventView = "whole" | "bare";
@@ -8,7 +11,7 @@ export type EventView = "whole" | "bare";
 export interface EventSource {
   readonly view: EventView;
   /** @returns what ends it */
-  watch(watcher: Watcher): () => void;
+  watch(watcher: { tell(events: readonly ToldEvent[]): void; end(): void }): () => void;
 }
 
 export type EventBounds = Readonly<Record<"watchReturnMs" | "watchHeartbeatMs" | "watchBufferBytes", number>>;
@@ -23,7 +26,7 @@ const TURNS = 15;
  */
 export class EventStreams {
   readonly #turns: readonly Set<ServerResponse>[] = Array.from({ length: TURNS }, () => new Set());
-  readonly #texts = { whole: new WeakMap<readonly HeadEvent[], Buffer>(), bare: new WeakMap<readonly HeadEvent[], Buffer>() };
+  readonly #texts = { whole: new WeakMap<readonly ToldEvent[], Buffer>(), bare: new WeakMap<readonly ToldEvent[], Buffer>() };
   readonly #bounds: EventBounds;
   #open = 0;
   #turn = 0;
@@ -57,10 +60,10 @@ export class EventStreams {
     });
   }
 
-  #textOf(events: readonly HeadEvent[], view: EventView): Buffer {
+  #textOf(events: readonly ToldEvent[], view: EventView): Buffer {
     const known = this.#texts[view].get(events);
     if (known !== undefined) return known;
-    const text = Buffer.from(events.map((event) => `id: ${event.revision}\ndata: ${JSON.stringify(shown(event, view))}\n\n`).join(""));
+    const text = Buffer.from(events.map((event) => `id: ${idOf(event)}\ndata: ${JSON.stringify(shown(event, view))}\n\n`).join(""));
     this.#texts[view].set(events, text);
     return text;
   }
@@ -89,8 +92,13 @@ export class EventStreams {
   }
 }
 
-function shown(event: HeadEvent, view: EventView): Partial<HeadEvent> {
-  if (view === "whole") return event;
+/** By which a reader goes on where they were. */
+function idOf(event: ToldEvent): number {
+  return "seq" in event ? event.seq : event.revision;
+}
+
+function shown(event: ToldEvent, view: EventView): Partial<ToldEvent> {
+  if (view === "whole" || "seq" in event) return event;
   const { type, etag, lastModified, skipped, final } = event;
   return { type, etag, lastModified, ...(skipped !== undefined && { skipped }), ...(final !== undefined && { final }) };
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from "node:http
 import type { Socket } from "node:net";
 import { allows } from "../access.ts";
 import type { Authentication } from "../authentication.ts";
+import { inTime } from "../document-cache.ts";
 import type { Domain } from "../domain.ts";
 import { SYSTEM_PARTITION } from "../keys.ts";
 import type { Settings } from "../settings.ts";
@@ -129,16 +130,18 @@ export class FastLane {
 
   /** Has what is not known, or not as new as the request, looked up: those who wait for the same wait together. */
   async #askFirst(plain: PlainRequest, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const isAnswered = await this.#ask(plain, request, response).catch(() => false);
+    // A store that does not answer is not waited for here: the routes may know what to show meanwhile.
+    const found = await inTime(this.#look(plain)).catch(() => null);
+    const isAnswered = found !== null && this.#send(plain, found.ready, found.caller, request, response);
     if (!isAnswered) this.#routes(request, response);
   }
 
-  async #ask(plain: PlainRequest, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
+  async #look(plain: PlainRequest): Promise<{ readonly ready: ReadyReply; readonly caller: Principal } | null> {
     const { lane, headers } = plain;
     const [system = 0, revision = 0] = await this.#parts.domain.readIndex.confirm([SYSTEM_PARTITION, lane.project]);
     if (this.#callers !== null && headers.authorization !== undefined) await this.#callers.renew(headers.authorization, system);
     const caller = this.#reader(plain, system);
     const ready = caller === null ? null : await this.#replies.make(lane, revision);
-    return caller !== null && ready !== null && ready.asOf >= revision && this.#send(plain, ready, caller, request, response);
+    return caller !== null && ready !== null && ready.asOf >= revision ? { ready, caller } : null;
   }
 }

@@ -39,6 +39,7 @@ const anywhere = (right: Right, also: string): Access => ({ needs: [{ right, pro
 
 const PROTECTED = "`promote` where the environment is protected";
 const SEEN = "shows what is in environments that the token may read";
+const SEEN_OF_THE_WHOLE = `${SEEN}; what concerns the project as a whole, to whoever may read all of it`;
 const OWN_TOKENS = "for tokens whose projects and environments are all within the caller's";
 
 const NAMED_OR_OWN: Access = {
@@ -108,10 +109,11 @@ export const ACCESS = {
     needs: [{ right: "evaluate", project: "path.project", env: "path.env" }],
     also: "`read` to be told more than that there is a new head",
   },
+  watchProject: inProject("read", SOME, SEEN_OF_THE_WHOLE),
   reportDeployment: inBody("report"),
   getPolicy: inProject("read", EVERY),
   replacePolicy: inProject("administer", EVERY),
-  listAudit: inProject("read", SOME, `${SEEN}; what concerns the project as a whole, to whoever may read all of it`),
+  listAudit: inProject("read", SOME, SEEN_OF_THE_WHOLE),
   verifyAudit: inProject("read", EVERY),
   exportAudit: inProject("read", EVERY),
   getAuditKeys: "open",

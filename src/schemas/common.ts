@@ -28,6 +28,12 @@ export const RevisionNumber = z
   .meta({ description: "The nth state of one environment.", examples: [12] });
 export const Timestamp = z.string().meta({ description: "A moment, ISO 8601 in UTC.", examples: ["2025-01-31T12:00:00.000Z"] });
 export const Digest = z.string().meta({ description: "A SHA-256 digest, 64 hexadecimal digits.", examples: [exampleHash] });
+export const Confirmation = z
+  .string()
+  .max(64)
+  .exactOptional()
+  .meta({ description: "The environment's name once more, where the policy says `require_confirmation`.", examples: ["production"] });
+
 export const Message = z.string().max(LIMITS.messageLength).meta({ description: "Why, in a person's words: kept in the history." });
 
 export const EnvironmentTypeName = z

@@ -8,8 +8,10 @@ import {
   Message,
   mapOf,
   ProjectId,
+  pageMembers,
   pageOf,
   RevisionNumber,
+  switchText,
   Timestamp,
   VariableValue,
   VersionLabel,
@@ -195,8 +197,31 @@ export const ProjectPage = pageOf(ProjectListed).meta({
   examples: [{ items: [projectExample], next_cursor: null }],
 });
 
+export const EnvironmentsQuery = z.strictObject({
+  ...pageMembers,
+  previews: z
+    .enum(["only", "none"])
+    .optional()
+    .meta({ description: "`only` previews, or everything but them.", examples: ["only"] }),
+  status: z
+    .enum(["active", "expired", "archived"])
+    .optional()
+    .meta({ description: "Only those of this status.", examples: ["active"] }),
+  search: z
+    .string()
+    .max(63)
+    .optional()
+    .meta({ description: "Only those whose name has this in it.", examples: ["pr-1"] }),
+  count: switchText.optional().meta({ description: "`1` tells how many there are on all pages, in `total`." }),
+});
+
 export const EnvironmentPage = pageOf(EnvironmentViewSchema)
-  .extend({ project_id: ProjectId, created_at: Timestamp, created_by: z.string() })
+  .extend({
+    project_id: ProjectId,
+    created_at: Timestamp,
+    created_by: z.string(),
+    total: z.int().min(0).exactOptional().meta({ description: "How many there are on all pages, where `count` asks for it." }),
+  })
   .meta({
     id: "EnvironmentPage",
     description: "A project and a page of its environments.",

@@ -3,6 +3,7 @@ import { LIMITS } from "../limits.ts";
 import {
   AnyJson,
   AnyObject,
+  Confirmation,
   DiffFromPreviousSchema,
   EnvironmentName,
   EnvironmentParams,
@@ -68,6 +69,7 @@ export const PromoteBody = z
       .exactOptional()
       .meta({ description: "Skips failed checks that the policy calls forceable; the reason is kept in the audit log." }),
     message: Message.exactOptional(),
+    confirm: Confirmation,
   })
   .meta({
     id: "Promote",

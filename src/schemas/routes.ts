@@ -8,6 +8,7 @@ import {
   CreateEnvironmentBody,
   EnvironmentCreated,
   EnvironmentPage,
+  EnvironmentsQuery,
   EnvironmentViewSchema,
   ExpiringTransitionBody,
   ProjectPage,
@@ -55,7 +56,7 @@ import {
   TokenViewSchema,
 } from "./tokens.ts";
 import { RevisionEntry, RevisionPage, RevisionParams, RollbackBody, RollbackReply, VersionPage, VersionParams } from "./versions.ts";
-import { HeadEventSchema, WatchQuery } from "./watch.ts";
+import { HeadEventSchema, ProjectEventSchema, ProjectWatchQuery, WatchQuery } from "./watch.ts";
 import {
   CreateWebhookBody,
   DeliveryList,
@@ -84,7 +85,7 @@ export interface RouteSchemas {
 export const ROUTE_SCHEMAS = {
   createEnvironment: { body: CreateEnvironmentBody, reply: EnvironmentCreated },
   listProjects: { query: PageQuery, reply: ProjectPage },
-  listEnvironments: { params: ProjectParams, query: PageQuery, reply: EnvironmentPage },
+  listEnvironments: { params: ProjectParams, query: EnvironmentsQuery, reply: EnvironmentPage },
   getEnvironment: { params: EnvironmentParams, reply: EnvironmentViewSchema },
   archiveEnvironment: { body: TransitionBody, reply: TransitionReply },
   restoreEnvironment: { body: ExpiringTransitionBody, reply: TransitionReply },
@@ -146,6 +147,7 @@ export const ROUTE_SCHEMAS = {
   getMetrics: { reply: MetricsText },
   getReadiness: { reply: ReadinessReply },
   getOpenApi: { reply: OpenApiDocument },
+  watchProject: { params: ProjectParams, query: ProjectWatchQuery, reply: ProjectEventSchema },
   watchEnvironment: { params: EnvironmentParams, query: WatchQuery, reply: HeadEventSchema },
 } as const satisfies Readonly<Record<string, RouteSchemas>>;
 

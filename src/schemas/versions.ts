@@ -1,6 +1,7 @@
 import * as z from "zod";
 import {
   ChangeSummarySchema,
+  Confirmation,
   DiffFromPreviousSchema,
   Digest,
   EnvironmentName,
@@ -31,6 +32,7 @@ export const RollbackBody = z
       .meta({ description: "Keeps today's secret where the old value is gone from the vault; otherwise that refuses the rollback." }),
     dry_run: z.boolean().exactOptional().meta({ description: "Answers what would change and changes nothing." }),
     message: Message.exactOptional(),
+    confirm: Confirmation,
   })
   .meta({
     id: "Rollback",

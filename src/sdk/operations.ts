@@ -63,6 +63,7 @@ export const OPERATIONS = {
   getVersion: get("/env/:project/versions/:version"),
   compare: get("/env/compare"),
   getActive: get("/env/:project/:env/active"),
+  watchProject: { ...get("/env/:project/watch"), reply: "events" },
   watchEnvironment: { ...get("/env/:project/:env/watch"), reply: "events" },
   reportDeployment: once("POST", "/env/deployments"),
   getPolicy: get("/env/:project/policy"),

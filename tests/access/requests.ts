@@ -103,6 +103,7 @@ const REQUESTS: Readonly<Record<OperationId, (names: Names) => Built>> = {
   compare: ({ project, env }) => ({ query: { project_id: project, left: env("stg", 0), right: `${env("prd", 1)}@${VERSION}` } }),
   getActive: inPath,
   watchEnvironment: inPath,
+  watchProject: inProject,
   reportDeployment: inBody("stg", { version: VERSION, status: "deployed" }),
   getPolicy: inProject,
   replacePolicy: (names) => ({ ...inProject(names), body: {} }),

@@ -81,7 +81,7 @@ describe("writers that wait together", () => {
       "writer 7",
       6,
     ]);
-    expect(counts.commits).toBe(2);
+    expect(counts.commits).toBe(1);
     expect((await documents(store, PROJECT, "writer/")).map(({ key }) => key)).toEqual(
       [0, 2, 3, 5, 6, 8].map((index) => `writer/${index}`),
     );
@@ -148,7 +148,7 @@ describe("writers that wait together", () => {
       times(LIMITS.queuedWriters + 3, () => ledger.write(PROJECT, ann, async (tx) => tx.put("a", {}))),
     );
     const refused = outcomes.filter((outcome) => outcome.status === "rejected").map(({ reason }) => (reason as AppError).code);
-    expect(refused).toEqual(["overloaded", "overloaded"]);
+    expect(refused).toEqual(["overloaded", "overloaded", "overloaded"]);
   });
 });
 
@@ -215,14 +215,9 @@ describe("a commit of unknown outcome", () => {
       throw lost;
     });
     const ledger = new Ledger(store);
-    const outcomes = await Promise.allSettled(times(5, () => ledger.write(PROJECT, ann, increment)));
-    expect(outcomes.map((outcome) => (outcome.status === "fulfilled" ? outcome.value : outcome.reason))).toEqual([
-      1,
-      lost,
-      lost,
-      lost,
-      lost,
-    ]);
+    expect(await ledger.write(PROJECT, ann, increment)).toBe(1);
+    const outcomes = await Promise.allSettled(times(4, () => ledger.write(PROJECT, ann, increment)));
+    expect(outcomes.map((outcome) => (outcome.status === "fulfilled" ? outcome.value : outcome.reason))).toEqual([lost, lost, lost, lost]);
     expect(await ledger.write(PROJECT, ann, increment)).toBe(2);
     await expectContiguousChain(inner, 2);
   });

@@ -133,6 +133,7 @@ describe("a policy is refused with the path of each fault:", () => {
     ["forceable with no check", production({ forceable: ["luck"] }), [at("forceable")]],
     ["a hold as forceable", production({ forceable: ["hold"] }), [at("forceable")]],
     ["lost changes as forceable", production({ forceable: ["diverged"] }), [at("forceable")]],
+    ["require_confirmation as a word", production({ require_confirmation: "please" }), [at("require_confirmation")]],
     ["require_message as a word", production({ require_message: "please" }), [at("require_message")]],
     ["max_ttl as a number", production({ max_ttl: 7 }), [at("max_ttl")]],
     [
@@ -179,6 +180,7 @@ describe("a policy is taken with", () => {
             auto_deploy: false,
             forceable: ["pipeline_order", "freeze_window", "soak_time", "config_complete", "secrets_isolated", "validation", "approvals"],
             require_message: true,
+            require_confirmation: true,
             max_ttl: "7d",
           },
         },
@@ -412,6 +414,18 @@ describe("a rule holds from the commit on that brought it:", () => {
     expect(await documents(store)).toEqual(before);
     expect(await project.promote("staging", "production", { message: "Release 1" })).toMatchObject({ status: "pending_approval" });
     expect(await project.promote("staging", "dev")).toMatchObject({ status: "ready_for_deploy" });
+  });
+
+  test("require_confirmation refuses a promotion, and a rollback, that does not name its environment once more", async () => {
+    const { project, store } = await ready(production({ require_confirmation: true }));
+    const before = await documents(store);
+    for (const confirm of [undefined, "", "staging", "Production"])
+      expect(await codeOf(project.promote("staging", "production", { confirm }))).toBe("invalid_request");
+    expect(await documents(store)).toEqual(before);
+    await project.promote("staging", "production", { confirm: "production" });
+    for (const confirm of [undefined, "staging"])
+      expect(await codeOf(project.rollback("production", 1, { confirm }))).toBe("invalid_request");
+    expect(await project.rollback("production", 1, { confirm: "production" })).toMatchObject({ status: "rolled_back" });
   });
 
   test("and a rollback, but its plan", async () => {

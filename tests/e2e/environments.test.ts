@@ -19,6 +19,24 @@ describe("the registry", () => {
     expect(reply.items.map(({ env }) => env).sort()).toEqual(["development", "staging"]);
   });
 
+  test("lists those alone that are asked for, a page at a time, and tells how many there are in all", async () => {
+    const project = new Project(engine, "filters");
+    await project.create("development");
+    for (const env of ["pr-1", "pr-2", "pr-3", "demo-1"]) await project.create(env, { base_from: "development", type: "preview" });
+    succeeded(await engine.request("POST", "/env/archive", { project_id: project.id, env: "pr-2" }));
+    const list = (query: string) =>
+      project.read<PageOf<{ readonly env: string }> & { readonly total?: number }>(`${project.path()}?${query}`);
+    const names = async (query: string) => (await list(query)).items.map(({ env }) => env);
+    expect(await names("previews=none")).toEqual(["development"]);
+    expect(await names("previews=only")).toEqual(["demo-1", "pr-1", "pr-2", "pr-3"]);
+    expect(await names("previews=only&status=active&search=PR-")).toEqual(["pr-1", "pr-3"]);
+    expect(await names("status=archived")).toEqual(["pr-2"]);
+    expect((await list("previews=only")).total).toBeUndefined();
+    const first = await list("previews=only&search=pr&limit=2&count=1");
+    expect([first.items.map(({ env }) => env), first.total]).toEqual([["pr-1", "pr-2"], 3]);
+    expect(await names(`previews=only&search=pr&limit=2&cursor=${first.next_cursor}`)).toEqual(["pr-3"]);
+  });
+
   test("shows one environment with its head", async () => {
     const project = new Project(engine);
     await project.create("development");

@@ -102,7 +102,7 @@ const rules = fc.constantFrom<unknown>(
   { soak: "1s", forceable: ["soak_time"] },
   { auto_promote_from: "development", auto_promote: true },
   { freeze: [{ kind: "deny", cron: "* * * * *", duration: "1h", timezone: "UTC" }], forceable: ["freeze_window"] },
-  { config_complete: "warn", secrets_isolated: "fail", require_message: true },
+  { config_complete: "warn", secrets_isolated: "fail", require_message: true, require_confirmation: true },
   { max_ttl: "1h" },
   { soak: 1 },
   { cycle: true },

@@ -273,3 +273,55 @@ describe("a stream of events", () => {
     slow.destroy();
   });
 });
+
+describe("a watch of a whole project", () => {
+  const reads = (port: number, token: string, headers: Readonly<Record<string, string>> = {}) => {
+    const reader = new EventReader(port, `/env/${PROJECT}/watch`, { authorization: `Bearer ${token}`, ...headers });
+    readers.push(reader);
+    return reader;
+  };
+  const actions = ({ told }: EventReader) => told.map(({ action, environment }) => [action, environment]);
+
+  test("tells of what happens from now on, in every environment, also where no revision comes of it", async () => {
+    const { token, edit, port, domain } = await scene();
+    const reader = reads(port, (await token("reader")).token);
+    await reader.status;
+    await edit();
+    await domain.environments.hold(ROOT, { project: PROJECT, env: "staging", reason: "Looking" });
+    await reader.until(() => reader.told.length === 3);
+    expect(reader.told[0]).toMatchObject({ type: "projectWatched", project_id: PROJECT });
+    expect(actions(reader).slice(1)).toEqual([
+      ["config", "staging"],
+      ["hold", "staging"],
+    ]);
+    expect(reader.told[1]).toMatchObject({ type: "projectChanged", project_id: PROJECT, revision: 2 });
+    expect(reader.ids).toEqual(reader.told.map(({ seq }) => seq));
+  });
+
+  test("goes on after the event that is named, without gaps or doubles", async () => {
+    const { token, edit, port } = await scene();
+    const { token: shown } = await token("reader");
+    for (let n = 0; n < 3; n++) await edit();
+    const all = reads(port, shown, { "last-event-id": "0" });
+    await all.until(() => all.told.length >= 4);
+    const later = reads(port, shown, { "last-event-id": String(all.ids[1]) });
+    await later.hears(Number(all.ids.at(-1)));
+    expect(later.ids).toEqual(all.ids.slice(2));
+  });
+
+  test("tells nobody of an environment that they may not see", async () => {
+    const { domain, project, edit, port } = await scene();
+    await project.create("production");
+    const { token: narrow } = await domain.tokens.create(ROOT, {
+      name: "narrow",
+      role: "reader",
+      projects: [PROJECT],
+      envs: ["production"],
+    });
+    const reader = reads(port, narrow, { "last-event-id": "0" });
+    await edit();
+    await project.configure("production", { vars: { N: "1" } });
+    await reader.until(() => actions(reader).some(([action]) => action === "config"));
+    expect(new Set(reader.told.map(({ environment }) => environment))).toEqual(new Set(["production"]));
+  });
+});

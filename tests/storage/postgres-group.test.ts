@@ -80,7 +80,7 @@ describe("commits that arrive in one turn", () => {
         [],
         url,
       );
-      return Number(row?.["rows"]);
+      return Number(row?.rows);
     };
     for (let n = 0; n < 20; n++) {
       const [entry] = await store.get(p, ["k/7"]);

@@ -40,6 +40,7 @@ export class Engine {
   #process: EngineProcess | null = null;
   #agent = new Agent();
   #url = "";
+  #port = "0";
 
   constructor(options: EngineOptions = {}) {
     this.#options = options;
@@ -57,7 +58,7 @@ export class Engine {
       args,
       cwd: packageRoot(),
       env: standaloneEnvironment({
-        ENV_MANAGER_PORT: "0",
+        ENV_MANAGER_PORT: this.#port,
         ENV_MANAGER_AUTH: token === undefined ? "off" : "on",
         ENV_MANAGER_ADMIN_TOKEN: token ?? "",
         STORE_URL: `sqlite:${join(this.directory, "env.db")}`,
@@ -115,6 +116,12 @@ export class Engine {
   /** Kills it without warning, as a power cut would. */
   async kill9(): Promise<void> {
     await this.#end("SIGKILL");
+  }
+
+  /** Starts it on a port of its own choice before: whoever knew its address finds it there again. */
+  async startOn(port: string): Promise<void> {
+    this.#port = port;
+    await this.start();
   }
 
   /** Starts it again on the same files, after a `stop` where it still runs. */

@@ -2,6 +2,7 @@ import { BOUNDS } from "../bounds.ts";
 import { does, group, leaf } from "../command.ts";
 import { listed, wholeNumber } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
+import { failed } from "../failure.ts";
 import { isStdout, writeWhole } from "../files.ts";
 import { moment } from "../telling.ts";
 
@@ -72,31 +73,45 @@ const verify = () =>
   );
 
 const exportLog = () =>
-  does<{ readonly output?: string }>(
+  does<{ readonly output?: string; readonly signature?: string }>(
     leaf("export", {
       summary: "Every record, oldest first, one JSON object on each line",
+      about: "docs/audit.md says how somebody else verifies it: that takes the signature too",
       aliases: ["pull"],
-      examples: ["envm audit export -o audit.ndjson", "envm audit export"],
+      examples: ["envm audit export -o audit.ndjson --signature audit.jws", "envm audit export"],
     })
       .argument("[file]", "the same as -o")
-      .option("-o, --output <file>", "the file to write, as a whole or not at all"),
-    async (context, { output: named }, argument?: string) => {
+      .option("-o, --output <file>", "the file to write, as a whole or not at all")
+      .option("--signature <file>", "writes the engine's signature over the log there"),
+    async (context, { output: named, signature: signatureFile }, argument?: string) => {
       const { output, project } = context;
       const file = named ?? argument;
       let count = 0;
-      await context.watched("Reading", async (client) => {
-        async function* lines() {
-          for await (const record of client.exportAudit({ project })) {
-            count++;
-            yield `${JSON.stringify(record)}\n`;
+      let signature: string | null = null;
+      const signed = (response: Response) => {
+        signature = response.headers.get("audit-signature");
+      };
+      await context.watched(
+        "Reading",
+        async (client) => {
+          async function* lines() {
+            for await (const record of client.exportAudit({ project })) {
+              count++;
+              yield `${JSON.stringify(record)}\n`;
+            }
           }
-        }
-        if (!isStdout(file)) return writeWhole(file, lines());
-        for await (const line of lines()) {
-          if (output.closed) return;
-          await output.flowing(line);
-        }
-      });
+          if (!isStdout(file)) return writeWhole(file, lines());
+          for await (const line of lines()) {
+            if (output.closed) return;
+            await output.flowing(line);
+          }
+        },
+        signed,
+      );
+      if (signatureFile !== undefined) {
+        if (signature === null) throw failed("This engine did not sign the log.", "Bring it up to date.");
+        await writeWhole(signatureFile, `${signature}\n`);
+      }
       if (isStdout(file)) return EXIT.ok;
       if (output.mode === "json") return output.json({ status: "exported", file, count });
       output.say(`Wrote ${count} records to ${file}.`, "good");

@@ -44,12 +44,11 @@ export const importVariables = (name: string): Command =>
       const env = await context.env();
       const variables = await readVariables(context, file, options);
       const request = { project, env, env_variables: variables, ...(options.message !== undefined && { message: options.message }) };
-      // The rule of what is a secret is the engine's, as is what is a secret there already: it is asked, and not copied.
-      const [planned, present] = await Promise.all([
-        client.patchConfig({ ...request, dry_run: true }),
-        client.answer("getConfig", { project, env }),
-      ]);
+      const present = await client.answer("getConfig", { project, env });
       if (present.body === null) throw new Error("the engine answered a read without a tag with 304");
+      const ifMatch = present.etag ?? undefined;
+      // The rule of what is a secret is the engine's, as is what is a secret there already: it is asked, and not copied.
+      const planned = await client.patchConfig({ ...request, ifMatch, dry_run: true });
       const plan = importPlan(variables, planned.stored?.secrets ?? [], present.body);
       showPlan(context, plan, env);
       if (options.dryRun || (plan.added.length === 0 && plan.changed.length === 0)) {
@@ -59,7 +58,7 @@ export const importVariables = (name: string): Command =>
       }
       if (context.prompts.possible) await context.confirm(`Set them in ${env}?`);
       await context.confirmProduction(env, `${env} is production.`);
-      const reply = await client.patchConfig({ ...request, ...(present.etag !== null && { ifMatch: present.etag }) });
+      const reply = await client.patchConfig({ ...request, ifMatch });
       if (output.mode === "json") return output.json({ ...reply, plan });
       output.say(
         reply.status === "no_changes" ? `Nothing changes in ${env}.` : `${env} is ${reply.version}, revision ${reply.revision}.`,

@@ -41,7 +41,7 @@ export const rollback = () =>
       }
       await context.confirmProduction(env, `This changes ${env}.`, { grave: true });
       // What was shown is what returns: the revision, and not what the version or moment may mean by now.
-      const reply = await client.rollback({ ...request, to: plan.restored_revision });
+      const reply = await client.rollback({ ...request, to: plan.restored_revision, confirm: env });
       if (output.mode === "json") return output.json(reply);
       if (reply.status === "no_changes") output.say(`Nothing changes in ${env}.`);
       else

@@ -28,9 +28,9 @@ export const serve = () =>
         ...(auth === false && { ENV_MANAGER_AUTH: "off" }),
       };
       const engine = started({ command: process.execPath, args: engineEntry(), env: { ...process.env, ...settings } });
-      const release = forwardSignals(() => engine.process);
+      const forwarding = forwardSignals(() => engine.process);
       const code = await engine.ended;
-      release();
+      forwarding.release();
       return code;
     },
   );

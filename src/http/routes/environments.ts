@@ -7,6 +7,7 @@ import {
   CreateEnvironmentBody,
   EnvironmentCreated,
   EnvironmentPage,
+  EnvironmentsQuery,
   EnvironmentViewSchema,
   ExpiringTransitionBody,
   ProjectPage,
@@ -79,15 +80,17 @@ const listEnvironments = route({
   operationId: "listEnvironments",
   tag: "Environments",
   summary: "List a project's environments",
-  description: "The project, and a page of its environments with the version and status of each.",
+  description:
+    "The project, and a page of its environments with the version and status of each; previews, a status or a part of a name where asked.",
   params: ProjectParams,
-  query: PageQuery,
+  query: EnvironmentsQuery,
   conditional: "read",
   responses: { 200: { description: "The project and a page of its environments.", schema: EnvironmentPage } },
   errors: ["invalid_name", "project_not_found"],
-  handler: async ({ params, query, caller, domain }) => ({
-    body: await domain.environments.list(caller, params.project, pageRequest(query)),
-  }),
+  async handler({ params, query, caller, domain }) {
+    const { limit, cursor, ...filter } = query;
+    return { body: await domain.environments.list(caller, params.project, pageRequest({ limit, cursor }), filter) };
+  },
 });
 
 const getEnvironment = route({

@@ -1,0 +1,107 @@
+import { connectEnvironment, type EnvironmentConnection } from "../sdk/connection.ts";
+import { EnvmError } from "../sdk/errors.ts";
+import { BOUNDS } from "./bounds.ts";
+import { forwardSignals, type Started } from "./child.ts";
+import type { Context } from "./context.ts";
+import type { Variables } from "./variables.ts";
+
+export interface Watching {
+  readonly first: Variables;
+  readonly start: (given: Variables) => Started;
+  readonly fetchAgain: () => Promise<Variables>;
+}
+
+/** Starts a program anew whenever its environment has another revision. Ends when the program ends by itself, as it does. */
+export async function runWatched(context: Context, { first, start, fetchAgain }: Watching): Promise<number> {
+  const news = new News();
+  let running = first;
+  let program = start(first);
+  const forwarding = forwardSignals(() => program.process);
+  const connection = connected(context, first.env, news, () => running.revision);
+  try {
+    for (;;) {
+      const code = await Promise.race([program.ended, news.next()]);
+      if (code !== null) return code;
+      const next = await fetched(context, fetchAgain, news);
+      if (next === null || next.revision === running.revision) continue;
+      context.output.note(`${next.env} is ${next.version}, revision ${next.revision}: starting anew.`);
+      const ended = await stopped(program);
+      // Whoever wanted it all to end did not mean the old program alone.
+      if (forwarding.asked()) return ended;
+      running = next;
+      program = start(next);
+    }
+  } finally {
+    forwarding.release();
+    connection.close();
+    news.close();
+  }
+}
+
+/** Follows the environment, and says where that is not possible any more: the program itself is left alone. */
+function connected({ settings, output, project }: Context, env: string, news: News, running: () => number): EnvironmentConnection {
+  const { url, token } = settings;
+  const connection = connectEnvironment({ url, ...(token !== null && { token }), project, env });
+  for (const event of ["ready", "changed", "current"] as const) connection.on(event, () => news.tell());
+  connection.on("stale", ({ error }) => {
+    output.warn(`The engine is away (${error?.reason ?? "no answer"}): the program goes on with revision ${running()}.`);
+  });
+  connection.on("closed", ({ error }) => {
+    if (error === null) return;
+    output.warn(`${error.reason} Changes are not followed any more; the program goes on with revision ${running()}.`);
+    output.note(`  fix: ${error.code === "unauthorized" ? "Log in anew (envm login), and start envm run again." : error.fix}`);
+  });
+  return connection;
+}
+
+/** `null` where it cannot be had now; what passes is tried again. */
+async function fetched({ output }: Context, fetchAgain: () => Promise<Variables>, news: News): Promise<Variables | null> {
+  try {
+    return await fetchAgain();
+  } catch (error) {
+    if (!(error instanceof EnvmError)) throw error;
+    output.warn(`There is something newer, which cannot be read: ${error.reason}`);
+    if (error.status === 0 || error.status >= 500) news.later(BOUNDS.watchRetryMs);
+    return null;
+  }
+}
+
+/** Asks the program to end, and ends it where it does not. */
+async function stopped({ process: child, ended }: Started): Promise<number> {
+  child.kill("SIGTERM");
+  const timer = setTimeout(() => child.kill("SIGKILL"), BOUNDS.restartMs);
+  const code = await ended;
+  clearTimeout(timer);
+  return code;
+}
+
+/** That there may be something new. What comes while nobody waits is told once. */
+class News {
+  #isNew = false;
+  #wake: (() => void) | null = null;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  tell(): void {
+    this.#isNew = true;
+    this.#wake?.();
+  }
+
+  later(ms: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.tell(), ms);
+  }
+
+  async next(): Promise<null> {
+    while (!this.#isNew) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    this.#isNew = false;
+    return null;
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+  }
+}

@@ -1,0 +1,72 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Express, Response } from "express";
+import { AppError } from "../errors.ts";
+import { packageRoot } from "../settings.ts";
+
+/**
+ * The dashboard: files that the build made, under the same strict content security policy as everything else. What it shows it
+ * reads through the API like everybody, with the session's cookie.
+ */
+
+/** Every address that a page of the dashboard has: the page itself finds out which. */
+const PAGES = ["/", "/login", "/settings", "/projects{/*page}"];
+
+/** Files' names hold a hash of what is in them; nothing else is asked for by name. */
+const ASSET = /^[A-Za-z0-9_.-]+-[A-Za-z0-9_-]{8,}\.(js|css|svg|woff2)$/;
+
+const TYPES: Readonly<Record<string, string>> = {
+  html: "text/html; charset=utf-8",
+  js: "text/javascript; charset=utf-8",
+  css: "text/css; charset=utf-8",
+  svg: "image/svg+xml",
+  woff2: "font/woff2",
+};
+
+/** A year: another content has another name. */
+const FOREVER = "public, max-age=31536000, immutable";
+
+export function mountDashboard(app: Express, folder = join(packageRoot(), "dist/web")): void {
+  app.get(PAGES, async (request, response) => {
+    await send(response, folder, "index.html", "no-cache", acceptsGzip(request.headers["accept-encoding"]));
+  });
+  app.get("/favicon.svg", async (request, response) => {
+    await send(response, folder, "favicon.svg", "public, max-age=86400", acceptsGzip(request.headers["accept-encoding"]));
+  });
+  app.get("/assets/:file", async (request, response) => {
+    const { file } = request.params;
+    if (!ASSET.test(file)) throw new AppError("route_not_found");
+    await send(response, folder, join("assets", file), FOREVER, acceptsGzip(request.headers["accept-encoding"]));
+  });
+}
+
+async function send(response: Response, folder: string, file: string, cacheControl: string, gzip: boolean): Promise<void> {
+  const packed = gzip ? await found(join(folder, `${file}.gz`)) : null;
+  const content = packed ?? (await found(join(folder, file)));
+  if (content === null) throw notBuilt(file);
+  response.set("content-type", TYPES[file.slice(file.lastIndexOf(".") + 1)] ?? "application/octet-stream");
+  response.set({ "cache-control": cacheControl, vary: "accept-encoding" });
+  if (packed !== null) response.set("content-encoding", "gzip");
+  response.end(content);
+}
+
+async function found(path: string): Promise<Buffer | null> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw error;
+  }
+}
+
+function acceptsGzip(header: string | undefined): boolean {
+  return /(^|,)\s*(gzip|\*)\s*(;\s*q=(?!0(\.0*)?\s*(,|$))[^,]*)?\s*(,|$)/i.test(header ?? "");
+}
+
+function notBuilt(file: string): AppError {
+  if (file !== "index.html") return new AppError("route_not_found");
+  return new AppError("route_not_found", {
+    reason: "The dashboard was not built.",
+    fix: "Run `npm run build` where the engine is installed, and load the page again. The API works without it.",
+  });
+}

@@ -1,0 +1,103 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import type { Page } from "playwright-core";
+import { expect, test } from "vitest";
+import { pagesOf, settled, useDashboard } from "./support.ts";
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa"];
+const RULES = ["target-size", "region", "heading-order", "aria-dialog-name"];
+const LOOKS = [
+  { width: 1280, height: 900, colorScheme: "light" },
+  { width: 1280, height: 900, colorScheme: "dark" },
+  { width: 390, height: 844, colorScheme: "light" },
+  { width: 390, height: 844, colorScheme: "dark" },
+] as const;
+
+const dashboard = useDashboard();
+
+/** What axe finds, as `rule: element`. */
+async function violations(page: Page): Promise<readonly string[]> {
+  // Into the page as the debugger does it: the content security policy lets no script in.
+  await page.evaluate(AXE);
+  return page.evaluate(
+    async ({ tags, rules }) => {
+      const { axe } = window as unknown as {
+        axe: { run(options: object): Promise<{ violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] }> };
+      };
+      const runOnly = { type: "tag", values: tags };
+      const enabled = Object.fromEntries(rules.map((rule) => [rule, { enabled: true }]));
+      const found = await axe.run({ runOnly, rules: enabled });
+      return found.violations.flatMap(({ id, nodes }) =>
+        nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 160)} ${failureSummary}`),
+      );
+    },
+    { tags: TAGS, rules: RULES },
+  );
+}
+
+/** How many pixels the page is wider than what shows it. */
+const overhang = (page: Page) => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+
+/** All that is wrong with what the page shows now, in every look. */
+async function inEveryLook(page: Page, what: string): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const { colorScheme, ...size } of LOOKS) {
+    await page.setViewportSize(size);
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    const look = `${what}, ${colorScheme}, ${size.width} px`;
+    found.push(...(await violations(page)).map((violation) => `${look}: ${violation}`));
+    if ((await overhang(page)) > 0) found.push(`${look}: scrolls sideways`);
+  }
+  return found;
+}
+
+test("no page keeps anybody out, light and dark, wide and narrow, and none scrolls sideways", async () => {
+  const { page, go, faults } = await dashboard.tab();
+  const found: string[] = [];
+  for (const [name, path] of Object.entries(pagesOf(dashboard.scene))) {
+    await go(path);
+    found.push(...(await inEveryLook(page, name)));
+  }
+  expect(found).toEqual([]);
+  expect(faults).toEqual([]);
+}, 300_000);
+
+test("nor does any dialog", async () => {
+  const { page, go, faults } = await dashboard.tab();
+  const base = `/projects/${dashboard.scene.project}`;
+  const dialogs: readonly (readonly [path: string, opener: string])[] = [
+    [base, "Go to …"],
+    [`${base}/config`, "New key …"],
+    [`${base}/config`, "Paste a .env file …"],
+    [`${base}/config`, "change API_URL in staging"],
+    [`${base}/config`, "change STRIPE_SECRET_KEY in staging"],
+    [`${base}/config`, "change new-checkout in staging"],
+    [`${base}/previews`, "New preview …"],
+    [`${base}/previews`, "Extend pr-142"],
+    [`${base}/settings`, "New webhook …"],
+    ["/settings", "New token …"],
+    ["/settings", "Revoke the token of Grace"],
+  ];
+  const found: string[] = [];
+  for (const [path, opener] of dialogs) {
+    await go(path);
+    await page.getByRole("button", { name: opener }).first().click();
+    await page.getByRole("dialog").waitFor();
+    await settled(page);
+    found.push(...(await inEveryLook(page, opener)));
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    expect(await page.evaluate(() => document.activeElement?.textContent ?? ""), `${opener} has the focus again`).not.toBe("");
+  }
+  expect(found).toEqual([]);
+  expect(faults).toEqual([]);
+}, 300_000);
+
+test("nor does the page where one logs in", async () => {
+  const { page } = await dashboard.tab();
+  await dashboard.browser.context.clearCookies();
+  await page.goto(`${dashboard.engine.url}/login`);
+  await page.getByLabel("Access token").waitFor();
+  expect(await inEveryLook(page, "login")).toEqual([]);
+});

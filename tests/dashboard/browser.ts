@@ -1,0 +1,80 @@
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { type BrowserContext, chromium, type Page } from "playwright-core";
+
+const NAMES = ["chromium", "chromium-browser", "google-chrome"];
+
+/** Debian's Chromium, or the user's own. */
+function executable(): string {
+  const folders = (process.env["PATH"] ?? "").split(delimiter);
+  const found = folders.flatMap((folder) => NAMES.map((name) => join(folder, name))).find((path) => existsSync(path));
+  if (found === undefined) throw new Error("There is no Chromium here: sudo apt-get install chromium");
+  return found;
+}
+
+export interface Look {
+  readonly width?: number;
+  readonly height?: number;
+  readonly colorScheme?: "light" | "dark";
+}
+
+/** What went wrong in a page that nobody sees: errors, refused requests, and what the content security policy kept out. */
+export interface Browser {
+  readonly context: BrowserContext;
+  open(look?: Look): Promise<{ readonly page: Page; readonly faults: string[] }>;
+  close(): Promise<void>;
+}
+
+export async function openBrowser(): Promise<Browser> {
+  const profile = mkdtempSync(join(tmpdir(), "env-manager-browser-"));
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: executable(),
+    headless: true,
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+    reducedMotion: "reduce",
+  });
+  return {
+    context,
+    async open({ width = 1280, height = 900, colorScheme = "light" } = {}) {
+      const page = await context.newPage();
+      await page.setViewportSize({ width, height });
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      return { page, faults: watched(page) };
+    },
+    async close() {
+      await context.close();
+      rmSync(profile, { recursive: true, force: true });
+    },
+  };
+}
+
+function watched(page: Page): string[] {
+  const faults: string[] = [];
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") faults.push(`console ${message.type()}: ${message.text()}`);
+  });
+  page.on("pageerror", (error) => faults.push(`page error: ${error.message}`));
+  page.on("requestfailed", (request) => {
+    // A page that is left takes its requests with it.
+    if (request.failure()?.errorText !== "net::ERR_ABORTED")
+      faults.push(`failed: ${request.method()} ${request.url()} ${request.failure()?.errorText}`);
+  });
+  return faults;
+}
+
+/** Logs in as whoever has the token, by the page that people use. */
+export async function logIn(page: Page, url: string, token: string): Promise<void> {
+  await page.goto(`${url}/login`);
+  await page.getByLabel("Access token").fill(token);
+  await page.getByRole("button", { name: "Log in" }).click();
+  await page.getByRole("heading", { level: 1, name: "Projects" }).waitFor();
+}

@@ -1,0 +1,185 @@
+import type { Page } from "playwright-core";
+import { expect, test } from "vitest";
+import { EnvmError } from "../../src/sdk/errors.ts";
+import { settled, useDashboard } from "./support.ts";
+
+const dashboard = useDashboard();
+let edits = 0;
+
+/** Something new in development, to promote. */
+async function somethingNew(): Promise<string> {
+  const { root, project } = dashboard.scene;
+  const name = `Thing${++edits}`;
+  await root.patchState({
+    project,
+    env: "development",
+    set: { [`entities/${name}`]: { label: name } },
+    remove: edits === 1 ? ["requires/PAYMENT_KEY"] : [],
+  });
+  return name;
+}
+
+const promoteAddress = () => `/projects/${dashboard.scene.project}/promote?from=development&to=staging`;
+const button = (page: Page) => page.getByRole("button", { name: /^Promote v.* to staging$/ });
+
+/** Presses Tab until what has the focus is called so. */
+async function tabTo(page: Page, name: RegExp): Promise<void> {
+  for (let presses = 0; presses < 200; presses++) {
+    await page.keyboard.press("Tab");
+    const focused = await page.evaluate(() => {
+      const element = document.activeElement as HTMLElement | null;
+      const outline = element === null ? "none" : getComputedStyle(element).outlineStyle;
+      return { name: element?.getAttribute("aria-label") ?? element?.textContent ?? "", outline };
+    });
+    if (!name.test(focused.name.trim())) continue;
+    expect(focused.outline, `the focus on ${focused.name} can be seen`).not.toBe("none");
+    return;
+  }
+  throw new Error(`nothing that Tab reaches is called ${name}`);
+}
+
+test("a promotion is made by keyboard alone, and its result is read out", async () => {
+  const name = await somethingNew();
+  const { page, go, faults } = await dashboard.tab();
+  await go(`/projects/${dashboard.scene.project}`);
+  await page.getByText(`1 entity new: ${name}`).first().waitFor();
+  await tabTo(page, /^Promote to staging$/);
+  await page.keyboard.press("Enter");
+  await page.getByText(`1 entity new: ${name}`).first().waitFor();
+  await settled(page);
+  await tabTo(page, /^Promote v.* to staging$/);
+  await page.keyboard.press("Enter");
+  await page
+    .getByRole("status")
+    .getByText(/was promoted to staging/)
+    .waitFor();
+  const { state } = await dashboard.scene.root.getState({ project: dashboard.scene.project, env: "staging" });
+  expect(state["entities"]).toHaveProperty(name);
+  expect(faults).toEqual([]);
+});
+
+test("of two tabs that confirm the same promotion one wins, and the other is told to review again", async () => {
+  await somethingNew();
+  const first = await dashboard.tab();
+  await first.go(promoteAddress());
+  await button(first.page).waitFor();
+  // A tab that hears of nothing, as one whose stream is late.
+  const second = await dashboard.browser.open();
+  await second.page.route("**/watch", (route) => route.abort());
+  await second.page.goto(dashboard.engine.url + promoteAddress());
+  await settled(second.page);
+  await button(second.page).waitFor();
+
+  await button(first.page).click();
+  await first.page
+    .getByRole("status")
+    .getByText(/was promoted to staging/)
+    .waitFor();
+  await button(second.page).click();
+  await second.page.getByText("Something changed while you were looking").waitFor();
+  await second.page.getByRole("button", { name: "Review again" }).click();
+  await second.page.getByText("There is nothing to promote").waitFor();
+  await second.page.close();
+});
+
+test("a double click sends one request", async () => {
+  await somethingNew();
+  const { page, go } = await dashboard.tab();
+  await go(promoteAddress());
+  await button(page).waitFor();
+  const sent: string[] = [];
+  page.on("request", (request) => {
+    if (request.method() === "POST" && request.url().endsWith("/env/promote") && !request.postData()?.includes("dry_run"))
+      sent.push(request.url());
+  });
+  await button(page).dblclick();
+  await page
+    .getByRole("status")
+    .getByText(/was promoted to staging/)
+    .waitFor();
+  expect(sent).toHaveLength(1);
+});
+
+test("production asks for a reason and its name, here and of everybody", async () => {
+  const { root, project } = dashboard.scene;
+  const { page, go } = await dashboard.tab();
+  await go(`/projects/${project}/promote?from=staging&to=production`);
+  const ask = page.getByRole("button", { name: /^Ask to promote v.* to production$/ });
+  await ask.waitFor();
+  expect(await ask.isDisabled()).toBe(true);
+  await page.getByLabel("Why").fill("It was tried out");
+  expect(await ask.isDisabled()).toBe(true);
+  await page.getByLabel("Type production to confirm").fill("prod");
+  expect(await ask.isDisabled()).toBe(true);
+  await page.getByLabel("Type production to confirm").fill("production");
+  expect(await ask.isEnabled()).toBe(true);
+
+  const request = { project_id: project, source_env: "staging", target_env: "production" };
+  for (const word of [{}, { message: "Why" }, { confirm: "production" }, { message: "Why", confirm: "prod" }]) {
+    const error = await root.promote({ ...request, ...word }).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(EnvmError);
+    expect((error as EnvmError).code).toBe("invalid_request");
+  }
+});
+
+test("values that the target lacks are filled in on the spot, and travel with the promotion alone", async () => {
+  const { root, project } = dashboard.scene;
+  await root.patchState({ project, env: "development", set: { "requires/SHOP_NAME": { kind: "var", description: "What it is called" } } });
+  const { page, go } = await dashboard.tab();
+  await go(promoteAddress());
+  await page.getByLabel("SHOP_NAME").fill("Corner shop");
+  expect(await button(page).isDisabled()).toBe(true);
+  await page.getByRole("button", { name: "Put into the plan" }).click();
+  await page.waitForFunction(() =>
+    [...document.querySelectorAll("button")].some((each) => /^Promote v/.test(each.textContent ?? "") && !each.disabled),
+  );
+  await button(page).click();
+  await page
+    .getByRole("status")
+    .getByText(/was promoted to staging/)
+    .waitFor();
+  expect((await root.getConfig({ project, env: "staging" })).vars).toMatchObject({ SHOP_NAME: "Corner shop" });
+});
+
+test("somebody else approves, and whoever asked cannot", async () => {
+  const { project, grace, root } = dashboard.scene;
+  await root.patchConfig({ project, env: "production", vars: { SHOP_NAME: "Corner shop" } });
+  const asked = await root.promote({
+    project_id: project,
+    source_env: "staging",
+    target_env: "production",
+    message: "Now",
+    confirm: "production",
+  });
+  const address = `/projects/${project}/promotions/${asked.promotion_id}`;
+  const own = await dashboard.tab();
+  await own.go(address);
+  await own.page.getByText("somebody else has to agree").waitFor();
+  expect(await own.page.getByRole("button", { name: /^Approve/ }).count()).toBe(0);
+
+  const other = await dashboard.tab({}, grace);
+  await other.go(address);
+  await other.page.getByRole("button", { name: /^Approve v.* for production$/ }).click();
+  await other.page
+    .getByRole("status")
+    .getByText(/was promoted to production/)
+    .waitFor();
+});
+
+test("a rollback says what returns and what does not, and leaves a hold that can be lifted", async () => {
+  const { project } = dashboard.scene;
+  const { page, go } = await dashboard.tab();
+  await go(`/projects/${project}/env/production/rollback`);
+  await page.getByText("What does not go back").waitFor();
+  await page.getByLabel("Why").fill("Checkout fails");
+  await page.getByLabel("Type production to confirm").fill("production");
+  await page.getByRole("button", { name: /^Roll production back to/ }).click();
+  await page
+    .getByRole("status")
+    .getByText(/^production is back at/)
+    .waitFor();
+  await go(`/projects/${project}/env/production`);
+  await page.getByText("On hold").first().waitFor();
+  await page.getByRole("button", { name: "Resume" }).click();
+  await page.getByRole("status").getByText("production takes automatic promotions again.").waitFor();
+});

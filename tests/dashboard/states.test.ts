@@ -1,0 +1,97 @@
+import type { Page } from "playwright-core";
+import { expect, test } from "vitest";
+import { pagesOf, ROOT, settled, useDashboard } from "./support.ts";
+
+const dashboard = useDashboard();
+const error = (code: string, reason: string) =>
+  JSON.stringify({ status: "error", code, reason, fix_suggestion: "Ask an administrator.", details: {}, request_id: "a-request-id" });
+
+/** Everything that a page reads of a project, but who one is. */
+const READS = /\/(env|tokens|readyz)(\/|\?|$)/;
+
+const TROUBLES = {
+  "the engine fails": { status: 500, body: error("internal_error", "Something went wrong inside the engine.") },
+  "the token may not": { status: 403, body: error("forbidden", "The token may not do that.") },
+  "the engine is away": null,
+} as const;
+
+async function withTrouble(page: Page, trouble: keyof typeof TROUBLES): Promise<void> {
+  const reply = TROUBLES[trouble];
+  await page.route(READS, (route) => {
+    if (route.request().resourceType() === "document") return route.continue();
+    return reply === null ? route.abort("connectionrefused") : route.fulfill({ ...reply, contentType: "application/json" });
+  });
+}
+
+test.each(Object.keys(TROUBLES) as (keyof typeof TROUBLES)[])(
+  "every page explains itself and offers the next step where %s",
+  async (trouble) => {
+    const { page } = await dashboard.tab();
+    await withTrouble(page, trouble);
+    for (const [name, path] of Object.entries(pagesOf(dashboard.scene))) {
+      if (name === "nothing there") continue;
+      await page.goto(dashboard.engine.url + path);
+      const alert = page.getByRole("alert").first();
+      await alert.waitFor();
+      const text = (await page.getByRole("alert").allTextContents()).join(" ");
+      expect(text, name).toMatch(/Could not \w+/);
+      expect(text, `${name}: what is not affected`).toMatch(/Nothing was changed|Applications keep the configuration/);
+      const hasButton = (await alert.getByRole("button", { name: "Try again" }).count()) > 0;
+      expect(hasButton || /administrator/i.test(text), `${name}: what to do`).toBe(true);
+    }
+  },
+);
+
+test("where the session is over, every page leads to where one logs in, and back", async () => {
+  const { page } = await dashboard.tab();
+  for (const [name, path] of Object.entries(pagesOf(dashboard.scene))) {
+    if (name === "nothing there") continue;
+    await dashboard.browser.context.clearCookies();
+    await page.goto(dashboard.engine.url + path);
+    await page.getByLabel("Access token").fill(ROOT);
+    await page.getByRole("button", { name: "Log in" }).click();
+    await settled(page);
+    const { pathname, search } = new URL(page.url());
+    expect(pathname + search, name).toBe(path);
+  }
+});
+
+test("a token that is no token is told so", async () => {
+  const { page } = await dashboard.tab();
+  await dashboard.browser.context.clearCookies();
+  await page.goto(`${dashboard.engine.url}/login`);
+  await page.getByLabel("Access token").fill("envm_not_a_token");
+  await page.getByRole("button", { name: "Log in" }).click();
+  await page.getByText("That is no valid token.").waitFor();
+});
+
+test("where there is nothing yet, pages say how to begin", async () => {
+  const { root } = dashboard.scene;
+  await root.createEnvironment({ project_id: "empty-project", new_environment: "development" });
+  const { page, go } = await dashboard.tab();
+  const base = "/projects/empty-project";
+  for (const [path, words] of [
+    [`${base}/config`, "Nothing is configured yet"],
+    [`${base}/state`, "The platform is empty here"],
+    [`${base}/previews`, "There are none"],
+    [`${base}/promotions`, "Nothing was put up for approval yet"],
+    [`${base}/env/development/rollback`, "There is nothing to go back to"],
+    [`${base}/compare`, "Two environments are needed"],
+  ] as const) {
+    await go(path);
+    await page.getByText(words).waitFor();
+  }
+});
+
+test("what an address names that is not there is said, with the way on", async () => {
+  const { project } = dashboard.scene;
+  const { page, go } = await dashboard.tab();
+  for (const path of [`/projects/${project}/env/nowhere`, "/projects/none", `/projects/${project}/promotions/none`, "/projects/a/b/c/d"]) {
+    await go(path);
+    await page
+      .getByRole("main")
+      .getByRole("link", { name: /^All p/ })
+      .first()
+      .waitFor();
+  }
+});

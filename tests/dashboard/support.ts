@@ -1,0 +1,118 @@
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type { Page } from "playwright-core";
+import { build } from "vite";
+import { afterAll, afterEach, beforeAll } from "vitest";
+import { packageRoot } from "../../src/settings.ts";
+import { Engine } from "../support/engine.ts";
+import { type Browser, type Look, logIn, openBrowser } from "./browser.ts";
+import { type Scene, setScene } from "./scene.ts";
+
+export const ROOT = "root-token-of-the-dashboard-tests";
+
+/** Builds the pages anew where their sources are newer than what was built: tests look at what is written. */
+async function built(): Promise<void> {
+  const newest = (folder: string): number =>
+    Math.max(
+      0,
+      ...readdirSync(folder, { recursive: true, encoding: "utf8", withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => statSync(join(entry.parentPath, entry.name)).mtimeMs),
+    );
+  const folders = ["web/src", "src/sdk", "src/flagd", "src/dotenv"].map((folder) => join(packageRoot(), folder));
+  const at = statSync(join(packageRoot(), "dist/web/index.html"), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  if (Math.max(...folders.map(newest)) > at) await build({ configFile: join(packageRoot(), "web/vite.config.ts"), logLevel: "error" });
+}
+
+export interface Dashboard {
+  readonly engine: Engine;
+  readonly scene: Scene;
+  readonly browser: Browser;
+  /** A tab of somebody who is logged in, as root or with the token given. What went wrong in it unseen is in `faults`. */
+  tab(look?: Look, token?: string): Promise<Tab>;
+}
+
+export interface Tab {
+  readonly page: Page;
+  readonly faults: string[];
+  /** Goes to an address below the project's. */
+  go(path: string): Promise<void>;
+}
+
+/** A real engine with a project in the middle of its life, and a real browser. */
+export function useDashboard({ withScene = true } = {}): Dashboard {
+  let engine: Engine | undefined;
+  let scene: Scene | undefined;
+  let browser: Browser | undefined;
+  const pages: Page[] = [];
+  const there = <Thing>(thing: Thing | undefined): Thing => {
+    if (thing === undefined) throw new Error("not before the tests begin");
+    return thing;
+  };
+  beforeAll(async () => {
+    await built();
+    [engine, browser] = await Promise.all([new Engine({ token: ROOT }).start(), openBrowser()]);
+    if (withScene) scene = await setScene(engine.url, ROOT);
+  }, 180_000);
+  afterEach(async () => {
+    for (const page of pages.splice(0)) await page.close();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await engine?.dispose();
+  });
+  return {
+    get engine() {
+      return there(engine);
+    },
+    get scene() {
+      return there(scene);
+    },
+    get browser() {
+      return there(browser);
+    },
+    async tab(look, token = ROOT) {
+      const { page, faults } = await there(browser).open(look);
+      pages.push(page);
+      await there(browser).context.clearCookies();
+      await logIn(page, there(engine).url, token);
+      return {
+        page,
+        faults,
+        async go(path) {
+          await page.goto(there(engine).url + path);
+          await settled(page);
+        },
+      };
+    },
+  };
+}
+
+/** Resolves when the page shows what it has to show. */
+export async function settled(page: Page): Promise<void> {
+  await page.locator("main h1").waitFor();
+  await page.waitForFunction(() => document.querySelector("[aria-busy=true]") === null);
+}
+
+/** Every address of the dashboard, by what it shows. */
+export function pagesOf({ project, promotion }: Scene): Readonly<Record<string, string>> {
+  const base = `/projects/${project}`;
+  return {
+    projects: "/",
+    pipeline: base,
+    environment: `${base}/env/production`,
+    compare: `${base}/compare?left=staging&right=production`,
+    promote: `${base}/promote?from=staging&to=production`,
+    promotion: `${base}/promotions/${promotion}`,
+    promotions: `${base}/promotions`,
+    rollback: `${base}/env/production/rollback`,
+    configuration: `${base}/config`,
+    platform: `${base}/state?env=staging&component=entities%2FAccount`,
+    previews: `${base}/previews`,
+    history: `${base}/history`,
+    "history of one": `${base}/history?env=production`,
+    settings: `${base}/settings`,
+    engine: "/settings",
+    "nothing there": "/projects/none/at-all/of-this",
+  };
+}

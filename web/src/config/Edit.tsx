@@ -1,0 +1,128 @@
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { type FormEvent, lazy, Suspense, useState } from "react";
+import { api } from "../api.ts";
+import { useAnnounce } from "../components/Announcer.tsx";
+import { Button } from "../components/Button.tsx";
+import { Dialog } from "../components/Dialog.tsx";
+import { Field } from "../components/Field.tsx";
+import { Failure, Loading } from "../components/States.tsx";
+import { Ago } from "../components/Time.tsx";
+import { revisionsQuery } from "../queries.ts";
+import { useAction } from "../useAction.ts";
+import { whatHappened } from "../words.ts";
+import { Actions, type FormProps } from "./Actions.tsx";
+import type { Key, Place } from "./Matrix.tsx";
+
+const FlagForm = lazy(() => import("./FlagForm.tsx"));
+
+interface EditProps {
+  readonly of: Key;
+  readonly place: Place;
+  readonly onClose: () => void;
+}
+
+/** One key of one environment: what it is, where that comes from, and what it becomes. */
+export function Edit({ of: { kind, name }, place, onClose }: EditProps) {
+  const { environment, config } = place;
+  const { project_id: project, env } = environment;
+  const current = config[kind][name];
+  const announce = useAnnounce();
+  const queries = useQueryClient();
+  const write = useAction({
+    mutationFn: (change: { readonly value: unknown } | "unset") =>
+      api.patchConfig(
+        change === "unset"
+          ? { project, env, unset: [`${kind}/${name}`] }
+          : { project, env, [kind]: { [name]: change.value } as Record<string, string> },
+      ),
+    onSuccess: async (_, change) => {
+      announce(change === "unset" ? `${name} was removed from ${env}.` : `${name} was saved in ${env}.`);
+      onClose();
+      await queries.invalidateQueries({ queryKey: ["project", project] });
+    },
+  });
+  const save = (value: unknown) => write.act({ value });
+  const form = { name, busy: write.isPending, onSave: save, onCancel: onClose };
+  return (
+    <Dialog title={`${name} in ${env}`} onClose={onClose} wide={kind === "flags"}>
+      {current !== undefined && <Provenance project={project} env={env} of={{ kind, name }} />}
+      {kind === "vars" && <TextForm {...form} initial={config.vars[name] ?? ""} />}
+      {kind === "secrets" && <SecretForm {...form} isSet={current !== undefined} />}
+      {kind === "flags" && (
+        <Suspense fallback={<Loading what="the flag" />}>
+          <FlagForm {...form} flags={config.flags} />
+        </Suspense>
+      )}
+      {write.isError && <Failure error={write.error} what="save it" />}
+      {current !== undefined && (
+        <details>
+          <summary>Remove it from {env}</summary>
+          <p>Whatever reads it there does not find it any more.</p>
+          <Button look="danger" small onClick={() => write.act("unset")}>
+            Remove {name}
+          </Button>
+        </details>
+      )}
+    </Dialog>
+  );
+}
+
+/** Who set it last, and how: found among the newest changes of the environment. */
+function Provenance({ project, env, of: { kind, name } }: { readonly project: string; readonly env: string; readonly of: Key }) {
+  const revisions = useQuery(revisionsQuery(project, env, 100));
+  if (!revisions.isSuccess) return null;
+  const found = revisions.data.items.find(
+    ({ changes, action }) => action === "create" || (kind === "flags" ? changes.feature_flags : changes.env_vars_changed).includes(name),
+  );
+  if (found === undefined) return <p>It has not changed for long: not within the last {revisions.data.items.length} changes.</p>;
+  return (
+    <p>
+      {whatHappened(found)}, <Ago at={found.timestamp} />, and it has been so since.
+    </p>
+  );
+}
+
+function TextForm({ name, busy, onSave, onCancel, initial }: FormProps<string> & { readonly initial: string }) {
+  const [value, setValue] = useState(initial);
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    onSave(value);
+  };
+  return (
+    <form onSubmit={submit} className="form">
+      <Field label="Value">
+        {(control) => (
+          <textarea
+            {...control}
+            rows={Math.min(8, value.split("\n").length + 1)}
+            spellCheck={false}
+            value={value}
+            onChange={({ target }) => setValue(target.value)}
+          />
+        )}
+      </Field>
+      <Actions name={name} busy={busy} onCancel={onCancel} disabled={value === initial} />
+    </form>
+  );
+}
+
+function SecretForm({ name, busy, onSave, onCancel, isSet }: FormProps<string> & { readonly isSet: boolean }) {
+  const [value, setValue] = useState("");
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    if (value !== "") onSave(value);
+  };
+  return (
+    <form onSubmit={submit} className="form">
+      <Field
+        label={isSet ? "New value" : "Value"}
+        hint="A password kept in the vault. It is not shown again here, and never becomes an ordinary value."
+      >
+        {(control) => (
+          <input {...control} type="password" autoComplete="new-password" value={value} onChange={({ target }) => setValue(target.value)} />
+        )}
+      </Field>
+      <Actions name={name} busy={busy} onCancel={onCancel} disabled={value === ""} />
+    </form>
+  );
+}

@@ -1,0 +1,67 @@
+import { useQueryClient } from "@tanstack/react-query";
+import { type FormEvent, useEffect, useState } from "react";
+import { useNavigate, useSearchParams } from "react-router";
+import { api } from "../api.ts";
+import { Button } from "../components/Button.tsx";
+import { Field } from "../components/Field.tsx";
+import { Failure } from "../components/States.tsx";
+import { isSignedOut } from "../faults.ts";
+import { useAction } from "../useAction.ts";
+import styles from "./Login.module.css";
+
+/** A token goes in once; from then on the browser holds a cookie that no script can read. */
+export default function Login() {
+  const [token, setToken] = useState("");
+  const [query] = useSearchParams();
+  const navigate = useNavigate();
+  const queries = useQueryClient();
+  const logIn = useAction({
+    mutationFn: () => api.openSession({ token: token.trim() }),
+    onSuccess: async () => {
+      setToken("");
+      queries.clear();
+      await navigate(safeNext(query.get("next")), { replace: true });
+    },
+  });
+  useEffect(() => {
+    document.title = "Log in · Environments";
+  }, []);
+  const wrong = isSignedOut(logIn.error) ? "That is no valid token. It may have expired, or been revoked." : null;
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    if (token.trim() !== "") logIn.act();
+  };
+  return (
+    <main className={styles.login}>
+      <form className={styles.form} onSubmit={submit}>
+        <img src="/favicon.svg" alt="" width="44" height="44" />
+        <h1>Environments</h1>
+        <Field
+          label="Access token"
+          hint="Begins with envm_. Whoever runs the engine gives you one; the first, of the root, is shown at the engine's first start."
+          error={wrong}
+        >
+          {(control) => (
+            <input
+              {...control}
+              type="password"
+              autoComplete="current-password"
+              required
+              value={token}
+              onChange={(event) => setToken(event.target.value)}
+            />
+          )}
+        </Field>
+        {logIn.isError && wrong === null && <Failure error={logIn.error} what="log in" />}
+        <Button type="submit" look="primary" busy={logIn.isPending}>
+          Log in
+        </Button>
+      </form>
+    </main>
+  );
+}
+
+/** Back to where somebody was, if that is a page of ours. */
+function safeNext(next: string | null): string {
+  return next?.startsWith("/") && !next.startsWith("//") && !next.startsWith("/login") ? next : "/";
+}

@@ -1,0 +1,126 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link, useParams } from "react-router";
+import type { Environment, PromoteReply } from "../api.ts";
+import { Badge } from "../components/Badge.tsx";
+import { LinkButton } from "../components/Button.tsx";
+import { Page } from "../components/Page.tsx";
+import { Panel } from "../components/Panel.tsx";
+import { Empty, Failure, Loading } from "../components/States.tsx";
+import { Ago } from "../components/Time.tsx";
+import { VersionsChart } from "../components/VersionsChart.tsx";
+import { hasChanges, sentencesOf } from "../plan.ts";
+import { inOrder } from "../policy.ts";
+import { environmentsQuery, policyQuery, previewCountQuery, readinessQuery } from "../queries.ts";
+import { listed, plural, statusOf } from "../words.ts";
+import styles from "./Pipeline.module.css";
+
+/** Where each version is, what comes next, and what stands in its way. */
+export default function Pipeline() {
+  const { project = "" } = useParams();
+  const environments = useQuery(environmentsQuery(project));
+  const policy = useQuery(policyQuery(project));
+  const all = environments.data?.items ?? [];
+  const stages = inOrder(all, policy.data?.policy).filter(({ status }) => status === "active");
+  const previews = useQuery(previewCountQuery(project)).data;
+  return (
+    <Page
+      title={project}
+      lead="How versions travel to production."
+      actions={<LinkButton to={`/projects/${project}/compare`}>Compare</LinkButton>}
+    >
+      {environments.isPending && <Loading what="the pipeline" />}
+      {environments.isError && <Failure error={environments.error} what="load the pipeline" onRetry={() => void environments.refetch()} />}
+      {environments.isSuccess && stages.length === 0 && (
+        <Empty title="There is no environment here that you may see">
+          Create one with <code>envm env create development -p {project}</code>, or ask an administrator for access.
+        </Empty>
+      )}
+      {stages.length > 0 && (
+        <ol className={styles.stages} aria-label="Pipeline">
+          {stages.map((environment, index) => (
+            <li key={environment.env} className={styles.stage}>
+              <Stage environment={environment} />
+              {stages[index + 1] !== undefined && <Step from={environment} to={stages[index + 1] as Environment} />}
+            </li>
+          ))}
+        </ol>
+      )}
+      {previews !== undefined && previews.items.length > 0 && (
+        <Panel title="Temporary copies" actions={<LinkButton to={`/projects/${project}/previews`}>All previews</LinkButton>}>
+          <p>
+            {plural(previews.total ?? previews.items.length, "preview")}, {listed(previews.items.map(({ env }) => env))} among them.
+          </p>
+        </Panel>
+      )}
+      {stages.length > 0 && <VersionsChart project={project} environments={stages.map(({ env }) => env)} />}
+    </Page>
+  );
+}
+
+function Stage({ environment }: { readonly environment: Environment }) {
+  const { project_id: project, env, version, updated_at, updated_by, hold, unbound } = environment;
+  const status = statusOf(environment);
+  return (
+    <article className={styles.card} aria-label={env}>
+      <h2 className={styles.name}>
+        <Link to={`/projects/${project}/env/${env}`}>{env}</Link>
+      </h2>
+      <p className={styles.version}>{version}</p>
+      <p>
+        <Badge tone={status.tone}>{status.text}</Badge>
+      </p>
+      <p className={styles.soft}>
+        <Ago at={updated_at} /> by {updated_by}
+      </p>
+      {hold !== null && (
+        <p>
+          Held by {hold.by}: “{hold.reason}”.
+        </p>
+      )}
+      {unbound.length > 0 && (
+        <p>
+          <Link to={`/projects/${project}/config?env=${env}`}>Set {listed(unbound.map((key) => key.slice(key.indexOf("/") + 1)))}</Link>
+        </p>
+      )}
+    </article>
+  );
+}
+
+function Step({ from, to }: { readonly from: Environment; readonly to: Environment }) {
+  const readiness = useQuery(readinessQuery(from.project_id, from.env, to.env));
+  return (
+    <div className={styles.step}>
+      <span className={styles.arrow} aria-hidden="true" />
+      {readiness.isPending && <p className={styles.soft}>Comparing …</p>}
+      {readiness.isError && <p className={styles.soft}>What would change is not known: {readiness.error.message}</p>}
+      {readiness.isSuccess && <Ahead plan={readiness.data} from={from} to={to} />}
+    </div>
+  );
+}
+
+function Ahead({ plan, from, to }: { readonly plan: PromoteReply; readonly from: Environment; readonly to: Environment }) {
+  if (!hasChanges(plan)) return <p className={styles.soft}>Nothing to promote: {to.env} has all of it.</p>;
+  const blocking = plan.checks.filter(({ status }) => status === "failed");
+  return (
+    <>
+      <p>
+        {sentencesOf(plan.diff_from_previous)
+          .map(({ text }) => text)
+          .join(". ")}
+        .
+      </p>
+      {blocking.length > 0 && (
+        <p>
+          <Badge tone="warn">In the way</Badge> {blocking[0]?.reason}
+          {blocking.length > 1 && ` And ${blocking.length - 1} more.`}
+        </p>
+      )}
+      <LinkButton
+        look={blocking.length === 0 ? "primary" : "secondary"}
+        to={`/projects/${from.project_id}/promote?from=${from.env}&to=${to.env}`}
+      >
+        Promote to {to.env}
+      </LinkButton>
+    </>
+  );
+}

@@ -1,0 +1,34 @@
+import { useQuery } from "@tanstack/react-query";
+import { useParams } from "react-router";
+import { Page } from "../components/Page.tsx";
+import { Panel } from "../components/Panel.tsx";
+import { Failure, Loading } from "../components/States.tsx";
+import { environmentsQuery, policyQuery } from "../queries.ts";
+import { PolicyForm } from "../settings/PolicyForm.tsx";
+import { Sinks } from "../settings/Sinks.tsx";
+import { Webhooks } from "../settings/Webhooks.tsx";
+
+/** What a project demands, whom it tells, and how that goes. */
+export default function ProjectSettings() {
+  const { project = "" } = useParams();
+  const policy = useQuery(policyQuery(project));
+  const environments = useQuery(environmentsQuery(project));
+  return (
+    <Page title="Settings" lead="What is asked before something is promoted, and who is told of what happens.">
+      <Panel title="Policy">
+        {policy.isPending && <Loading what="the policy" />}
+        {policy.isError && <Failure error={policy.error} what="load the policy" onRetry={() => void policy.refetch()} />}
+        {policy.isSuccess && (
+          <PolicyForm
+            key={policy.data.revision}
+            project={project}
+            policy={policy.data.policy}
+            environments={environments.data?.items ?? []}
+          />
+        )}
+      </Panel>
+      <Webhooks project={project} />
+      <Sinks project={project} />
+    </Page>
+  );
+}

@@ -1,0 +1,136 @@
+import { useQueries, useQuery } from "@tanstack/react-query";
+import { useMemo } from "react";
+import { Link, useSearchParams } from "react-router";
+import type { Environment, ProjectEntry } from "../api.ts";
+import { Badge } from "../components/Badge.tsx";
+import { Field } from "../components/Field.tsx";
+import { Page } from "../components/Page.tsx";
+import { Empty, Failure, Loading } from "../components/States.tsx";
+import { Table } from "../components/Table.tsx";
+import { Ago } from "../components/Time.tsx";
+import { environmentsQuery, previewCountQuery, projectsQuery, waitingQuery } from "../queries.ts";
+import { plural, worstOf } from "../words.ts";
+import styles from "./Projects.module.css";
+
+/** Projects shown at a time: each one's environments are asked for. */
+const SHOWN = 25;
+
+/** All projects: what production runs, where something is wrong, and who waits. */
+export default function Projects() {
+  const projects = useQuery(projectsQuery);
+  const [query, setQuery] = useSearchParams();
+  const search = query.get("search") ?? "";
+  const found = useMemo(
+    () => (projects.data?.items ?? []).filter(({ project_id }) => project_id.toLowerCase().includes(search.toLowerCase())),
+    [projects.data, search],
+  );
+  return (
+    <Page title="Projects">
+      {projects.isPending && <Loading what="the projects" />}
+      {projects.isError && <Failure error={projects.error} what="load the projects" onRetry={() => void projects.refetch()} />}
+      {projects.data?.items.length === 0 && <NoProjects />}
+      {(projects.data?.items.length ?? 0) > SHOWN && (
+        <Field
+          label="Find a project"
+          hint={`${plural(found.length, "project")}${found.length > SHOWN ? `, the first ${SHOWN} shown` : ""}`}
+        >
+          {(control) => (
+            <input
+              {...control}
+              type="search"
+              value={search}
+              onChange={({ target }) => setQuery(target.value === "" ? {} : { search: target.value }, { replace: true })}
+            />
+          )}
+        </Field>
+      )}
+      {found.length > 0 && <ProjectTable projects={found.slice(0, SHOWN)} />}
+      {projects.data !== undefined && projects.data.items.length > 0 && found.length === 0 && (
+        <Empty title={`No project is called “${search}”`}>Names are compared as they are written. A part of the name is enough.</Empty>
+      )}
+    </Page>
+  );
+}
+
+interface Row {
+  readonly project: ProjectEntry;
+  readonly environments: readonly Environment[] | undefined;
+  readonly waiting: number | undefined;
+  readonly previews: number | undefined;
+}
+
+function ProjectTable({ projects }: { readonly projects: readonly ProjectEntry[] }) {
+  const environments = useQueries({ queries: projects.map(({ project_id }) => environmentsQuery(project_id)) });
+  const waiting = useQueries({ queries: projects.map(({ project_id }) => waitingQuery(project_id)) });
+  const previews = useQueries({ queries: projects.map(({ project_id }) => previewCountQuery(project_id)) });
+  const rows: readonly Row[] = projects.map((project, index) => ({
+    project,
+    environments: environments[index]?.data?.items,
+    waiting: waiting[index]?.data?.items.length,
+    previews: previews[index]?.data?.total,
+  }));
+  return (
+    <div className={styles.card}>
+      <Table
+        caption="Projects"
+        rows={rows}
+        keyOf={({ project }) => project.project_id}
+        columns={[
+          { title: "Project", cell: ({ project }) => <ProjectLink id={project.project_id} /> },
+          { title: "In production", cell: ({ environments: all }) => <InProduction environments={all} /> },
+          { title: "Needs attention", cell: ({ environments: all }) => <Attention environments={all} /> },
+          { title: "Waiting approvals", cell: (row) => <Waiting {...row} /> },
+          { title: "Previews", numeric: true, cell: (row) => row.previews ?? "…" },
+        ]}
+      />
+    </div>
+  );
+}
+
+function ProjectLink({ id }: { readonly id: string }) {
+  return (
+    <Link to={`/projects/${id}`} className={styles.name}>
+      {id}
+    </Link>
+  );
+}
+
+function InProduction({ environments }: { readonly environments: readonly Environment[] | undefined }) {
+  if (environments === undefined) return "…";
+  const production = environments.find(({ type, status }) => type === "production" && status === "active");
+  if (production === undefined) return <span className={styles.soft}>No production yet</span>;
+  return (
+    <>
+      <strong>{production.version}</strong>{" "}
+      <span className={styles.soft}>
+        since <Ago at={production.updated_at} />
+      </span>
+    </>
+  );
+}
+
+function Attention({ environments }: { readonly environments: readonly Environment[] | undefined }) {
+  if (environments === undefined) return "…";
+  const worst = worstOf(environments);
+  if (worst === null) return <span className={styles.soft}>No environments</span>;
+  if (worst.tone === "good" || worst.tone === "plain" || worst.tone === "info") return <Badge tone="good">Nothing</Badge>;
+  return (
+    <Badge tone={worst.tone}>
+      {worst.env}: {worst.text}
+    </Badge>
+  );
+}
+
+function Waiting({ project, waiting }: Row) {
+  if (waiting === undefined) return "…";
+  if (waiting === 0) return <span className={styles.soft}>None</span>;
+  return <Link to={`/projects/${project.project_id}/promotions`}>{plural(waiting, "approval")}</Link>;
+}
+
+function NoProjects() {
+  return (
+    <Empty title="There are no projects yet, or none that your token may see">
+      A project begins with its first environment: <code>envm env create development -p my-project</code>, or <code>POST /env/create</code>.
+    </Empty>
+  );
+}

@@ -1,0 +1,161 @@
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { Link, useParams } from "react-router";
+import { api, type Promotion } from "../api.ts";
+import { useAnnounce } from "../components/Announcer.tsx";
+import { Badge } from "../components/Badge.tsx";
+import { Button, LinkButton } from "../components/Button.tsx";
+import { Field } from "../components/Field.tsx";
+import { Notice } from "../components/Notice.tsx";
+import { Page } from "../components/Page.tsx";
+import { Facts, Panel, Technical } from "../components/Panel.tsx";
+import { Empty, Failure, Loading } from "../components/States.tsx";
+import { Ago } from "../components/Time.tsx";
+import { sentencesOf } from "../plan.ts";
+import { Checks } from "../promote/Checks.tsx";
+import { promotionQuery, sessionQuery } from "../queries.ts";
+import { useAction } from "../useAction.ts";
+import { listed } from "../words.ts";
+import styles from "./PromotionPage.module.css";
+import { PROMOTION_STATUS } from "./Promotions.tsx";
+
+/** One promotion on its way: the steps it went, what it changes, who agreed, and what one can say to it. */
+export default function PromotionPage() {
+  const { project = "", id = "" } = useParams();
+  const promotion = useQuery(promotionQuery(project, id));
+  const title = promotion.data == null ? "Promotion" : `${promotion.data.version} to ${promotion.data.target_env}`;
+  return (
+    <Page title={title} eyebrow={<Link to={`/projects/${project}/promotions`}>Approvals</Link>}>
+      {promotion.isPending && <Loading what="the promotion" />}
+      {promotion.isError && <Failure error={promotion.error} what="load the promotion" onRetry={() => void promotion.refetch()} />}
+      {promotion.data === null && (
+        <Empty
+          title="There is no such promotion, or none that you may see"
+          action={<LinkButton to={`/projects/${project}/promotions`}>All promotions</LinkButton>}
+        >
+          Its address may have been copied only in part.
+        </Empty>
+      )}
+      {promotion.data != null && <Contents promotion={promotion.data} />}
+    </Page>
+  );
+}
+
+function Contents({ promotion }: { readonly promotion: Promotion }) {
+  const { status, source_env, target_env, version, checks, message, diff_from_previous, plan_id, id, closed_reason } = promotion;
+  return (
+    <>
+      <Panel title="Steps">
+        <Steps promotion={promotion} />
+        {closed_reason !== null && status !== "applied" && <Notice tone="info" title={closed_reason} />}
+      </Panel>
+      <Panel title="What changes">
+        <p>
+          {version} goes from {source_env} to {target_env}.{message !== null && ` “${message}”`}
+        </p>
+        <ul className="bullets">
+          {sentencesOf(diff_from_previous).map(({ text }) => (
+            <li key={text}>{text}</li>
+          ))}
+        </ul>
+      </Panel>
+      <Panel title="Checks">
+        <Checks checks={checks} />
+        <Technical>
+          <Facts
+            facts={[
+              { name: "Promotion", value: <code>{id}</code> },
+              { name: "Plan", value: <code>{plan_id}</code> },
+              { name: "Source", value: `${source_env}, revision ${promotion.source_revision}` },
+              { name: "Target", value: `${target_env}, revision ${promotion.target_revision}` },
+            ]}
+          />
+        </Technical>
+      </Panel>
+      {status === "pending" && <Decision promotion={promotion} />}
+    </>
+  );
+}
+
+function Steps({ promotion }: { readonly promotion: Promotion }) {
+  const { requested_by, requested_at, approvals, needed, missing, waiting_for, rejection, status, closed_at, expires_at } = promotion;
+  const { tone, text } = PROMOTION_STATUS[status];
+  return (
+    <ol className={styles.steps}>
+      <li data-done>
+        Asked for by {requested_by}, <Ago at={requested_at} />
+      </li>
+      {approvals.map(({ by, at, comment }) => (
+        <li key={by} data-done>
+          Approved by {by}, <Ago at={at} />
+          {comment !== null && `: “${comment}”`}
+        </li>
+      ))}
+      {rejection !== null && (
+        <li data-done>
+          Turned down by {rejection.by}, <Ago at={rejection.at} />
+          {rejection.comment !== null && `: “${rejection.comment}”`}
+        </li>
+      )}
+      {status === "pending" && (
+        <li>
+          {approvals.length} of {needed} approvals.{" "}
+          {missing > 0
+            ? `Waits for ${waiting_for === null ? "anybody but whoever asked" : listed(waiting_for)}, until `
+            : "Waits for a check to pass, until "}
+          <Ago at={expires_at} />.
+        </li>
+      )}
+      {status !== "pending" && (
+        <li data-done>
+          <Badge tone={tone}>{text}</Badge> {closed_at !== null && <Ago at={closed_at} />}
+        </li>
+      )}
+    </ol>
+  );
+}
+
+function Decision({ promotion: { project_id: project, id, requested_by, target_env, version } }: { readonly promotion: Promotion }) {
+  const [comment, setComment] = useState("");
+  const session = useQuery(sessionQuery);
+  const announce = useAnnounce();
+  const queries = useQueryClient();
+  const word = { id, project_id: project, ...(comment.trim() !== "" && { comment: comment.trim() }) };
+  const decide = useAction({
+    mutationFn: async (approve: boolean) => {
+      if (!approve) return (await api.rejectPromotion(word)).status;
+      return (await api.approvePromotion(word)).status;
+    },
+    onSuccess: async (status) => {
+      announce(
+        status === "rejected"
+          ? `${version} was turned down.`
+          : status === "pending_approval"
+            ? `You approved ${version}. It still waits.`
+            : `${version} was promoted to ${target_env}.`,
+      );
+      await queries.invalidateQueries({ queryKey: ["project", project] });
+    },
+  });
+  if (session.data?.actor === requested_by) {
+    return <Notice tone="info" title="You asked for this, so somebody else has to agree" />;
+  }
+  return (
+    <Panel title="Your word">
+      <Field label="Comment (may be left out)">
+        {(control) => (
+          <textarea {...control} rows={2} maxLength={2_000} value={comment} onChange={({ target }) => setComment(target.value)} />
+        )}
+      </Field>
+      {decide.isError && <Failure error={decide.error} what="record your word" />}
+      <div className="row">
+        <Button look="primary" busy={decide.isPending && decide.variables} onClick={() => decide.act(true)}>
+          Approve {version} for {target_env}
+        </Button>
+        <Button busy={decide.isPending && !decide.variables} onClick={() => decide.act(false)}>
+          Turn down
+        </Button>
+      </div>
+    </Panel>
+  );
+}

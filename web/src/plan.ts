@@ -1,0 +1,87 @@
+import type { Check, PromoteReply } from "./api.ts";
+import { listed, plural } from "./words.ts";
+
+/** What a plan says, as sentences. */
+
+export type Diff = PromoteReply["diff_from_previous"];
+
+export interface Sentence {
+  readonly text: string;
+  /** What it is about, by name; `more` of them are not named. */
+  readonly names: readonly string[];
+  readonly more: number;
+}
+
+const CHANGES = [
+  ["added", "new"],
+  ["changed", "changed"],
+  ["removed", "removed"],
+] as const;
+
+/** `2 entities new (Order, Refund)`, one sentence for each collection and kind of change. */
+export function sentencesOf(diff: Diff): readonly Sentence[] {
+  const components = CHANGES.flatMap(([kind, word]) => {
+    const { count, names } = diff.components[kind];
+    const groups = grouped(names);
+    const more = count - names.length;
+    // What the platform asks of an environment is told as that, below.
+    const shown = groups.filter(([collection]) => collection !== "requires");
+    const sentences = shown.map(([collection, own]) => ({
+      text: `${plural(own.length, singular(collection), collection)} ${word}: ${listed(own)}`,
+      names: own.map((name) => `${collection}/${name}`),
+      more: 0,
+    }));
+    return more > 0 ? [...sentences, { text: `${plural(more, "more component")} ${word}`, names: [], more }] : sentences;
+  });
+  const values = diff.env_updated.length === 0 ? [] : [named("value", diff.env_updated, "needed or set")];
+  const flags = diff.flags_changed.length === 0 ? [] : [named("feature flag", diff.flags_changed, "arrive or change")];
+  return [...components, ...values, ...flags];
+}
+
+function named(what: string, names: readonly string[], happens: string): Sentence {
+  return { text: `${plural(names.length, what)} ${happens}: ${listed(names)}`, names, more: 0 };
+}
+
+function grouped(names: readonly string[]): readonly (readonly [string, readonly string[]])[] {
+  const groups = new Map<string, string[]>();
+  for (const name of names) {
+    const slash = name.indexOf("/");
+    const collection = name.slice(0, slash);
+    groups.set(collection, [...(groups.get(collection) ?? []), name.slice(slash + 1)]);
+  }
+  return [...groups];
+}
+
+/** `entities` → `entity`, `flows` → `flow`: collections are named in the plural. */
+export function singular(collection: string): string {
+  if (collection.endsWith("ies")) return `${collection.slice(0, -3)}y`;
+  return collection.endsWith("s") && !collection.endsWith("ss") ? collection.slice(0, -1) : collection;
+}
+
+export function hasChanges({ status, diff_from_previous: diff }: Pick<PromoteReply, "status" | "diff_from_previous">): boolean {
+  if (status === "no_changes") return false;
+  const { added, changed, removed } = diff.components;
+  return added.count + changed.count + removed.count + diff.env_updated.length + diff.flags_changed.length > 0;
+}
+
+/** Who can clear what is in the way. */
+export function whoClears({ name, details }: Check): string {
+  switch (name) {
+    case "approvals":
+      return "Somebody else, who may approve here";
+    case "soak_time":
+    case "freeze_window":
+      return "Time";
+    case "config_complete":
+    case "secrets_isolated":
+      return "You, below: set the values";
+    case "diverged":
+      return "You: choose what becomes of the target's own changes";
+    case "hold":
+      return "Whoever may resume the environment";
+    case "validation":
+      return "Whoever builds the flows";
+    default:
+      return details?.forceable === true ? "An administrator, with a reason" : "An administrator, in the policy";
+  }
+}

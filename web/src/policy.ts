@@ -1,0 +1,47 @@
+import { useQuery } from "@tanstack/react-query";
+import type { Environment } from "./api.ts";
+import { environmentsQuery, policyQuery } from "./queries.ts";
+
+export type Rules = Readonly<Record<string, unknown>>;
+
+/** What the policy says of one environment: its type's rules, and its own over them. */
+export function rulesOf(policy: Readonly<Record<string, unknown>> | undefined, { env, type }: Pick<Environment, "env" | "type">): Rules {
+  const environments = (policy?.environments ?? {}) as Readonly<Record<string, Rules>>;
+  return { ...environments[`type:${type}`], ...environments[env] };
+}
+
+/**
+ * Whether a reason and the typed name are asked for: always for production, and wherever the policy wants them, which the engine then
+ * enforces for everybody. Who may not read the policy is asked for both.
+ */
+export function useAsked(environment: Environment): { readonly reason: boolean; readonly name: boolean } {
+  const policy = useQuery(policyQuery(environment.project_id));
+  const isProduction = environment.type === "production" || !policy.isSuccess;
+  const rules = rulesOf(policy.data?.policy, environment);
+  return { reason: isProduction || rules.require_message === true, name: isProduction || rules.require_confirmation === true };
+}
+
+const TYPES = ["development", "custom", "staging", "production", "preview"];
+
+/** The environments that a policy's pipeline names in its order; then the others, by how near they are to production. */
+export function inOrder(
+  environments: readonly Environment[],
+  policy: Readonly<Record<string, unknown>> | undefined,
+): readonly Environment[] {
+  const pipeline = pipelineOf(policy);
+  const rank = ({ env, type }: Environment) => (pipeline.includes(env) ? pipeline.indexOf(env) : pipeline.length + TYPES.indexOf(type));
+  return [...environments].sort((left, right) => rank(left) - rank(right));
+}
+
+export function pipelineOf(policy: Readonly<Record<string, unknown>> | undefined): readonly string[] {
+  const pipeline = policy?.pipeline;
+  return Array.isArray(pipeline) ? (pipeline as readonly string[]) : [];
+}
+
+/** The active environments of a project but its previews, in order. */
+export function useEnvironments(project: string) {
+  const environments = useQuery(environmentsQuery(project));
+  const policy = useQuery(policyQuery(project));
+  const active = inOrder(environments.data?.items ?? [], policy.data?.policy).filter(({ status }) => status === "active");
+  return { environments, active };
+}

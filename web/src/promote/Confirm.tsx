@@ -1,0 +1,117 @@
+import { useQueryClient } from "@tanstack/react-query";
+import { type FormEvent, useState } from "react";
+import { EnvmError } from "../../../src/sdk/errors.ts";
+import { api, type Environment, type PromoteReply } from "../api.ts";
+import { useAnnounce } from "../components/Announcer.tsx";
+import { Button, LinkButton } from "../components/Button.tsx";
+import { Notice } from "../components/Notice.tsx";
+import { Panel } from "../components/Panel.tsx";
+import { SayingSo } from "../components/SayingSo.tsx";
+import { Failure } from "../components/States.tsx";
+import { useAsked } from "../policy.ts";
+import { useAction } from "../useAction.ts";
+import type { Planned } from "./usePlan.ts";
+
+interface ConfirmProps {
+  readonly planned: Planned;
+  readonly plan: PromoteReply;
+  readonly target: Environment;
+}
+
+/** The one button. It applies the very plan that is shown, or nothing. */
+export function Confirm({ planned, plan, target }: ConfirmProps) {
+  const { project_id: project, env } = target;
+  const [{ reason, name }, setWord] = useState({ reason: "", name: "" });
+  const asked = useAsked(target);
+  const announce = useAnnounce();
+  const queries = useQueryClient();
+  const promote = useAction({
+    mutationFn: () =>
+      api.promote({
+        ...planned.request,
+        plan_id: plan.plan_id,
+        ...(reason.trim() !== "" && { message: reason.trim() }),
+        ...(asked.name && { confirm: name.trim() }),
+      }),
+    onSuccess: async (reply) => {
+      announce(resultOf(reply));
+      await queries.invalidateQueries({ queryKey: ["project", project] });
+    },
+  });
+  if (promote.isSuccess) return <Done reply={promote.data} target={target} />;
+  const needsApproval = plan.checks.some(({ name: check, status }) => check === "approvals" && status === "failed");
+  const blocked = plan.checks.filter(({ name: check, status }) => status === "failed" && check !== "approvals");
+  const isSaid = (!asked.reason || reason.trim() !== "") && (!asked.name || name.trim() === env);
+  const isReady = isSaid && blocked.length === 0 && !planned.isFetching;
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    if (isReady) promote.act();
+  };
+  return (
+    <Panel title={`5. ${needsApproval ? "Ask for approval" : "Promote"}`}>
+      <form onSubmit={submit} className="form">
+        <SayingSo
+          env={env}
+          typed={asked.name}
+          reasonNeeded={asked.reason}
+          reason={reason}
+          name={name}
+          onChange={(change) => setWord({ reason, name, ...change })}
+        />
+        {isStale(promote.error) ? (
+          <Notice
+            tone="warn"
+            alert
+            title="Something changed while you were looking"
+            actions={
+              <Button
+                look="primary"
+                onClick={() => {
+                  promote.reset();
+                  planned.again();
+                }}
+              >
+                Review again
+              </Button>
+            }
+          >
+            <p>Somebody changed one of the two environments, or the policy. Nothing was promoted by you.</p>
+          </Notice>
+        ) : (
+          promote.isError && <Failure error={promote.error} what="promote" />
+        )}
+        {blocked.length > 0 && <p>First settle what is in the way, above.</p>}
+        <div>
+          <Button type="submit" look="primary" busy={promote.isPending} disabled={!isReady || isStale(promote.error)}>
+            {needsApproval ? `Ask to promote ${plan.version} to ${env}` : `Promote ${plan.version} to ${env}`}
+          </Button>
+        </div>
+      </form>
+    </Panel>
+  );
+}
+
+function isStale(error: unknown): boolean {
+  return error instanceof EnvmError && error.code === "plan_stale";
+}
+
+function resultOf({ status, version, environment }: PromoteReply): string {
+  if (status === "pending_approval") return `${version} waits for approval to go to ${environment}.`;
+  return status === "no_changes" ? `${environment} has all of it already.` : `${version} was promoted to ${environment}.`;
+}
+
+function Done({ reply, target: { project_id: project, env } }: { readonly reply: PromoteReply; readonly target: Environment }) {
+  const isWaiting = reply.status === "pending_approval";
+  const to = isWaiting ? `/projects/${project}/promotions/${reply.promotion_id}` : `/projects/${project}/env/${env}`;
+  return (
+    <Notice
+      tone={isWaiting ? "info" : "good"}
+      title={resultOf(reply)}
+      actions={<LinkButton to={to}>{isWaiting ? "See who is waited for" : `Look at ${env}`}</LinkButton>}
+    >
+      <p>
+        {isWaiting ? "Nothing has changed yet. The last approval applies it." : "It should run there now; the Deployment Planner is told."}
+      </p>
+    </Notice>
+  );
+}

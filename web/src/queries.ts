@@ -1,0 +1,164 @@
+import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import { EnvmError } from "../../src/sdk/errors.ts";
+import { api, type Environment, type Promotion } from "./api.ts";
+
+/** What pages read, by name. All that belongs to a project is kept under `["project", id]`, so that a change makes all of it old. */
+
+const of = (project: string, ...rest: readonly unknown[]) => ["project", project, ...rest] as const;
+
+export const sessionQuery = queryOptions({
+  queryKey: ["session"],
+  queryFn: ({ signal }) => api.getSession({}, { signal }),
+  staleTime: 60_000,
+});
+
+export const projectsQuery = queryOptions({
+  queryKey: ["projects"],
+  queryFn: ({ signal }) => api.listProjects({ limit: 1_000 }, { signal }),
+});
+
+export const environmentsQuery = (project: string) =>
+  queryOptions({
+    queryKey: of(project, "environments"),
+    // Previews are many, and have a page of their own.
+    queryFn: ({ signal }) => api.listEnvironments({ project, limit: 1_000, previews: "none" }, { signal }),
+  });
+
+/** How many previews there are, and the first of them. */
+export const previewCountQuery = (project: string) =>
+  queryOptions({
+    queryKey: of(project, "preview-count"),
+    queryFn: ({ signal }) => api.listEnvironments({ project, limit: 5, previews: "only", status: "active", count: true }, { signal }),
+  });
+
+/** Previews of one status, a page after another. */
+export const previewsQuery = (project: string, status: Environment["status"] | undefined, search: string) =>
+  infiniteQueryOptions({
+    queryKey: of(project, "previews", status, search),
+    initialPageParam: null as string | null,
+    queryFn: ({ pageParam, signal }) =>
+      api.listEnvironments(
+        {
+          project,
+          limit: 200,
+          previews: "only",
+          count: true,
+          ...(status !== undefined && { status }),
+          ...(search !== "" && { search }),
+          ...(pageParam !== null && { cursor: pageParam }),
+        },
+        { signal },
+      ),
+    getNextPageParam: ({ next_cursor }) => next_cursor,
+  });
+
+export const environmentQuery = (project: string, env: string) =>
+  queryOptions({ queryKey: of(project, "environment", env), queryFn: ({ signal }) => api.getEnvironment({ project, env }, { signal }) });
+
+export const policyQuery = (project: string) =>
+  queryOptions({ queryKey: of(project, "policy"), queryFn: ({ signal }) => api.getPolicy({ project }, { signal }) });
+
+export const revisionsQuery = (project: string, env: string, limit: number) =>
+  queryOptions({
+    queryKey: of(project, "revisions", env, limit),
+    queryFn: ({ signal }) => api.listRevisions({ project, env, limit }, { signal }),
+  });
+
+export const waitingQuery = (project: string) =>
+  queryOptions({
+    queryKey: of(project, "promotions", "pending"),
+    queryFn: ({ signal }) => api.listPromotions({ project, status: "pending" }, { signal }),
+  });
+
+export const promotionsQuery = (project: string, status: Promotion["status"] | undefined, cursor: string | null) =>
+  queryOptions({
+    queryKey: of(project, "promotions", status, cursor),
+    queryFn: ({ signal }) => api.listPromotions({ project, limit: 50, status, ...(cursor !== null && { cursor }) }, { signal }),
+  });
+
+/** One promotion, found among the newest; `null` where there is none of that id. */
+export const promotionQuery = (project: string, id: string) =>
+  queryOptions({
+    queryKey: of(project, "promotion", id),
+    queryFn: async ({ signal }) => {
+      const { items } = await api.listPromotions({ project, limit: 1_000 }, { signal });
+      return items.find((promotion) => promotion.id === id) ?? null;
+    },
+  });
+
+export const readinessQuery = (project: string, source: string, env: string, version?: string) =>
+  queryOptions({
+    queryKey: of(project, "readiness", source, env, version),
+    queryFn: ({ signal }) => api.getPromotionReadiness({ project, env, source, version }, { signal }),
+  });
+
+export const compareQuery = (project: string, left: string, right: string) =>
+  queryOptions({
+    queryKey: of(project, "compare", left, right),
+    queryFn: ({ signal }) => api.compare({ project_id: project, left, right }, { signal }),
+  });
+
+/** A component as it was in a revision; `undefined` where there was none. */
+export const componentQuery = (project: string, env: string, name: string, at: number) =>
+  queryOptions({
+    queryKey: of(project, "component", env, name, at),
+    // A revision never changes.
+    staleTime: Number.POSITIVE_INFINITY,
+    queryFn: async ({ signal }) => {
+      const slash = name.indexOf("/");
+      try {
+        const request = { project, env, collection: name.slice(0, slash), name: name.slice(slash + 1), at };
+        return { value: (await api.getComponent(request, { signal })).component };
+      } catch (error) {
+        if (error instanceof EnvmError && (error.code === "component_not_found" || error.code === "collection_not_found"))
+          return { value: undefined };
+        throw error;
+      }
+    },
+    select: ({ value }) => value,
+  });
+
+/** What going back to a revision would change. */
+export const rollbackQuery = (project: string, env: string, to: number) =>
+  queryOptions({
+    queryKey: of(project, "rollback", env, to),
+    queryFn: ({ signal }) => api.rollback({ project_id: project, env, to, dry_run: true }, { signal }),
+  });
+
+export const configQuery = (project: string, env: string) =>
+  queryOptions({ queryKey: of(project, "config", env), queryFn: ({ signal }) => api.getConfig({ project, env }, { signal }) });
+
+export const stateQuery = (project: string, env: string) =>
+  queryOptions({ queryKey: of(project, "state", env), queryFn: ({ signal }) => api.getState({ project, env }, { signal }) });
+
+export const auditQuery = (
+  project: string,
+  filter: { readonly env?: string; readonly action?: string; readonly actor?: string; readonly cursor?: string },
+) =>
+  queryOptions({
+    queryKey: of(project, "audit", filter),
+    queryFn: ({ signal }) => api.listAudit({ project, limit: 50, ...filter }, { signal }),
+  });
+
+export const historyQuery = (project: string, env: string, cursor: string | null) =>
+  queryOptions({
+    queryKey: of(project, "history", env, cursor),
+    queryFn: ({ signal }) => api.listRevisions({ project, env, limit: 50, ...(cursor !== null && { cursor }) }, { signal }),
+  });
+
+export const webhooksQuery = (project: string) =>
+  queryOptions({ queryKey: of(project, "webhooks"), queryFn: ({ signal }) => api.listWebhooks({ project }, { signal }) });
+
+export const deliveriesQuery = (project: string, id: string) =>
+  queryOptions({ queryKey: of(project, "deliveries", id), queryFn: ({ signal }) => api.listDeliveries({ project, id }, { signal }) });
+
+export const sinksQuery = (project: string) =>
+  queryOptions({ queryKey: of(project, "sinks"), queryFn: ({ signal }) => api.listSinks({ project }, { signal }) });
+
+export const tokensQuery = queryOptions({ queryKey: ["tokens"], queryFn: ({ signal }) => api.listTokens({ limit: 200 }, { signal }) });
+
+export const healthQuery = queryOptions({
+  queryKey: ["health"],
+  queryFn: ({ signal }) => api.getReadiness({}, { signal }),
+  refetchInterval: 10_000,
+});
