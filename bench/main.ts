@@ -5,6 +5,7 @@ import { branching } from "./branching.ts";
 import { configWrites } from "./config-writes.ts";
 import { diffs } from "./diffs.ts";
 import { evaluation } from "./evaluation.ts";
+import { instances } from "./instances.ts";
 import type { Row } from "./measure.ts";
 import { postgres } from "./postgres.ts";
 import { reads } from "./reads.ts";
@@ -24,6 +25,7 @@ const GROUPS: Readonly<Record<string, () => Promise<Row[]>>> = {
   "ten-thousand": tenThousand,
   evaluation,
   postgres,
+  instances,
 };
 
 const RESULTS = fileURLToPath(new URL("results.json", import.meta.url));
