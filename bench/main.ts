@@ -9,6 +9,7 @@ import { instances } from "./instances.ts";
 import type { Row } from "./measure.ts";
 import { postgres } from "./postgres.ts";
 import { reads } from "./reads.ts";
+import { redisCommits } from "./redis-commits.ts";
 import { sdk } from "./sdk.ts";
 import { stateWrites } from "./state-writes.ts";
 import { table } from "./table.ts";
@@ -23,6 +24,7 @@ const GROUPS: Readonly<Record<string, () => Promise<Row[]>>> = {
   reads,
   sdk,
   "ten-thousand": tenThousand,
+  "redis-commits": redisCommits,
   evaluation,
   postgres,
   instances,

@@ -1,6 +1,7 @@
 import { pathToFileURL } from "node:url";
 import type { Logger } from "pino";
 import { Authentication, type IdentityProvider } from "./authentication.ts";
+import { takeOver } from "./copy-state.ts";
 import { createDomain, type Domain } from "./domain.ts";
 import { AppError } from "./errors.ts";
 import { type Family, openFamily } from "./family.ts";
@@ -51,6 +52,7 @@ async function open(settings: Settings, logger: Logger) {
   const stopping = new AbortController();
   const store = await openStore(settings.storeUrl, { strict: settings.storeStrict, onNotice: (notice) => logger.warn(notice) });
   try {
+    await takeOver(store);
     const { storeUrl, masterKey } = settings;
     const connect = await connector(settings.vault.kind);
     const vault = await openVault(settings.vault, { store, storeUrl, masterKey, connect, warn: (notice) => logger.warn(notice) });

@@ -180,6 +180,10 @@ export const LIMITS = {
   rollbackRevisions: 100,
   /** Milliseconds for which an archived environment can be brought back. */
   archiveRetentionMs: 90 * 24 * 60 * 60_000,
+  /** Looks at a source that is written to all the time, until its copy is given up as not exact. */
+  copyRounds: 20,
+  /** Documents or objects that are copied from one store to another in one step. */
+  copyBatch: 500,
   /** Faults that one check of a store tells in full. */
   integrityFaults: 1_000,
   /** Seconds between two runs of the sweeper over all projects. */

@@ -25,7 +25,7 @@ export function openExposition(): (readings: Readings) => Promise<string> {
       counted.registerMetric(metricOf(name, own[0]?.help ?? "", "histogram", own.flatMap(bucketsOf)));
     for (const [name, own] of grouped(samples)) {
       const { help = "", type = "gauge" } = own[0] ?? {};
-      counted.registerMetric(metricOf(name, help, type, own.map(valueOf)));
+      counted.registerMetric(metricOf(name, help, type, own.map(sampled)));
     }
     return `${await counted.metrics()}\n${await ofProcess.metrics()}`;
   };
@@ -36,7 +36,7 @@ function metricOf(name: string, help: string, type: string, values: readonly Val
   return { name, get: async () => ({ name, help, type, values, aggregator: "sum" }) } as unknown as Metric;
 }
 
-function valueOf({ labels = {}, value }: Sample): Value {
+function sampled({ labels = {}, value }: Sample): Value {
   return { labels, value };
 }
 

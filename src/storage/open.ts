@@ -42,6 +42,15 @@ export async function openStore(url: string, options: StoreOptions = {}): Promis
   return checked(await open(url, options));
 }
 
+/**
+ * Opens a store for reading alone: an SQLite file beside the engine that has it, without its lock. Elsewhere it is `openStore`, and
+ * not to write is the caller's part.
+ */
+export async function openForReading(url: string): Promise<Store> {
+  if (!url.startsWith("sqlite:")) return openStore(url);
+  return checked((await import("./sqlite-reading.ts")).openSqliteReading(url));
+}
+
 async function openPostgres(url: string, options: StoreOptions): Promise<Backend> {
   return (await import("./postgres.ts")).openPostgres(url, options);
 }

@@ -90,7 +90,12 @@ export class RedisBackend implements Backend {
   }
 
   async open(): Promise<void> {
-    await this.#feed.open();
+    try {
+      await this.#feed.open();
+    } catch (error) {
+      this.#feed.close();
+      throw error;
+    }
   }
 
   async get(partition: string, keys: readonly Key[]): Promise<readonly (Entry<string> | null)[]> {

@@ -217,6 +217,8 @@ const unreachable: Readonly<Partial<Record<Bound, string>>> = {
   watchRetryMs: "When the engine tries something again by itself: tests/domain/watches.test.ts.",
   watchJudgeMs: "How often tokens that did not change are judged at most.",
   garbageItems: "Where one run of the collector stops: the next goes on.",
+  copyRounds: "When `npm run store:copy` asks to be run again: tests/copy.",
+  copyBatch: "The size of a step of `npm run store:copy`.",
   integrityFaults: "Where the report of `npm run store:check` is cut.",
   sweepSeconds: "When the engine sweeps.",
   objectCacheBytes: "A cache: what is not in it is loaded.",

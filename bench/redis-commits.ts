@@ -1,0 +1,66 @@
+import { randomBytes } from "node:crypto";
+import { createClient } from "redis";
+import { openRedis, type RedisBackend } from "../src/storage/redis.ts";
+import { RedisServer } from "../tests/support/redis.ts";
+import { alternate, perSecond, type Row, ratioRow, timesFaster } from "./measure.ts";
+
+const CLIENTS = 64;
+const PROJECTS = 50;
+const WRITES_A_TURN = 4_000;
+const TURNS = 5;
+/** Bytes of what one small edit of an environment writes: its head, a revision, an audit record, and the nodes of a map. */
+const DOCUMENTS = [600, 700, 500];
+const OBJECT = 700;
+
+/** Commits of a few documents and an object against `SET` of the same bytes, both on a server that syncs each write to its disk. */
+export async function redisCommits(): Promise<Row[]> {
+  const server = await RedisServer.start();
+  const backend = await openRedis(server.url);
+  const client = createClient({ url: server.url });
+  await client.connect();
+  try {
+    const pairs = await alternate(
+      TURNS,
+      () => perWrite((n) => commit(backend, n)),
+      () => perWrite((n) => client.set(`plain:${n}`, values(n).join(""))),
+    );
+    const work = `Redis commits, ${CLIENTS} clients, ${PROJECTS} projects, appendfsync always`;
+    const row = { work, subject: "commits of 3 documents and an object", baseline: "SET of the same bytes", pairs };
+    return [ratioRow({ ...row, unit: perSecond, ratio: timesFaster, goal: { atLeast: 0.5 } })];
+  } finally {
+    client.destroy();
+    await backend.close();
+    await server.dispose();
+  }
+}
+
+/** A new text for each write, so that nothing is there already. */
+function values(n: number): string[] {
+  return [...DOCUMENTS, OBJECT].map((size) => `${n}`.padStart(size, "x"));
+}
+
+async function commit(backend: RedisBackend, n: number): Promise<void> {
+  const [head = "", revision = "", record = "", object = ""] = values(n);
+  const puts = [
+    { key: "env/dev", value: head },
+    { key: `rev/dev/${n}`, value: revision },
+    { key: `audit/${n}`, value: record },
+  ];
+  const objects = [{ hash: randomBytes(32).toString("hex"), data: Buffer.from(object) }];
+  const checks = [{ key: `audit/${n}`, revision: null }];
+  const result = await backend.commit(`project-${n % PROJECTS}`, { checks, puts, deletes: [], objects, objectDeletes: [] });
+  if (!result.ok) throw new Error("A commit lost a race that nobody ran.");
+}
+
+let written = 0;
+
+/** Milliseconds for one write, where so many clients each send the next when they have the answer to the last. */
+async function perWrite(write: (n: number) => Promise<unknown>): Promise<number> {
+  let left = WRITES_A_TURN;
+  const one = async (): Promise<void> => {
+    while (left-- > 0) await write(written++);
+  };
+  const start = performance.now();
+  await Promise.all(Array.from({ length: CLIENTS }, one));
+  return (performance.now() - start) / WRITES_A_TURN;
+}

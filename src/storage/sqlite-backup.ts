@@ -1,0 +1,133 @@
+import { chmodSync, closeSync, copyFileSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, rmSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import Database from "better-sqlite3";
+import { AppError } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import { storeError } from "./sqlite-errors.ts";
+import { sqlitePath } from "./sqlite-file.ts";
+import { lockFile } from "./sqlite-lock.ts";
+import { openReadable } from "./sqlite-reading.ts";
+import { identify } from "./sqlite-schema.ts";
+
+/** Pages copied between two turns of the event loop. */
+const PAGES_A_TURN = 2_000;
+
+/** Told how many pages of how many are copied. */
+export type OnPages = (done: number, of: number) => void;
+
+/**
+ * Writes a copy of the database that `url` names to the new file `destination`, as of this moment, while an engine may write to it. The
+ * copy is checked before it gets its name; the file is whole, or not there.
+ *
+ * Throws `invalid_request` where the destination is there already, `store_unavailable` or `storage_full` where it cannot be written.
+ */
+export async function backUp(url: string, destination: string, onPages: OnPages = () => {}): Promise<string> {
+  const path = resolve(destination);
+  mustBeFree(path);
+  const { db } = openReadable(url);
+  const draft = `${path}.partial`;
+  try {
+    rmSync(draft, { force: true });
+    // One state from the first page to the last: without it, every commit of the engine would make the copy begin anew.
+    db.exec("BEGIN");
+    db.prepare("SELECT count(*) FROM partition").get();
+    await db.backup(draft, {
+      progress({ totalPages, remainingPages }) {
+        onPages(totalPages - remainingPages, totalPages);
+        return PAGES_A_TURN;
+      },
+    });
+    db.exec("COMMIT");
+    chmodSync(draft, 0o600);
+    mustBeWhole(draft, path);
+    settle(draft, path);
+    return path;
+  } catch (error) {
+    rmSync(draft, { force: true });
+    throw storeError(asDisk(error, path), path, path);
+  } finally {
+    db.close();
+  }
+}
+
+/**
+ * Puts a copy of the backup `file` where `url` says that the database is to be, where there is none. What is there is never written over.
+ *
+ * Throws `invalid_request` where a database is there, `store_unavailable` where the backup is not whole or not this engine's.
+ */
+export async function restore(file: string, url: string): Promise<string> {
+  const path = sqlitePath(url);
+  const backup = resolve(file);
+  for (const name of [path, `${path}-wal`, `${path}-journal`]) mustBeFree(name);
+  if (!existsSync(backup)) throw new AppError("invalid_request", { reason: `There is no backup ${backup}.` });
+  mkdirSync(dirname(path), { recursive: true });
+  const lock = await lockFile(path, LIMITS.storeLockMs);
+  const draft = `${path}.restoring`;
+  try {
+    copyFileSync(backup, draft);
+    chmodSync(draft, 0o600);
+    mustBeWhole(draft, backup);
+    settle(draft, path);
+    return path;
+  } catch (error) {
+    rmSync(draft, { force: true });
+    throw storeError(asDisk(error, path), path, backup);
+  } finally {
+    lock.release();
+  }
+}
+
+function mustBeFree(path: string): void {
+  if (!existsSync(path)) return;
+  throw new AppError("invalid_request", {
+    reason: `${path} is there already, and nothing is written over it.`,
+    fix: "Give another name, or move that file away first.",
+  });
+}
+
+/** A single file, every page of which is as it must be, and this engine's. */
+function mustBeWhole(draft: string, shown: string): void {
+  const db = new Database(draft, { fileMustExist: true });
+  try {
+    identify(db, shown);
+    db.pragma("journal_mode = DELETE");
+    const found = db.pragma("integrity_check(1)", { simple: true });
+    if (found === "ok" && db.pragma("user_version", { simple: true }) !== 0) return;
+  } finally {
+    db.close();
+  }
+  throw new AppError("store_unavailable", { reason: `${shown} is damaged, or no database of the engine.`, fix: "Use another backup." });
+}
+
+/** Gives the draft its name, durably, unless that has been taken meanwhile. */
+function settle(draft: string, path: string): void {
+  sync(draft);
+  linkSync(draft, path);
+  rmSync(draft);
+  if (process.platform !== "win32") sync(dirname(path));
+}
+
+function sync(path: string): void {
+  const file = openSync(path, "r");
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** What the operating system refuses, in words. */
+function asDisk(error: unknown, path: string): unknown {
+  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+  if (code === "EEXIST") return new AppError("invalid_request", { reason: `${path} was made by somebody else meanwhile.` });
+  if (code === "ENOSPC") return new AppError("storage_full", { reason: `There is no room for ${path}.`, fix: "Free some space." });
+  if (error instanceof TypeError || (code !== undefined && !code.startsWith("SQLITE_"))) {
+    const why = error instanceof Error ? error.message : String(error);
+    return new AppError("store_unavailable", {
+      reason: `${path} cannot be written: ${why}`,
+      fix: "Look whether its folder is there and may be written to.",
+      cause: error,
+    });
+  }
+  return error;
+}
