@@ -14,6 +14,7 @@ import { sdk } from "./sdk.ts";
 import { stateWrites } from "./state-writes.ts";
 import { table } from "./table.ts";
 import { tenThousand } from "./ten-thousand.ts";
+import { watchers } from "./watchers.ts";
 
 /** `npm run bench` measures everything; `npm run bench -- diffs branching` only the groups named. */
 const GROUPS: Readonly<Record<string, () => Promise<Row[]>>> = {
@@ -22,6 +23,7 @@ const GROUPS: Readonly<Record<string, () => Promise<Row[]>>> = {
   branching,
   "config-writes": configWrites,
   reads,
+  watchers,
   sdk,
   "ten-thousand": tenThousand,
   "redis-commits": redisCommits,
