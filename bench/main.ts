@@ -5,6 +5,7 @@ import { branching } from "./branching.ts";
 import { configWrites } from "./config-writes.ts";
 import { diffs } from "./diffs.ts";
 import { evaluation } from "./evaluation.ts";
+import { instances } from "./instances.ts";
 import type { Row } from "./measure.ts";
 import { postgres } from "./postgres.ts";
 import { reads } from "./reads.ts";
@@ -28,6 +29,7 @@ const GROUPS: Readonly<Record<string, () => Promise<Row[]>>> = {
   "redis-commits": redisCommits,
   evaluation,
   postgres,
+  instances,
 };
 
 const RESULTS = fileURLToPath(new URL("results.json", import.meta.url));
