@@ -159,7 +159,13 @@ test("an action is done once, however often its button is pressed before it is d
   let calls = 0;
   let finish = () => {};
   const Press = () => {
-    const { act: press } = useAction({ mutationFn: () => new Promise<void>((resolve) => ((finish = resolve), calls++)) });
+    const { act: press } = useAction({
+      mutationFn: () =>
+        new Promise<void>((resolve) => {
+          finish = resolve;
+          calls++;
+        }),
+    });
     return createElement("button", { type: "button", onClick: () => press() });
   };
   const place = document.createElement("div");
