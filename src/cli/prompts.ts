@@ -8,7 +8,8 @@ const CTRL_C = "\u0003";
 const CTRL_D = "\u0004";
 const CTRL_U = "\u0015";
 /** Arrow keys and their like, and what some terminals wrap pasted text in. */
-const ESCAPES = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*[A-Za-z~]`, "g");
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character is what they begin with
+const ESCAPES = /\u001b\[[0-9;]*[A-Za-z~]/g;
 const ENDED_BY_CTRL_C = 130;
 
 /** Asks somebody at a terminal. Questions go to stderr: stdout is the result's. */

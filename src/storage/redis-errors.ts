@@ -4,7 +4,7 @@ import { AppError } from "../errors.ts";
 /** The server's own word for an error (`OOM`, `MOVED`, …); "" where it is not the server's: the connection broke. */
 export function replyCode(error: unknown): string {
   if (!(error instanceof ErrorReply)) return "";
-  return /^-?([A-Z]+)\b/.exec(error.message)?.[1] ?? "ERR";
+  return /^-?([A-Z]+)/.exec(error.message)?.[1] ?? "ERR";
 }
 
 /** Whether the server answered: what it refused it did not do. Otherwise nobody knows. */

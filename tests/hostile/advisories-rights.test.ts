@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { type Members, useEngine } from "../support/engine.ts";
-import { expectError, type PageOf, type Project } from "../support/project.ts";
+import { expectError, expectRefused, type PageOf, type Project } from "../support/project.ts";
 import { ask, filled, type Issued, issue, operationsOf, type Question, ROOT, succeed } from "./support.ts";
 import { projectNamed, twoProjects } from "./two-projects.ts";
 
@@ -35,13 +35,13 @@ test("nothing changes without a token that is valid: every operation refuses to 
   for (const { method, path, example } of guarded) {
     const body = example === null ? undefined : { ...example, ...("project_id" in example && { project_id: mine.id }) };
     const question = { method, path: filled(path, names), body };
-    expectError(await ask(engine, { ...question, token: null }), 401, "unauthorized");
-    expectError(await ask(engine, { ...question, token: revoked }), 401, "unauthorized");
+    expectRefused(path, await ask(engine, { ...question, token: null }), 401, "unauthorized");
+    expectRefused(path, await ask(engine, { ...question, token: revoked }), 401, "unauthorized");
     const headers = {
       authorization: `Basic ${Buffer.from(`root:${ROOT}`).toString("base64")}`,
       cookie: "envm_session=x; __Host-envm_session=y",
     };
-    expectError(await ask(engine, { ...question, token: null, headers }), 401, "unauthorized");
+    expectRefused(path, await ask(engine, { ...question, token: null, headers }), 401, "unauthorized");
     if (method === "GET") expect((await ask(engine, { ...question, method: "HEAD", token: null })).status).toBe(401);
   }
   expect(await state()).toEqual(before);

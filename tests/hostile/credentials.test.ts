@@ -61,7 +61,8 @@ describe("a token that is not valid costs the same work, whatever is wrong with 
       tokens: { active: active.token, revoked: revoked.token, expired: expired.token, rotated: rotated.token },
       async refuse(token, warm = false) {
         const authentication = open();
-        if (warm) await errorOf(authentication.byToken(token));
+        // The first read knows the document, and the second that it is the newest.
+        for (let turn = 0; warm && turn < 2; turn++) await errorOf(authentication.byToken(token));
         const before = { ...counted, reads };
         const { code, message, fix, details } = await errorOf(authentication.byToken(token));
         const work = {

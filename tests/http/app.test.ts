@@ -33,7 +33,7 @@ describe("every reply", () => {
 describe("routing", () => {
   test.each([
     ["/nothing", 404, "route_not_found"],
-    ["/", 404, "route_not_found"],
+    ["/assets/none.js", 404, "route_not_found"],
     ["/env/", 404, "route_not_found"],
     ["/ENV", 404, "route_not_found"],
     ["/env/p/e/x", 404, "route_not_found"],
@@ -220,8 +220,14 @@ describe("the audit export", () => {
     if (fail) throw new Error("the store is gone");
   }
 
+  const exporting = (lines: AsyncIterable<unknown>) =>
+    domainOf({
+      audit: { export: async () => ({ records: lines, statement: {} }) as never },
+      auditSigning: { sign: async () => "signature" },
+    });
+
   test("is one record on each line", async () => {
-    const ask = await serveApp(domainOf({ audit: { export: async () => records(100) as never } }));
+    const ask = await serveApp(exporting(records(100)));
     const { headers, text } = await ask("/env/p/audit/export");
     expect(headers["content-type"]).toMatch(/^application\/x-ndjson/);
     const lines = text.trimEnd().split("\n");
@@ -234,7 +240,7 @@ describe("the audit export", () => {
   });
 
   test("that fails on its way does not look complete", async () => {
-    const ask = await serveApp(domainOf({ audit: { export: async () => records(100, true) as never } }));
+    const ask = await serveApp(exporting(records(100, true)));
     await expect(ask("/env/p/audit/export")).rejects.toThrow();
   });
 
@@ -251,7 +257,7 @@ describe("the audit export", () => {
         stopped();
       }
     }
-    const domain = domainOf({ audit: { export: async () => endless() as never } });
+    const domain = exporting(endless());
     const app = createApp({
       domain,
       settings: SETTINGS,

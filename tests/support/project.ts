@@ -266,3 +266,17 @@ export function failedChecks(reply: Reply<unknown>): readonly CheckReply[] {
 export async function clockPassed(timestamp: string): Promise<void> {
   while (Date.now() <= Date.parse(timestamp)) await new Promise(setImmediate);
 }
+
+/** The same, of whichever route: those of OpenFeature's remote evaluation refuse in its shape. */
+export function expectRefused(path: string, reply: Reply<unknown>, status: number, code: string): void {
+  if (!path.startsWith("/ofrep/")) {
+    expectError(reply, status, code);
+    return;
+  }
+  const { errorCode, errorDetails } = reply.body as { readonly errorCode?: string; readonly errorDetails?: string };
+  expect({ http: reply.status, errorCode }, reply.text.slice(0, 2_000)).toEqual({ http: status, errorCode: OFREP_CODES[code] });
+  expect(errorDetails).toMatch(/\S/);
+}
+
+/** What OpenFeature calls what we call so; `undefined` where it has no name for it. */
+const OFREP_CODES: Readonly<Record<string, string>> = { invalid_json: "PARSE_ERROR" };
