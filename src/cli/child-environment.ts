@@ -47,7 +47,8 @@ export function childEnvironment(
   // No system call takes a text with a NUL in it, and what would be passed on is less than what is meant.
   const cut = all.filter((name) => fetched[name]?.includes("\0"));
   // Whoever may set a var would choose where the token of whoever runs the program is sent.
-  const tokenIsOwn = inherited["ENVM_TOKEN"] !== undefined && (preserve || cut.includes("ENVM_TOKEN") || fetched["ENVM_TOKEN"] === undefined);
+  const tokenIsOwn =
+    inherited["ENVM_TOKEN"] !== undefined && (preserve || cut.includes("ENVM_TOKEN") || fetched["ENVM_TOKEN"] === undefined);
   const leading = all.filter((name) => name === "ENVM_URL" && tokenIsOwn && !(preserve && inherited[name] !== undefined));
   if (leading.length > 0) warn("Not passed on, since your ENVM_TOKEN would be sent there: ENVM_URL.");
   if (dropped.length > 0) warn(`Not passed on, since they decide what runs: ${names(dropped)}.`);

@@ -280,7 +280,8 @@ describe.each(STORES)("the fast lane answers as the routes do, byte by byte, %s"
 test("the store is asked nothing for whoever shows no token, or is over what their address may", async () => {
   const world = await doors({ exclusive: false, settings: { requestsPerSecond: { perToken: 1_000, perAddress: 1 } } });
   const confirm = vi.spyOn(world.domain.readIndex, "confirm");
-  for (const headers of [[], ["Authorization: Basic cm9vdDpyb290"]]) await world.both(written({ headers, path: "/env/made-up/any/config" }));
+  for (const headers of [[], ["Authorization: Basic cm9vdDpyb290"]])
+    await world.both(written({ headers, path: "/env/made-up/any/config" }));
   expect((await world.both(written({ token: world.tokens.reader }))).lane).toMatch(/^HTTP\/1\.1 429/);
   expect(confirm).not.toHaveBeenCalled();
 });
