@@ -13,7 +13,7 @@ import { packageRoot } from "../settings.ts";
 const PAGES = ["/", "/login", "/settings", "/projects{/*page}"];
 
 /** Files' names hold a hash of what is in them; nothing else is asked for by name. */
-const ASSET = /^[A-Za-z0-9_.-]+-[A-Za-z0-9_-]{8,}\.(js|css|svg|woff2)$/;
+const ASSET = /^[A-Za-z0-9_.-]+\.(?:js|css|svg|woff2)$/;
 
 const TYPES: Readonly<Record<string, string>> = {
   html: "text/html; charset=utf-8",
@@ -59,8 +59,11 @@ async function found(path: string): Promise<Buffer | null> {
   }
 }
 
-function acceptsGzip(header: string | undefined): boolean {
-  return /(^|,)\s*(gzip|\*)\s*(;\s*q=(?!0(\.0*)?\s*(,|$))[^,]*)?\s*(,|$)/i.test(header ?? "");
+function acceptsGzip(header = ""): boolean {
+  return header.split(",").some((coding) => {
+    const [name = "", ...parameters] = coding.split(";").map((part) => part.trim().toLowerCase());
+    return (name === "gzip" || name === "*") && !parameters.some((parameter) => /^q=0(?:\.0{0,3})?$/.test(parameter));
+  });
 }
 
 function notBuilt(file: string): AppError {
