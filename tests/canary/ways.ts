@@ -84,6 +84,15 @@ export async function edits(run: Run): Promise<void> {
   await run.refused("precondition_failed", "PATCH", config("development"), stale, { "if-match": String(etag) });
 }
 
+/** Flags beside secrets: a file of them, and what they are for somebody. */
+export async function flags(run: Run): Promise<void> {
+  const path = `/env/${PROJECT}/development/flags`;
+  await run.done("PUT", path, { flags: { dark: { state: "ENABLED", variants: { on: true, off: false }, defaultVariant: "on" } } });
+  const where = `?project_id=${PROJECT}&env=development`;
+  await run.done("POST", `/ofrep/v1/evaluate/flags${where}`, { context: { targetingKey: "ada" } });
+  await run.done("POST", `/ofrep/v1/evaluate/flags/dark${where}`, { context: { targetingKey: "ada" } });
+}
+
 /** Promotions that bring secrets along: applied, planned, refused, waiting, agreed to, turned down, voided. */
 export async function promotions(run: Run, approver: Record<string, string>): Promise<void> {
   const promote = (more: Members, target = "staging") => run.done("POST", "/env/promote", promotion("development", target, more));

@@ -104,15 +104,17 @@ describe("streamed replies", () => {
   async function served() {
     const end = pending<void>();
     const audit = {
-      export: async () =>
-        (async function* () {
+      export: async () => ({
+        statement: {},
+        records: (async function* () {
           // As much as is gathered before anything is sent.
           yield { text: "x".repeat(LIMITS.linesLength) };
           await end.promise;
         })(),
+      }),
     };
     const app = createApp({
-      domain: domainOf({ audit: audit as never }),
+      domain: domainOf({ audit: audit as never, auditSigning: { sign: async () => "signature" } }),
       settings: settings(10_000, 10_000),
       logger: pino({ level: "silent" }),
       authentication: await withTokens(),
