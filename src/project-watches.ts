@@ -57,13 +57,14 @@ export class ProjectWatches {
   }
 
   /**
-   * Tells of every record after number `after`; where that is `null`, of the newest one's number, and all after it.
+   * Tells of every record after number `after`; where that is `null`, or no record's yet, of the newest one's number, and all after it.
    * @returns what ends it
    */
   watch(caller: Caller, project: string, after: number | null, newest: number, watcher: ProjectWatcher): () => void {
     const gone = new AbortController();
-    if (after === null) watcher.tell([{ type: "projectWatched", project_id: project, seq: newest }]);
-    void this.#follow(caller, project, after ?? newest, watcher, gone.signal);
+    const isKnown = after !== null && after <= newest;
+    if (!isKnown) watcher.tell([{ type: "projectWatched", project_id: project, seq: newest }]);
+    void this.#follow(caller, project, isKnown ? after : newest, watcher, gone.signal);
     return () => gone.abort();
   }
 
@@ -86,13 +87,11 @@ export class ProjectWatches {
 
   async #look(caller: Caller, project: string, at: number, watcher: ProjectWatcher, gone: AbortSignal): Promise<number> {
     const newest = await this.newest(project);
-    // A number that there is not yet is none that anybody was told here.
-    const last = Math.min(at, newest);
-    if (last === newest) return newest;
-    const first = Math.max(last, newest - LIMITS.watchReplay);
+    if (at >= newest) return newest;
+    const first = Math.max(at, newest - LIMITS.watchReplay);
     const range = { prefix: keys.auditPrefix, after: keys.audit(first), limit: LIMITS.watchReplay };
     const records = (await this.#store.list(project, range)).map(({ value }) => value as unknown as AuditRecord);
-    const events = eventsOf(caller, project, records, first - last);
+    const events = eventsOf(caller, project, records, first - at);
     if (events.length > 0 && !gone.aborted) watcher.tell(events);
     return records.at(-1)?.seq ?? newest;
   }

@@ -309,6 +309,13 @@ describe("a watch of a whole project", () => {
     expect(later.ids).toEqual(all.ids.slice(2));
   });
 
+  test("begins anew for who names an event that there is not yet", async () => {
+    const { token, port } = await scene();
+    const reader = reads(port, (await token("reader")).token, { "last-event-id": "999" });
+    await reader.until(() => reader.told.length === 1);
+    expect(reader.told[0]).toMatchObject({ type: "projectWatched" });
+  });
+
   test("tells nobody of an environment that they may not see", async () => {
     const { domain, project, edit, port } = await scene();
     await project.create("production");
