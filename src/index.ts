@@ -92,13 +92,15 @@ async function open(settings: Settings, logger: Logger) {
         await domain.sweeper.stop();
       },
       close: async () => {
+        stopping.abort();
+        // Again, since requests that were finished meanwhile have used tokens too.
         await domain.sweeper.stop();
-        await domain.tokens.noteUse().catch(failed);
         await Promise.all([vault.close(), family.close()]);
         await store.close();
       },
     };
   } catch (error) {
+    stopping.abort();
     await store.close();
     throw error;
   }
