@@ -65,7 +65,7 @@ const TABLE: Readonly<Record<string, Operator>> = {
   fractional: { arguments: [1, MANY], list: true, steps: TEXT, flagd: true },
   starts_with: text,
   ends_with: text,
-  sem_ver: { arguments: [3, 3], list: true, steps: TEXT, flagd: true },
+  sem_ver: { arguments: [3, 3], list: true, steps: TEXT, flagd: true, otherwise: null },
 };
 
 export const OPERATORS: ReadonlyMap<string, Operator> = new Map(Object.entries(TABLE));

@@ -8,8 +8,8 @@ import { UTF8 } from "./utf8.ts";
  * (https://flagd.dev/reference/flag-definitions/):
  *
  * - `{"$ref": "name"}` becomes the evaluator of that name.
- * - `fractional` names its bucketing value, so that an absent or `null` one becomes flag key and targeting key, and
- *   what is hashed are the bytes of its UTF-8. flagd-core hashes the 16-bit units of a JavaScript string.
+ * - `fractional` names its bucketing value, so that an absent or `null` one becomes flag key and targeting key, one
+ *   that is no text (a list of the context, which flagd-core takes for a bucket) becomes no answer, and what is hashed are the bytes of its UTF-8. flagd-core hashes the 16-bit units of a JavaScript string.
  * - A comparison of what cannot be compared is false, as in JsonLogic. The engine below flagd-core throws, which would
  *   fail the whole flag because one client sent a number for a name.
  *
@@ -69,7 +69,7 @@ function bucketed(args: readonly Json[], flagKey: string): readonly Json[] {
   if (by === undefined || isList(by)) return [byTargetingKey, ...args];
   if (by === null) return [byTargetingKey, ...buckets];
   if (typeof by === "string") return [utf8(by), ...buckets];
-  return [{ if: [isText(by), utf8(by), { if: [{ "===": [by, null] }, byTargetingKey, by] }] }, ...buckets];
+  return [{ if: [isText(by), utf8(by), { if: [{ "===": [by, null] }, byTargetingKey, null] }] }, ...buckets];
 }
 
 function isText(rule: Json): Json {

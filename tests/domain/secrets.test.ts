@@ -85,7 +85,7 @@ describe("a process that is killed while it writes secrets", () => {
           finished = await write(process).then(
             () => mortal.calls() < call,
             (error: unknown) => {
-              // Whoever waits for a commit is told that nobody knows what became of it; why, is the cause.
+              // Who was writing would have said that nobody knows.
               expect(error instanceof AppError ? error.cause : error).toBeInstanceOf(Crash);
               return false;
             },

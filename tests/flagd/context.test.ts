@@ -50,7 +50,13 @@ test("no value of the context, of whatever type, fails a flag", () => {
       expect(evaluations).toHaveLength(flags.keys.length);
       for (const evaluation of evaluations) expect(evaluation).toMatchObject({ value: expect.any(Boolean) });
     }),
-    { numRuns: 500 },
+    {
+      numRuns: 500,
+      examples: [
+        [{ a: [0] }, " "],
+        [{ a: { toString: "" } }, ""],
+      ],
+    },
   );
 });
 
