@@ -23,7 +23,8 @@ export function preparedRule(rule: Json, flagKey: string, evaluators: JsonObject
     if (shape.kind !== "operation") return piece;
     const args = shape.args.map(prepare);
     if (shape.operator === "fractional") return { fractional: bucketed(args, flagKey) };
-    if (shape.operator === "cat") return text(args);
+    // An object of the context may have a `toString` that is no function.
+    if (shape.operator === "cat") return { try: [text(args), ""] };
     return guarded(shape.operator, shape.inList ? args : (args[0] ?? null));
   };
   return prepare(rule);
