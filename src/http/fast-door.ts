@@ -4,7 +4,7 @@ import type { Authentication } from "../authentication.ts";
 import type { Domain } from "../domain.ts";
 import type { Settings } from "../settings.ts";
 import type { Principal } from "../tokens.ts";
-import { LOCAL_PRINCIPAL, type Rates } from "./auth.ts";
+import { bearerOf, LOCAL_PRINCIPAL, type Rates } from "./auth.ts";
 import { FastCallers } from "./fast-callers.ts";
 import { isHostGuarded, isKnownHost } from "./guards.ts";
 import type { Metrics } from "./metrics.ts";
@@ -60,6 +60,12 @@ export class FastDoor {
     if (!isKnownHost(host, this.#parts.settings.allowedHosts)) return false;
     this.#host = host;
     return true;
+  }
+
+  /** The store is asked nothing for whoever shows no token, or is over what their address may. */
+  isWorthAsking({ socket }: IncomingMessage, { authorization }: PlainHeaders, now: number): boolean {
+    if (this.#callers !== null && bearerOf(authorization ?? "") === null) return false;
+    return this.#parts.rates.perAddress.admits(this.#addressOf(socket), now);
   }
 
   /** Who asks, where that is known as of that revision of `_system`. */

@@ -64,6 +64,7 @@ export class FastFlags {
     const headers = this.#door.headersOf(request, response, OF_EVALUATIONS);
     if (headers === null || !hasGoodBody(request, SMALL_BODY)) return null;
     const question = { query: { project_id, env }, headers, start: performance.now() };
+    if (!this.#door.isWorthAsking(request, headers, question.start)) return null;
     return this.#answer(question, request, response).catch(() => false);
   }
 

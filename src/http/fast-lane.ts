@@ -58,7 +58,8 @@ export class FastLane {
       const caller = this.#reader(plain, system);
       if (caller !== null && this.#send(plain, ready, caller, request, response)) return;
     }
-    void this.#askFirst(plain, request, response);
+    if (this.#door.isWorthAsking(request, plain.headers, plain.start)) void this.#askFirst(plain, request, response);
+    else this.#routes(request, response);
   };
 
   #plain(request: IncomingMessage, response: ServerResponse): PlainRead | null {

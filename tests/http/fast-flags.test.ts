@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import { LIMITS } from "../../src/limits.ts";
 import { pass, ROOT } from "../access/support.ts";
 import { PROJECT } from "../domain/support.ts";
@@ -259,6 +259,15 @@ describe.each(STORES)("whatever happens, the next evaluation knows of it, %s", (
     world.clock.time += LIMITS.ticketMs;
     expect(await ticketOf()).not.toBe(first);
   });
+});
+
+test("the store is asked nothing for whoever shows no token, one that was never seen, or is over what their address may", async () => {
+  const world = await flagDoors({ exclusive: false, settings: { requestsPerSecond: { perToken: 1_000, perAddress: 1 } } });
+  const confirm = vi.spyOn(world.domain.readIndex, "confirm");
+  await world.both(written(question(null, PRO, { path: NAMED })));
+  await world.both(written(question(`envm_${"0".repeat(16)}_${"A".repeat(43)}`, PRO, { path: NAMED })));
+  expect((await world.both(written(question(world.app, PRO)))).lane).toMatch(/^HTTP\/1\.1 429/);
+  expect(confirm).not.toHaveBeenCalled();
 });
 
 test("what it answers is counted as what the routes answer", async () => {

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import { pass, ROOT } from "../access/support.ts";
 import { PROJECT } from "../domain/support.ts";
 import { ACTIVE, type Asked, CONFIG, type Doors, doors, STORES, thrice, written } from "./doors.ts";
@@ -146,6 +146,15 @@ describe.each(STORES)("the fast lane answers as the routes do, byte by byte, %s"
     }
     expect(statuses).toEqual(["200", "200", "429", "429"]);
   });
+});
+
+test("the store is asked nothing for whoever shows no token, or is over what their address may", async () => {
+  const world = await doors({ exclusive: false, settings: { requestsPerSecond: { perToken: 1_000, perAddress: 1 } } });
+  const confirm = vi.spyOn(world.domain.readIndex, "confirm");
+  for (const headers of [[], ["Authorization: Basic cm9vdDpyb290"]])
+    await world.both(written({ headers, path: "/env/made-up/any/config" }));
+  expect((await world.both(written({ token: world.tokens.reader }))).lane).toMatch(/^HTTP\/1\.1 429/);
+  expect(confirm).not.toHaveBeenCalled();
 });
 
 describe.each(STORES)("whatever happens, the next answer knows of it, %s", (_store, options) => {
