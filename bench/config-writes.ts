@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import type { Domain } from "../src/domain.ts";
 import { CALLER, databasePath, type InProcess, openEngine } from "./engine.ts";
+import { hasEtcd, startEtcd } from "./etcd.ts";
 import { withFolder } from "./folders.ts";
-import { load } from "./load.ts";
-import { alternate, type Pair, perSecond, type Row, ratioRow, timesFaster } from "./measure.ts";
+import { type LoadRequest, load } from "./load.ts";
+import { alternate, type Pair, perSecond, type Row, ratioRow, skippedRow, timesFaster } from "./measure.ts";
 import { oneByOne } from "./one-by-one.ts";
 import { here, startEngine } from "./processes.ts";
 
@@ -19,7 +20,41 @@ const WORK = `durable config writes, ${CLIENTS} clients, ${PROJECTS} projects`;
  * there every write waits until the one before it is durable, and nothing shares a sync. Through the domain, and over HTTP.
  */
 export async function configWrites(): Promise<Row[]> {
-  return [await inProcess(), await overHttp()];
+  return [await inProcess(), await overHttp(), await againstEtcd()];
+}
+
+/** Against what keeps nothing but the value: etcd's put through its gateway, which speaks JSON over HTTP as the engine does. */
+async function againstEtcd(): Promise<Row> {
+  if (!hasEtcd()) return skippedRow(`${WORK}, against etcd`, "etcd is not installed");
+  return withFolder(async (folder) => {
+    const engine = await startEngine({ STORE_URL: `sqlite:${databasePath(join(folder, "engine"))}` });
+    const etcd = await startEtcd(join(folder, "etcd"));
+    await load(engine.url, { clients: 8, amount: PROJECTS, request: (n) => ({ method: "POST", path: "/env/create", body: creation(n) }) });
+    const encoded = (text: string) => Buffer.from(text).toString("base64");
+    const put = (n: number): LoadRequest => {
+      const [[name, value] = ["", ""]] = Object.entries(variable(n));
+      return { method: "POST", path: "/v3/kv/put", body: { key: encoded(`${projectName(n)}/dev/${name}`), value: encoded(value) } };
+    };
+    const pairs = await alternate(
+      TURNS,
+      () => load(engine.url, { clients: CLIENTS, amount: WRITES_A_TURN, request: writeRequest }),
+      () => load(etcd.url, { clients: CLIENTS, amount: WRITES_A_TURN, request: put }),
+    );
+    await Promise.all([engine.stop(), etcd.stop()]);
+    return ratioRow({
+      work: WORK,
+      subject: "over HTTP: version, audit record and diff each",
+      baseline: "etcd put through its gateway",
+      pairs,
+      unit: perSecond,
+      ratio: timesFaster,
+      goal: { atLeast: 1 },
+    });
+  });
+}
+
+function writeRequest(n: number): LoadRequest {
+  return { method: "PATCH", path: `/env/${projectName(n)}/dev/config`, body: { vars: variable(n) } };
 }
 
 async function inProcess(): Promise<Row> {
@@ -51,7 +86,7 @@ async function overHttp(): Promise<Row> {
       load(url, {
         clients: CLIENTS,
         amount: WRITES_A_TURN,
-        request: (n) => ({ method: "PATCH", path: `/env/${projectName(n)}/dev/config`, body: { vars: variable(n) } }),
+        request: writeRequest,
       });
     const pairs = await alternate(
       TURNS,

@@ -5,6 +5,7 @@ import { branching } from "./branching.ts";
 import { configWrites } from "./config-writes.ts";
 import { diffs } from "./diffs.ts";
 import { evaluation } from "./evaluation.ts";
+import { instances } from "./instances.ts";
 import type { Row } from "./measure.ts";
 import { postgres } from "./postgres.ts";
 import { reads } from "./reads.ts";
@@ -13,6 +14,7 @@ import { sdk } from "./sdk.ts";
 import { stateWrites } from "./state-writes.ts";
 import { table } from "./table.ts";
 import { tenThousand } from "./ten-thousand.ts";
+import { watchers } from "./watchers.ts";
 
 /** `npm run bench` measures everything; `npm run bench -- diffs branching` only the groups named. */
 const GROUPS: Readonly<Record<string, () => Promise<Row[]>>> = {
@@ -21,11 +23,13 @@ const GROUPS: Readonly<Record<string, () => Promise<Row[]>>> = {
   branching,
   "config-writes": configWrites,
   reads,
+  watchers,
   sdk,
   "ten-thousand": tenThousand,
   "redis-commits": redisCommits,
   evaluation,
   postgres,
+  instances,
 };
 
 const RESULTS = fileURLToPath(new URL("results.json", import.meta.url));

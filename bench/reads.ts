@@ -10,7 +10,7 @@ import { rawLoad } from "./raw-load.ts";
 
 const CLIENTS = 32;
 const READS_A_TURN = 20_000;
-const TURNS = 7;
+const TURNS = 5;
 const ADMIN = "admin-token-of-the-bench";
 const UNLIMITED = { RATE_LIMIT_PER_TOKEN: "1000000", RATE_LIMIT_PER_ADDRESS: "1000000" };
 

@@ -46,9 +46,15 @@ export function childEnvironment(
   const loading = all.filter((name) => LOADS_CODE.test(name.toUpperCase()));
   // No system call takes a text with a NUL in it, and what would be passed on is less than what is meant.
   const cut = all.filter((name) => fetched[name]?.includes("\0"));
+  // Whoever may set a var would choose where the token of whoever runs the program is sent.
+  const tokenIsOwn =
+    inherited["ENVM_TOKEN"] !== undefined && (preserve || cut.includes("ENVM_TOKEN") || fetched["ENVM_TOKEN"] === undefined);
+  const leading = all.filter((name) => name === "ENVM_URL" && tokenIsOwn && !(preserve && inherited[name] !== undefined));
+  if (leading.length > 0) warn("Not passed on, since your ENVM_TOKEN would be sent there: ENVM_URL.");
   if (dropped.length > 0) warn(`Not passed on, since they decide what runs: ${names(dropped)}.`);
   if (loading.length > 0) warn(`These load code into the program: ${names(loading)}.`);
   if (cut.length > 0) warn(`Not passed on, since their values hold a NUL character: ${names(cut)}.`);
-  const passed = all.filter((name) => !dropped.includes(name) && !cut.includes(name) && !(preserve && inherited[name] !== undefined));
+  const left = new Set([...dropped, ...cut, ...leading]);
+  const passed = all.filter((name) => !left.has(name) && !(preserve && inherited[name] !== undefined));
   return { ...inherited, ...Object.fromEntries(passed.map((name) => [name, fetched[name]])) };
 }

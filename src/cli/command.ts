@@ -32,6 +32,11 @@ export function leaf(name: string, { summary, about, aliases = [], examples: sho
   return command;
 }
 
+/** For an option that may be given several times. */
+export const collect = (value: string, before: readonly string[] = []): string[] => [...before, value];
+/** For one whose value is a list, separated by commas. */
+export const collectNames = (value: string, before: readonly string[] = []): string[] => [...before, ...value.split(",").filter(Boolean)];
+
 /** A command that gathers others. */
 export function group(name: string, summary: string, aliases: readonly string[], members: readonly Command[]): Command {
   const command = new Command(name).summary(summary).description(summary).aliases(aliases);

@@ -46,3 +46,7 @@ function placeIn(text: string, error: unknown): string {
   if (position !== undefined) return `, line ${text.slice(0, Number(position)).split("\n").length}`;
   return /end of JSON input/.test(message) ? `, line ${text.split("\n").length}` : "";
 }
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -49,6 +49,27 @@ export function ruleSteps(rule: Json, evaluators: JsonObject): number {
   return new RuleCheck(evaluators).costOf(rule, { path: "", depth: 0, iterator: null }).steps;
 }
 
+/** What was found of an evaluator, with paths that begin at it. */
+interface Judgement {
+  readonly cost: Cost;
+  readonly faults: readonly Fault[];
+}
+
+/** Many flags may refer to an evaluator, each many times: it is looked at once for each kind of place, as long as its set is there. */
+const JUDGEMENTS = new WeakMap<JsonObject, Map<string, Judgement>>();
+
+function judgementsOf(evaluators: JsonObject): Map<string, Judgement> {
+  const known = JUDGEMENTS.get(evaluators) ?? new Map<string, Judgement>();
+  JUDGEMENTS.set(evaluators, known);
+  return known;
+}
+
+function judgedRule(rule: Json, evaluators: JsonObject, { depth, iterator }: Place): Judgement {
+  const check = new RuleCheck(evaluators);
+  const cost = check.costOf(rule, { path: "", depth: depth + 1, iterator });
+  return { cost, faults: check.faults };
+}
+
 class RuleCheck {
   readonly faults: Fault[] = [];
   readonly #evaluators: JsonObject | null;
@@ -78,7 +99,12 @@ class RuleCheck {
     if (this.#evaluators === null) return NOTHING;
     const rule = Object.hasOwn(this.#evaluators, name) ? this.#evaluators[name] : undefined;
     if (rule === undefined) return this.#fault(place, `\`$ref\` names ${JSON.stringify(name)}, which is not among \`$evaluators\``);
-    return this.costOf(rule, { ...place, path: `${place.path}.$ref`, depth: place.depth + 1 });
+    const use = `${place.depth} ${place.iterator} ${name}`;
+    const judged = judgementsOf(this.#evaluators);
+    const known = judged.get(use) ?? judgedRule(rule, this.#evaluators, place);
+    judged.set(use, known);
+    for (const { path, message } of known.faults) this.#fault({ path: `${place.path}.$ref${path}` }, message);
+    return known.cost;
   }
 
   #operation({ operator, args, inList }: Extract<Shape, { kind: "operation" }>, place: Place): Cost {
@@ -115,7 +141,7 @@ class RuleCheck {
     return items.map((item, n) => this.costOf(item, { ...place, path: `${place.path}[${n}]`, depth: place.depth + 1 }));
   }
 
-  #fault({ path }: Place, message: string): Cost {
+  #fault({ path }: Pick<Place, "path">, message: string): Cost {
     if (this.faults.length < LIMITS.faults) this.faults.push({ path, message });
     return NOTHING;
   }

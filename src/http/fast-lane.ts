@@ -7,7 +7,7 @@ import type { Domain } from "../domain.ts";
 import { SYSTEM_PARTITION } from "../keys.ts";
 import type { Settings } from "../settings.ts";
 import type { Principal } from "../tokens.ts";
-import { LOCAL_PRINCIPAL, type Rates } from "./auth.ts";
+import { bearerOf, LOCAL_PRINCIPAL, type Rates } from "./auth.ts";
 import { FastCallers } from "./fast-callers.ts";
 import { isHostGuarded, isKnownHost } from "./guards.ts";
 import type { Metrics } from "./metrics.ts";
@@ -73,8 +73,15 @@ export class FastLane {
       const caller = this.#reader(plain, system);
       if (caller !== null && this.#send(plain, ready, caller, request, response)) return;
     }
-    void this.#askFirst(plain, request, response);
+    if (this.#isWorthAsking(plain, request.socket)) void this.#askFirst(plain, request, response);
+    else this.#routes(request, response);
   };
+
+  /** The store is asked nothing for whoever shows no token, or is over what their address may. */
+  #isWorthAsking({ headers, start }: PlainRequest, socket: Socket): boolean {
+    if (this.#callers !== null && bearerOf(headers.authorization ?? "") === null) return false;
+    return this.#parts.rates.perAddress.admits(this.#addressOf(socket), start);
+  }
 
   #plain(request: IncomingMessage, response: ServerResponse): PlainRequest | null {
     const { method, url = "" } = request;

@@ -73,7 +73,7 @@ export class Calls {
   async *events(operation: Operation, request: Members, options: StreamOptions = {}): AsyncGenerator<unknown, void, undefined> {
     const { silenceMs = BOUNDS.silenceMs, onRetry, onAlive, onOpen } = options;
     yield* this.#streamed(operation, request, options, async function* (bytes, abort) {
-      const silence = () => setTimeout(() => abort(silent(silenceMs)), silenceMs);
+      const silence = () => setTimeout(() => abort(silent(silenceMs)), Math.min(silenceMs, BOUNDS.timerMs));
       let timer = silence();
       const alive = () => {
         clearTimeout(timer);

@@ -104,7 +104,7 @@ export class EnvironmentConnection {
     this.#ready.catch(() => undefined);
     if (options.onChange !== undefined) this.on("changed", options.onChange);
     this.#follower = new Follower(client, { project, env, secrets, timeoutMs, silenceMs, pollMs, stream }, this.#hooks());
-    this.#readyTimer = setTimeout(() => void this.#overdue(readyTimeoutMs), readyTimeoutMs);
+    this.#readyTimer = setTimeout(() => void this.#overdue(readyTimeoutMs), Math.min(readyTimeoutMs, BOUNDS.timerMs));
     void this.#follower.run(this.#leave.signal);
   }
 
@@ -113,7 +113,8 @@ export class EnvironmentConnection {
    * @throws timeout, unauthorized, environment_not_found and so on, where there is neither
    */
   async ready(): Promise<this> {
-    await this.#ready;
+    // Whoever asks again after it took too long is told what is the case now.
+    if (this.#copy === null) await this.#ready;
     return this;
   }
 

@@ -213,3 +213,18 @@ test("a child gets its own value of what is inherited, whatever its case, and no
   expect(env).toEqual({ PATH: "/bin", A: "1", dyld_insert: "y" });
   expect(told).toHaveLength(3);
 });
+
+test("an environment does not choose where the token of whoever runs the program is sent", () => {
+  const told: string[] = [];
+  const run = (fetched: Readonly<Record<string, string>>, inherited: Readonly<Record<string, string>>, preserve = false) =>
+    childEnvironment(fetched, inherited, { preserve, warn: (text) => told.push(text) });
+  const mine = { ENVM_URL: "https://envm.example.com", ENVM_TOKEN: "mine" };
+  expect(run({ ENVM_URL: "https://elsewhere.example.com" }, mine)).toEqual(mine);
+  expect(told).toEqual([expect.stringContaining("ENVM_URL")]);
+  const theirs = { ENVM_URL: "https://flags.example.com", ENVM_TOKEN: "theirs" };
+  expect(run(theirs, mine)).toEqual(theirs);
+  expect(run({ ENVM_URL: theirs.ENVM_URL }, {})).toEqual({ ENVM_URL: theirs.ENVM_URL });
+  // With what is set here first, their address would meet a token of one's own.
+  expect(run(theirs, { ENVM_TOKEN: "mine" }, true)).toEqual({ ENVM_TOKEN: "mine" });
+  expect(told).toHaveLength(2);
+});

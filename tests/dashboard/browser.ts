@@ -1,17 +1,8 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { type BrowserContext, chromium, type Page } from "playwright-core";
-
-const NAMES = ["chromium", "chromium-browser", "google-chrome"];
-
-/** Debian's Chromium, or the user's own. */
-function executable(): string {
-  const folders = (process.env["PATH"] ?? "").split(delimiter);
-  const found = folders.flatMap((folder) => NAMES.map((name) => join(folder, name))).find((path) => existsSync(path));
-  if (found === undefined) throw new Error("There is no Chromium here: sudo apt-get install chromium");
-  return found;
-}
+import { chromiumPath, QUIET } from "../support/chromium.ts";
 
 export interface Look {
   readonly width?: number;
@@ -29,17 +20,9 @@ export interface Browser {
 export async function openBrowser(): Promise<Browser> {
   const profile = mkdtempSync(join(tmpdir(), "env-manager-browser-"));
   const context = await chromium.launchPersistentContext(profile, {
-    executablePath: executable(),
+    executablePath: chromiumPath(),
     headless: true,
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
+    args: [...QUIET],
     reducedMotion: "reduce",
   });
   return {

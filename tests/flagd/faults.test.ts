@@ -108,6 +108,23 @@ test("divisions within the bucketing value of a division count as often as they 
   expect(definitionFaults(targeted(within(12)))).toContainEqual({ path: "targeting", message: expect.stringMatching(/steps/) });
 });
 
+test("an evaluator is looked at once, however many flags refer to it, and however often", () => {
+  let looks = 0;
+  const long: JsonObject = new Proxy({ or: [true] }, { ownKeys: (target) => Reflect.ownKeys(target).filter(() => ++looks) });
+  const evaluators = { long };
+  for (let n = 0; n < 5; n++) expect(definitionFaults(targeted({ or: Array<Json>(1_000).fill({ $ref: "long" }) }), evaluators)).toEqual([]);
+  expect(looks).toBe(1);
+});
+
+test("what is wrong with an evaluator is said of each flag that refers to it, where it does", () => {
+  const evaluators = { broken: { or: [{ nothing: 1 }] } };
+  for (const place of [0, 1]) {
+    const args: Json[] = [true, true];
+    args[place] = { $ref: "broken" };
+    expect(definitionFaults(targeted({ and: args }), evaluators)).toMatchObject([{ path: `targeting.and[${place}].$ref.or[0].nothing` }]);
+  }
+});
+
 test("a rule nested deeper than JSON may be is refused without being followed to its end", () => {
   let rule: Json = { var: "a" };
   for (let level = 0; level < 20_000; level += 1) rule = { "!": [rule] };

@@ -277,6 +277,15 @@ describe.each(STORES)("the fast lane answers as the routes do, byte by byte, %s"
   });
 });
 
+test("the store is asked nothing for whoever shows no token, or is over what their address may", async () => {
+  const world = await doors({ exclusive: false, settings: { requestsPerSecond: { perToken: 1_000, perAddress: 1 } } });
+  const confirm = vi.spyOn(world.domain.readIndex, "confirm");
+  for (const headers of [[], ["Authorization: Basic cm9vdDpyb290"]])
+    await world.both(written({ headers, path: "/env/made-up/any/config" }));
+  expect((await world.both(written({ token: world.tokens.reader }))).lane).toMatch(/^HTTP\/1\.1 429/);
+  expect(confirm).not.toHaveBeenCalled();
+});
+
 describe.each(STORES)("whatever happens, the next answer knows of it, %s", (_store, options) => {
   const config = async ({ both, tokens }: Doors, token: keyof Doors["tokens"] = "reader", path = CONFIG) => {
     const { lane, routes } = await both(written({ token: tokens[token], path }));

@@ -21,6 +21,21 @@ export const SHARED: readonly { readonly name: string; start(): Promise<SharedSe
   { name: "redis", start: () => RedisServer.start() },
 ];
 
+/** How often an engine is started that finds no answer from its store: on a machine that is busy that may take longer than it waits. */
+const STARTS = 5;
+
+/** Starts an engine that was killed, or that still runs. */
+export async function startAgain(engine: Engine): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await engine.restart();
+      return;
+    } catch (error) {
+      if (attempt === STARTS) throw error;
+    }
+  }
+}
+
 /** Engines that share a store, each a process of its own. */
 export class Fleet {
   readonly server: SharedServer;

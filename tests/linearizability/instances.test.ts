@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { PROJECT } from "../domain/support.ts";
-import { Fleet, SHARED } from "../instances/fleet.ts";
+import { Fleet, SHARED, startAgain } from "../instances/fleet.ts";
 import type { Engine } from "../support/engine.ts";
 import { checkLinearizable } from "./checker.ts";
 import { record } from "./clients.ts";
@@ -55,7 +55,7 @@ describe.each(SHARED)("on $name", ({ start }) => {
             engine.signal("SIGCONT");
             await more(() => operations);
             await engine.kill9();
-            await engine.start();
+            await startAgain(engine);
           }
           await more(() => operations);
         } finally {

@@ -2,9 +2,10 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { type Browser, chromium, type Page as Tab } from "playwright-core";
+import type { Browser, Page as Tab } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bucketOf } from "../flagd/murmur3.ts";
+import { launchChromium } from "../support/chromium.ts";
 import type { Page } from "./page/main.ts";
 import { runningFlags } from "./running.ts";
 
@@ -12,7 +13,6 @@ import { runningFlags } from "./running.ts";
 
 declare const page: Page;
 
-const CHROMIUM = process.env["CHROMIUM_PATH"] ?? "/usr/bin/chromium";
 const START_MS = 90_000;
 
 let pages: { readonly server: Server; readonly origin: string };
@@ -35,16 +35,7 @@ async function servePage(): Promise<typeof pages> {
 beforeAll(async () => {
   pages = await servePage();
   running = await runningFlags({ OFREP_CORS_ORIGINS: pages.origin });
-  const args = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-  ];
-  browser = await chromium.launch({ executablePath: CHROMIUM, args });
+  browser = await launchChromium();
 }, START_MS);
 
 afterAll(async () => {

@@ -1,16 +1,13 @@
-import { existsSync } from "node:fs";
 import { build } from "esbuild";
-import { chromium } from "playwright-core";
 import { expect, onTestFinished, test } from "vitest";
 import { createClient } from "../../src/sdk/index.ts";
 import { packageRoot } from "../../src/settings.ts";
+import { launchChromium } from "../support/chromium.ts";
 import { useEngine } from "../support/engine.ts";
 import { connected } from "./support.ts";
 
 const TOKEN = "root-token-of-the-browser-tests";
 const engine = useEngine({ token: TOKEN });
-const QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"];
-const EXECUTABLES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
 /** The SDK as a page has it, by the name `sdk`. */
 async function bundle(): Promise<string> {
@@ -49,8 +46,7 @@ test("in Chromium, under the engine's own content security policy: the same valu
   };
   await client.patchConfig({ ...at, vars: { A: "1" }, flags: { rollout } });
 
-  const executablePath = EXECUTABLES.find((path) => existsSync(path));
-  const browser = await chromium.launch({ args: QUIET, ...(executablePath !== undefined && { executablePath }) });
+  const browser = await launchChromium();
   onTestFinished(() => browser.close());
   const page = await browser.newPage();
   await page.addInitScript({ content: `${await bundle()};globalThis.sdk = sdk;` });

@@ -198,6 +198,20 @@ describe("while the engine is away", () => {
     relay.lead(engine.url);
     await ready;
     expect(env.vars).toEqual({ N: "1" });
+    expect(await env.ready()).toBe(env);
+  });
+
+  test("whoever has all the time in the world waits", async () => {
+    const at = await environment("patient");
+    const relay = await Relay.to(await deadUrl());
+    const forever = Number.POSITIVE_INFINITY;
+    const env = connected({ ...at, url: relay.url, readyTimeoutMs: forever, silenceMs: forever });
+    const ready = env.ready();
+    relay.lead(engine.url);
+    expect((await ready).status).toMatchObject({ state: "current", revision: 1 });
+    await streaming(env);
+    await set("patient", 2);
+    await reached(env, 2);
   });
 });
 

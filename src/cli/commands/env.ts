@@ -1,5 +1,5 @@
 import { BOUNDS } from "../bounds.ts";
-import { does, group, leaf } from "../command.ts";
+import { collect, does, group, leaf } from "../command.ts";
 import { type Context, listed, wholeNumber } from "../context.ts";
 import { counted, moment, names } from "../telling.ts";
 import { assignments, readValues } from "../values.ts";
@@ -71,8 +71,6 @@ interface Creating {
   readonly message?: string;
   readonly empty?: boolean;
 }
-
-const collect = (value: string, before: string[] = []) => [...before, value];
 
 const create = () =>
   does<Creating>(

@@ -1,5 +1,5 @@
 import { does, group, leaf } from "../command.ts";
-import { parsedDocument } from "../documents.ts";
+import { isObject, parsedDocument } from "../documents.ts";
 import { usage } from "../failure.ts";
 import { isStdout, writeWhole } from "../files.ts";
 import { counted } from "../telling.ts";
@@ -145,9 +145,5 @@ const exportFlags = () =>
       output.say(`Wrote ${counted(Object.keys(definitions.flags).length, "flag")} to ${file}.`, "good");
     },
   );
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
 
 export const flag = () => group("flag", "Feature flags", ["flags"], [list(), get(), set(), unset("flag"), importFlags(), exportFlags()]);

@@ -1,5 +1,5 @@
 import { BOUNDS } from "../bounds.ts";
-import { does, group, leaf } from "../command.ts";
+import { collect, does, group, leaf } from "../command.ts";
 import { listed, wholeNumber } from "../context.ts";
 import { moment } from "../telling.ts";
 import { assignments, readValues } from "../values.ts";
@@ -13,8 +13,6 @@ interface Creating {
   readonly set?: string[];
   readonly message?: string;
 }
-
-const collect = (value: string, before: string[] = []) => [...before, value];
 
 const create = () =>
   does<Creating>(

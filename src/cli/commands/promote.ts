@@ -1,5 +1,5 @@
 import type { ReplyOf, RequestOf } from "../../sdk/index.ts";
-import { does, leaf } from "../command.ts";
+import { collect, collectNames, does, leaf } from "../command.ts";
 import type { Context } from "../context.ts";
 import { parsedDocument } from "../documents.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
@@ -28,9 +28,6 @@ interface Promoting {
 type Request = RequestOf<"promote">;
 type Reply = ReplyOf<"promote">;
 
-const collect = (value: string, before: string[] = []) => [...before, ...value.split(",").filter(Boolean)];
-const collectOne = (value: string, before: string[] = []) => [...before, value];
-
 export const promote = () =>
   does<Promoting>(
     leaf("promote", {
@@ -48,20 +45,20 @@ export const promote = () =>
       .argument("<source>", "the environment whose version travels")
       .argument("<target>", "the environment that receives it")
       .option("--version <version>", "a version that the source had, or the beginning of one")
-      .option("--only <names>", "these components alone: collection/name or collection/*, separated by commas", collect)
-      .option("--except <names>", "all components but these", collect)
-      .option("--flags <names>", "flags whose definition travels too", collect)
-      .option("--vars <names>", "vars whose value travels too", collect)
+      .option("--only <names>", "these components alone: collection/name or collection/*, separated by commas", collectNames)
+      .option("--except <names>", "all components but these", collectNames)
+      .option("--flags <names>", "flags whose definition travels too", collectNames)
+      .option("--vars <names>", "vars whose value travels too", collectNames)
       .option(
         "--set <name=value>",
         "a variable to set in the target with it; secret by its name (- and @FILE as in `envm var set`)",
-        collectOne,
+        collect,
       )
       .option("--merge", "keep the target's own changes: merge both sides")
       .option("--replace", "give the target's own changes up")
-      .option("--resolve <name=how>", "settles a conflict of a merge: ours, theirs, or @FILE with the new body", collectOne)
+      .option("--resolve <name=how>", "settles a conflict of a merge: ours, theirs, or @FILE with the new body", collect)
       .option("--force", "skip the failed checks that the policy lets an admin skip; -m says why")
-      .option("--force-check <names>", "skip these checks alone", collect)
+      .option("--force-check <names>", "skip these checks alone", collectNames)
       .option("--dry-run", "show the plan, and change nothing")
       .option("--plan [plan_id]", "without a value the same as --dry-run; with one, apply that plan")
       .option("-m, --message <why>", "why"),

@@ -6,7 +6,7 @@ import { BOUNDS } from "../bounds.ts";
 import { started } from "../child.ts";
 import { does, group, leaf } from "../command.ts";
 import type { Context } from "../context.ts";
-import { parsedDocument } from "../documents.ts";
+import { isObject, parsedDocument } from "../documents.ts";
 import { Failure, failed, usage } from "../failure.ts";
 import { isStdout, readText, writeWhole } from "../files.ts";
 import { counted } from "../telling.ts";
@@ -222,10 +222,6 @@ function stateIn(content: unknown, file: string): State {
     `${file} holds no platform state.`,
     'Write {"collection":{"name":{…}}}, for example {"entities":{"Customer":{"fields":{}}}}.',
   );
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 const exportState = () =>

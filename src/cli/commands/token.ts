@@ -1,5 +1,5 @@
 import { BOUNDS } from "../bounds.ts";
-import { does, group, leaf } from "../command.ts";
+import { collectNames, does, group, leaf } from "../command.ts";
 import { listed, wholeNumber } from "../context.ts";
 import { usage } from "../failure.ts";
 import { moment, names } from "../telling.ts";
@@ -14,7 +14,6 @@ interface Creating {
 }
 
 const ROLES = ["client", "reader", "editor", "promoter", "engine", "admin"] as const;
-const collect = (value: string, before: string[] = []) => [...before, ...value.split(",").filter(Boolean)];
 
 const create = () =>
   does<Creating>(
@@ -28,8 +27,8 @@ const create = () =>
     })
       .argument("<name>", "who uses it: what the audit log names")
       .requiredOption("--role <role>", ROLES.join(", "))
-      .option("--projects <patterns>", "projects, separated by commas; the one that is set where not given", collect)
-      .option("--envs <patterns>", "environments, separated by commas; all where not given", collect)
+      .option("--projects <patterns>", "projects, separated by commas; the one that is set where not given", collectNames)
+      .option("--envs <patterns>", "environments, separated by commas; all where not given", collectNames)
       .option("--reveal", "it may reveal secrets")
       .option("--expires <duration>", "how long it is taken: 12h, 30d; never for no end"),
     async (context, { role, projects, envs, reveal, expires }, name = "") => {

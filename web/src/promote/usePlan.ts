@@ -59,6 +59,8 @@ export function usePlan(ends: Ends): Planned {
     queryKey: ["project", source.project_id, "plan", source.env, target.env, version, only, count],
     queryFn: ({ signal }) => api.promote({ ...request, dry_run: true }, { signal }),
     placeholderData: (before) => before,
+    // The name tells of no values: another visit's plan with as many decisions is another plan.
+    gcTime: 0,
   });
   return {
     plan: query.data,

@@ -1,0 +1,107 @@
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import type { Domain } from "../src/domain.ts";
+import { createDomain } from "../src/domain.ts";
+import type { Store } from "../src/ports.ts";
+import { openStore } from "../src/storage/open.ts";
+import { openBuiltinVault } from "../src/vault/builtin.ts";
+import { PostgresServer } from "../tests/support/postgres-server.ts";
+import { CALLER, databasePath } from "./engine.ts";
+import { withFolder } from "./folders.ts";
+import { load } from "./load.ts";
+import { alternate, perSecond, type Row, ratioRow, timesFaster } from "./measure.ts";
+import { startEngine } from "./processes.ts";
+import { rawLoad } from "./raw-load.ts";
+
+const CLIENTS = 64;
+const TURNS = 5;
+const WRITES_A_TURN = 1_500;
+const READS_A_TURN = 20_000;
+const PROJECT = "shop";
+const UNLIMITED = { RATE_LIMIT_PER_TOKEN: "1000000", RATE_LIMIT_PER_ADDRESS: "1000000" };
+
+/** What it costs that instances share a store: races for one project, and a question of the store before each answer. */
+export async function instances(): Promise<Row[]> {
+  const server = await PostgresServer.start({ durable: true });
+  try {
+    return [await writers(await server.createDatabase()), await readers(await server.createDatabase())];
+  } finally {
+    await server.stop();
+  }
+}
+
+/** In one process, so that two instances have no more of the machine than one. */
+async function writers(url: string): Promise<Row> {
+  const masterKey = randomBytes(32).toString("base64");
+  const stores = [await openStore(url), await openStore(url)];
+  const domains: Domain[] = [];
+  for (const store of stores) domains.push(await domainOn(store, url, masterKey));
+  const [first] = domains as [Domain];
+  await first.creation.create(CALLER, { project: PROJECT, env: "dev", base: null });
+  const pairs = await alternate(
+    TURNS,
+    () => write(domains),
+    () => write([first]),
+  );
+  await Promise.all(stores.map((store) => store.close()));
+  const work = `durable config writes of one project on PostgreSQL, ${CLIENTS} clients`;
+  const goal = { atLeast: 0.67 };
+  return ratioRow({ work, subject: "two instances", baseline: "one instance", pairs, unit: perSecond, ratio: timesFaster, goal });
+}
+
+function domainOn(store: Store, storeUrl: string, masterKey: string): Promise<Domain> {
+  const failed = (error: unknown): never => {
+    throw error;
+  };
+  return openBuiltinVault({ store, storeUrl, masterKey }).then((vault) =>
+    createDomain({
+      store,
+      vault,
+      clock: { now: () => new Date() },
+      validator: null,
+      builder: null,
+      previewUrlTemplate: "https://preview.example/{project_id}/{env}",
+      failed,
+    }),
+  );
+}
+
+let written = 0;
+
+/** Milliseconds for one write, where clients are spread over the instances. */
+async function write(domains: readonly Domain[]): Promise<number> {
+  let left = WRITES_A_TURN;
+  const start = performance.now();
+  const client = async (_: unknown, index: number): Promise<void> => {
+    const { config } = domains[index % domains.length] as Domain;
+    while (left-- > 0) {
+      await config.patch(CALLER, { project: PROJECT, env: "dev", ifMatch: null, vars: { [`VAR_${left % 40}`]: `value ${written++}` } });
+    }
+  };
+  await Promise.all(Array.from({ length: CLIENTS }, client));
+  return (performance.now() - start) / WRITES_A_TURN;
+}
+
+async function readers(url: string): Promise<Row> {
+  return withFolder(async (folder) => {
+    const shared = await startEngine({ ...UNLIMITED, STORE_URL: url, ENV_MANAGER_MASTER_KEY: randomBytes(32).toString("base64") });
+    const own = await startEngine({ ...UNLIMITED, STORE_URL: `sqlite:${databasePath(join(folder, "own"))}` });
+    for (const engine of [shared, own]) {
+      const body = { project_id: PROJECT, new_environment: "dev", env_variables: { GREETING: "hello" } };
+      await load(engine.url, { clients: 1, amount: 1, request: () => ({ method: "POST", path: "/env/create", body }) });
+    }
+    const read = ({ url: address }: { readonly url: string }) => {
+      const request = `GET /env/${PROJECT}/dev/config HTTP/1.1\r\nhost: ${new URL(address).host}\r\n\r\n`;
+      return rawLoad(address, { clients: CLIENTS, amount: READS_A_TURN, request });
+    };
+    const pairs = await alternate(
+      TURNS,
+      () => read(shared),
+      () => read(own),
+    );
+    for (const engine of [shared, own]) await engine.stop();
+    const work = `config reads over HTTP, ${CLIENTS} clients`;
+    const goal = { atLeast: 0.5 };
+    return ratioRow({ work, subject: "PostgreSQL", baseline: "SQLite", pairs, unit: perSecond, ratio: timesFaster, goal });
+  });
+}

@@ -1,0 +1,29 @@
+import { existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { type Browser, chromium } from "playwright-core";
+
+const NAMES = ["chromium", "chromium-browser", "google-chrome"];
+
+/** As it runs anywhere, and asks nobody for anything. */
+export const QUIET: readonly string[] = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/** The one that `CHROMIUM_PATH` names, else Debian's, or the user's own. */
+export function chromiumPath(): string {
+  const folders = (process.env["PATH"] ?? "").split(delimiter);
+  const candidates = [process.env["CHROMIUM_PATH"] ?? "", ...folders.flatMap((folder) => NAMES.map((name) => join(folder, name)))];
+  const found = candidates.find((path) => path !== "" && existsSync(path));
+  if (found === undefined) throw new Error("There is no Chromium here: sudo apt-get install chromium, or name one in CHROMIUM_PATH");
+  return found;
+}
+
+export function launchChromium(): Promise<Browser> {
+  return chromium.launch({ executablePath: chromiumPath(), args: [...QUIET] });
+}
