@@ -24,6 +24,9 @@ export async function runWatched(context: Context, { first, start, fetchAgain }:
       if (code !== null) return code;
       const next = await fetched(context, fetchAgain, news);
       if (next === null || next.revision === running.revision) continue;
+      // It may have ended by itself meanwhile: then there is nothing to start anew.
+      const { exitCode, signalCode } = program.process;
+      if (exitCode !== null || signalCode !== null) continue;
       context.output.note(`${next.env} is ${next.version}, revision ${next.revision}: starting anew.`);
       const ended = await stopped(program);
       // Whoever wanted it all to end did not mean the old program alone.

@@ -34,11 +34,12 @@ const QUOTED = /^(['"`])[\s\S]*\1$/;
 export function readDotenv(text: string): DotenvContent {
   const lines = text.replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n");
   const places = new Map<string, number[]>();
+  const count = new LineCount(lines);
   let end = 0;
   for (const match of lines.matchAll(LINE)) {
-    checkGap(lines, end, match.index);
+    checkGap(count, end, match.index);
     const [whole, name = "", value = ""] = match;
-    const line = lineAt(lines, match.index + whole.indexOf(name));
+    const line = count.at(match.index + whole.indexOf(name));
     checkValue(value.trim(), line);
     if (!NAME.test(name) || name === "__proto__") {
       throw new DotenvError(
@@ -50,19 +51,19 @@ export function readDotenv(text: string): DotenvContent {
     places.set(name, [...(places.get(name) ?? []), line]);
     end = match.index + whole.length;
   }
-  checkGap(lines, end, lines.length);
+  checkGap(count, end, lines.length);
   const values = new Map(Object.entries(parse(lines)));
   return { values, repeated: new Map([...places].filter(([, at]) => at.length > 1)) };
 }
 
 /** Between two assignments there are empty lines and comments. */
-function checkGap(text: string, from: number, to: number): void {
-  const gap = text.slice(from, to);
+function checkGap(count: LineCount, from: number, to: number): void {
+  const gap = count.text.slice(from, to);
   let at = from;
   for (const line of gap.split("\n")) {
     const content = line.trim();
     if (content !== "" && !content.startsWith("#")) {
-      throw new DotenvError(lineAt(text, at), "this is no assignment", 'Write NAME=VALUE, or begin the line with "#" to leave it out.');
+      throw new DotenvError(count.at(at), "this is no assignment", 'Write NAME=VALUE, or begin the line with "#" to leave it out.');
     }
     at += line.length + 1;
   }
@@ -85,6 +86,27 @@ function isOneQuote(value: string): boolean {
   return !inner.replaceAll(`\\${quote}`, "").includes(quote);
 }
 
-function lineAt(text: string, index: number): number {
-  return text.slice(0, index).split("\n").length;
+/** Numbers the lines of a text for whoever goes through it from its beginning to its end: each is counted once. */
+export class LineCount {
+  readonly text: string;
+  #line = 1;
+  /** Up to where lines are counted. */
+  #from = 0;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+
+  /** The line of a place that is not before the one asked for last. */
+  at(index: number): number {
+    for (let found = this.#next(); found !== -1 && found < index; found = this.#next()) {
+      this.#line++;
+      this.#from = found + 1;
+    }
+    return this.#line;
+  }
+
+  #next(): number {
+    return this.text.indexOf("\n", this.#from);
+  }
 }

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { readDotenv, writeDotenv } from "../../src/cli/dotenv-file.ts";
 import { formatted } from "../../src/cli/formats.ts";
+import { LineCount } from "../../src/dotenv/read.ts";
 
 const read = (text: string) => Object.fromEntries(readDotenv(text, ".env").values);
 
@@ -62,6 +63,16 @@ describe("a .env file is read as dotenv reads it:", () => {
   test("a name that is given twice is told, with its lines", () => {
     expect([...readDotenv("A=1\nB=2\nA=3\n", ".env").repeated]).toEqual([["A", [1, 3]]]);
   });
+});
+
+test("lines are counted once, however many there are", () => {
+  const text = "A=1\n".repeat(1_000);
+  const looked: number[] = [];
+  const counted = Object.assign(Object(text), { indexOf: (_: string, from: number) => (looked.push(from), text.indexOf("\n", from)) });
+  const count = new LineCount(counted as string);
+  for (let line = 0; line < 1_000; line++) expect(count.at(line * 4 + 1)).toBe(line + 1);
+  expect(looked.length).toBeLessThan(2_001);
+  expect(new Set(looked).size).toBe(1_000);
 });
 
 describe("a broken .env file is refused, with the line, and shows nothing of its content:", () => {

@@ -56,6 +56,23 @@ test("where the session is over, every page leads to where one logs in, and back
   }
 });
 
+test("whoever logs out while the engine is away is told that they are still logged in, and stays where they are", async () => {
+  const { page, go } = await dashboard.tab();
+  await go("");
+  await page.route(/\/session$/, (route) => (route.request().method() === "DELETE" ? route.abort("connectionrefused") : route.continue()));
+  const logOut = async () => {
+    await page.getByRole("button", { name: "root" }).click();
+    await page.getByRole("menuitem", { name: "Log out" }).click();
+  };
+  await logOut();
+  await page.getByRole("status").getByText("You are still logged in").waitFor();
+  expect(new URL(page.url()).pathname).not.toBe("/login");
+  await page.unroute(/\/session$/);
+  await logOut();
+  await page.getByLabel("Access token").waitFor();
+  expect(await dashboard.browser.context.cookies()).toEqual([]);
+});
+
 test("a token that is no token is told so", async () => {
   const { page } = await dashboard.tab();
   await dashboard.browser.context.clearCookies();

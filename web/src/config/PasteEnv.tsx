@@ -29,10 +29,9 @@ export function PasteEnv({ project, environments, onClose }: PasteEnvProps) {
   const queries = useQueryClient();
   const plan = useAction({
     mutationFn: async (values: Values) => {
-      const [planned, present] = await Promise.all([
-        api.patchConfig({ project, env, env_variables: values, dry_run: true }),
-        api.answer("getConfig", { project, env }),
-      ]);
+      const present = await api.answer("getConfig", { project, env });
+      const ifMatch = present.etag ?? undefined;
+      const planned = await api.patchConfig({ project, env, env_variables: values, dry_run: true, ifMatch });
       return { values, env, tag: present.etag, rows: rowsOf(values, planned.stored?.secrets ?? [], present.body) };
     },
   });
@@ -44,6 +43,8 @@ export function PasteEnv({ project, environments, onClose }: PasteEnvProps) {
       onClose();
       await queries.invalidateQueries({ queryKey: ["project", project] });
     },
+    // What was shown is not what would happen any more.
+    onError: () => plan.reset(),
   });
   const change = (part: { readonly text?: string; readonly env?: string }) => {
     if (part.text !== undefined) setText(part.text);
@@ -99,7 +100,10 @@ export function PasteEnv({ project, environments, onClose }: PasteEnvProps) {
             look="primary"
             busy={plan.isPending}
             disabled={read.values === null || Object.keys(read.values).length === 0}
-            onClick={() => read.values !== null && plan.act(read.values)}
+            onClick={() => {
+              apply.reset();
+              if (read.values !== null) plan.act(read.values);
+            }}
           >
             Show what it does
           </Button>

@@ -10,11 +10,14 @@ export function ShownOnce({ what, secret }: { readonly what: string; readonly se
     <Notice tone="warn" title="Shown this once">
       <p>{what} Keep it where passwords are kept.</p>
       <code className={styles.secret}>{secret}</code>
-      <div>
-        <Button small onClick={() => void navigator.clipboard.writeText(secret).then(() => setCopied(true))}>
-          {isCopied ? "Copied" : "Copy"}
-        </Button>
-      </div>
+      {/* Where the page came over plain HTTP from another machine, browsers have no clipboard for it. */}
+      {"clipboard" in navigator && (
+        <div>
+          <Button small onClick={() => void navigator.clipboard.writeText(secret).then(() => setCopied(true))}>
+            {isCopied ? "Copied" : "Copy"}
+          </Button>
+        </div>
+      )}
     </Notice>
   );
 }

@@ -2,6 +2,8 @@ import { Menu } from "@base-ui/react/menu";
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "react-router";
 import { api, type Session } from "../api.ts";
+import { useAnnounce } from "../components/Announcer.tsx";
+import { isSignedOut } from "../faults.ts";
 import { useAction } from "../useAction.ts";
 import styles from "./Menu.module.css";
 import { THEMES, useTheme } from "./theme.ts";
@@ -10,13 +12,17 @@ import { THEMES, useTheme } from "./theme.ts";
 export function AccountMenu({ session }: { readonly session: Session }) {
   const navigate = useNavigate();
   const queries = useQueryClient();
+  const announce = useAnnounce();
   const [theme, setTheme] = useTheme();
+  const left = async () => {
+    await navigate("/login");
+    queries.clear();
+  };
   const logOut = useAction({
     mutationFn: () => api.closeSession({}),
-    onSettled: async () => {
-      await navigate("/login");
-      queries.clear();
-    },
+    onSuccess: left,
+    // The browser still has the cookie: whoever leaves now would leave it to the next.
+    onError: async (error) => (isSignedOut(error) ? left() : announce("You are still logged in: the engine did not answer. Try again.")),
   });
   return (
     <Menu.Root>
