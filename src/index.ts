@@ -92,13 +92,15 @@ async function open(settings: Settings, logger: Logger) {
         await domain.sweeper.stop();
       },
       close: async () => {
+        stopping.abort();
+        // Again, since requests that were finished meanwhile have used tokens too.
         await domain.sweeper.stop();
-        await domain.tokens.noteUse().catch(failed);
         await Promise.all([vault.close(), family.close()]);
         await store.close();
       },
     };
   } catch (error) {
+    stopping.abort();
     await store.close();
     throw error;
   }
@@ -200,7 +202,7 @@ async function storeStatus(store: Store): Promise<DependencyStatus> {
 async function main(): Promise<void> {
   const settings = loadSettings();
   const logger = createLogger(settings.logLevel);
-  const engine = await startEngine(settings, logger);
+  const starting = startEngine(settings, logger);
   let stopping = false;
   const stop = (signal: string) => {
     // Whoever asks twice does not want to wait.
@@ -208,7 +210,8 @@ async function main(): Promise<void> {
     stopping = true;
     logger.info({ signal }, "stopping");
     setTimeout(() => process.exit(1), settings.shutdownDelayMs + LIMITS.shutdownMs * 2).unref();
-    engine.close().then(
+    const stopped = starting.then((engine) => engine.close());
+    stopped.then(
       () => process.exit(0),
       (error) => {
         logger.error({ err: error }, "did not stop cleanly");
@@ -216,8 +219,10 @@ async function main(): Promise<void> {
       },
     );
   };
+  // Before it answers anybody, who may then tell it to stop.
   process.on("SIGTERM", () => stop("SIGTERM"));
   process.on("SIGINT", () => stop("SIGINT"));
+  await starting;
 }
 
 /** A start that fails says why and what to do, without a stack that nobody can use. */

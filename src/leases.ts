@@ -59,13 +59,15 @@ export class Leases {
       // A store that is away says nothing of who has the lease.
       renewing = renewing.then(renew).catch(() => {});
     }, LIMITS.workLeaseMs / 3).unref();
+    let isDone = false;
     try {
       await run(lost.signal);
+      isDone = true;
     } finally {
       clearInterval(timer);
       await renewing;
       // Where this fails it ends by itself.
-      if (!lost.signal.aborted) await this.#release(work, held).catch(() => {});
+      if (!lost.signal.aborted) await this.#release(work, held, isDone).catch(() => {});
     }
     return true;
   }
@@ -81,8 +83,8 @@ export class Leases {
     return (await this.#put(work, held, holderAt(instance, now))) ? held : null;
   }
 
-  async #release(work: string, held: Held): Promise<void> {
-    await this.#put(work, held, { holder: null, done_at: (await this.#store.now()).toISOString() });
+  async #release(work: string, held: Held, isDone: boolean): Promise<void> {
+    await this.#put(work, held, { holder: null, ...(isDone && { done_at: (await this.#store.now()).toISOString() }) });
   }
 
   async #holder(instance: string): Promise<Partial<LeaseDocument>> {

@@ -111,10 +111,11 @@ export class Ledger {
     } catch (error) {
       if (batch.length > 1 && isRefusedContent(error)) {
         // What one of them wrote cannot be stored: each goes alone, so that the others do not suffer from it.
-        for (const task of batch) await this.#settle(project, [task]);
-      } else {
-        for (const task of batch) task.reject(error);
+        const left: Task[] = [];
+        for (const task of batch) left.push(...(await this.#settle(project, [task])));
+        return left;
       }
+      for (const task of batch) task.reject(error);
       return [];
     }
   }

@@ -38,6 +38,13 @@ export interface ProjectWatcher {
   end(): void;
 }
 
+/** Somebody who watches. */
+interface Place {
+  isGone: boolean;
+  /** Ends the wait that is under way. */
+  wake: AbortController;
+}
+
 /** Tells those who watch a project of all that happens in it, as its audit log has it, as far as they may see it. */
 export class ProjectWatches {
   readonly #store: Store;
@@ -61,30 +68,36 @@ export class ProjectWatches {
    * @returns what ends it
    */
   watch(caller: Caller, project: string, after: number | null, newest: number, watcher: ProjectWatcher): () => void {
-    const gone = new AbortController();
+    const place: Place = { isGone: false, wake: new AbortController() };
     if (after === null) watcher.tell([{ type: "projectWatched", project_id: project, seq: newest }]);
-    void this.#follow(caller, project, after ?? newest, watcher, gone.signal);
-    return () => gone.abort();
+    void this.#follow(caller, project, after ?? newest, watcher, place);
+    return () => {
+      place.isGone = true;
+      place.wake.abort();
+    };
   }
 
-  async #follow(caller: Caller, project: string, from: number, watcher: ProjectWatcher, gone: AbortSignal): Promise<void> {
+  async #follow(caller: Caller, project: string, from: number, watcher: ProjectWatcher, place: Place): Promise<void> {
     let at = from;
-    while (!gone.aborted && !this.#news.closed) {
+    while (!place.isGone && !this.#news.closed) {
+      const wake = new AbortController();
+      place.wake = wake;
       // Before the log is looked at, so that no change falls between the look and the wait.
-      const again = new AbortController();
-      const news = this.#news.next(project, LIMITS.waitMs, AbortSignal.any([gone, again.signal]));
+      const news = this.#news.next(project, LIMITS.waitMs, wake.signal);
+      let retry: NodeJS.Timeout | undefined;
       try {
-        at = await this.#look(caller, project, at, watcher, gone);
+        at = await this.#look(caller, project, at, watcher, place);
       } catch {
         // A store that is away is looked at again.
-        setTimeout(() => again.abort(), LIMITS.watchRetryMs);
+        retry = setTimeout(() => wake.abort(), LIMITS.watchRetryMs);
       }
       await news;
+      clearTimeout(retry);
     }
     watcher.end();
   }
 
-  async #look(caller: Caller, project: string, at: number, watcher: ProjectWatcher, gone: AbortSignal): Promise<number> {
+  async #look(caller: Caller, project: string, at: number, watcher: ProjectWatcher, place: Place): Promise<number> {
     const newest = await this.newest(project);
     // A number that there is not yet is none that anybody was told here.
     const last = Math.min(at, newest);
@@ -93,7 +106,7 @@ export class ProjectWatches {
     const range = { prefix: keys.auditPrefix, after: keys.audit(first), limit: LIMITS.watchReplay };
     const records = (await this.#store.list(project, range)).map(({ value }) => value as unknown as AuditRecord);
     const events = eventsOf(caller, project, records, first - last);
-    if (events.length > 0 && !gone.aborted) watcher.tell(events);
+    if (events.length > 0 && !place.isGone) watcher.tell(events);
     return records.at(-1)?.seq ?? newest;
   }
 }

@@ -12,7 +12,7 @@ import type { Promotion } from "./promotion.ts";
 import type { Intent, Secrets } from "./secrets.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Sinks } from "./sinks.ts";
-import type { Due, Timers } from "./timers.ts";
+import type { Due, Stop, Timers } from "./timers.ts";
 import type { Tokens } from "./tokens.ts";
 import type { WebhookSecrets } from "./webhook-secrets.ts";
 
@@ -45,7 +45,7 @@ export interface SweeperParts {
 export class Sweeper {
   readonly #parts: SweeperParts;
   #timers: NodeJS.Timeout[] = [];
-  #running: Promise<void> = Promise.resolve();
+  readonly #running = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
 
   constructor(parts: SweeperParts) {
@@ -65,17 +65,17 @@ export class Sweeper {
     for (const timer of this.#timers) clearInterval(timer);
     this.#stopping.abort();
     await this.#parts.sinks.stop();
-    await this.#running;
+    await Promise.all(this.#running);
     await this.#parts.tokens.noteUse().catch(this.#parts.failed);
   }
 
   /** Acts on what is due and returns how much that was. */
-  runDue(stop: AbortSignal = this.#stopping.signal): Promise<number> {
+  runDue(stop: Stop = this.#stopping.signal): Promise<number> {
     return this.#parts.timers.run((due) => this.#act(due), this.#parts.failed, stop);
   }
 
   /** Goes over all projects once and returns how many unfinished intents it took away. */
-  async sweep(stop: AbortSignal = this.#stopping.signal): Promise<number> {
+  async sweep(stop: Stop = this.#stopping.signal): Promise<number> {
     const before = new Date((await this.#parts.store.now()).getTime() - LIMITS.intentAgeMs).toISOString();
     let swept = 0;
     await this.#parts.sessions.tidy().catch(this.#parts.failed);
@@ -104,8 +104,14 @@ export class Sweeper {
     await this.#parts.leases.alone("sweep", { everyMs }, (lost) => this.sweep(this.#until(lost)));
   }
 
-  #until(lost: AbortSignal): AbortSignal {
-    return AbortSignal.any([lost, this.#stopping.signal]);
+  /** Not as a signal made of both: each would leave a trace in the one that lives as long as the engine. */
+  #until(lost: AbortSignal): Stop {
+    const stopping = this.#stopping.signal;
+    return {
+      get aborted() {
+        return lost.aborted || stopping.aborted;
+      },
+    };
   }
 
   #act({ project, what }: Due): Promise<void> {
@@ -135,12 +141,27 @@ export class Sweeper {
     return this.#parts.secrets.sweep(ENGINE, project, intents, before);
   }
 
-  /** One run at a time: the next one waits for the one before it. */
+  /** One run of each kind at a time: where it takes longer, the next is left out. */
   #every(ms: number, run: () => Promise<unknown>): NodeJS.Timeout {
+    let running: Promise<void> | null = null;
     const timer = setInterval(() => {
-      this.#running = this.#running.then(async () => void (await run())).catch(this.#parts.failed);
+      if (running !== null) return;
+      const begun = this.#run(run).finally(() => {
+        running = null;
+        this.#running.delete(begun);
+      });
+      running = begun;
+      this.#running.add(begun);
     }, ms);
     return timer.unref();
+  }
+
+  async #run(run: () => Promise<unknown>): Promise<void> {
+    try {
+      await run();
+    } catch (error) {
+      this.#parts.failed(error);
+    }
   }
 
   async *#projects(): AsyncGenerator<string> {

@@ -10,6 +10,9 @@ export interface Due {
   readonly what: string;
 }
 
+/** Says when work is to be left for later. */
+export type Stop = Pick<AbortSignal, "aborted">;
+
 /**
  * Durable timers in the `_system` partition, ordered by time, so that looking for what is due costs what is due. A timer
  * is set before the commit that needs it: a crash leaves one too many, never one too few.
@@ -65,7 +68,7 @@ export class Timers {
    * Runs `act` for everything that is due and forgets what it did without an error; what fails stays for the next run, and so does
    * what is left when `stop` is aborted. Returns how many were due.
    */
-  async run(act: (due: Due) => Promise<void>, failed: (error: unknown) => void, stop: AbortSignal): Promise<number> {
+  async run(act: (due: Due) => Promise<void>, failed: (error: unknown) => void, stop: Stop): Promise<number> {
     const now = (await this.#store.now()).toISOString();
     let after: string | undefined;
     let count = 0;

@@ -22,6 +22,11 @@ export function mayBeOne(error: unknown): boolean {
   return !/^(25|42|57|58)/.test(sqlState(error));
 }
 
+/** Whether a write was given up, and nothing written, since somebody else kept a lock for too long. */
+export function isLocked(error: unknown): boolean {
+  return error instanceof AppError && sqlState(error.cause) === "55P03";
+}
+
 /**
  * What a failure means to the caller: `storage_full` (nothing was written, try again when there is room) or `store_unavailable`.
  * What is neither the server's nor the connection's comes back unchanged.

@@ -1,6 +1,7 @@
 import { AppError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { Backoff } from "./backoff.ts";
+import { NoConnection } from "./postgres-errors.ts";
 
 interface Doubt {
   readonly ticket: string;
@@ -44,6 +45,23 @@ export class Fences {
     if (this.#doubts.size === 0) return;
     for (const doubt of [...this.#doubts]) {
       if (doubt.partitions.some((partition) => partitions.includes(partition))) await this.#settle(doubt);
+    }
+  }
+
+  /** Groups that are in doubt. */
+  get size(): number {
+    return this.#doubts.size;
+  }
+
+  /** Settles all of which that can be done now: what nobody asks about again would stay in doubt for good. Never throws. */
+  async settleAll(): Promise<void> {
+    for (const doubt of [...this.#doubts]) {
+      try {
+        await this.#settle(doubt);
+      } catch (error) {
+        // Nor could the others be asked about now.
+        if (error instanceof NoConnection) return;
+      }
     }
   }
 

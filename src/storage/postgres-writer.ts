@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { CommitResult } from "../ports.ts";
 import type { Outcome } from "./group-queue.ts";
 import type { Connections } from "./postgres-connections.ts";
-import { isAnswer, mayBeOne, NoConnection, RUNNING, storeError } from "./postgres-errors.ts";
+import { isAnswer, isLocked, mayBeOne, NoConnection, RUNNING, storeError } from "./postgres-errors.ts";
 import { Fences } from "./postgres-fences.ts";
 import type { Write } from "./write.ts";
 
@@ -54,9 +54,19 @@ export class PostgresWriter {
     }
   }
 
+  /**
+   * Each for itself, except that nobody waits for a lock that another waited for in vain; where that are locks of two partitions, it
+   * is taken for one on all. Else a group would wait as often as it has writes, and all that come after it too.
+   */
   async #oneByOne(writes: readonly Write[]): Promise<readonly Outcome<CommitResult>[]> {
     const outcomes: Outcome<CommitResult>[] = [];
-    for (const write of writes) outcomes.push(...(await this.commitGroup([write])));
+    const locked = new Map<string, readonly Outcome<CommitResult>[]>();
+    for (const write of writes) {
+      const known = locked.size > 1 ? [...locked.values()][0] : locked.get(write.partition);
+      const made = known ?? (await this.commitGroup([write]));
+      outcomes.push(...made);
+      if (made.some((outcome) => "error" in outcome && isLocked(outcome.error))) locked.set(write.partition, made);
+    }
     return outcomes;
   }
 

@@ -70,6 +70,7 @@ export class PostgresBackend implements Backend {
   #writes = 0;
   #polling: NodeJS.Timeout | null = null;
   #polled: Promise<void> = Promise.resolve();
+  #closed = false;
 
   constructor(place: PostgresPlace, pollMs: number) {
     this.#pollMs = pollMs;
@@ -137,6 +138,7 @@ export class PostgresBackend implements Backend {
 
   async close(): Promise<void> {
     await Promise.all(this.#lanes.map((lane) => lane.idle()));
+    this.#closed = true;
     if (this.#polling !== null) clearTimeout(this.#polling);
     await this.#polled;
     this.#news.clear();
@@ -192,15 +194,17 @@ export class PostgresBackend implements Backend {
   }
 
   #schedulePoll(): void {
+    if (this.#closed) return;
     this.#polling = setTimeout(() => {
       this.#polled = this.#poll().finally(() => this.#schedulePoll());
     }, this.#pollMs);
     this.#polling.unref();
   }
 
-  /** Looks whether the listening connection is alive, and for what nobody told. */
+  /** Looks whether the listening connection is alive, what became of commits in doubt, and for what nobody told. */
   async #poll(): Promise<void> {
     await this.#measure();
+    await this.#writer.fences.settleAll();
     try {
       this.#news.announce(await this.#reader.revisions(this.#news.cared()));
     } catch {

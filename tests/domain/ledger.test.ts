@@ -171,6 +171,27 @@ describe("a lost race", () => {
     await rm(folder, { recursive: true });
   });
 
+  test("of a writer that goes alone, since another's document was refused, is run again too", async () => {
+    const inner = memoryStore();
+    // The first commit is refused for what one of them holds; the second is the first writer's own.
+    const store = faulty(inner, [2], async () => ({ ok: false }));
+    const ledger = new Ledger(store);
+    const outcomes = await Promise.allSettled(
+      times(3, (index) =>
+        ledger.write(PROJECT, ann, async (tx) => {
+          if (index === 1) tx.put("huge", { text: "x".repeat(LIMITS.documentBytes) });
+          return increment(tx);
+        }),
+      ),
+    );
+    expect(outcomes.map((outcome) => (outcome.status === "fulfilled" ? outcome.value : (outcome.reason as AppError).code))).toEqual([
+      2,
+      "too_large",
+      1,
+    ]);
+    await expectContiguousChain(inner, 2);
+  });
+
   test("that is lost again and again ends in `write_conflict`, and nothing is written", async () => {
     const inner = memoryStore();
     const store = wrapped(inner, { commit: async () => ({ ok: false }) });

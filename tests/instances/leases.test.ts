@@ -116,6 +116,13 @@ describe("the engine's own work", () => {
     expect(await two.alone("work", every, async () => {})).toBe(true);
   });
 
+  test("that failed was not done: the next instance need not wait for its time", async () => {
+    const { one, two } = leasesOn();
+    const every = { everyMs: 60_000 };
+    await expect(one.alone("work", every, () => Promise.reject(new Error("failed")))).rejects.toThrow("failed");
+    expect(await two.alone("work", every, async () => {})).toBe(true);
+  });
+
   test("costs nothing on a store that one engine has to itself", async () => {
     const store = memoryStore();
     expect(await new Leases(store, null).alone("work", {}, async () => {})).toBe(true);

@@ -285,6 +285,21 @@ describe("watching", () => {
   });
 });
 
+it("a store that is closed while it looks for news looks for none any more", async () => {
+  const pollMs = 123;
+  const timers = vi.spyOn(globalThis, "setTimeout");
+  const looks = () => timers.mock.calls.filter(([, ms]) => ms === pollMs).length;
+  const polling = await open(proxy.port, { pollMs });
+  proxy.hold("requests", "WHERE name = ANY");
+  await proxy.holding("requests");
+  const before = looks();
+  const closed = polling.close();
+  proxy.release();
+  await closed;
+  expect(looks()).toBe(before);
+  timers.mockRestore();
+});
+
 /** Resolves when a commit is heard of that `act` brings about. */
 async function heardOf(listening: Store, partition: string, act: () => Promise<unknown>): Promise<void> {
   const heard = new Promise<void>((resolve) => {

@@ -1,3 +1,4 @@
+import pg from "pg";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LIMITS } from "../../src/limits.ts";
 import type { Store } from "../../src/ports.ts";
@@ -39,6 +40,42 @@ describe("commits that arrive in one turn", () => {
     expect(results).toEqual([{ ok: true, revision: 1 }, { ok: false }, { ok: true, revision: 2 }]);
     expect(backend.stats.statements).toBe(1);
   });
+
+  it("do not wait one after another for a lock that one of them waited for in vain", async () => {
+    const blocker = await lockedBy("SELECT FROM environment_manager.partition WHERE name = 'p' FOR UPDATE");
+    const [before, ...others] = await Promise.allSettled(Array.from({ length: 5 }, (_, n) => store.commit("p", put(`k/${n}`, n))));
+    expect(before).toMatchObject({ reason: { code: "store_unavailable", message: expect.stringContaining("lock") } });
+    expect(others).toEqual(Array.from({ length: 4 }, () => before));
+    // All together, and one alone.
+    expect(backend.stats.statements).toBe(3);
+    await blocker.end();
+    expect(await win(store, "p", put("a", 1))).toBe(2);
+  });
+
+  it("fail together where it is not one partition alone that is locked", async () => {
+    const blocker = await lockedBy("LOCK TABLE environment_manager.partition IN ACCESS EXCLUSIVE MODE");
+    const outcomes = await Promise.allSettled(sameLane(6).map((partition) => store.commit(partition, put("a", 1))));
+    expect(new Set(outcomes.map(({ status }) => status))).toEqual(new Set(["rejected"]));
+    // All together, and two alone.
+    expect(backend.stats.statements).toBe(4);
+    await blocker.end();
+  });
+
+  /** A session that keeps what this statement locks, until it ends; the engine waits a tenth of a second for it. */
+  async function lockedBy(statement: string): Promise<pg.Client> {
+    await win(store, "p", put("a", 0));
+    const blocker = new pg.Client(url);
+    await blocker.connect();
+    await blocker.query("ALTER FUNCTION environment_manager.commit_group(uuid, jsonb, bytea) SET lock_timeout = 100");
+    await blocker.query("BEGIN");
+    await blocker.query(statement);
+    return blocker;
+  }
+
+  /** Partitions whose commits go over one lane: their names have the same sum, modulo the number of lanes. */
+  function sameLane(count: number): readonly string[] {
+    return Array.from({ length: count }, (_, n) => `p${String.fromCharCode(97 + LIMITS.postgresWriters * n)}`);
+  }
 
   it("are split where they are too many for one statement", async () => {
     await Promise.all(Array.from({ length: LIMITS.groupCommits + 1 }, (_, n) => store.commit("p", put(`k/${n}`, n))));

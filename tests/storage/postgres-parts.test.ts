@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { LIMITS } from "../../src/limits.ts";
 import { PostgresClock } from "../../src/storage/postgres-clock.ts";
 import { Fences } from "../../src/storage/postgres-fences.ts";
@@ -67,6 +67,22 @@ describe("groups in doubt", () => {
     expect(isSettled).toBe(false);
     raise();
     await Promise.all([asking, doubt]);
+  });
+
+  it("are settled though nobody asks about their partitions again, those of which it can be known", async () => {
+    vi.useFakeTimers();
+    let isDown = true;
+    const fences = new Fences(async (ticket) => {
+      if (isDown || ticket === "b") throw new Error("unreachable");
+    });
+    const doubts = [fences.doubt("b", ["q"]), fences.doubt("a", ["p"])];
+    await vi.advanceTimersByTimeAsync(LIMITS.storeDoubtMs + LIMITS.storeRetryMaxMs);
+    await Promise.all(doubts);
+    expect(fences.size).toBe(2);
+    isDown = false;
+    await fences.settleAll();
+    expect(fences.size).toBe(1);
+    vi.useRealTimers();
   });
 
   it("are tried again by who asks, and that fails where it cannot be known", async () => {

@@ -12,7 +12,7 @@ const watchEnvironment = route({
   summary: "Be told of every new head",
   description:
     "Server-sent events, one for each revision: first the newest, unless `Last-Event-ID` names it; after a pause, every revision since the " +
-    "one that it names. The first event of a reader that names none is `projectWatched`: from where on it is told. Whoever is more than 500 behind is told of the newest alone, with `skipped`. A comment comes every 15 seconds. The reply " +
+    "one that it names. Whoever is more than 500 behind is told of the newest alone, with `skipped`. A comment comes every 15 seconds. The reply " +
     "ends when the token does, when the environment is archived or expires (the last event says so in `final`), and when the engine stops: then " +
     "connect again. An archived environment answers 204 to whoever knows it already, after which browsers stay away.",
   params: EnvironmentParams,
@@ -40,7 +40,7 @@ const watchProject = route({
   summary: "Be told of everything that happens in a project",
   description:
     "Server-sent events, one for each record of the audit log that the token may see, from now on; after a pause, since the one that `Last-Event-ID` " +
-    "names. Whoever is more than 500 behind is told of the newest, with `skipped`. One stream serves a page that shows many environments.",
+    "names. The first event of a reader that names none is `projectWatched`: from where on it is told. Whoever is more than 500 behind is told of the newest, with `skipped`. One stream serves a page that shows many environments.",
   params: ProjectParams,
   query: ProjectWatchQuery,
   events: true,

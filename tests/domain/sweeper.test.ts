@@ -1,0 +1,48 @@
+import { afterEach, expect, test, vi } from "vitest";
+import { SYSTEM_PARTITION, systemKeys } from "../../src/keys.ts";
+import { LIMITS } from "../../src/limits.ts";
+import type { Range } from "../../src/ports.ts";
+import { domainOn, gate, memoryStore, openVault, Project, TestClock, wrapped } from "./support.ts";
+
+afterEach(() => void vi.useRealTimers());
+
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+test("what is due is acted on though a sweep over all projects takes long, and only one sweep goes on", async () => {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  const clock = new TestClock();
+  const inner = memoryStore(clock);
+  const [sweeping, go] = [gate(), gate()];
+  let sweeps = 0;
+  const store = wrapped(inner, {
+    async list(partition: string, range: Range) {
+      if (partition === SYSTEM_PARTITION && range.prefix === systemKeys.sessionPrefix) {
+        sweeps++;
+        sweeping.open();
+        await go.opened;
+      }
+      return inner.list(partition, range);
+    },
+  });
+  const domain = domainOn(store, await openVault(store), []);
+  const project = new Project(domain);
+  await project.create("pr-1", { type: "preview", expires_in: "1h" });
+  const heard = new Promise<void>((resolve) => {
+    inner.watch({ onChange: (partition) => void (partition === project.id && resolve()), onGap() {} });
+  });
+  domain.sweeper.start();
+
+  vi.advanceTimersByTime(LIMITS.sweepSeconds * 1_000);
+  await sweeping.opened;
+  clock.time += 3_600_001;
+  vi.advanceTimersByTime(LIMITS.sweepSeconds * 1_000);
+  await heard;
+  expect((await project.revisions("pr-1"))[0]).toMatchObject({ action: "expire" });
+
+  expect(sweeps).toBe(1);
+  const stopped = domain.sweeper.stop();
+  go.open();
+  await stopped;
+  await settled();
+  expect(sweeps).toBe(1);
+});
