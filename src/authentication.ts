@@ -79,17 +79,29 @@ export class Authentication {
     return ROOT;
   }
 
-  /** A ticket to watch one environment, for whoever holds a token of the engine's own; `null` for others. */
+  /**
+   * A ticket to watch one environment, for whoever holds a token of the engine's own; `null` for others. It may be made of what was last
+   * known of the token: it is checked against what is known when it is shown.
+   */
   async ticket(holder: string, project: string, env: string): Promise<string | null> {
     if (holder.startsWith(FROM_PROVIDER)) return null;
-    const [key] = await this.#keysOf(holder);
+    return this.#ticketOf(holder, await this.#keysOf(holder, "known"), project, env);
+  }
+
+  /** The same without waiting; `null` also where the token is not known as it stands at that revision of `_system`. */
+  ticketAt(holder: string, project: string, env: string, revision: number): string | null {
+    const { rootDigest, tokens } = this.#parts;
+    return this.#ticketOf(holder, holder === ROOT.token ? [rootDigest] : tokens.digestsAt(holder, revision), project, env);
+  }
+
+  #ticketOf(holder: string, [key]: readonly Uint8Array[], project: string, env: string): string | null {
     return key === undefined ? null : makeTicket(holder, key, project, env, this.#parts.tokens.now());
   }
 
   /** Whoever holds a ticket may be told that there is something new in that environment, and nothing else. @throws unauthorized */
   async byTicket(text: string, project: string, env: string): Promise<Principal> {
     const ticket = readTicket(text);
-    const keys = ticket === null ? [] : await this.#keysOf(ticket.holder);
+    const keys = ticket === null ? [] : await this.#keysOf(ticket.holder, "current");
     if (ticket === null || !isMadeWith(ticket, keys, project, env)) throw notValid();
     const { holder, expiresAt } = ticket;
     if (expiresAt <= this.#parts.tokens.now())
@@ -99,8 +111,8 @@ export class Authentication {
     return { ...principal, grants, expiresAt: Math.min(expiresAt, principal.expiresAt ?? expiresAt) };
   }
 
-  async #keysOf(holder: string): Promise<readonly Uint8Array[]> {
-    return holder === ROOT.token ? [this.#parts.rootDigest] : this.#parts.tokens.digests(holder);
+  async #keysOf(holder: string, freshness: Freshness): Promise<readonly Uint8Array[]> {
+    return holder === ROOT.token ? [this.#parts.rootDigest] : this.#parts.tokens.digests(holder, freshness);
   }
 
   openSession(principal: Principal): Promise<OpenedSession> {

@@ -53,6 +53,12 @@ export class DocumentCache<Value> {
     return kept !== undefined && kept.asOf >= revision ? kept.value : null;
   }
 
+  /** Notes that the partition had that revision at a moment after `at`: what is kept, and as new, was current then. */
+  confirm(partition: string, key: Key, revision: number, at: number): void {
+    const kept = this.#kept.get(idOf(partition, key));
+    if (kept !== undefined && kept.asOf >= revision) kept.confirmedAt = Math.max(kept.confirmedAt, at);
+  }
+
   /**
    * The document; `null` where there is none. Whoever shows one with an age says so.
    * @throws store_unavailable where nothing is known that is young enough

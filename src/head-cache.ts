@@ -27,6 +27,11 @@ export class HeadCache {
     return this.#heads.kept(project, keys.environment(env), revision);
   }
 
+  /** Notes that the project had that revision at a moment after `at`, of `performance.now()`: how old the head is counts from there. */
+  confirm(project: string, env: string, revision: number, at: number): void {
+    this.#heads.confirm(project, keys.environment(env), revision, at);
+  }
+
   /**
    * Whether a head that is known may be read now, told without asking the store for the time: where nobody else writes it, its clock is
    * this machine's. Where that cannot be told, no.

@@ -230,12 +230,25 @@ export class Tokens {
   }
 
   /** The digests of a token's secrets that are taken now, the newest first: what its tickets are made with. None of one that there is not. */
-  async digests(id: string): Promise<readonly Uint8Array[]> {
-    const document = await this.#find(id, "current");
+  async digests(id: string, freshness: Freshness = "current"): Promise<readonly Uint8Array[]> {
+    return this.#digestsIn(await this.#find(id, freshness));
+  }
+
+  /** The same without waiting; none of one that is not known as it stands at that revision of `_system`. */
+  digestsAt(id: string, revision: number): readonly Uint8Array[] {
+    return this.#digestsIn(this.#documents.kept(SYSTEM_PARTITION, systemKeys.token(id), revision));
+  }
+
+  #digestsIn(document: TokenDocument | null): readonly Uint8Array[] {
     if (document === null) return [];
     const { sha256, previous } = document;
     const kept = previous !== null && !isOver(previous.until, this.now()) ? [previous.sha256] : [];
     return [sha256, ...kept].map((digest) => Buffer.from(digest, "hex"));
+  }
+
+  /** Notes that `_system` had that revision at a moment after `at`, of `performance.now()`: how old what is known of a token is counts from there. */
+  confirm(id: string, revision: number, at: number): void {
+    this.#documents.confirm(SYSTEM_PARTITION, systemKeys.token(id), revision, at);
   }
 
   /** Milliseconds since 1970. */

@@ -28,10 +28,28 @@ export async function readJsonBody(
   { mayBeEmpty }: { readonly mayBeEmpty: boolean } = { mayBeEmpty: false },
 ): Promise<JsonObject> {
   if (mayBeEmpty && hasNoBody(request)) return {};
-  checkHeaders(request, bounds.bytes);
-  const value = parseJson(await readBytes(request, bounds.bytes), bounds.members);
+  const fault = faultOf(request, bounds.bytes);
+  if (fault !== null) {
+    if (!hasNoBody(request)) discard(request);
+    throw fault;
+  }
+  const value = parseJson(await (readAhead.get(request) ?? readBytes(request, bounds.bytes)), bounds.members);
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
   throw new AppError("invalid_request", { reason: `The body must be a JSON object, and is ${kindOf(value)}.` });
+}
+
+/** Bodies that were read by somebody who may leave the request to others. */
+const readAhead = new WeakMap<IncomingMessage, Promise<Buffer>>();
+
+/** Whether a body, as its request's headers describe it, may be read. */
+export function hasGoodBody(request: IncomingMessage, { bytes }: BodyBounds): boolean {
+  return hasNoBody(request) || faultOf(request, bytes) === null;
+}
+
+/** As `readJsonBody`, of a request with a good body or none; whoever reads it after that, reads the same. @throws the same */
+export function readJsonBodyAhead(request: IncomingMessage, bounds: BodyBounds): Promise<JsonObject> {
+  if (!hasNoBody(request)) readAhead.set(request, readBytes(request, bounds.bytes));
+  return readJsonBody(request, bounds, { mayBeEmpty: true });
 }
 
 /**
@@ -46,24 +64,20 @@ export function parseJson(bytes: Buffer, members: number): Json {
   return JSON.parse(text.toString(ascii ? "latin1" : "utf8")) as Json;
 }
 
-function checkHeaders(request: IncomingMessage, limit: number): void {
+/** What is wrong with a body, as far as the headers tell. */
+function faultOf(request: IncomingMessage, limit: number): AppError | null {
   const { "content-type": type, "content-encoding": encoding = "identity" } = request.headers;
-  if (hasNoBody(request)) throw new AppError("invalid_json", { reason: "The request has no body." });
+  if (hasNoBody(request)) return new AppError("invalid_json", { reason: "The request has no body." });
   if (type === undefined || !JSON_TYPE.test(type)) {
-    discard(request);
-    throw new AppError("unsupported_media_type", { reason: "The body's Content-Type is not application/json in UTF-8." });
+    return new AppError("unsupported_media_type", { reason: "The body's Content-Type is not application/json in UTF-8." });
   }
   if (encoding.toLowerCase() !== "identity") {
-    discard(request);
-    throw new AppError("unsupported_media_type", {
+    return new AppError("unsupported_media_type", {
       reason: "Compressed bodies are not taken.",
       fix: "Send the body without Content-Encoding.",
     });
   }
-  if (Number(request.headers["content-length"]) > limit) {
-    discard(request);
-    throw tooLarge(limit);
-  }
+  return Number(request.headers["content-length"]) > limit ? tooLarge(limit) : null;
 }
 
 function hasNoBody({ headers }: IncomingMessage): boolean {

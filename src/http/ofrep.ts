@@ -1,4 +1,8 @@
-import type { ErrorCode } from "../errors.ts";
+import { EVERY, hasRight } from "../access.ts";
+import { AppError, type ErrorCode } from "../errors.ts";
+import { evaluateAll, type ReadyFlags } from "../evaluation.ts";
+import type { Caller } from "../model.ts";
+import type { Json } from "../ports.ts";
 import type { OfrepErrorReply } from "../schemas/ofrep.ts";
 import type { Failure } from "./errors.ts";
 
@@ -42,8 +46,47 @@ function keyIn(target: string): string | null {
   }
 }
 
+export interface Place {
+  readonly project: string;
+  readonly env: string;
+}
+
+export interface EnvironmentQuery {
+  readonly project_id?: string | undefined;
+  readonly env?: string | undefined;
+}
+
+/**
+ * The environment that a request is about: the one that it names, or the only one that its token reaches.
+ * @throws invalid_request
+ */
+export function environmentOf({ grants }: Pick<Caller, "grants">, query: EnvironmentQuery): Place {
+  if (query.project_id !== undefined && query.env !== undefined) return { project: query.project_id, env: query.env };
+  const reached = grants.filter((grant) => hasRight(grant, "evaluate"));
+  const pairs = reached.flatMap(({ projects, envs }) => projects.flatMap((project) => envs.map((env) => ({ project, env }))));
+  const [first, ...others] = pairs;
+  const isOne = first !== undefined && others.every(({ project, env }) => project === first.project && env === first.env);
+  if (isOne && !first.project.includes(EVERY) && !first.env.includes(EVERY)) return first;
+  throw new AppError("invalid_request", {
+    reason: "The token reaches more than one environment, and the request names none.",
+    fix: "Add ?project_id=…&env=… to the address, or use a token for one project and one environment alone.",
+  });
+}
+
+/**
+ * The reply to whoever asks for all flags. `query`: what to add to the address of a watch.
+ * @throws invalid_context
+ */
+export function bulkOf(ready: ReadyFlags, { context = null }: { readonly context?: Json | undefined }, query: string | null, place: Place) {
+  const streams = eventStreams(place, query);
+  const { tag, load } = evaluateAll(ready, context ?? {}, JSON.stringify(streams));
+  const { metadata } = ready.set;
+  const shown = Object.keys(metadata).length === 0 ? {} : { metadata };
+  return { tag, load: () => ({ flags: load(), ...shown, ...streams }) };
+}
+
 /** Where to be told of changes; a page that is not looked at stops listening after a while. */
-export function eventStreams(project: string, env: string, query: string | null) {
+function eventStreams({ project, env }: Place, query: string | null) {
   if (query === null) return {};
   const requestUri = `/env/${project}/${env}/watch${query}`;
   return { eventStreams: [{ type: "sse", endpoint: { requestUri }, inactivityDelaySec: 120 }] };

@@ -8,12 +8,28 @@ export interface PlainHeaders {
   readonly requestId: string | undefined;
 }
 
-/** What may change how a request is to be answered. `x-forwarded-` stands for all that begin so. */
-const UNUSUAL: ReadonlySet<string> = new Set(["content-length", "cookie", "expect", "transfer-encoding", "upgrade", "x-actor"]);
-const UNUSUAL_LENGTHS: ReadonlySet<number> = new Set([...UNUSUAL].map(({ length }) => length));
+/** Headers that may change how a request is to be answered. Those that begin with `x-forwarded-` are unusual without being named. */
+export class Unusual {
+  readonly #names: ReadonlySet<string>;
+  readonly #lengths: ReadonlySet<number>;
 
-/** `null` where a request says anything that a plain read does not, or says one of these twice. */
-export function plainHeaders(raw: readonly string[], believesProxies: boolean): PlainHeaders | null {
+  constructor(...names: readonly string[]) {
+    this.#names = new Set(names);
+    this.#lengths = new Set(names.map(({ length }) => length));
+  }
+
+  has(name: string): boolean {
+    return this.#lengths.has(name.length) && this.#names.has(name.toLowerCase());
+  }
+}
+
+const OF_ANY = ["cookie", "expect", "transfer-encoding", "upgrade", "x-actor"] as const;
+export const OF_READS = new Unusual(...OF_ANY, "content-length");
+/** Pages of other origins may evaluate flags, and a token may come in a header of OFREP's. */
+export const OF_EVALUATIONS = new Unusual(...OF_ANY, "origin", "x-api-key");
+
+/** `null` where a request says anything that is unusual, or says one of these twice. */
+export function plainHeaders(raw: readonly string[], unusual: Unusual, believesProxies: boolean): PlainHeaders | null {
   let host: string | undefined;
   let authorization: string | undefined;
   let ifNoneMatch: string | undefined;
@@ -44,7 +60,7 @@ export function plainHeaders(raw: readonly string[], believesProxies: boolean): 
         break;
       }
       default:
-        if (UNUSUAL_LENGTHS.has(name.length) && UNUSUAL.has(name.toLowerCase())) return null;
+        if (unusual.has(name)) return null;
         if (believesProxies && name.length > 12 && name.toLowerCase().startsWith("x-forwarded-")) return null;
     }
   }

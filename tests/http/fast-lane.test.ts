@@ -1,132 +1,8 @@
-import { connect } from "node:net";
-import { pino } from "pino";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { Authentication } from "../../src/authentication.ts";
-import { createApp } from "../../src/http/app.ts";
-import { createServer, type EngineServer } from "../../src/http/server.ts";
-import { LIMITS } from "../../src/limits.ts";
-import { tokenDigest } from "../../src/tokens.ts";
-import { type Access, openAccess, pass, ROOT } from "../access/support.ts";
+import { beforeAll, describe, expect, test, vi } from "vitest";
+import { pass, ROOT } from "../access/support.ts";
 import { PROJECT } from "../domain/support.ts";
-import { ROOT_TOKEN, SETTINGS } from "./support.ts";
-
-const servers: EngineServer[] = [];
-afterAll(async () => {
-  for (const server of servers.splice(0)) await server.close(0);
-});
-
-interface Options {
-  /** Whether the engine knows by itself how new its store is. */
-  readonly exclusive?: boolean;
-  readonly auth?: boolean;
-  readonly settings?: Partial<typeof SETTINGS>;
-}
-
-/** The same engine behind two doors: one with the fast lane, one without. */
-interface Doors extends Access {
-  readonly tokens: Readonly<Record<"reader" | "client" | "stranger" | "engine" | "revoked" | "brief" | "rotated" | "renewed", string>>;
-  /** What both answer to these bytes; and how often the routes were asked by the door with the lane. */
-  both(request: string): Promise<{ readonly lane: string; readonly routes: string; readonly asked: number }>;
-}
-
-async function doors({ exclusive = true, auth = true, settings = {} }: Options = {}): Promise<Doors> {
-  const access = await openAccess(undefined, undefined, exclusive);
-  const { domain, project } = access;
-  await project.create("staging", { env_variables: { GREETING: "grüß dich 🚀", API_KEY: "sk-1" } });
-  await project.create("big", { env_variables: { LONG: "x".repeat(2 * LIMITS.readyTextBytes) } });
-  await project.create("pr-1", { type: "preview", expires_in: "1h" });
-  await project.create("old");
-  await domain.environments.archive(project.caller, { project: PROJECT, env: "old" });
-  const make = async (role: "reader" | "client" | "engine", projects: string, expires_in?: string) =>
-    domain.tokens.create(ROOT, { name: `${role}-of-${projects}`, role, projects: [projects], ...(expires_in && { expires_in }) });
-  const revoked = await make("reader", PROJECT);
-  const rotated = await make("reader", PROJECT);
-  const renewed = await domain.tokens.rotate(ROOT, rotated.id, {});
-  const tokens = {
-    reader: (await make("reader", PROJECT)).token,
-    client: (await make("client", PROJECT)).token,
-    stranger: (await make("reader", "elsewhere")).token,
-    engine: (await make("engine", PROJECT)).token,
-    brief: (await make("reader", PROJECT, "30m")).token,
-    revoked: revoked.token,
-    rotated: rotated.token,
-    renewed: renewed.token,
-  };
-  await domain.tokens.revoke(ROOT, revoked.id);
-  const open = async (fastLane: boolean) => {
-    const { sessions } = domain;
-    const authentication = auth
-      ? new Authentication({ rootDigest: tokenDigest(ROOT_TOKEN), tokens: domain.tokens, sessions, identities: null })
-      : null;
-    const app = createApp({
-      domain,
-      settings: { ...SETTINGS, ...settings },
-      logger: pino({ level: "silent" }),
-      authentication,
-      readiness: async () => ({}),
-      fastLane,
-    });
-    const server = createServer(Promise.resolve(app));
-    servers.push(server);
-    return Number(new URL(await server.listen(0, "127.0.0.1")).port);
-  };
-  const [withLane, without] = [await open(true), await open(false)];
-  const read = vi.spyOn(domain.config, "read");
-  const active = vi.spyOn(domain.deployments, "active");
-  const asked = () => read.mock.calls.length + active.mock.calls.length;
-  return {
-    ...access,
-    tokens,
-    async both(request) {
-      const before = asked();
-      const lane = plain(await exchange(withLane, request));
-      const after = asked();
-      return { lane, asked: after - before, routes: plain(await exchange(without, request)) };
-    },
-  };
-}
-
-/** All that comes back until the other side closes, one character for each byte. */
-function exchange(port: number, request: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let text = "";
-    const socket = connect({ port, host: "127.0.0.1" }, () => socket.write(request, "latin1"));
-    socket.on("data", (chunk) => {
-      text += chunk.toString("latin1");
-    });
-    socket.once("close", () => resolve(text));
-    socket.once("error", reject);
-  });
-}
-
-/** But for what time it is, and ids that are made up. */
-function plain(reply: string): string {
-  return reply.replace(/\r\nDate: [^\r]+/gi, "\r\nDate: now").replace(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, "made-up");
-}
-
-const CONFIG = `/env/${PROJECT}/staging/config`;
-const ACTIVE = `/env/${PROJECT}/staging/active`;
-
-interface Asked {
-  readonly method?: string;
-  readonly path?: string;
-  readonly token?: string | null;
-  readonly headers?: readonly string[];
-  readonly version?: string;
-  readonly host?: readonly string[];
-  readonly body?: string;
-}
-
-function written(asked: Asked, connection: "close" | "keep-alive" = "close") {
-  const { method = "GET", path = CONFIG, token = null, headers = [], version = "1.1", host = ["Host: 127.0.0.1"], body = "" } = asked;
-  const lines = [...host, ...(token === null ? [] : [`Authorization: Bearer ${token}`]), ...headers, `Connection: ${connection}`];
-  return `${method} ${path} HTTP/${version}\r\n${lines.join("\r\n")}\r\n\r\n${body}`;
-}
-
-/** Three times on one connection. */
-function thrice(asked: Asked): string {
-  return written(asked, "keep-alive").repeat(2) + written(asked);
-}
+import { ACTIVE, type Asked, CONFIG, type Doors, doors, STORES, thrice, written } from "./doors.ts";
+import { ROOT_TOKEN } from "./support.ts";
 
 type Case = readonly [what: string, ask: (doors: Doors) => Asked | Promise<Asked>];
 const as =
@@ -209,11 +85,6 @@ const LEFT: readonly Case[] = [
   ["by DELETE", as("reader", { method: "DELETE" })],
   ["by OPTIONS", as("reader", { method: "OPTIONS" })],
 ];
-
-const STORES = [
-  ["on a store of its own", { exclusive: true }],
-  ["on a store that engines share", { exclusive: false }],
-] as const;
 
 describe.each(STORES)("the fast lane answers as the routes do, byte by byte, %s", (_store, options) => {
   let world: Doors;

@@ -77,6 +77,18 @@ describe("while the store cannot be reached", () => {
     expect(current.headers.age).toBeUndefined();
   });
 
+  test("what is read all the time was current at its last read, however long ago it was loaded", async () => {
+    const { link, read } = await openEngines();
+    for (let time = 0; time < 3; time++) {
+      expect((await read()).status).toBe(200);
+      pass(STALE_MS);
+    }
+    expect((await read()).status).toBe(200);
+    link.cut();
+    pass(10_000);
+    expect(await read()).toMatchObject({ status: 200, headers: { age: "10" } });
+  });
+
   test("a store that does not answer at all holds nobody up for long", async () => {
     const { link, read } = await openEngines();
     await read();
@@ -138,6 +150,44 @@ describe("while the store cannot be reached", () => {
     await read();
     link.cut();
     expect((await as(ROOT_TOKEN, `/env/${PROJECT}/testing/config`)).status).toBe(503);
+  });
+});
+
+describe("flags, while the store cannot be reached", () => {
+  const FLAGS = `/ofrep/v1/evaluate/flags`;
+  const NAMED = `?project_id=${PROJECT}&env=staging`;
+
+  test.each([
+    ["all of them", FLAGS],
+    ["one", `${FLAGS}/beta`],
+  ])("%s are evaluated as they were last known, with their age, and not longer than that is allowed", async (_, path) => {
+    const { link, as, token, project } = await openEngines();
+    await project.configure("staging", { flags: { beta: true } });
+    const evaluate = (headers = {}) => as(token, { path: `${path}${NAMED}`, method: "POST", body: { context: { plan: "pro" } }, headers });
+    for (let time = 0; time < 2; time++) {
+      pass(STALE_MS);
+      expect((await evaluate()).status).toBe(200);
+    }
+    const known = await evaluate();
+    expect(known.headers.age).toBeUndefined();
+    link.cut();
+    pass(10_000);
+    const stale = await evaluate();
+    expect(stale).toMatchObject({ status: 200, body: known.body, headers: { age: "10", "x-envm-stale": "store_unavailable" } });
+    if (path === FLAGS)
+      expect(await evaluate({ "if-none-match": known.headers.etag })).toMatchObject({ status: 304, headers: { age: "10" } });
+    pass(STALE_MS - 10_000 + 1);
+    expect((await evaluate()).status).toBe(503);
+    link.mend();
+    expect((await evaluate()).headers.age).toBeUndefined();
+  });
+
+  test("all of them are refused, unless the operator allows old answers", async () => {
+    const { link, as, token } = await openEngines(0);
+    const evaluate = () => as(token, { path: `${FLAGS}${NAMED}`, method: "POST", body: {} });
+    expect((await evaluate()).status).toBe(200);
+    link.cut();
+    expect((await evaluate()).status).toBe(503);
   });
 });
 

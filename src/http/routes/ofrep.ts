@@ -1,9 +1,6 @@
-import { EVERY, hasRight } from "../../access.ts";
-import { AppError } from "../../errors.ts";
-import { evaluateAll, evaluateOne } from "../../evaluation.ts";
-import type { Caller } from "../../model.ts";
+import { evaluateOne } from "../../evaluation.ts";
 import { OfrepAnswer, OfrepBody, OfrepBulk, OfrepKeyParams, OfrepQuery } from "../../schemas/ofrep.ts";
-import { eventStreams } from "../ofrep.ts";
+import { bulkOf, environmentOf } from "../ofrep.ts";
 import { type Route, route } from "../route.ts";
 
 const errors = ["invalid_name", "invalid_context", "project_not_found", "environment_not_found", "environment_expired"] as const;
@@ -59,26 +56,9 @@ const evaluateFlags = route({
   async handler({ query, body, caller, connection, domain }) {
     const { project, env } = environmentOf(caller, query);
     const head = await domain.evaluations.head(project, env);
-    const streams = eventStreams(project, env, await connection.streamQuery(caller.token, project, env));
-    const { tag, load } = evaluateAll(head, body.context ?? {}, JSON.stringify(streams));
-    const { metadata } = head.set;
-    const shown = Object.keys(metadata).length === 0 ? {} : { metadata };
-    return { tag, ageMs: head.ageMs, load: async () => ({ flags: load(), ...shown, ...streams }) };
+    const { tag, load } = bulkOf(head, body, await connection.streamQuery(caller.token, project, env), { project, env });
+    return { tag, ageMs: head.ageMs, load: async () => load() };
   },
 });
-
-/** The environment that a request is about: the one that it names, or the only one that its token reaches. */
-function environmentOf(caller: Caller, query: { readonly project_id?: string | undefined; readonly env?: string | undefined }) {
-  if (query.project_id !== undefined && query.env !== undefined) return { project: query.project_id, env: query.env };
-  const reached = caller.grants.filter((grant) => hasRight(grant, "evaluate"));
-  const pairs = reached.flatMap(({ projects, envs }) => projects.flatMap((project) => envs.map((env) => ({ project, env }))));
-  const [first, ...others] = pairs;
-  const isOne = first !== undefined && others.every(({ project, env }) => project === first.project && env === first.env);
-  if (isOne && !first.project.includes(EVERY) && !first.env.includes(EVERY)) return first;
-  throw new AppError("invalid_request", {
-    reason: "The token reaches more than one environment, and the request names none.",
-    fix: "Add ?project_id=…&env=… to the address, or use a token for one project and one environment alone.",
-  });
-}
 
 export const ofrepRoutes: readonly Route[] = [evaluateFlag, evaluateFlags];

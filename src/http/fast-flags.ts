@@ -1,0 +1,136 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { allows } from "../access.ts";
+import { inTime } from "../document-cache.ts";
+import type { ReadyFlags } from "../evaluation.ts";
+import { SYSTEM_PARTITION } from "../keys.ts";
+import type { Environment } from "../model.ts";
+import type { JsonObject } from "../ports.ts";
+import type { Principal } from "../tokens.ts";
+import { noneMatchHits, quoteTag } from "./etag.ts";
+import type { FastDoor, FastLaneParts } from "./fast-door.ts";
+import { SECURITY_HEADERS } from "./guards.ts";
+import { hasGoodBody, readJsonBodyAhead, SMALL_BODY } from "./json.ts";
+import { bulkOf, type EnvironmentQuery, environmentOf, type Place } from "./ofrep.ts";
+import { OF_EVALUATIONS, type PlainHeaders } from "./raw-headers.ts";
+import { requestIdFor } from "./ready-reply.ts";
+
+/** A question for all flags that is as plain as can be. */
+interface PlainQuestion {
+  readonly query: EnvironmentQuery;
+  readonly headers: PlainHeaders;
+  /** Of `performance.now()`. */
+  readonly start: number;
+}
+
+/** All that an answer needs but the context. */
+interface Found {
+  readonly caller: Principal;
+  readonly place: Place;
+  readonly head: Environment;
+  readonly ready: ReadyFlags;
+  /** What to add to the address of a watch. */
+  readonly stream: string;
+}
+
+interface Answer {
+  readonly tag: string;
+  /** `null` where whoever asks has it already. */
+  readonly text: string | null;
+}
+
+const TARGET = /^\/ofrep\/v1\/evaluate\/flags(?:\?project_id=([A-Za-z0-9][A-Za-z0-9_-]{0,63})&env=([a-z0-9][a-z0-9_-]{0,62}))?$/;
+
+/**
+ * Answers what flags are for a context, to tokens that were seen before. Who asks, and whether they may, is known before the body is read;
+ * where the body is no good, whoever says so gets to read it too.
+ */
+export class FastFlags {
+  readonly #parts: FastLaneParts;
+  readonly #door: FastDoor;
+  /** What all replies begin with, but for the request's id. */
+  readonly #common: readonly string[];
+
+  constructor(parts: FastLaneParts, door: FastDoor) {
+    this.#parts = parts;
+    this.#door = door;
+    const shared = parts.settings.ofrepCorsOrigins.length > 0 ? ["vary", "Origin"] : [];
+    this.#common = [...SECURITY_HEADERS.flat(), ...shared];
+  }
+
+  /** `null` where the request is for the routes; else whether it was answered, or is for the routes after all. Never fails. */
+  answer(request: IncomingMessage, response: ServerResponse): Promise<boolean> | null {
+    const [target, project_id, env] = TARGET.exec(request.url ?? "") ?? [];
+    if (target === undefined) return null;
+    const headers = this.#door.headersOf(request, response, OF_EVALUATIONS);
+    if (headers === null || !hasGoodBody(request, SMALL_BODY)) return null;
+    const question = { query: { project_id, env }, headers, start: performance.now() };
+    if (!this.#door.isWorthAsking(request, headers, question.start)) return null;
+    return this.#answer(question, request, response).catch(() => false);
+  }
+
+  /** @throws what the routes say better */
+  async #answer(question: PlainQuestion, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
+    // A store that does not answer is not waited for here: the routes may know what to show meanwhile.
+    const found = await inTime(this.#look(question));
+    if (found === null || !this.#door.admits(request, found.caller, performance.now())) return false;
+    const answer = this.#evaluate(found, await readJsonBodyAhead(request, SMALL_BODY), question.headers.ifNoneMatch);
+    // A body may take its time, in which a preview ends, or others ask as often as they may.
+    const now = performance.now();
+    if (!this.#parts.domain.heads.mayBeRead(found.head) || !this.#door.admits(request, found.caller, now)) return false;
+    this.#door.take(request, found.caller, now);
+    const status = this.#send(response, requestIdFor(question.headers.requestId), answer);
+    this.#parts.metrics.observe("evaluateFlags", status, (performance.now() - question.start) / 1_000);
+    return true;
+  }
+
+  /** Everything as of a moment after the request began. */
+  async #look({ query, headers, start }: PlainQuestion): Promise<Found | null> {
+    const { domain } = this.#parts;
+    // Of which project the newest revision has to be known, is told by what was known of the token.
+    const place = this.#placeOf(this.#door.callerAt(headers, 0), query);
+    if (place === null) return null;
+    const [system = 0, revision = 0] = await domain.readIndex.confirm([SYSTEM_PARTITION, place.project]);
+    await this.#door.renew(headers, system);
+    const caller = this.#door.callerAt(headers, system);
+    const { project, env } = this.#placeOf(caller, query) ?? {};
+    if (caller === null || project !== place.project || env !== place.env) return null;
+    const stream = this.#streamOf(caller, place, system);
+    if (stream === null) return null;
+    const head = domain.heads.kept(project, env, revision) ?? (await domain.heads.readable(project, env, "current")).value;
+    this.#door.confirm(caller, place, [system, revision], start);
+    return { caller, place, head, ready: await domain.evaluations.flags(project, head), stream };
+  }
+
+  /** @throws invalid_request */
+  #placeOf(caller: Principal | null, query: EnvironmentQuery): Place | null {
+    const place = caller === null ? null : environmentOf(caller, query);
+    return caller !== null && place !== null && allows(caller.grants, "evaluate", place.project, place.env) ? place : null;
+  }
+
+  #streamOf({ token }: Principal, { project, env }: Place, system: number): string | null {
+    const { authentication } = this.#parts;
+    if (authentication === null) return "";
+    const ticket = authentication.ticketAt(token, project, env, system);
+    return ticket === null ? null : `?ticket=${ticket}`;
+  }
+
+  /** @throws invalid_context */
+  #evaluate({ ready, stream, place }: Found, body: JsonObject, known: string | undefined): Answer {
+    const { tag, load } = bulkOf(ready, body, stream, place);
+    // `*` asks whether there is anything at all.
+    const isKnown = known?.trim() !== "*" && noneMatchHits(known, tag);
+    return { tag, text: isKnown ? null : JSON.stringify(load()) };
+  }
+
+  /** The same bytes as `sendReply` sends. @returns the status */
+  #send(response: ServerResponse, requestId: string, { tag, text }: Answer): number {
+    const headers = ["x-request-id", requestId, ...this.#common, "etag", quoteTag(tag)];
+    if (text === null) {
+      response.writeHead(304, [...headers, "cache-control", "private, no-cache"]).end();
+      return 304;
+    }
+    const ofBody = ["content-type", "application/json; charset=utf-8", "content-length", String(Buffer.byteLength(text))];
+    response.writeHead(200, [...headers, "cache-control", "no-store", ...ofBody]).end(text);
+    return 200;
+  }
+}
