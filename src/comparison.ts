@@ -1,5 +1,6 @@
 import { may } from "./callers.ts";
 import { AppError } from "./errors.ts";
+import { EVALUATORS, FLAG_METADATA, FLAGS } from "./flag-entries.ts";
 import { documentsOf, readableHead, resolveRevision } from "./heads.ts";
 import { LIMITS } from "./limits.ts";
 import type { EntryChange } from "./merkle/index.ts";
@@ -49,13 +50,15 @@ export class Comparisons {
     checkProject(project);
     const [from, to] = await Promise.all([this.#side(project, left), this.#side(project, right)]);
     const maps = this.#snapshots.read(project);
-    const [components, vars, flags, secrets] = await Promise.all([
+    const [components, vars, flags, evaluators, flag_metadata, secrets] = await Promise.all([
       compareMaps(maps, from.platform, to.platform, "", bodies),
       compareMaps(maps, from.config, to.config, "vars/", true),
-      compareMaps(maps, from.config, to.config, "flags/", true),
+      compareMaps(maps, from.config, to.config, FLAGS, true),
+      compareMaps(maps, from.config, to.config, EVALUATORS, true),
+      compareMaps(maps, from.config, to.config, FLAG_METADATA, true),
       this.#compareSecrets(caller, project, maps, from, to),
     ]);
-    return { project_id: project, left: shown(from), right: shown(to), components, vars, flags, secrets };
+    return { project_id: project, left: shown(from), right: shown(to), components, vars, flags, evaluators, flag_metadata, secrets };
   }
 
   async #side(project: string, side: string): Promise<Revision> {

@@ -5,7 +5,7 @@ import { appendEdit, type EditRequest, type EditResult, editResult } from "./edi
 import { AppError } from "./errors.ts";
 import { checkPrecondition, headTag, type TaggedRead } from "./etags.ts";
 import { type Evaluations, evaluateAll } from "./evaluation.ts";
-import { checkReferences, type FlagEdits, flagEntries } from "./flag-entries.ts";
+import { checkFlags, type FlagEdits, flagEntries } from "./flag-entries.ts";
 import type { HeadCache } from "./head-cache.ts";
 import { documentsOf, findRevision, readableHead, writableHead } from "./heads.ts";
 import type { Ledger } from "./ledger.ts";
@@ -94,12 +94,13 @@ export class ConfigStore {
     checkProject(request.project);
     return this.#ledger.once(request.project, caller, async () => {
       const sorted = await this.#sorted(request);
-      const patched = await this.#patch(caller, { ...request, ...sorted?.patch });
-      return sorted === null ? patched : { ...patched, stored: sorted.stored };
+      const told = sorted === null ? {} : { stored: sorted.stored };
+      return this.#patch(caller, { ...request, ...sorted?.patch }, told);
     });
   }
 
-  async #patch(caller: Caller, request: ConfigPatch): Promise<ConfigPatched> {
+  /** @param told what the answer says besides: it is kept with it, where the request has a key */
+  async #patch(caller: Caller, request: ConfigPatch, told: Pick<ConfigPatched, "stored">): Promise<ConfigPatched> {
     const { project, env } = request;
     const { edits, secrets } = parsePatch(request);
     // Everything that can be refused is refused before a secret is written to the vault.
@@ -108,7 +109,7 @@ export class ConfigStore {
       await checkMayEdit(documentsOf(this.#store, project), caller, before);
       checkPrecondition(project, before, request.ifMatch);
       await checkEdits(this.#snapshots.read(project), before, edits);
-      if (request.dry_run) return this.#planned(project, before, edits, secrets);
+      if (request.dry_run) return { ...(await this.#planned(project, before, edits, secrets)), ...told };
     }
     const staged = await this.#secrets.stage(caller, project, env, secrets);
     try {
@@ -120,11 +121,11 @@ export class ConfigStore {
         await checkEdits(maps, head, edits);
         const { root, changes } = await maps.edit(head.config, new Map([...edits, ...staged.references]));
         const changed = summary({ platform: [], config: changes });
-        if (changes.length === 0) return editResult("no_changes", project, head, changed);
+        if (changes.length === 0) return { ...editResult("no_changes", project, head, changed), ...told };
         await checkEntryCount(maps, root);
         await staged.bind(tx);
         const snapshot = { platform: head.platform, config: root };
-        return await appendEdit(tx, head, request, { action: "config", snapshot, bump: "patch", changes: changed });
+        return { ...(await appendEdit(tx, head, request, { action: "config", snapshot, bump: "patch", changes: changed })), ...told };
       });
     } catch (error) {
       await staged.discard().catch(() => {}); // The sweeper does it later; the caller must hear what failed first.
@@ -341,7 +342,7 @@ const KINDS: ReadonlyMap<string, ConfigKind> = new Map([
 
 /** Against what the environment holds and its platform declares: no secret becomes a var, no rule loses what it refers to. */
 async function checkEdits(maps: Maps, head: Environment, edits: ReadonlyMap<string, Json | undefined>): Promise<void> {
-  await checkReferences(maps, head.config, edits);
+  await checkFlags(maps, head.config, edits);
   const set = [...edits].filter(([entry, value]) => value !== undefined && entry.startsWith("vars/")).map(([entry]) => entry.slice(5));
   const secret = await maps.has(
     head.config,

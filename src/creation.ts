@@ -5,7 +5,7 @@ import { defaultExpiry, type Expiry, expiryOf, hasExpiry } from "./expiry.ts";
 import { type Documents, documentsOf, findRevision, isExpired, readableHead, revisionOfVersion } from "./heads.ts";
 import { keys, SYSTEM_PARTITION, systemKeys } from "./keys.ts";
 import { exactLabel, FIRST_LABEL, labelPrefix } from "./labels.ts";
-import type { Ledger } from "./ledger.ts";
+import { type Ledger, stepAfter } from "./ledger.ts";
 import { LIMITS } from "./limits.ts";
 import { newLine, nextOnLine } from "./lineage.ts";
 import { EMPTY_ROOT } from "./merkle/index.ts";
@@ -89,7 +89,7 @@ export class Creation {
     checkEnvironmentName(request.env);
     const reply = await this.#ledger.once(request.project, caller, async () => this.#create(caller, await this.#withExpiry(request)));
     if (reply.type !== "preview") return reply;
-    return { ...reply, ...(await this.#previewUrls.build(caller, request.project, request.env, reply.url)) };
+    return { ...reply, ...(await this.#previewUrls.build(stepAfter(caller, "url"), request.project, request.env, reply.url)) };
   }
 
   /** A preview that nobody gave an end has one all the same. */

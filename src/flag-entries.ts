@@ -1,4 +1,5 @@
-import { evaluatorRule, flagDefinition, metadataValue } from "./flags.ts";
+import { definitionSteps } from "./flagd/index.ts";
+import { checkSteps, evaluatorRule, flagDefinition, metadataValue } from "./flags.ts";
 import { isObject } from "./json.ts";
 import { LIMITS } from "./limits.ts";
 import type { Hash, Json, JsonObject } from "./ports.ts";
@@ -19,7 +20,7 @@ export interface FlagEdits {
   readonly flag_metadata?: JsonObject | undefined;
 }
 
-/** The entries that a request sets, each checked by itself. What a rule refers to is checked by `checkReferences`. */
+/** The entries that a request sets, each checked by itself. What they are together is checked by `checkFlags`. */
 export function flagEntries({ flags = {}, evaluators = {}, flag_metadata = {} }: FlagEdits): [string, Json][] {
   return [
     ...Object.entries(flags).map(([name, value]): [string, Json] => [FLAGS + name, flagDefinition(name, value, null)]),
@@ -29,24 +30,37 @@ export function flagEntries({ flags = {}, evaluators = {}, flag_metadata = {} }:
 }
 
 /**
- * Refuses edits that leave a rule without what it refers to. Where only flags change, the evaluators are read; where
- * evaluators do, every flag is looked at.
+ * Refuses edits that leave a rule without what it refers to, or flags that take too long together. Where evaluators change, every flag is
+ * looked at; where flags do, the others are for the sake of a rule that is not simple.
  * @throws invalid_flag
  */
-export async function checkReferences(maps: Maps, config: Hash, edits: ReadonlyMap<string, Json | undefined>): Promise<void> {
+export async function checkFlags(maps: Maps, config: Hash, edits: ReadonlyMap<string, Json | undefined>): Promise<void> {
   const touched = [...edits].filter(([entry]) => entry.startsWith(EVALUATORS));
-  const changed = [...edits].filter(([entry, value]) => entry.startsWith(FLAGS) && value !== undefined && refers(value));
+  const changed = [...edits].flatMap(([entry, value]): [string, Json][] =>
+    entry.startsWith(FLAGS) && value !== undefined && hasRule(value) ? [[entry.slice(FLAGS.length), value]] : [],
+  );
   if (touched.length === 0 && changed.length === 0) return;
+  const evaluators = await evaluatorsAfter(maps, config, touched);
+  checkReferences(changed, evaluators);
+  const isSimple = changed.every(([, value]) => definitionSteps(value, evaluators) <= LIMITS.simpleSteps);
+  if (touched.length === 0 && isSimple) return;
+  const kept = Object.entries(await membersOf(maps, config, FLAGS)).filter(([name, value]) => !edits.has(FLAGS + name) && hasRule(value));
+  if (touched.length > 0) checkReferences(kept, evaluators);
+  checkSteps([...changed, ...kept], evaluators);
+}
+
+async function evaluatorsAfter(maps: Maps, config: Hash, touched: readonly [string, Json | undefined][]): Promise<JsonObject> {
   const evaluators: Record<string, Json> = { ...(await membersOf(maps, config, EVALUATORS)) };
   for (const [entry, rule] of touched) {
     const name = entry.slice(EVALUATORS.length);
     if (rule === undefined) delete evaluators[name];
     else evaluators[name] = rule;
   }
-  const others = touched.length === 0 ? {} : await membersOf(maps, config, FLAGS);
-  const kept = Object.entries(others).filter(([name, value]) => !edits.has(FLAGS + name) && refers(value));
-  for (const [name, value] of kept) flagDefinition(name, value, evaluators);
-  for (const [entry, value] of changed) flagDefinition(entry.slice(FLAGS.length), value ?? null, evaluators);
+  return evaluators;
+}
+
+function checkReferences(flags: readonly [string, Json][], evaluators: JsonObject): void {
+  for (const [name, value] of flags) if (referencesOf(value).size > 0) flagDefinition(name, value, evaluators);
 }
 
 /** All entries of one kind, by name. */
@@ -71,6 +85,6 @@ export function referencesOf(value: Json): ReadonlySet<string> {
   return found;
 }
 
-function refers(value: Json): boolean {
-  return referencesOf(value).size > 0;
+function hasRule(value: Json): boolean {
+  return isObject(value) && value["targeting"] !== undefined;
 }

@@ -3,7 +3,7 @@ import { checkEntryCount } from "./config-store.ts";
 import { appendEdit, type EditRequest, type EditResult, editResult } from "./edits.ts";
 import { AppError } from "./errors.ts";
 import { checkPrecondition, headTag, type TaggedRead } from "./etags.ts";
-import { checkReferences, EVALUATORS, FLAG_METADATA, FLAGS, flagEntries, membersOf } from "./flag-entries.ts";
+import { checkFlags, EVALUATORS, FLAG_METADATA, FLAGS, flagEntries, membersOf } from "./flag-entries.ts";
 import { documentsOf, findRevision, readableHead, writableHead } from "./heads.ts";
 import { isObject } from "./json.ts";
 import type { Ledger } from "./ledger.ts";
@@ -78,7 +78,7 @@ export class FlagFiles {
         const maps = this.#snapshots.edit(tx);
         const gone = request.keep ? [] : (await namesOf(maps, head.config)).filter((entry) => !entries.has(entry));
         const edits = new Map([...entries, ...gone.map((entry) => [entry, undefined] as const)]);
-        await checkReferences(maps, head.config, edits);
+        await checkFlags(maps, head.config, edits);
         const { root, changes } = await maps.edit(head.config, edits);
         const changed = summary({ platform: [], config: changes });
         if (changes.length === 0) return editResult("no_changes", project, head, changed);

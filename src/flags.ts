@@ -1,5 +1,5 @@
 import { AppError } from "./errors.ts";
-import { definitionFaults, evaluatorFaults, expanded, type Fault } from "./flagd/index.ts";
+import { definitionFaults, definitionSteps, evaluatorFaults, expanded, type Fault } from "./flagd/index.ts";
 import { isObject } from "./json.ts";
 import { LIMITS } from "./limits.ts";
 import { canonicalJson } from "./merkle/canonical.ts";
@@ -39,6 +39,23 @@ export function metadataValue(name: string, value: Json): Json {
   }
   checkSize(`The metadata ${quoted(name)}`, value);
   return value;
+}
+
+/** All flags may be asked for at once, and nobody else is served meanwhile: what they take together is bounded too. @throws invalid_flag */
+export function checkSteps(flags: readonly (readonly [string, Json])[], evaluators: JsonObject): void {
+  const costs = flags
+    .map(([name, value]) => ({ name, steps: definitionSteps(value, evaluators) }))
+    .filter(({ steps }) => steps > LIMITS.simpleSteps)
+    .sort((left, right) => right.steps - left.steps);
+  const total = costs.reduce((sum, { steps }) => sum + steps, 0);
+  if (total <= LIMITS.environmentSteps) return;
+  throw new AppError("invalid_flag", {
+    reason: `The flags of the environment may take ${total} steps together where ${LIMITS.environmentSteps} are allowed.`,
+    fix: "Shorten the rules that details.faults names, or switch flags off that are not needed: those that look through lists of the context take the most.",
+    details: {
+      faults: costs.slice(0, LIMITS.faults).map(({ name, steps }) => ({ path: cut(name), message: `it may take ${steps} steps` })),
+    },
+  });
 }
 
 /** The same flag, switched off: how a promotion introduces a flag to an environment that lacks it. */

@@ -2,6 +2,7 @@ import { AppError } from "./errors.ts";
 import { Histogram, SECONDS } from "./histogram.ts";
 import { keys } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
+import { canonicalJson } from "./merkle/canonical.ts";
 import type { AuditRecord, Caller, Once } from "./model.ts";
 import type { Check, Hash, Json, Store, StoredObject } from "./ports.ts";
 import { traced } from "./tracing.ts";
@@ -232,11 +233,17 @@ export function aside({ once: _, ...caller }: Caller): Caller {
   return caller;
 }
 
+/** The same caller for what follows the write that answers their request, and is to be answered once too. */
+export function stepAfter({ once, ...caller }: Caller, step: string): Caller {
+  return once === undefined ? caller : { ...caller, once: { ...once, id: `${once.id}-${step}` } };
+}
+
 async function runTask(task: Task, view: View): Promise<Outcome> {
   const tx = new Transaction(view, task.caller);
   try {
-    const value = await task.work(tx);
-    if (task.caller.once !== undefined) await keepAnswer(tx, task.caller.once, value);
+    const made = await task.work(tx);
+    const { once } = task.caller;
+    const value = once === undefined ? made : await keepAnswer(tx, once, made);
     view.absorb(tx);
     return { task, value };
   } catch (error) {
@@ -251,12 +258,18 @@ interface Answer {
   readonly at: string;
 }
 
-/** Refuses a second writer with the same key: `once` then gives it the first one's answer. */
-async function keepAnswer(tx: Transaction, once: Once, result: unknown): Promise<void> {
+/**
+ * Refuses a second writer with the same key: `once` then gives it the first one's answer.
+ * @returns the answer as it is kept, its members in the order in which stores give them back: what is answered first is, byte for byte,
+ * what is answered again
+ */
+async function keepAnswer(tx: Transaction, once: Once, made: unknown): Promise<unknown> {
   const key = keys.once(once.id);
-  const made = await tx.get<Answer>(key);
-  if (made !== null && !isOutdated(made, tx.now)) throw new AppError("write_conflict", { fix: "Send the request again." });
-  tx.put(key, { content: once.content, result: (result ?? null) as Json, at: tx.now } satisfies Answer);
+  const before = await tx.get<Answer>(key);
+  if (before !== null && !isOutdated(before, tx.now)) throw new AppError("write_conflict", { fix: "Send the request again." });
+  const result: Json = JSON.parse(canonicalJson((made ?? null) as Json));
+  tx.put(key, { content: once.content, result, at: tx.now } satisfies Answer);
+  return result;
 }
 
 function isOutdated({ at }: Answer, now: string): boolean {

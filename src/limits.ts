@@ -24,6 +24,10 @@ export const LIMITS = {
   flagBytes: 64 * 1024,
   /** Steps that one flag's rule may take to be evaluated, whatever the context. */
   ruleSteps: 200_000,
+  /** Steps that the rules of all flags of one environment may take together: a tenth of a second or so, in which nobody else is served. */
+  environmentSteps: 5_000_000,
+  /** Steps of a rule that is not counted among those, since an environment cannot hold so many of its kind. */
+  simpleSteps: 250,
   /** Bytes of the context that flags are evaluated for, as JSON. */
   contextBytes: 64 * 1024,
   /** Elements of any list in such a context. */

@@ -22,7 +22,7 @@ import { checkProject } from "./names.ts";
 import { type BoundVariables, type Force, type PreparedPlan, type PromotionOrder, preparePlan } from "./plan.ts";
 import { approvalsOf, policyFor, policyOf } from "./policy.ts";
 import type { Store } from "./ports.ts";
-import { turn } from "./scan.ts";
+import { placeBetween, turn } from "./scan.ts";
 import type { Secrets, StagedSecrets } from "./secrets.ts";
 import type { Snapshots } from "./snapshots.ts";
 import type { Timers } from "./timers.ts";
@@ -113,24 +113,27 @@ export class PendingPromotions {
     if (!(await documents.getAll([keys.project]))[0]) throw projectNotFound(project);
     const items: PromotionView[] = [];
     let before = cursor === null ? undefined : keys.promotion(cursor);
+    let place: string | undefined;
     let size = limit;
-    for (let looked = 0; looked < LIMITS.listEntries && items.length < limit; ) {
+    for (let looked = 0; looked < LIMITS.listEntries; ) {
       const range = { prefix: keys.promotionPrefix, limit: size, reverse: true };
       const entries = await this.#store.list(project, { ...range, ...(before !== undefined && { before }) });
       for (const { key, value } of entries) {
+        // What was looked at last may be for others: the cursor is a place after it, and before the one before.
+        place = before === undefined ? undefined : placeBetween(key, before);
         before = key;
         const promotion = value as unknown as PendingPromotion;
         if (!may(caller, "read", project, promotion.order.target)) continue;
         const view = promotionView(await this.#seen(promotion));
         if (status === undefined || view.status === status) items.push(view);
-        if (items.length === limit) break;
+        if (items.length === limit) return { items, next_cursor: promotion.id };
       }
-      if (entries.length < size && items.length < limit) return { items, next_cursor: null };
+      if (entries.length < size) return { items, next_cursor: null };
       looked += size;
       size = Math.max(size, LIMITS.scanPage);
-      if (items.length < limit) await turn();
+      await turn();
     }
-    return { items, next_cursor: before?.slice(keys.promotionPrefix.length) ?? null };
+    return { items, next_cursor: place?.slice(keys.promotionPrefix.length) ?? null };
   }
 
   /**

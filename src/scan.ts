@@ -49,6 +49,17 @@ export function storedMaps(store: Store, project: string): Maps {
   return new Maps(storedObjects(store, project));
 }
 
+/**
+ * Where a list goes on that ended between two keys, `lower` before `upper`, as a cursor: the shortest beginning of `upper` that comes after
+ * `lower`. It is a place. Of either key, which may be of what the reader may not see, it says no more than that needs.
+ * @example placeBetween("3f07", "3f5c") === "3f5"
+ */
+export function placeBetween(lower: string, upper: string): string {
+  let length = 0;
+  while (length < upper.length && upper[length] === lower[length]) length++;
+  return upper.slice(0, length + 1);
+}
+
 /** Lets requests come in between: a store that answers at once would keep them out until the scan ends. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));

@@ -13,7 +13,7 @@ import { quoted } from "./names.ts";
 import type { Clock, Json, JsonObject, Store } from "./ports.ts";
 import type { ReadIndex } from "./read-index.ts";
 import type { Refusals } from "./refusals.ts";
-import { turn } from "./scan.ts";
+import { placeBetween, turn } from "./scan.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** Who a token, a session or an identity provider says that somebody is. */
@@ -179,6 +179,7 @@ export class Tokens {
     const found: TokenDocument[] = [];
     let size = limit + 1;
     let after = prefix + (cursor ?? "");
+    let place = after;
     let more = true;
     for (let looked = 0; more && found.length <= limit && looked < LIMITS.listEntries; ) {
       const entries = await this.#store.list(SYSTEM_PARTITION, { prefix, after, limit: size });
@@ -187,10 +188,13 @@ export class Tokens {
       size = Math.max(size, LIMITS.scanPage);
       if (more && found.length <= limit) await turn();
       looked += entries.length;
-      after = entries.at(-1)?.key ?? after;
+      const last = entries.at(-1)?.key ?? after;
+      // The last one that was looked at may be somebody else's: the cursor is a place before it, and after the one before.
+      place = placeBetween(entries.at(-2)?.key ?? after, last);
+      after = last;
     }
     const shown = found.slice(0, limit);
-    const next = found.length > limit ? (shown.at(-1)?.id ?? null) : more ? after.slice(prefix.length) : null;
+    const next = found.length > limit ? (shown.at(-1)?.id ?? null) : more ? place.slice(prefix.length) : null;
     return { items: await this.#views(shown), next_cursor: next };
   }
 

@@ -119,23 +119,10 @@ export class Context {
     throw usage("Nothing was changed.");
   }
 
-  /** Long work, with a bar where somebody looks. `seen` is shown each answer, for what stands in its headers. */
-  async watched<Result>(
-    what: string,
-    work: (client: Client) => Promise<Result>,
-    seen: (response: Response) => void = () => {},
-  ): Promise<Result> {
+  /** Long work, with a bar where somebody looks. */
+  async watched<Result>(what: string, work: (client: Client) => Promise<Result>): Promise<Result> {
     const progress = new Progress(this.output, what);
-    const plain: Fetch = (input, init) => fetch(input, init);
-    const send = this.output.watched ? watchedFetch(progress) : plain;
-    const client = this.newClient({
-      fetch: async (input, init) => {
-        const response = await send(input, init);
-        seen(response);
-        return response;
-      },
-      timeoutMs: LONG_MS,
-    });
+    const client = this.newClient({ ...(this.output.watched && { fetch: watchedFetch(progress) }), timeoutMs: LONG_MS });
     try {
       return await work(client);
     } finally {

@@ -44,6 +44,11 @@ export function ruleFaults(rule: Json, evaluators: JsonObject | null, path = "ta
   return check.faults;
 }
 
+/** Steps that a rule in which nothing is wrong may take. */
+export function ruleSteps(rule: Json, evaluators: JsonObject): number {
+  return new RuleCheck(evaluators).costOf(rule, { path: "", depth: 0, iterator: null }).steps;
+}
+
 /** What was found of an evaluator, with paths that begin at it. */
 interface Judgement {
   readonly cost: Cost;

@@ -1,6 +1,6 @@
 import { LIMITS } from "../limits.ts";
 import type { Json, JsonObject } from "../ports.ts";
-import { type Fault, ruleFaults } from "./check-rule.ts";
+import { type Fault, ruleFaults, ruleSteps } from "./check-rule.ts";
 import { isList, isRecord } from "./rule.ts";
 
 /** A flag as flagd defines it: https://flagd.dev/schema/v0/flags.json */
@@ -43,6 +43,12 @@ export function definitionFaults(definition: Json, evaluators: JsonObject | null
   else if (targeting !== undefined && Object.keys(targeting).length > 0) faults.push(...ruleFaults(targeting, evaluators));
   faults.push(...metadataFaults(metadata));
   return faults.slice(0, LIMITS.faults);
+}
+
+/** Steps that it may take to evaluate a flag in whose definition nothing is wrong; none for one that is switched off or has no rule. */
+export function definitionSteps(definition: Json, evaluators: JsonObject = {}): number {
+  if (!isRecord(definition) || definition["state"] === "DISABLED" || !isRecord(definition["targeting"])) return 0;
+  return Object.keys(definition["targeting"]).length === 0 ? 0 : ruleSteps(definition["targeting"], evaluators);
 }
 
 /** Everything that is wrong with `$evaluators`. */

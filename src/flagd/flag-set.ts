@@ -3,7 +3,7 @@ import { FeatureFlag } from "@openfeature/flagd-core";
 import { LIMITS } from "../limits.ts";
 import type { Json, JsonObject } from "../ports.ts";
 import type { Context } from "./context.ts";
-import { type Definition, definitionFaults, expanded, type Shared } from "./definition.ts";
+import { type Definition, definitionFaults, definitionSteps, expanded, type Shared } from "./definition.ts";
 import { hashes, preparedRule, readsTime } from "./prepare.ts";
 import { isRecord } from "./rule.ts";
 import { UTF8, utf8Bytes } from "./utf8.ts";
@@ -79,7 +79,13 @@ class Flags implements FlagSet {
 
   evaluateAll(context: Context): readonly Evaluation[] {
     const usable = hashable(context);
-    return this.keys.flatMap((key) => contextError(key, context) ?? this.#flag(key)?.evaluate(usable) ?? []);
+    let steps = 0;
+    return this.keys.flatMap((key) => {
+      const flag = this.#flag(key);
+      if (flag === undefined) return [];
+      steps += flag.steps;
+      return contextError(key, context) ?? (steps > ALL_STEPS ? tooMuchAtOnce(key) : flag.evaluate(usable));
+    });
   }
 
   #flag(key: string): Flag | undefined {
@@ -93,7 +99,12 @@ class Flags implements FlagSet {
   }
 }
 
+/** What the flags that an environment binds may take at most, so that a platform's defaults alone can come to more. */
+const ALL_STEPS = LIMITS.environmentSteps + LIMITS.configEntries * LIMITS.simpleSteps;
+
 interface Flag {
+  /** That it may take to evaluate it. */
+  readonly steps: number;
   readonly hashes: boolean;
   readonly readsTime: boolean;
   evaluate(context: Context): Evaluation;
@@ -112,6 +123,7 @@ function readyFlag(key: string, given: Json, { evaluators = {}, metadata = {} }:
   const targeting = definition.targeting === undefined ? undefined : preparedRule(definition.targeting, key, evaluators);
   const flag = new FeatureFlag(key, unhashed({ ...definition, targeting }), SILENT, { disableDynamicCodeGeneration: true });
   return {
+    steps: definitionSteps(definition, evaluators),
     hashes: targeting !== undefined && hashes(targeting),
     readsTime: targeting !== undefined && readsTime(targeting),
     evaluate: (context) => evaluation(key, flag.evaluate(context as EvaluationContext, SILENT), shown),
@@ -135,7 +147,7 @@ function evaluation(key: string, resolution: Resolution, shown: { readonly metad
 }
 
 function constant(evaluation: Evaluation): Flag {
-  return { hashes: false, readsTime: false, evaluate: () => evaluation };
+  return { steps: 0, hashes: false, readsTime: false, evaluate: () => evaluation };
 }
 
 function isDefinition(value: Json): value is Definition & JsonObject {
@@ -155,6 +167,10 @@ function hashable(context: Context): Context {
 function contextError(key: string, { targetingKey }: Context): NotEvaluated | null {
   if (targetingKey === undefined || typeof targetingKey === "string") return null;
   return { key, errorCode: ErrorCode.INVALID_CONTEXT, errorDetails: "`targetingKey` must be a string." };
+}
+
+function tooMuchAtOnce(key: string): NotEvaluated {
+  return { key, errorCode: ErrorCode.GENERAL, errorDetails: "All flags together take too long to evaluate: ask for this one by itself." };
 }
 
 function shortened(text: string): string {

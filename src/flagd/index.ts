@@ -1,6 +1,14 @@
 export type { Fault } from "./check-rule.ts";
 export { type Context, contextFault } from "./context.ts";
-export { type Definition, definitionFaults, evaluatorFaults, expanded, metadataFaults, type Shared } from "./definition.ts";
+export {
+  type Definition,
+  definitionFaults,
+  definitionSteps,
+  evaluatorFaults,
+  expanded,
+  metadataFaults,
+  type Shared,
+} from "./definition.ts";
 export {
   compileFlags,
   type Evaluated,

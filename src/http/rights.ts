@@ -195,10 +195,11 @@ function refusal(caller: Caller, need: Need, project: Named, env: Named): AppErr
 
 /** What the caller may not see looks like what there is not. What is to be made need not exist: refusing it tells nothing. */
 function hiddenBy(caller: Caller, need: Need, project: Named, env: Named): AppError | null {
-  if (typeof project !== "string" || project === EVERY || need.env === "body.new_environment") return null;
+  // By what the table means, not by what a request says: a `*` that stands in a path is a name, of nothing that there is.
+  if (typeof project !== "string" || need.project === EVERY || need.env === "body.new_environment") return null;
   const sees = (name: Named) => caller.grants.some((grant) => reaches(grant, project, name));
   if (!sees(SOME)) return projectNotFound(project);
-  if (typeof env !== "string" || env === EVERY || sees(env)) return null;
+  if (typeof env !== "string" || need.env === EVERY || sees(env)) return null;
   return need.env === "body.base_from" ? baseNotFound(project, env) : environmentNotFound(project, env);
 }
 

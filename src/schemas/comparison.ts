@@ -54,6 +54,8 @@ export const ComparisonReply = z
     components: Differences,
     vars: Differences,
     flags: Differences,
+    evaluators: Differences.meta({ description: "Rules that flags refer to by `$ref`." }),
+    flag_metadata: Differences.meta({ description: "What every evaluation of a flag shows." }),
     secrets: Differences.meta({ description: "Names alone. Whether two values are equal is told only to who may reveal both." }),
   })
   .meta({
@@ -67,6 +69,8 @@ export const ComparisonReply = z
         components: { only_left: ["entities/Notification"], only_right: [], different: [{ name: "flows/onboarding" }], same_count: 40 },
         vars: { ...none, different: [{ name: "API_URL", left: "https://staging.example.com", right: "https://api.example.com" }] },
         flags: none,
+        evaluators: none,
+        flag_metadata: none,
         secrets: { ...none, different: [{ name: "API_KEY" }] },
       },
     ],

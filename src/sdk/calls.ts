@@ -15,6 +15,8 @@ export interface CallOptions {
   readonly retries?: number | undefined;
   /** The tag of what the caller has: where that is still so, the answer's status is 304 and it has no body. */
   readonly ifNoneMatch?: string | undefined;
+  /** Is given the headers of the answer, before its body: an export's `Audit-Signature`. */
+  readonly onHeaders?: ((headers: Headers) => void) | undefined;
 }
 
 export interface StreamOptions extends Omit<CallOptions, "ifNoneMatch">, EventHooks {
@@ -57,6 +59,7 @@ export class Calls {
     return this.#repeatedly(operation, prepared, options, async (signal) => {
       const response = await this.#transport.send({ ...prepared, signal });
       const text = await response.text();
+      if (response.ok) options.onHeaders?.(response.headers);
       return answerOf(operation, response, text, options.ifNoneMatch !== undefined);
     });
   }
@@ -102,6 +105,7 @@ export class Calls {
         if (response.status === 204) return null;
         const type = STREAMED[operation.reply ?? ""] ?? "";
         if (response.body === null || !response.headers.get("content-type")?.startsWith(type)) throw notTheEngine(response);
+        options.onHeaders?.(response.headers);
         return response.body;
       });
       if (bytes !== null) yield* read(bytes, (reason) => leave.abort(reason));

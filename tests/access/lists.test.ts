@@ -1,9 +1,10 @@
+import { createHash } from "node:crypto";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Grant } from "../../src/access.ts";
 import { keys, SYSTEM_PARTITION, systemKeys } from "../../src/keys.ts";
 import { LIMITS } from "../../src/limits.ts";
 import type { Json } from "../../src/ports.ts";
-import { caller, document, PROJECT, Project } from "../domain/support.ts";
+import { caller, document, documents, PROJECT, Project } from "../domain/support.ts";
 import { type Access, grant, openAccess, putAll, ROOT, type Served, serveTo } from "./support.ts";
 
 /** Lists leave out what a token may not see, and leave out nothing else. */
@@ -97,6 +98,52 @@ describe("of one project's environments", () => {
     const token = await tokenFor(grant("reader", [PROJECT], ["mm-s*", "*-seen"]));
     const { text } = await walk(token, `/env/${PROJECT}`, 100);
     expect(text).not.toMatch(/"(bb|mm|zz)-\d{5}"/);
+  });
+});
+
+describe("a cursor is no id of what the reader may not see, though a page looks at so many and no more:", () => {
+  const HIDDEN = LIMITS.listEntries + 700;
+  const hexOf = (index: number) => createHash("sha256").update(String(index)).digest("hex");
+
+  test("tokens", async () => {
+    const own = await tokenFor(grant("admin", [PROJECT]));
+    const [kept] = await documents(world.store, SYSTEM_PARTITION, systemKeys.tokenPrefix);
+    const value = kept?.value as Readonly<Record<string, Json>>;
+    const { id } = value;
+    const ids = Array.from({ length: HIDDEN }, (_, index) => hexOf(index).slice(0, 16));
+    await putAll(
+      world.store,
+      SYSTEM_PARTITION,
+      ids.map((other) => ({ key: systemKeys.token(other), value: { ...value, id: other, sha256: hexOf(0), projects: ["far"] } })),
+    );
+    for (const limit of [1, 100]) {
+      const walked = await walk(own, "/tokens", limit);
+      expect(namesIn(walked, "id")).toEqual([id]);
+      expect(ids.filter((other) => walked.text.includes(other))).toEqual([]);
+      // More than one page: one of them was cut.
+      expect(walked.text.match(/"next_cursor":"/g)?.length).toBeGreaterThan(0);
+    }
+  });
+
+  test("promotions", async () => {
+    const { project } = world;
+    await project.create("light");
+    await project.set("light", { "flows/light": { v: 1 } });
+    await project.create("light-too");
+    await project.policy({ environments: { "light-too": { approvals: 1 } } });
+    const { promotion_id } = await project.promote("light", "light-too");
+    const known = await document<Readonly<Record<string, Json>>>(world.store, keys.promotion(promotion_id ?? ""));
+    const order = { ...(known["order"] as Readonly<Record<string, Json>>), target: "dark" };
+    const ids = Array.from({ length: HIDDEN }, (_, index) => `${index % 2 === 0 ? "0" : "z"}${hexOf(index).slice(0, 18)}`);
+    const hidden = ids.map((id) => ({ key: keys.promotion(id), value: { ...known, id, order, status: "rejected" } }));
+    for (let from = 0; from < hidden.length; from += 4_000) await putAll(world.store, PROJECT, hidden.slice(from, from + 4_000));
+    const token = await tokenFor(grant("reader", [PROJECT], ["light*"]));
+    for (const limit of [1, 100]) {
+      const walked = await walk(token, `/env/${PROJECT}/promotions`, limit);
+      expect(namesIn(walked, "id")).toEqual([promotion_id]);
+      expect(ids.filter((id) => walked.text.includes(id))).toEqual([]);
+      expect(walked.text.match(/"next_cursor":"/g)?.length).toBeGreaterThan(0);
+    }
   });
 });
 

@@ -388,6 +388,31 @@ describe("said in another way, a request reaches no more", () => {
     expect(await stateOf(world)).toEqual(before);
   });
 
+  test("by a star in place of a name, which looks as any name does that there is not", async () => {
+    const { world, token } = await narrow();
+    const asked = async (name: string, { method = "GET", path, body }: { method?: string; path: string; body?: string }) => {
+      const headers = { "x-request-id": "star", ...(body !== undefined && { "content-type": "application/json" }) };
+      const named = body === undefined ? {} : { body: body.replace("<name>", name) };
+      return toldBy(await world.as(token, { method, path: path.replace("<name>", name), headers, ...named }), (text) =>
+        text.replaceAll(name, "<name>"),
+      );
+    };
+    for (const question of [
+      { path: "/env/<name>" },
+      { path: "/env/<name>/policy" },
+      { path: "/env/<name>/stg-own" },
+      { path: "/env/pf-own/<name>" },
+      { path: "/env/pf-own/<name>/config" },
+      { path: "/env/pf-own/prd-own/readiness?source=<name>" },
+      { method: "POST", path: "/env/hold", body: '{"project_id":"<name>","env":"stg-own"}' },
+      { method: "POST", path: "/env/hold", body: '{"project_id":"pf-own","env":"<name>"}' },
+    ]) {
+      const [star, missing] = [await asked("*", question), await asked("Z", question)];
+      expect(star, JSON.stringify(question)).toEqual(missing);
+      expect(star.status, JSON.stringify(question)).toBe(404);
+    }
+  });
+
   test("by a body that names more than one", async () => {
     const { world, token } = await narrow();
     const before = await stateOf(world);

@@ -1,5 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { FlagFile } from "../../src/flag-files.ts";
+import { compileFlags, definitionSteps } from "../../src/flagd/index.ts";
+import { checkSteps } from "../../src/flags.ts";
+import { LIMITS } from "../../src/limits.ts";
 import type { Json, JsonObject } from "../../src/ports.ts";
 import { errorOf, openWorld, Project, type World } from "./support.ts";
 
@@ -11,6 +14,7 @@ const flag = (targeting: JsonObject = {}, more: JsonObject = {}): JsonObject => 
   targeting,
   ...more,
 });
+const forAll = flag({ "==": [1, 1] });
 const forStaff = flag({ if: [{ $ref: "staff" }, "on"] });
 
 async function open(): Promise<World & { readonly project: Project }> {
@@ -47,6 +51,64 @@ describe("a flag that cannot be evaluated is refused, and the error says where a
     expect(error.message).toContain(`\`${path}\``);
     expect(error.details?.["faults"]).toContainEqual({ path, message: expect.stringMatching(message) });
     expect(await project.revisionNumber("staging")).toBe(before);
+  });
+});
+
+describe("all flags may be asked for at once, so that what they take together is bounded:", () => {
+  /** A rule of so many looks through a list: 12,002 steps each, and a few. */
+  const looking = (lists: number): JsonObject =>
+    flag({ if: [{ or: Array<Json>(lists).fill({ some: [{ var: "list" }, { ">": [{ var: "" }, 0] }] }) }, "on"] });
+  const LOOKS = 15;
+  const DEAR = looking(LOOKS);
+  const most = Math.floor(LIMITS.environmentSteps / definitionSteps(DEAR));
+  const many = (count: number, definition: Json = DEAR): JsonObject =>
+    Object.fromEntries(Array.from({ length: count }, (_, n) => [`dear-${n}`, definition]));
+
+  test("as many steps as all may take together, and more", async () => {
+    const { project } = await open();
+    await project.configure("staging", { flags: many(most) });
+    const before = await project.revisionNumber("staging");
+    const error = await errorOf(project.configure("staging", { flags: { another: DEAR } }));
+    expect(error).toMatchObject({ code: "invalid_flag", message: expect.stringMatching(/together/) });
+    expect(error.details?.["faults"]).toContainEqual({ path: "another", message: expect.stringMatching(/steps/) });
+    expect((await errorOf(imported(project, "staging", { flags: many(most + 1) }))).code).toBe("invalid_flag");
+    expect(await project.revisionNumber("staging")).toBe(before);
+    // One for another, one that is off, and any number that look through nothing.
+    await project.configure("staging", { flags: { another: DEAR }, unset: ["flags/dear-0"] });
+    await project.configure("staging", { flags: { "switched-off": { ...DEAR, state: "DISABLED" }, simple: forAll } });
+    expect((await errorOf(project.configure("staging", { flags: { "switched-off": DEAR } }))).code).toBe("invalid_flag");
+  });
+
+  test("what an evaluator stands for counts in each flag that refers to it", async () => {
+    const { project } = await open();
+    const { targeting } = looking(LOOKS - 1);
+    const referring = flag({ if: [{ $ref: "dear" }, "on"] });
+    const evaluators = { dear: STAFF };
+    await project.configure("staging", { evaluators, flags: many(most + 5, referring) });
+    const error = await errorOf(project.configure("staging", { evaluators: { dear: targeting as JsonObject } }));
+    expect(error).toMatchObject({ code: "invalid_flag", message: expect.stringMatching(/together/) });
+  });
+
+  test("a rule of as many steps as are not counted, and one of more", () => {
+    const cheap = flag({ or: Array<Json>(LIMITS.simpleSteps - 1).fill(true) });
+    const dearer = flag({ or: Array<Json>(LIMITS.simpleSteps).fill(true) });
+    expect([definitionSteps(cheap), definitionSteps(dearer)]).toEqual([LIMITS.simpleSteps, LIMITS.simpleSteps + 1]);
+    const room = LIMITS.environmentSteps - most * definitionSteps(DEAR);
+    const all = (definition: Json) => [
+      ...Object.entries(many(most)),
+      ...Array.from({ length: Math.ceil(room / LIMITS.simpleSteps) }, (_, n) => [`simple-${n}`, definition] as const),
+    ];
+    expect(() => checkSteps(all(cheap), {})).not.toThrow();
+    expect(() => checkSteps(all(dearer), {})).toThrow(/together/);
+  });
+
+  test("a platform's defaults for which no steps are left are evaluated one by one alone", () => {
+    const all = Math.floor((LIMITS.environmentSteps + LIMITS.configEntries * LIMITS.simpleSteps) / definitionSteps(DEAR));
+    const set = compileFlags(many(all + 1));
+    const evaluations = set.evaluateAll({});
+    expect(evaluations.slice(0, all).every((evaluation) => "reason" in evaluation)).toBe(true);
+    expect(evaluations.at(-1)).toMatchObject({ errorCode: "GENERAL", errorDetails: expect.stringMatching(/by itself/) });
+    expect(set.evaluate(`dear-${all}`, {})).toMatchObject({ reason: "DEFAULT" });
   });
 });
 

@@ -34,6 +34,26 @@ describe("two sides are compared", () => {
     });
   });
 
+  test("what flags share, beside the flags", async () => {
+    const project = new Project(engine);
+    const staff = (domain: string) => ({ ends_with: [{ var: "email" }, domain] });
+    await project.create("staging");
+    await project.patchConfig("staging", {
+      evaluators: { staff: staff("@a.example"), beta: staff("@b.example") },
+      flag_metadata: { team: "checkout" },
+    });
+    await project.create("production", { base_from: "staging" });
+    await project.patchConfig("production", {
+      evaluators: { staff: staff("@c.example") },
+      flag_metadata: { team: "cart", contact: "ops" },
+    });
+    expect(await project.compare("staging", "production")).toMatchObject({
+      flags: { ...SAME, same_count: 0 },
+      evaluators: { ...SAME, different: [{ name: "staff", left: staff("@a.example"), right: staff("@c.example") }], same_count: 1 },
+      flag_metadata: { ...SAME, only_right: ["contact"], different: [{ name: "team", left: "checkout", right: "cart" }], same_count: 0 },
+    });
+  });
+
   test("the other way round", async () => {
     const { components, flags } = await project.compare("production", "staging");
     expect(components).toMatchObject({ only_left: [], only_right: ["entities/Note"], different: [{ name: "entities/Order" }] });

@@ -49,6 +49,42 @@ describe("a Platform Builder that cannot be relied on", () => {
   });
 });
 
+describe("a preview that is asked for with an idempotency key", () => {
+  const builder = useMember("builder");
+
+  async function asked() {
+    const world = following(await openSending({ builder: builderAt(builder) }));
+    await world.project.create("development");
+    await world.project.set("development", { "entities/Order": { fields: 1 } });
+    const caller = (key: string) => ({ ...world.project.caller, once: { id: key.repeat(64), content: "c".repeat(64) } });
+    const make = (key: string) => world.project.as(caller(key)).create("pr-1", { base: "development", type: "preview", expires_in: "72h" });
+    return { ...world, make };
+  }
+
+  test("is answered as it was first, though its address is another by now", async () => {
+    const { make, project } = await asked();
+    const first = await make("a");
+    expect(first.url).toContain(".builder.example/pf-777/pr-1");
+    await project.set("development", { "entities/Order": { fields: 2 } });
+    const later = await make("b");
+    expect(later.url).not.toBe(first.url);
+    const orders = (await builder.seen()).memory.previews.length;
+    expect(JSON.stringify(await make("a"))).toBe(JSON.stringify(first));
+    expect((await builder.seen()).memory.previews).toHaveLength(orders);
+    expect((await project.view("pr-1")).url).toBe(later.url);
+  });
+
+  test("is answered with the warning that it had, and another key asks again", async () => {
+    const { make } = await asked();
+    await breaks(builder, "away");
+    const first = await make("a");
+    expect(first).toMatchObject({ warning: expect.stringContaining("another Idempotency-Key") });
+    await recovers(builder, "away");
+    expect(JSON.stringify(await make("a"))).toBe(JSON.stringify(first));
+    expect((await make("b")).url).toContain(".builder.example/");
+  });
+});
+
 describe("a Feedback Loop that cannot be relied on", () => {
   const feedback = useMember("feedback");
   /** What answers badly has been told all the same: a status says it, the body does not. */

@@ -88,6 +88,18 @@ describe("against an engine", () => {
     }
   });
 
+  test("whoever asks is given an answer's headers before its first line, and a body's too", async () => {
+    const seen: (string | null)[] = [];
+    const onHeaders = (headers: Headers) => seen.push(headers.get("audit-signature"), headers.get("x-request-id"));
+    for await (const { seq } of client().exportAudit({ project: "sdk-pages" }, { onHeaders })) {
+      expect(seq).toBe(1);
+      expect(seen).toEqual([expect.stringMatching(/^[\w-]+\.[\w-]+\.[\w-]+$/), expect.any(String)]);
+      break;
+    }
+    await client().getPolicy({ project: "sdk-pages" }, { onHeaders });
+    expect(seen.slice(2)).toEqual([null, expect.any(String)]);
+  });
+
   test("a key that is given twice is one write", async () => {
     const at = { project: "sdk-once", env: "dev" };
     const { createEnvironment, patchConfig } = client();

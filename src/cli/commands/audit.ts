@@ -88,26 +88,22 @@ const exportLog = () =>
       const file = named ?? argument;
       let count = 0;
       let signature: string | null = null;
-      const signed = (response: Response) => {
-        signature = response.headers.get("audit-signature");
+      const onHeaders = (headers: Headers) => {
+        signature = headers.get("audit-signature");
       };
-      await context.watched(
-        "Reading",
-        async (client) => {
-          async function* lines() {
-            for await (const record of client.exportAudit({ project })) {
-              count++;
-              yield `${JSON.stringify(record)}\n`;
-            }
+      await context.watched("Reading", async (client) => {
+        async function* lines() {
+          for await (const record of client.exportAudit({ project }, { onHeaders })) {
+            count++;
+            yield `${JSON.stringify(record)}\n`;
           }
-          if (!isStdout(file)) return writeWhole(file, lines());
-          for await (const line of lines()) {
-            if (output.closed) return;
-            await output.flowing(line);
-          }
-        },
-        signed,
-      );
+        }
+        if (!isStdout(file)) return writeWhole(file, lines());
+        for await (const line of lines()) {
+          if (output.closed) return;
+          await output.flowing(line);
+        }
+      });
       if (signatureFile !== undefined) {
         if (signature === null) throw failed("This engine did not sign the log.", "Bring it up to date.");
         await writeWhole(signatureFile, `${signature}\n`);

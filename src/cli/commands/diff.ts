@@ -18,7 +18,7 @@ interface Comparing {
   readonly showValues?: boolean;
 }
 
-const KINDS = ["components", "vars", "flags", "secrets"] as const;
+const KINDS = ["components", "vars", "flags", "evaluators", "flag_metadata", "secrets"] as const;
 
 export const diff = () =>
   does<Comparing>(
@@ -80,8 +80,9 @@ function linesOf({ only_left, only_right, different }: Differences, kind: string
   const details = (left: unknown, right: unknown): string[] => {
     if (left === undefined && right === undefined) return [];
     if (kind === "components") return bodies ? memberChanges(left, right) : [];
-    if (kind === "flags") return memberChanges(left, right);
-    return kind === "vars" && showValues ? [`- ${shown(String(left))}`, `+ ${shown(String(right))}`] : [];
+    if (kind === "flags" || kind === "evaluators") return memberChanges(left, right);
+    const isShown = kind === "flag_metadata" || (kind === "vars" && showValues);
+    return isShown ? [`- ${shown(String(left))}`, `+ ${shown(String(right))}`] : [];
   };
   const lines: Line[] = [
     ...only_left.map((name): Line => ["-", name, []]),

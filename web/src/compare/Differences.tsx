@@ -6,7 +6,7 @@ import { ComponentChange } from "../promote/Changes.tsx";
 import { listed, plural } from "../words.ts";
 import styles from "./Differences.module.css";
 
-export type Kind = "components" | "vars" | "flags" | "secrets";
+export type Kind = "components" | "vars" | "flags" | "evaluators" | "flag_metadata" | "secrets";
 type Side = Comparison["left"];
 
 interface DifferencesProps {
@@ -94,7 +94,7 @@ function Entry({ project, kind, left, right, difference }: EntryProps) {
     </>
   );
   if (kind === "secrets" || (kind !== "components" && where !== "both")) return <p>{head}</p>;
-  if (kind === "vars") {
+  if (kind === "vars" || kind === "flag_metadata") {
     return (
       <div>
         <p>{head}</p>
@@ -108,14 +108,14 @@ function Entry({ project, kind, left, right, difference }: EntryProps) {
     <details onToggle={({ currentTarget }) => setOpen(currentTarget.open)} className={styles.details}>
       <summary>{head}</summary>
       {isOpen &&
-        (kind === "flags" ? (
-          <TextDiff title={name} before={before} after={after} />
-        ) : (
+        (kind === "components" ? (
           <ComponentChange
             name={name}
             before={{ project, env: right.env, at: right.revision }}
             after={{ project, env: left.env, at: left.revision }}
           />
+        ) : (
+          <TextDiff title={name} before={before} after={after} />
         ))}
     </details>
   );

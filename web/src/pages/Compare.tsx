@@ -88,11 +88,13 @@ function Side({ label, value, environments, onChange }: SideProps) {
   );
 }
 
-const KINDS: readonly Kind[] = ["components", "vars", "flags", "secrets"];
+const KINDS: readonly Kind[] = ["components", "vars", "flags", "evaluators", "flag_metadata", "secrets"];
 const TITLES: Readonly<Record<Kind, string>> = {
   components: "Platform",
   vars: "Values",
   flags: "Feature flags",
+  evaluators: "Rules that flags share",
+  flag_metadata: "Notes on flags",
   secrets: "Passwords",
 };
 
