@@ -74,7 +74,7 @@ function bucketed(args: readonly Json[], flagKey: string): readonly Json[] {
 }
 
 function isText(rule: Json): Json {
-  return { "===": [rule, text([rule])] };
+  return { try: [{ "===": [rule, text([rule])] }, false] };
 }
 
 /** With a second operand, as that of a single one throws where it is `null`. */
