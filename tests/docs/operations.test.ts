@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -13,6 +13,12 @@ import { blocks, read, rows, section } from "./support.ts";
 const PAGE = read("docs/operations.md");
 const run = promisify(execFile);
 
+/** The page's commands, run from another folder than the package's. */
+function here(commands: string): string {
+  const node = `${process.execPath} --import ${join(packageRoot(), "node_modules/tsx/dist/esm/index.mjs")}`;
+  return commands.replace(/npm run store:(\w+)(?: --)?/g, (_, name) => `${node} ${join(packageRoot(), "scripts", `store-${name}.ts`)}`);
+}
+
 describe.runIf(hasShell())("a backup, as the page says,", () => {
   const engine = useEngine();
   const folder = mkdtempSync(join(tmpdir(), "env-manager-backup-"));
@@ -21,13 +27,13 @@ describe.runIf(hasShell())("a backup, as the page says,", () => {
 
   test("is made beside a running engine, is whole, and opens with its key", async () => {
     for (const name of ["backup", "keys", "restored"]) mkdirSync(join(folder, name));
-    symlinkSync(engine.directory, join(folder, "data"));
-    symlinkSync(join(packageRoot(), "node_modules"), join(folder, "node_modules"));
     await engine.request("POST", "/env/create", { project_id: "pf-777", new_environment: "staging", env_variables: { API_KEY: "sk-1" } });
-    await run("bash", ["-euo", "pipefail", "-c", backUp], { cwd: folder });
+    await run("bash", ["-euo", "pipefail", "-c", here(backUp)], {
+      cwd: folder,
+      env: { ...process.env, STORE_URL: `sqlite:${engine.directory}/env.db` },
+    });
     await engine.request("PATCH", "/env/pf-777/staging/config", { secrets: { API_KEY: "sk-after" } });
-    const check = `${process.execPath} --import ${join(packageRoot(), "node_modules/tsx/dist/esm/index.mjs")} ${join(packageRoot(), "scripts/store-check.ts")}`;
-    const { stdout } = await run("bash", ["-euo", "pipefail", "-c", restore.replace("npm run store:check", check)], { cwd: folder });
+    const { stdout } = await run("bash", ["-euo", "pipefail", "-c", here(restore)], { cwd: folder });
     expect(stdout).toContain("Everything in 1 project resolves.");
     const restored = new Engine();
     for (const name of ["env.db", "env.db.key"]) cpSync(join(folder, "restored", name), join(restored.directory, name));
