@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { packageRoot } from "../src/settings.ts";
 import { logIn, openBrowser } from "../tests/dashboard/browser.ts";
-import { setScene } from "../tests/dashboard/scene.ts";
+import { pagesOf, setScene } from "../tests/dashboard/scene.ts";
 import { Engine } from "../tests/support/engine.ts";
 
 const ROOT = "root-token-of-the-screenshots";
@@ -13,24 +13,7 @@ mkdirSync(folder, { recursive: true });
 const engine = await new Engine({ token: ROOT }).start();
 const browser = await openBrowser();
 try {
-  const { project, promotion } = await setScene(engine.url, ROOT);
-  const base = `/projects/${project}`;
-  const pages = {
-    projects: "/",
-    pipeline: base,
-    environment: `${base}/env/production`,
-    compare: `${base}/compare?left=staging&right=production`,
-    promote: `${base}/promote?from=development&to=staging`,
-    promotion: `${base}/promotions/${promotion}`,
-    promotions: `${base}/promotions`,
-    rollback: `${base}/env/production/rollback`,
-    configuration: `${base}/config`,
-    platform: `${base}/state?env=staging&component=entities%2FAccount`,
-    previews: `${base}/previews`,
-    history: `${base}/history`,
-    settings: `${base}/settings`,
-    engine: "/settings",
-  };
+  const pages = pagesOf(await setScene(engine.url, ROOT));
   const looks = [
     { name: "light-wide", width: 1280, height: 900, colorScheme: "light" },
     { name: "dark-wide", width: 1280, height: 900, colorScheme: "dark" },
@@ -43,10 +26,11 @@ try {
     await page.screenshot({ path: join(folder, `login-${look}.png`) });
     await logIn(page, engine.url, ROOT);
     for (const [name, path] of Object.entries(pages)) {
+      const file = `${name.replaceAll(" ", "-")}-${look}.png`;
       await page.goto(engine.url + path);
       await page.locator("main h1").waitFor();
       await page.locator("[aria-busy=true]").first().waitFor({ state: "detached" });
-      await page.screenshot({ path: join(folder, `${name}-${look}.png`), fullPage: true });
+      await page.screenshot({ path: join(folder, file), fullPage: true });
     }
     await page.close();
     if (faults.length > 0) console.warn(`${look}:\n  ${[...new Set(faults)].join("\n  ")}`);

@@ -133,14 +133,21 @@ test("a policy is changed by its form, and a token and a webhook are made; their
   expect(faults).toEqual([]);
 });
 
-test("the audit log is verified, and exported whole", async () => {
+test("the audit log is verified, and exported whole with what it is signed by", async () => {
   const { page, go, faults } = await dashboard.tab();
   await go(`${base()}/history`);
   await page.getByRole("button", { name: "Verify the log" }).click();
   await page.getByText(/^All \d+ records are as they were written$/).waitFor();
-  const download = page.waitForEvent("download");
+  const names: string[] = [];
+  const both = new Promise<void>((resolve) => {
+    page.on("download", (download) => {
+      names.push(download.suggestedFilename());
+      if (names.length === 2) resolve();
+    });
+  });
   await page.getByRole("button", { name: "Export the log" }).click();
-  expect((await download).suggestedFilename()).toBe(`${dashboard.scene.project}-audit.ndjson`);
+  await both;
+  expect(names.sort()).toEqual([`${dashboard.scene.project}-audit.jws`, `${dashboard.scene.project}-audit.ndjson`]);
   expect(faults).toEqual([]);
 });
 

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { pagesOf, ROOT, settled, useDashboard } from "./support.ts";
+import { pagesOf } from "./scene.ts";
+import { ROOT, settled, useDashboard } from "./support.ts";
 
 const dashboard = useDashboard();
 const SCRIPT = '<img src=x onerror="document.title=`owned`">';

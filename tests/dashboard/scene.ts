@@ -76,3 +76,26 @@ export async function setScene(url: string, token: string, project = "customer-p
   const asked = await root.promote({ ...ends, message: "Refunds for everybody", confirm: "production" });
   return { project, root, grace, promotion: asked.promotion_id ?? "" };
 }
+
+/** Every address of the dashboard, by what it shows. */
+export function pagesOf({ project, promotion }: Scene): Readonly<Record<string, string>> {
+  const base = `/projects/${project}`;
+  return {
+    projects: "/",
+    pipeline: base,
+    environment: `${base}/env/production`,
+    compare: `${base}/compare?left=staging&right=production`,
+    promote: `${base}/promote?from=staging&to=production`,
+    promotion: `${base}/promotions/${promotion}`,
+    promotions: `${base}/promotions`,
+    rollback: `${base}/env/production/rollback`,
+    configuration: `${base}/config`,
+    platform: `${base}/state?env=staging&component=entities%2FAccount`,
+    previews: `${base}/previews`,
+    history: `${base}/history`,
+    "history of one": `${base}/history?env=production`,
+    settings: `${base}/settings`,
+    engine: "/settings",
+    "nothing there": "/projects/none/at-all/of-this",
+  };
+}

@@ -1,6 +1,7 @@
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
-import { pagesOf, ROOT, settled, useDashboard } from "./support.ts";
+import { pagesOf } from "./scene.ts";
+import { ROOT, settled, useDashboard } from "./support.ts";
 
 const dashboard = useDashboard();
 const error = (code: string, reason: string) =>

@@ -103,26 +103,3 @@ export async function settled(page: Page): Promise<void> {
   await page.locator("main h1").waitFor();
   await page.waitForFunction(() => document.querySelector("[aria-busy=true]") === null);
 }
-
-/** Every address of the dashboard, by what it shows. */
-export function pagesOf({ project, promotion }: Scene): Readonly<Record<string, string>> {
-  const base = `/projects/${project}`;
-  return {
-    projects: "/",
-    pipeline: base,
-    environment: `${base}/env/production`,
-    compare: `${base}/compare?left=staging&right=production`,
-    promote: `${base}/promote?from=staging&to=production`,
-    promotion: `${base}/promotions/${promotion}`,
-    promotions: `${base}/promotions`,
-    rollback: `${base}/env/production/rollback`,
-    configuration: `${base}/config`,
-    platform: `${base}/state?env=staging&component=entities%2FAccount`,
-    previews: `${base}/previews`,
-    history: `${base}/history`,
-    "history of one": `${base}/history?env=production`,
-    settings: `${base}/settings`,
-    engine: "/settings",
-    "nothing there": "/projects/none/at-all/of-this",
-  };
-}

@@ -108,3 +108,8 @@ export function keyInWords(key: string): { readonly kind: "var" | "secret" | "fl
   if (collection === "flags") return { kind: "flag", name, text: "a switch for a feature" };
   return { kind: "var", name, text: "a value" };
 }
+
+/** Names that somebody typed, separated by commas or spaces. */
+export function namesIn(text: string): string[] {
+  return text.split(/[\s,]+/).filter(Boolean);
+}

@@ -175,8 +175,14 @@ function Proof({ project }: { readonly project: string }) {
   const download = useAction({
     mutationFn: async () => {
       const lines: string[] = [];
-      for await (const record of api.exportAudit({ project })) lines.push(JSON.stringify(record));
+      let signature: string | null = null;
+      const onHeaders = (headers: Headers) => {
+        signature = headers.get("audit-signature");
+      };
+      for await (const record of api.exportAudit({ project }, { onHeaders })) lines.push(JSON.stringify(record));
       save(`${project}-audit.ndjson`, `${lines.join("\n")}\n`);
+      // By which whoever gets the log can tell that it is whole, and from here.
+      if (signature !== null) save(`${project}-audit.jws`, signature);
     },
   });
   return (

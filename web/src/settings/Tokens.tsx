@@ -12,6 +12,7 @@ import { Table } from "../components/Table.tsx";
 import { Ago } from "../components/Time.tsx";
 import { tokensQuery } from "../queries.ts";
 import { useAction } from "../useAction.ts";
+import { namesIn } from "../words.ts";
 import { ShownOnce } from "./ShownOnce.tsx";
 
 const STATUS: Readonly<Record<string, { readonly tone: Tone; readonly text: string }>> = {
@@ -99,8 +100,8 @@ function NewToken({ onClose }: { readonly onClose: () => void }) {
       api.createToken({
         name: form.name.trim(),
         role: form.role,
-        projects: words(form.projects),
-        envs: words(form.envs),
+        projects: namesIn(form.projects),
+        envs: namesIn(form.envs),
         ...(form.reveals && { rights: ["secrets:reveal"] }),
         expires_in: form.expires,
       }),
@@ -160,10 +161,6 @@ function NewToken({ onClose }: { readonly onClose: () => void }) {
       </form>
     </Dialog>
   );
-}
-
-function words(text: string): string[] {
-  return text.split(/[\s,]+/).filter(Boolean);
 }
 
 function Revoke({ id, name, onClose }: { readonly id: string; readonly name: string; readonly onClose: () => void }) {

@@ -12,6 +12,7 @@ import { Table } from "../components/Table.tsx";
 import { Ago } from "../components/Time.tsx";
 import { deliveriesQuery, webhooksQuery } from "../queries.ts";
 import { useAction } from "../useAction.ts";
+import { namesIn } from "../words.ts";
 import { ShownOnce } from "./ShownOnce.tsx";
 
 /** Addresses elsewhere that are told of what happens, with what became of each delivery. */
@@ -89,7 +90,13 @@ function NewWebhook({ project, onClose }: { readonly project: string; readonly o
   const queries = useQueryClient();
   const create = useAction({
     mutationFn: () =>
-      api.createWebhook({ project, url: url.trim(), events: words(events), envs: words(envs), ...(description !== "" && { description }) }),
+      api.createWebhook({
+        project,
+        url: url.trim(),
+        events: namesIn(events),
+        envs: namesIn(envs),
+        ...(description !== "" && { description }),
+      }),
     onSuccess: () => queries.invalidateQueries({ queryKey: ["project", project] }),
   });
   const change = (part: Partial<Record<"url" | "events" | "envs" | "description", string>>) =>
@@ -130,10 +137,6 @@ function NewWebhook({ project, onClose }: { readonly project: string; readonly o
       </form>
     </Dialog>
   );
-}
-
-function words(text: string): string[] {
-  return text.split(/[\s,]+/).filter(Boolean);
 }
 
 function Deliveries({ project, id, onClose }: { readonly project: string; readonly id: string; readonly onClose: () => void }) {
