@@ -74,7 +74,7 @@ export function whoClears({ name, details }: Check): string {
       return "Time";
     case "config_complete":
     case "secrets_isolated":
-      return "You, below: set the values";
+      return "You, here: set the values";
     case "diverged":
       return "You: choose what becomes of the target's own changes";
     case "hold":

@@ -17,7 +17,7 @@ const weekday = new Intl.DateTimeFormat("en-GB", { weekday: "long", hour: "2-dig
 export function ago(moment: string, now: number): string {
   const ms = Date.parse(moment) - now;
   const unit = UNITS.find(([, size]) => Math.abs(ms) >= size);
-  return unit === undefined ? (ms > 0 ? "in a moment" : "just now") : relative.format(Math.trunc(ms / unit[1]), unit[0]);
+  return unit === undefined ? (ms > 0 ? "in a moment" : "just now") : relative.format(Math.round(ms / unit[1]), unit[0]);
 }
 
 export function exactTime(moment: string): string {
