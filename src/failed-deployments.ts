@@ -39,7 +39,7 @@ export class FailedDeployments {
     const { head, deployment, deployed } = failure;
     const message = `Deploying ${head.version} failed: ${deployment.reason ?? "no reason was given"}`;
     try {
-      await this.#versions.rollback(ENGINE, { project, env, to: deployed.revision, from: head.revision, message });
+      await this.#versions.rollback(ENGINE, { project, env, to: deployed.revision, from: head.revision, message, confirm: env });
     } catch (error) {
       if (!(error instanceof AppError) || isPassing(error)) throw error;
       await this.#keep(project, failure, error.message);

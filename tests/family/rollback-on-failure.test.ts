@@ -32,6 +32,11 @@ describe("rollback_on_failure", () => {
     expect(planner.orders).toHaveLength(3);
   });
 
+  test("needs nobody to confirm what the policy itself asks for", async () => {
+    const { project, good } = await failing({ ...RULES, require_confirmation: true, require_message: false });
+    expect(await project.view("production")).toMatchObject({ version: good.version, sync_status: "in_sync" });
+  });
+
   test("is done only where the policy says so", async () => {
     const { project, bad, ...world } = await failing({ auto_deploy: true });
     await world.after(LONG_ENOUGH);

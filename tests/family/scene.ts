@@ -42,7 +42,7 @@ export function change(project: Project, fields: number) {
 }
 
 export async function promoted({ project }: Pick<Sending, "project">): Promise<{ readonly version: string; readonly revision: number }> {
-  const { version, revision } = await project.promote("staging", "production");
+  const { version, revision } = await project.promote("staging", "production", { confirm: "production" });
   return { version, revision: revision ?? 0 };
 }
 
