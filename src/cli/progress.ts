@@ -6,6 +6,7 @@ export class Progress {
   readonly #output: Output;
   readonly #what: string;
   readonly #started = Date.now();
+  readonly #timer: NodeJS.Timeout | null;
   #done = 0;
   #total: number | null = null;
   #drawn = 0;
@@ -13,6 +14,8 @@ export class Progress {
   constructor(output: Output, what: string) {
     this.#output = output;
     this.#what = what;
+    // Also while nothing moves: what was sent to the last byte may keep the engine busy for a while.
+    this.#timer = output.watched ? setInterval(() => this.#draw(), BOUNDS.progressMs).unref() : null;
   }
 
   /** Begins another part of the work. */
@@ -28,6 +31,7 @@ export class Progress {
   }
 
   end(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
     if (this.#drawn > 0) this.#output.draw("\r\x1b[K");
   }
 

@@ -3,7 +3,9 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
+import { BOUNDS } from "../../src/cli/bounds.ts";
 import { widthOf } from "../../src/cli/width.ts";
+import { TcpProxy } from "../support/tcp-proxy.ts";
 import { type Ended, ended, useCli } from "./support.ts";
 
 const PTY = fileURLToPath(new URL("./terminal.py", import.meta.url));
@@ -113,7 +115,12 @@ describe.skipIf(!python)(`at a terminal${python ? "" : " (skipped: there is no p
     mkdirSync(join(cli.folder, "big"));
     const pages = Object.fromEntries(Array.from({ length: 20_000 }, (_, index) => [`p${index}`, { text: "x".repeat(200) }]));
     cli.file("big/state.json", JSON.stringify({ pages }));
-    const { code, out } = await atTerminal(["state", "import", "big/state.json", "-e", "dev"]);
+    const url = new URL(cli.environment["ENVM_URL"] ?? "");
+    const far = await TcpProxy.start(Number(url.port));
+    far.delay(2 * BOUNDS.progressAfterMs);
+    url.port = String(far.port);
+    const { code, out } = await atTerminal(["state", "import", "big/state.json", "-e", "dev"], [], { env: { ENVM_URL: url.href } });
+    await far.stop();
     expect(code).toBe(0);
     expect(out).toMatch(/Sending 20000 components \[[█░]{24}\] \d+ % of/);
     // The bar is taken away again, and stands in no file.

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { acts, type Behaviour, isBehaviour, misbehave, send } from "./behaviour.ts";
@@ -94,9 +94,11 @@ function read(): { readonly memory?: unknown; readonly breaches?: string[] } {
   return JSON.parse(readFileSync(file, "utf8")) as { readonly memory: unknown; readonly breaches: string[] };
 }
 
-/** Before it answers: what it said it has, it has. */
+/** Before it answers: what it said it has, it has. The file is the old or the new one, also where this process is killed meanwhile. */
 function write(): void {
-  if (file !== undefined) writeFileSync(file, JSON.stringify({ memory: played.memory, breaches }), { mode: 0o600 });
+  if (file === undefined) return;
+  writeFileSync(`${file}.new`, JSON.stringify({ memory: played.memory, breaches }), { mode: 0o600 });
+  renameSync(`${file}.new`, file);
 }
 
 const server = createServer((request, response) => void receive(request, response));
