@@ -78,10 +78,14 @@ export const LIMITS = {
   scanPage: 500,
   /** Attempts of one write that loses its races to other instances. */
   commitAttempts: 12,
+  /** Milliseconds of the longest pause between two of them. */
+  commitPauseMs: 100,
   /** Looks for a commit whose answer was lost, before nobody knows what became of it. */
   readBackAttempts: 8,
   /** Milliseconds that an instance that wrote a project lets another go first, at most. */
   writeTurnMs: 1_000,
+  /** How many times as long as its own commit took, at most. */
+  writeTurnCommits: 3,
   /** Milliseconds for which two instances count as writing the same project, after one of them lost a race. */
   rivalryMs: 2_000,
   /** Projects of which that is known at a time. */

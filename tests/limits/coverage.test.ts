@@ -205,6 +205,8 @@ const unreachable: Readonly<Partial<Record<Bound, string>>> = {
   storeRedirects: "Of Redis, and of no request: tests/storage.",
   promotionRetryMs: "When the engine tries something again by itself.",
   dueAtOnce: "The size of a batch: tests/governed/previews.test.ts has ten of them at once.",
+  commitPauseMs: "A pause of the engine's own, with jitter: tests/domain/ledger.test.ts loses races.",
+  writeTurnCommits: "How long an instance waits for another: tests/domain/write-turns.test.ts.",
   writeTurnMs: "How long an instance waits for another at most: tests/domain/write-turns.test.ts.",
   rivalryMs: "For how long instances take turns: tests/domain/write-turns.test.ts.",
   rivalries: "Where instances stop taking turns, and race instead.",
