@@ -9,7 +9,7 @@ const DOWNLOAD_MS = 120_000;
 
 /** The path of a program that Debian has: what is installed, or else unpacked into the cache, where it changes nothing of the machine. */
 export async function debianProgram(program: string, packages: readonly string[]): Promise<string> {
-  const onPath = (process.env["PATH"] ?? "").split(delimiter).map((folder) => join(folder, program));
+  const onPath = (process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, program));
   const unpacked = join(CACHE, "debian", "usr", "bin", program);
   const found = [...onPath, unpacked].find(existsSync);
   if (found !== undefined) return found;

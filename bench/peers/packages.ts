@@ -23,7 +23,7 @@ const INSTALL_MS = 300_000;
 
 /** Outside of the tree, and kept: the next run downloads nothing. */
 export const CACHE =
-  process.env["ENV_MANAGER_BENCH_CACHE"] ?? join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "environment-manager-bench");
+  process.env.ENV_MANAGER_BENCH_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "environment-manager-bench");
 
 /** Gets the packages that are not there yet. Where it cannot, the rows that need them fail and say so. */
 export async function installPeers(): Promise<void> {
