@@ -344,6 +344,14 @@ export const LIMITS = {
   webhookOverlapMs: 24 * 60 * 60_000,
   /** Milliseconds for which they are at most. */
   webhookMaxOverlapMs: 30 * 24 * 60 * 60_000,
+  /** Bytes of one part of a path in a Git repository, without its ending: longer names are several. */
+  gitNameBytes: 200,
+  /** Milliseconds that one run of git may take at most. */
+  gitMs: 30 * 60_000,
+  /** Bytes that a run of git may write, where it does not say. */
+  gitOutputBytes: 16 * 1024 * 1024,
+  /** Characters of what git says went wrong that are kept. */
+  gitErrorLength: 2_000,
   /** Milliseconds that `SHUTDOWN_DELAY` may be at most. */
   shutdownDelayMaxMs: 5 * 60_000,
   /** Milliseconds that a shutdown may take before it is forced. */

@@ -308,6 +308,10 @@ const unreachable: Readonly<Partial<Record<Bound, string>>> = {
   postgresLockMs: "Of the connections to PostgreSQL: tests/storage/postgres-*.test.ts.",
   storePollMs: "Of the connections to PostgreSQL: tests/storage/postgres-*.test.ts.",
   storeDoubtMs: "Of the connections to PostgreSQL: tests/storage/postgres-*.test.ts.",
+  gitNameBytes: "Longer names are several parts of a path: tests/git/file-names.test.ts.",
+  gitMs: "Of the system's git: tests/git/run.test.ts.",
+  gitOutputBytes: "Of the system's git: tests/git/run.test.ts.",
+  gitErrorLength: "Of the system's git: tests/git/run.test.ts.",
   metricSeries: "Operations and statuses, of which there is a fixed number.",
 };
 
