@@ -8,9 +8,9 @@ export interface Group {
   readonly seconds: number;
 }
 
-export type SuiteName = "bench" | "peers";
+export type SuiteName = "bench" | "peers" | "curves";
 
-/** What `npm run bench` and `npm run bench:peers` measure, in this order. */
+/** What `npm run bench`, `npm run bench:peers` and `npm run bench:curves` measure, in this order. */
 export const SUITES: Readonly<Record<SuiteName, Readonly<Record<string, Group>>>> = {
   // Nothing but what the tests need too.
   bench: {
@@ -35,5 +35,12 @@ export const SUITES: Readonly<Record<SuiteName, Readonly<Record<string, Group>>>
     git: { load: async () => (await import("./peers/git.ts")).git, seconds: 90 },
     redis: { load: async () => (await import("./peers/redis.ts")).redis, seconds: 60 },
     dotenvx: { load: async () => (await import("./peers/dotenvx.ts")).dotenvx, seconds: 60 },
+  },
+  // What work costs where there is more and more of something.
+  curves: {
+    components: { load: async () => (await import("./curves/index.ts")).curves("components"), seconds: 120 },
+    versions: { load: async () => (await import("./curves/index.ts")).curves("versions"), seconds: 200 },
+    environments: { load: async () => (await import("./curves/index.ts")).curves("environments"), seconds: 200 },
+    tokens: { load: async () => (await import("./curves/index.ts")).curves("tokens"), seconds: 200 },
   },
 };
