@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { AppError } from "./errors.ts";
 import { keys } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
@@ -30,10 +30,7 @@ export const AUDIT_ORIGIN: Hash = "0".repeat(64);
 
 /** The hash of an audit record: over all its other members, `prev_hash` included. */
 export function auditHash(record: Omit<AuditRecord, "hash">): Hash {
-  return createHash("sha256")
-    .update("env-audit\0")
-    .update(canonicalJson(record as unknown as Json))
-    .digest("hex");
+  return hash("sha256", `env-audit\0${canonicalJson(record as unknown as Json)}`, "hex");
 }
 
 /** What one batch has read from the store and means to write to it. */
