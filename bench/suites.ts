@@ -21,7 +21,7 @@ export const SUITES: Readonly<Record<SuiteName, Readonly<Record<string, Group>>>
     reads: { load: async () => (await import("./reads.ts")).reads, seconds: 60 },
     watchers: { load: async () => (await import("./watchers.ts")).watchers, seconds: 90 },
     sdk: { load: async () => (await import("./sdk.ts")).sdk, seconds: 30 },
-    "ten-thousand": { load: async () => (await import("./ten-thousand.ts")).tenThousand, seconds: 120 },
+    "ten-thousand": { load: async () => (await import("./ten-thousand.ts")).tenThousand, seconds: 150 },
     "redis-commits": { load: async () => (await import("./redis-commits.ts")).redisCommits, seconds: 60 },
     postgres: { load: async () => (await import("./postgres.ts")).postgres, seconds: 60 },
     instances: { load: async () => (await import("./instances.ts")).instances, seconds: 60 },

@@ -20,6 +20,8 @@ export interface Operation {
   run(domain: Domain, at: At): Promise<unknown>;
   /** Objects that each level of the map may add: for what follows paths in it. */
   readonly objectsPerLevel?: number;
+  /** Documents that it may read more without there being more: where several are written at once, how they share commits decides. */
+  readonly documentsMore?: number;
   /** Milliseconds at the largest size as a multiple of the smallest: where a goal names it. */
   readonly atMost?: number;
 }

@@ -102,6 +102,7 @@ const HOUR_MS = 60 * 60_000;
 export const expirySweep: Operation = {
   id: "expiry-sweep",
   what: `${DUE} previews ended whose time has come`,
+  documentsMore: 2 * DUE,
   prepare: async ({ engine: { domain }, nth }) => {
     for (let i = 0; i < DUE; i++) {
       await domain.creation.create(CALLER, { project: PROJECT, env: `due-${nth}-${i}`, base: "dev", type: "preview", expires_in: "1h" });
