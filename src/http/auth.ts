@@ -8,6 +8,7 @@ import type { Caller } from "../model.ts";
 import { quoted } from "../names.ts";
 import type { Refusals } from "../refusals.ts";
 import { isTakenName, type Principal } from "../tokens.ts";
+import { keptBody } from "./json.ts";
 import { isOfrep } from "./ofrep.ts";
 import { addressKey, type RateLimiter } from "./rate.ts";
 import type { Connection } from "./route.ts";
@@ -45,6 +46,13 @@ export function openGate(authentication: Authentication | null, rates: Rates, re
     get lastEventId() {
       const id = request.headers["last-event-id"];
       return typeof id === "string" && id !== "" ? id : null;
+    },
+    header: (name) => {
+      const [value, second] = request.headersDistinct[name] ?? [];
+      return second === undefined ? (value ?? null) : null;
+    },
+    get keptBody() {
+      return keptBody(request);
     },
     session: sessionOf(request),
     streamQuery: async (holder, project, env) => {
