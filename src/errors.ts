@@ -59,6 +59,7 @@ export const ERRORS = {
   identity_unavailable: { status: 503, reason: "The identity provider cannot be reached." },
   validation_unavailable: { status: 503, reason: "The Validation engine cannot be reached." },
   repository_unavailable: { status: 503, reason: "The repository cannot be reached." },
+  git_unavailable: { status: 503, reason: "There is no git where the engine runs." },
   engine_unavailable: { status: 503, reason: "Another engine cannot be reached." },
   overloaded: { status: 503, reason: "Too many writes are waiting for this project." },
   shutting_down: { status: 503, reason: "The engine is shutting down." },

@@ -65,6 +65,7 @@ export const FIXES: Readonly<Record<ErrorCode, string>> = {
   identity_unavailable: "Try again in a moment, or use a token of the engine's own. GET /readyz says what is missing.",
   validation_unavailable: "Try again when the Validation engine is back. GET /readyz says what is missing.",
   repository_unavailable: "Try again in a moment; where it stays, look at the repository's address and credential.",
+  git_unavailable: "Install git where the engine runs: `apt-get install git`, `apk add git` or `dnf install git`.",
   engine_unavailable: "Try again in a moment. GET /readyz says what is missing.",
   overloaded: "Try again in a moment, with fewer requests at once.",
   shutting_down: "Try again in a moment, or on another instance.",

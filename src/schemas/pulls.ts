@@ -35,7 +35,7 @@ const CommitSchema = z
     author: Person.meta({ description: "Who wrote it, as the commit says." }),
     email: Person,
     at: z.iso.datetime().meta({ description: "When it was authored, in UTC." }),
-    message: z.string().max(LIMITS.bodyBytes),
+    message: z.string().max(LIMITS.commitMessageLength),
   })
   .meta({
     id: "Commit",
