@@ -366,6 +366,8 @@ export const LIMITS = {
   gitRetryMs: 15_000,
   /** Times that a pull is tried before it is given up until the next push. */
   gitPullAttempts: 8,
+  /** Milliseconds between two looks at how much was fetched. */
+  gitWatchMs: 200,
   /** Bytes that a repository may take, fetched. */
   gitFetchBytes: 512 * 1024 * 1024,
   /** Files of one commit, or of the difference of two, that are read. */

@@ -73,7 +73,10 @@ export class Blobs {
     const { value, done } = await this.#pieces.next();
     if (done) {
       await this.#git.ended;
-      throw new AppError("invalid_repository", { reason: "The repository cannot be read to its end.", fix: "git fsck in it says what is damaged." });
+      throw new AppError("invalid_repository", {
+        reason: "The repository cannot be read to its end.",
+        fix: "git fsck in it says what is damaged.",
+      });
     }
     this.#buffer = this.#buffer.length === 0 ? value : Buffer.concat([this.#buffer, value]);
   }

@@ -129,7 +129,8 @@ function roleIn(path: string) {
   const [first = ""] = path.split("/", 1);
   const meant = PLACES.find((place) => place === first.toLowerCase());
   if (meant !== undefined && meant !== first) throw unusable(path, `is written ${meant}, in small letters`);
-  if (meant !== undefined && path === first && path !== REQUIRES_FILE) throw unusable(path, "is no folder: a file, a link or a submodule stands there");
+  if (meant !== undefined && path === first && path !== REQUIRES_FILE)
+    throw unusable(path, "is no folder: a file, a link or a submodule stands there");
   try {
     return roleOf(path);
   } catch (error) {
@@ -226,11 +227,13 @@ function alike(one: string, other: string): AppError {
 }
 
 function unusable(path: string, what: string): AppError {
-  return new AppError("invalid_repository", { reason: `The file ${JSON.stringify(path.slice(0, 200))} ${what}.`, fix: "Mend that file, commit, and pull again." });
+  return new AppError("invalid_repository", {
+    reason: `The file ${JSON.stringify(path.slice(0, 200))} ${what}.`,
+    fix: "Mend that file, commit, and pull again.",
+  });
 }
 
 function asInvalid(error: unknown): unknown {
   if (!(error instanceof AppError) || error.code !== "invalid_request") return error;
   return new AppError("invalid_repository", { reason: error.message, ...(error.fix !== undefined && { fix: error.fix }) });
 }
-

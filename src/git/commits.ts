@@ -40,7 +40,10 @@ export class Commits {
   async tip(branch: string): Promise<string> {
     const found = (await this.#resolved(`refs/heads/${branch}`)) ?? (await this.#resolved(branch));
     if (found !== null) return found;
-    throw new AppError("branch_not_found", { reason: `The repository has no branch ${JSON.stringify(branch.slice(0, 200))}.`, fix: "git branch --list shows what it has." });
+    throw new AppError("branch_not_found", {
+      reason: `The repository has no branch ${JSON.stringify(branch.slice(0, 200))}.`,
+      fix: "git branch --list shows what it has.",
+    });
   }
 
   async #resolved(name: string): Promise<string | null> {
@@ -56,7 +59,10 @@ export class Commits {
   /** All branches, by name. */
   async branches(): Promise<readonly string[]> {
     const text = await this.#text(["for-each-ref", "--format=%(refname)", "refs/heads/"]);
-    return text.split("\n").filter(Boolean).map((ref) => ref.slice("refs/heads/".length));
+    return text
+      .split("\n")
+      .filter(Boolean)
+      .map((ref) => ref.slice("refs/heads/".length));
   }
 
   async facts(id: string): Promise<Commit> {
@@ -87,7 +93,10 @@ export class Commits {
   /** The folders within a folder. */
   async folders(commit: string, path: string): Promise<readonly string[]> {
     const text = await this.#text(["ls-tree", "-z", "-d", "--name-only", commit, ...(path === "" ? [] : ["--", `${path}/`])]);
-    return text.split("\0").filter(Boolean).map((name) => name.slice(name.lastIndexOf("/") + 1));
+    return text
+      .split("\0")
+      .filter(Boolean)
+      .map((name) => name.slice(name.lastIndexOf("/") + 1));
   }
 
   /** The names within one folder, of files and folders alike; none where there is no such folder. */
@@ -112,7 +121,17 @@ export class Commits {
   async *line(tip: string, path: string, since: string | null): AsyncGenerator<LineCommit> {
     const range = since === null ? [tip] : [tip, `^${since}`];
     const within = path === "" ? [] : ["--", path];
-    const args = ["log", "--first-parent", "--diff-merges=first-parent", "--reverse", "--root", ...DIFF, `--format=${HEADER}`, ...range, ...within];
+    const args = [
+      "log",
+      "--first-parent",
+      "--diff-merges=first-parent",
+      "--reverse",
+      "--root",
+      ...DIFF,
+      `--format=${HEADER}`,
+      ...range,
+      ...within,
+    ];
     let current: { header: string; changes: FileChange[] } | null = null;
     for await (const item of items(this.#start(args))) {
       if (item.change !== undefined) {
@@ -133,7 +152,11 @@ export class Commits {
   }
 
   /** The newest commit along first parents whose message has a line that begins so, and its message. */
-  async newestWith(tip: string, since: string | null, beginning: string): Promise<{ readonly id: string; readonly message: string } | null> {
+  async newestWith(
+    tip: string,
+    since: string | null,
+    beginning: string,
+  ): Promise<{ readonly id: string; readonly message: string } | null> {
     const range = since === null ? [tip] : [tip, `^${since}`];
     const text = await this.#text([
       "log",
@@ -225,7 +248,13 @@ function lineCommit({ header, changes }: { readonly header: string; readonly cha
 
 function commitIn(header: string): Commit {
   const [id = "", at = "", committed = "", author = "", email = "", ...message] = header.split("\u0001");
-  return { id, author: line(author), email: line(email), at: isoTime(at, Number(committed)), message: message.join(" ").trim().slice(0, LIMITS.commitMessageLength) };
+  return {
+    id,
+    author: line(author),
+    email: line(email),
+    at: isoTime(at, Number(committed)),
+    message: message.join(" ").trim().slice(0, LIMITS.commitMessageLength),
+  };
 }
 
 /** Commits may hold any text where an author's name stands. */

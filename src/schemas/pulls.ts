@@ -256,13 +256,11 @@ export const GitSourceWritten = z
     examples: [{ project_id: "pf-777", env: "staging", source: sourceExample, hook_secret: `whsec_${"x".repeat(43)}=` }],
   });
 
-export const GitSourceRemoved = z
-  .object({ status: z.literal("removed"), ...head })
-  .meta({
-    id: "GitSourceRemoved",
-    description: "It follows nothing any more.",
-    examples: [{ status: "removed", project_id: "pf-777", env: "staging" }],
-  });
+export const GitSourceRemoved = z.object({ status: z.literal("removed"), ...head }).meta({
+  id: "GitSourceRemoved",
+  description: "It follows nothing any more.",
+  examples: [{ status: "removed", project_id: "pf-777", env: "staging" }],
+});
 
 export const PushBody = AnyObject.meta({
   id: "Push",
