@@ -65,7 +65,7 @@ export class GitSources {
     await findHead(documents, env);
     const [source] = await documents.getAll<GitSourceDocument>([keys.gitSource(env)]);
     const pulled = await this.#parts.pulls.pulled(project, env);
-    const shown = pulled && { commit: pulled.commit, revision: pulled.revision, at: pulled.at, by: pulled.by };
+    const shown = pulled && { commit: pulled.commit, path: pulled.path, revision: pulled.revision, at: pulled.at, by: pulled.by };
     return { project_id: project, env, source: source ? viewOfSource(source) : null, pulled: shown };
   }
 
@@ -190,9 +190,14 @@ export class GitSources {
     this.#running.set(name, running);
   }
 
+  /** Resolves when the pulls that go on now have ended. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#running.values());
+  }
+
   async stop(): Promise<void> {
     this.#stopping.abort();
-    await Promise.all(this.#running.values());
+    await this.idle();
   }
 
   async #answer(project: string, env: string, source: GitSourceDocument): Promise<void> {
@@ -238,7 +243,7 @@ export class GitSources {
       credential === null ? null : await this.#parts.secrets.reveal(project, ENV, `${env}.credential`, credential as unknown as Json);
     const pulled = await this.#parts.pulls.pulled(project, env);
     const where = { url, branch, path, credential: password === null ? null : { username: username ?? "git", password } };
-    return this.#repositories().changeSince(where, { project, env, commit: pulled?.commit ?? null, rewritten }, signal);
+    return this.#repositories().changeSince(where, { project, env, pulled, rewritten }, signal);
   }
 
   async #source(project: string, env: string): Promise<GitSourceDocument> {
@@ -257,7 +262,7 @@ export class GitSources {
   }
 }
 
-/** A credential stays with the repository that it was given for: another address never gets it. */
+/** A credential stays with the host that it was given for: no other ever gets it. */
 function documentOf(
   request: GitSourceRequest,
   env: string,
@@ -301,7 +306,8 @@ function refusalOf(error: unknown, commit: string | null, at: string): PullOutco
   };
   return {
     at,
-    status: isPassing(known) ? "failed" : "refused",
+    // Somebody else may have pulled at the same moment.
+    status: isPassing(known) || known.code === "plan_stale" ? "failed" : "refused",
     commit,
     revision: null,
     code: known.code,

@@ -370,6 +370,8 @@ export const LIMITS = {
   gitWatchMs: 200,
   /** Bytes that a repository may take, fetched. */
   gitFetchBytes: 512 * 1024 * 1024,
+  /** Commits of a branch that are read at a time. */
+  gitCommitsAtOnce: 200,
   /** Files of one commit, or of the difference of two, that are read. */
   gitFiles: 1_000_000,
   /** Bytes of those files together. */

@@ -131,14 +131,16 @@ export interface RemoteBranch {
 export interface PulledBefore {
   readonly project: string;
   readonly env: string;
-  readonly commit: string | null;
-  /** A history that was rewritten is taken. */
+  /** What was pulled last, and from which folder. */
+  readonly pulled: { readonly commit: string; readonly path: string } | null;
+  /** A history that was rewritten is taken, and another folder. */
   readonly rewritten: boolean;
 }
 
 /** What the newest commit of a branch brings: all that it holds, or what changed since `from`. */
 export interface RepositoryChange {
   readonly commit: { readonly id: string; readonly author: string; readonly email: string; readonly at: string; readonly message: string };
+  readonly path: string;
   readonly from?: string;
   readonly base_revision?: number;
   readonly rewritten?: boolean;

@@ -5,6 +5,7 @@ import { AppError } from "./errors.ts";
 import { flagEntries } from "./flag-entries.ts";
 import { freezeAt } from "./freeze.ts";
 import type { Commit } from "./git-origins.ts";
+import { checkFolder } from "./git-source-documents.ts";
 import { type Documents, findRevision, writableHead } from "./heads.ts";
 import { keys } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
@@ -41,6 +42,8 @@ export interface PullOrder extends CommitContent {
   readonly project: string;
   readonly env: string;
   readonly commit: Commit;
+  /** The folder of the repository that the content is of; its root where left out. */
+  readonly path?: string | undefined;
   /** The commit that was pulled last, which the content is the difference to. Left out, the content is all that the commit holds. */
   readonly from?: string | undefined;
   /** The environment's revision that the commit was made on, where its history says so. */
@@ -54,6 +57,8 @@ export interface PullOrder extends CommitContent {
 /** The document `pulled/<env>`: the commit that an environment was last brought up to, and what it held. The base of the next merge. */
 export interface Pulled extends Snapshot {
   readonly commit: string;
+  /** The folder of the repository that was read; empty for its root. */
+  readonly path: string;
   readonly revision: number;
   readonly at: string;
   readonly by: string;
@@ -136,16 +141,17 @@ export async function preparePull(documents: Documents, maps: EditableMaps, orde
   };
 }
 
-/** What both sides started from. @throws plan_stale, history_rewritten, revision_not_found */
+/** What both sides started from. @throws invalid_request, plan_stale, history_rewritten, revision_not_found */
 async function baseOf(
   documents: Documents,
   maps: EditableMaps,
-  { env, from, base_revision, rewritten }: PullOrder,
+  { env, path = "", from, base_revision, rewritten }: PullOrder,
   head: Environment,
   before: Pulled | null,
 ): Promise<Snapshot> {
+  checkFolder(path);
   if (from !== undefined) {
-    if (before !== null && before.commit === from) return before;
+    if (before !== null && before.commit === from && before.path === path) return before;
     throw new AppError("plan_stale", {
       reason:
         before === null
@@ -162,7 +168,10 @@ async function baseOf(
   if (before === null) return { platform: EMPTY_ROOT, config: EMPTY_ROOT };
   if (rewritten) return before;
   throw new AppError("history_rewritten", {
-    reason: `The commit does not descend from ${short(before.commit)}, which was pulled into ${quoted(env)} before.`,
+    reason:
+      before.path === path
+        ? `The commit does not descend from ${short(before.commit)}, which was pulled into ${quoted(env)} before.`
+        : `What was pulled into ${quoted(env)} before is of another folder: ${before.path === "" ? "the repository's root" : quoted(before.path)}.`,
     fix: "Look at who rewrote the branch, and why; where it is meant, pull with --accept-rewrite (`rewritten` of the request).",
     details: { pulled: before.commit },
   });
@@ -238,7 +247,7 @@ async function lacking(maps: Maps, config: Hash, names: readonly string[]): Prom
 
 /** Names what was planned: the commit's content, the environment, the policy and the choices; neither time nor outcomes. */
 function planId(order: PullOrder, head: Environment, before: Pulled | null, theirs: Snapshot, policy: number): string {
-  const { project, env, commit, from, base_revision, rewritten, resolve = {} } = order;
+  const { project, env, commit, path = "", from, base_revision, rewritten, resolve = {} } = order;
   const covered = {
     project,
     env,
@@ -248,7 +257,7 @@ function planId(order: PullOrder, head: Environment, before: Pulled | null, thei
     before: before?.commit ?? null,
     policy,
     resolve,
-    choices: [from ?? null, base_revision ?? null, rewritten ?? false],
+    choices: [path, from ?? null, base_revision ?? null, rewritten ?? false],
   };
   return createHash("sha256").update("env-pull\0").update(canonicalJson(covered)).digest("hex").slice(0, 40);
 }

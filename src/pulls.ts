@@ -95,9 +95,9 @@ export class Pulls {
       const context = { now: tx.now, automatic, verdicts: inquiry?.recalled() ?? ("no_engine" as const) };
       const prepared = await preparePull(tx, maps, request, context);
       checkCurrent(request, prepared);
-      await checkMayEdit(tx, caller, prepared.head);
       // What is there already is no change, whatever stands in the way of one.
       if (prepared.conflicts.length + count(prepared) > 0) checkApplicable(prepared, request);
+      await checkMayEdit(tx, caller, prepared.head);
       return count(prepared) === 0 ? keepUp(tx, request, prepared) : apply(tx, maps, request, prepared);
     });
   }
@@ -164,7 +164,7 @@ async function apply(tx: Transaction, maps: Maps, request: PullRequest, prepared
 /** Nothing changes but what the next pull begins at. */
 async function keepUp(tx: Transaction, request: PullRequest, prepared: PreparedPull): Promise<PullResult> {
   const { head, before } = prepared;
-  if (before?.commit !== request.commit.id) {
+  if (before?.commit !== request.commit.id || before.path !== (request.path ?? "")) {
     keep(tx, request, prepared, head.revision);
     const { version, revision } = head;
     const git = { ...originOf(request.commit, request.rewritten === true) };
@@ -173,13 +173,14 @@ async function keepUp(tx: Transaction, request: PullRequest, prepared: PreparedP
   return resultOf("no_changes", tx.project, request, prepared, head);
 }
 
-function keep(tx: Transaction, { env, commit }: PullRequest, { theirs }: PreparedPull, revision: number): void {
-  const pulled: Pulled = { ...theirs, commit: commit.id, revision, at: tx.now, by: tx.caller.actor };
+function keep(tx: Transaction, { env, commit, path = "" }: PullRequest, { theirs }: PreparedPull, revision: number): void {
+  const pulled: Pulled = { ...theirs, commit: commit.id, path, revision, at: tx.now, by: tx.caller.actor };
   tx.put(keys.pulled(env), pulled);
 }
 
+/** Without the lines in which the engine's own commits say which revision they are: this one is another. */
 function messageOf({ commit }: PullRequest): string | null {
-  const text = commit.message.trim();
+  const text = commit.message.replaceAll(/^Env-[A-Z][a-z]+: .*$/gm, "").trim();
   return text === "" ? null : [...text].slice(0, LIMITS.messageLength / 2).join("");
 }
 

@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import { AppError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { RepositoryChange } from "../ports.ts";
-import { GitError, type GitOptions, gitText, runGit, startGit } from "./run.ts";
+import { GitError, type GitOptions, type GitProcess, gitText, runGit, startGit } from "./run.ts";
 
 /** Reads commits and their differences, by plumbing alone: nothing is checked out, no filter, hook or attribute of the repository runs. */
 
@@ -117,32 +117,28 @@ export class Commits {
     return found;
   }
 
-  /** The commits of a branch that changed a folder, the oldest first, after `since`: along first parents, as a branch goes. */
+  /**
+   * The commits of a branch that changed a folder, the oldest first, after `since`: along first parents, as a branch goes. A few at a time, so
+   * that no git has to wait for whoever takes long with each.
+   */
   async *line(tip: string, path: string, since: string | null): AsyncGenerator<LineCommit> {
-    const range = since === null ? [tip] : [tip, `^${since}`];
     const within = path === "" ? [] : ["--", path];
-    const args = [
-      "log",
-      "--first-parent",
-      "--diff-merges=first-parent",
-      "--reverse",
-      "--root",
-      ...DIFF,
-      `--format=${HEADER}`,
-      ...range,
-      ...within,
-    ];
-    let current: { header: string; changes: FileChange[] } | null = null;
-    for await (const item of items(this.#start(args))) {
-      if (item.change !== undefined) {
-        current?.changes.push(item.change);
-        if ((current?.changes.length ?? 0) > LIMITS.gitFiles) throw tooMany();
-      } else {
-        if (current !== null) yield lineCommit(current);
-        current = { header: item.header, changes: [] };
-      }
+    const range = since === null ? [tip] : [tip, `^${since}`];
+    const ids = (await this.#text(["rev-list", "--first-parent", "--reverse", ...range, ...within])).split("\n").filter(Boolean);
+    for (let at = 0; at < ids.length; at += LIMITS.gitCommitsAtOnce) {
+      const some = ids.slice(at, at + LIMITS.gitCommitsAtOnce);
+      const args = [
+        "log",
+        "--no-walk=unsorted",
+        "--diff-merges=first-parent",
+        "--root",
+        ...DIFF,
+        `--format=${HEADER}`,
+        "--stdin",
+        ...within,
+      ];
+      yield* lineOf(this.#start(args, `${some.join("\n")}\n`));
     }
-    if (current !== null) yield lineCommit(current);
   }
 
   /** How many commits `line` gives. */
@@ -151,26 +147,12 @@ export class Commits {
     return Number(await this.#text(["rev-list", "--count", "--first-parent", ...range, ...(path === "" ? [] : ["--", path])]));
   }
 
-  /** The newest commit along first parents whose message has a line that begins so, and its message. */
-  async newestWith(
-    tip: string,
-    since: string | null,
-    beginning: string,
-  ): Promise<{ readonly id: string; readonly message: string } | null> {
+  /** The message of the newest commit along first parents, after `since`, that has a line like each of these. */
+  async newestWith(tip: string, since: string | null, patterns: readonly string[]): Promise<string | null> {
     const range = since === null ? [tip] : [tip, `^${since}`];
-    const text = await this.#text([
-      "log",
-      "-1",
-      "-z",
-      "--first-parent",
-      `--max-count=1`,
-      "--extended-regexp",
-      `--grep=^${beginning}`,
-      "--format=%H%x01%B",
-      ...range,
-    ]);
-    const [id = "", message = ""] = text.replace(/\0$/, "").split("\u0001");
-    return id === "" ? null : { id, message };
+    const wanted = ["--extended-regexp", "--all-match", ...patterns.map((pattern) => `--grep=^${pattern}$`)];
+    const text = await this.#text(["log", "--first-parent", "--max-count=1", "--format=%B", ...wanted, ...range]);
+    return text === "" ? null : text;
   }
 
   async #text(args: readonly string[]): Promise<string> {
@@ -181,17 +163,31 @@ export class Commits {
     }
   }
 
-  #start(args: readonly string[]): ReturnType<typeof startGit> {
+  #start(args: readonly string[], input = ""): GitProcess {
     const git = startGit(args, this.options);
-    git.stdin.end();
+    git.stdin.end(input);
     return git;
   }
+}
+
+async function* lineOf(git: GitProcess): AsyncGenerator<LineCommit> {
+  let current: { header: string; changes: FileChange[] } | null = null;
+  for await (const item of items(git)) {
+    if (item.change === undefined) {
+      if (current !== null) yield lineCommit(current);
+      current = { header: item.header, changes: [] };
+    } else {
+      current?.changes.push(item.change);
+      if ((current?.changes.length ?? 0) > LIMITS.gitFiles) throw tooMany();
+    }
+  }
+  if (current !== null) yield lineCommit(current);
 }
 
 type Item = { readonly change: FileChange; readonly header?: undefined } | { readonly header: string; readonly change?: undefined };
 
 /** What `--raw -z` writes: headers, and pairs of a change and its path. */
-async function* items(git: ReturnType<typeof startGit>): AsyncGenerator<Item> {
+async function* items(git: GitProcess): AsyncGenerator<Item> {
   let ended = false;
   try {
     let meta: string | null = null;

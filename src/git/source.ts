@@ -11,9 +11,6 @@ export interface Place {
   readonly path: string;
 }
 
-/** The line that the engine's own commits end in: the revision that each is. */
-const TRAILER = "Env-Revision: ";
-
 /**
  * What the newest commit of a branch brings to an environment: what changed since the commit that was pulled last, where it descends from
  * that; all that it holds, where nothing was pulled yet, where the engine itself made a commit in between, or where its history was
@@ -23,12 +20,12 @@ const TRAILER = "Env-Revision: ";
 export async function changeSince(commits: Commits, { branch, path }: Place, before: PulledBefore): Promise<RepositoryChange> {
   const tip = await commits.tip(branch);
   await checkFolder(commits, tip, path);
-  const from = await base(commits, tip, before);
+  const from = await base(commits, tip, path, before);
   const blobs = new Blobs(commits.options);
   try {
     const changes = await commits.changes(from.commit, tip, path);
     const content = await changedContent({ commits, blobs, commit: tip, folder: path }, changes);
-    return { commit: await commits.facts(tip), ...from.told, ...content };
+    return { commit: await commits.facts(tip), path, ...from.told, ...content };
   } finally {
     blobs.close();
   }
@@ -43,7 +40,7 @@ export async function changeOf(
   from: string | null,
 ): Promise<RepositoryChange> {
   const content = await changedContent({ commits, blobs, commit: commit.id, folder: path }, changes);
-  return { commit, ...(from !== null && { from }), ...content };
+  return { commit, path, ...(from !== null && { from }), ...content };
 }
 
 interface Base {
@@ -52,22 +49,28 @@ interface Base {
   readonly told: Pick<RepositoryChange, "from" | "base_revision" | "rewritten">;
 }
 
-async function base(commits: Commits, tip: string, before: PulledBefore): Promise<Base> {
-  const descent = before.commit === null ? "gone" : await commits.descends(tip, before.commit);
-  const since = descent === "yes" ? before.commit : null;
+async function base(commits: Commits, tip: string, path: string, before: PulledBefore): Promise<Base> {
+  const { pulled } = before;
+  const isOther = pulled !== null && pulled.path !== path;
+  const descent = pulled === null || isOther ? "no" : await commits.descends(tip, pulled.commit);
+  const since = descent === "yes" ? (pulled?.commit ?? null) : null;
   const revision = await newestRevision(commits, tip, since, before);
   if (revision !== null) return { commit: null, told: { base_revision: revision } };
   if (since !== null) return { commit: since, told: { from: since } };
-  if (before.commit === null) return { commit: null, told: {} };
-  if (!before.rewritten) throw rewritten(before.commit, descent === "gone");
-  return { commit: null, told: { rewritten: true } };
+  if (pulled === null) return { commit: null, told: {} };
+  if (before.rewritten) return { commit: null, told: { rewritten: true } };
+  throw isOther ? otherFolder(pulled.path) : rewritten(pulled.commit, descent === "gone");
 }
 
-/** Of the commits that the engine itself made of this environment, the newest after `since`: its revision is what the others were made on. */
+/**
+ * Of the commits that the engine itself made of this environment, the newest after `since`: its revision is what the others were made on. What
+ * the commit holds is not relied upon, since whoever amends it keeps its message: all of the branch is compared with the revision.
+ */
 async function newestRevision(commits: Commits, tip: string, since: string | null, { project, env }: PulledBefore): Promise<number | null> {
   if (since === tip) return null;
-  const newest = await commits.newestWith(tip, since, `${TRAILER}${project}/${env}@[0-9]+$`);
-  const [, number] = new RegExp(`^${TRAILER}[^\\n]*@(\\d{1,12})$`, "m").exec(newest?.message ?? "") ?? [];
+  const lines = [`Env-Project: ${project}`, `Env-Environment: ${env}`, "Env-Revision: [0-9]{1,12}"];
+  const message = await commits.newestWith(tip, since, lines);
+  const [, number] = [...(message ?? "").matchAll(/^Env-Revision: (\d{1,12})$/gm)].at(-1) ?? [];
   return number === undefined ? null : Number(number);
 }
 
@@ -80,6 +83,13 @@ async function checkFolder(commits: Commits, tip: string, path: string): Promise
         ? `The commit ${tip.slice(0, 12)} has no folder ${JSON.stringify(path)}.`
         : `${JSON.stringify(path)} is no folder of the repository: a file, a link or a submodule stands there.`,
     fix: "Name the folder that holds platform/ and config/.",
+  });
+}
+
+function otherFolder(path: string): AppError {
+  return new AppError("history_rewritten", {
+    reason: `What was pulled before is of another folder: ${path === "" ? "the repository's root" : JSON.stringify(path)}.`,
+    fix: "Name that folder (--path); where another is meant, pull with --accept-rewrite (`rewritten` of the request).",
   });
 }
 

@@ -51,6 +51,11 @@ export const PullBody = z
       description:
         "The commit, with what it brings in the other members. Left out, the engine fetches the branch that the environment follows.",
     }),
+    path: z
+      .string()
+      .max(LIMITS.folderBytes)
+      .exactOptional()
+      .meta({ description: "The folder of the repository that it is of; the root where not given." }),
     from: CommitId.exactOptional().meta({
       description: "The commit that was pulled last: what is sent is the difference to it. Left out, it is all that the commit holds.",
     }),
@@ -227,7 +232,7 @@ export const GitSourceReply = z
     ...head,
     source: GitSourceSchema.nullable(),
     pulled: z
-      .object({ commit: CommitId, revision: RevisionNumber, at: Timestamp, by: z.string() })
+      .object({ commit: CommitId, path: z.string(), revision: RevisionNumber, at: Timestamp, by: z.string() })
       .nullable()
       .meta({ description: "The commit that was pulled last, whichever way it came." }),
   })
@@ -239,7 +244,7 @@ export const GitSourceReply = z
         project_id: "pf-777",
         env: "staging",
         source: sourceExample,
-        pulled: { commit: commitId, revision: 13, at: "2026-01-31T12:00:00.000Z", by: "ada" },
+        pulled: { commit: commitId, path: "deploy/staging", revision: 13, at: "2026-01-31T12:00:00.000Z", by: "ada" },
       },
     ],
   });

@@ -32,7 +32,7 @@ const pull = () =>
       examples: [
         "envm git pull --git platform-repo --branch main -e staging --dry-run",
         "envm git pull --git platform-repo --branch main -e staging -y -m 'Weekly pull'",
-        "envm git pull --git platform-repo --branch main --path deploy/qa -e staging --resolve flows/welcome=theirs --accept-rewrite",
+        "envm git pull --git platform-repo --branch main --path deploy/qa -e staging --accept-rewrite",
       ],
     })
       .option("--git <repository>", "a folder, or an address that git can fetch from")
@@ -74,7 +74,7 @@ async function requestOf(context: Context, env: string, options: Pulling): Promi
       throw usage("The folder is the source's, so --path does not go with it.", "Change it with envm git source set, or name --git.");
     return { ...given, ...(acceptRewrite && { rewritten: true }) } as Request;
   }
-  const before = { project, env, commit: known.pulled?.commit ?? null, rewritten: acceptRewrite };
+  const before = { project, env, pulled: known.pulled, rewritten: acceptRewrite };
   const place = { branch: branch ?? "HEAD", path: path.replace(/^\.?\/+|\/+$/g, "").replace(/^\.$/, "") };
   const { changeSince } = await import("../../git/source.ts");
   const change = await withRepository(git ?? ".", branch ?? null, (commits) => changeSince(commits, place, before));

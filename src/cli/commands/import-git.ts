@@ -97,6 +97,14 @@ async function planned({ client, project }: Context, commits: Commits, target: T
     throw error;
   });
   const since = known?.pulled?.commit ?? null;
+  if (known?.pulled && known.pulled.path !== target.folder) {
+    throw new Failure(
+      EXIT.conflict,
+      "history_rewritten",
+      `${target.env} was brought up to a commit's folder ${shown(known.pulled.path === "" ? "." : known.pulled.path)}, and not ${shown(target.folder === "" ? "." : target.folder)}.`,
+      "Name that folder (--path), or give the environment another name (--map).",
+    );
+  }
   if (since !== null && (await commits.descends(target.tip, since)) !== "yes") {
     throw new Failure(
       EXIT.conflict,
