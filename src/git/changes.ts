@@ -46,11 +46,12 @@ export async function changedContent(place: Place, changes: readonly FileChange[
   const added: string[] = [];
   for (const change of changes) {
     const path = within(change, place.folder);
-    const role = roleIn(path);
+    const isGone = change.newMode === ABSENT;
+    const role = isGone ? goneRole(path) : roleIn(path);
     if (role === null) continue;
     checkMode(change);
     const before = change.oldMode === ABSENT || "component" in role ? null : await read(place, change.oldId, path, budget);
-    const after = change.newMode === ABSENT ? null : await read(place, change.newId, path, budget);
+    const after = isGone ? null : await read(place, change.newId, path, budget);
     if (!("component" in role)) content.shared(entriesIn(path, before), entriesIn(path, after));
     else if (after === null) content.gone(role.component);
     else {
@@ -135,6 +136,15 @@ function roleIn(path: string) {
     return roleOf(path);
   } catch (error) {
     throw asInvalid(error);
+  }
+}
+
+/** What could never be taken is no loss. */
+function goneRole(path: string) {
+  try {
+    return roleIn(path);
+  } catch {
+    return null;
   }
 }
 
