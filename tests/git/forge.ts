@@ -41,7 +41,7 @@ function serve(request: IncomingMessage, response: ServerResponse, path: string,
       CONTENT_TYPE: request.headers["content-type"] ?? "",
       HTTP_CONTENT_ENCODING: String(request.headers["content-encoding"] ?? ""),
     },
-    stdio: ["pipe", "pipe", "inherit"],
+    stdio: ["pipe", "pipe", "ignore"],
   });
   request.pipe(backend.stdin);
   backend.stdin.on("error", () => {});

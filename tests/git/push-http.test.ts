@@ -22,8 +22,13 @@ test("a forge's push, signed over the very bytes that were sent, becomes a revis
   const raw = '{ "ref" :"refs/heads/main" ,\n "deleted": false }';
   const signature = `sha256=${createHmac("sha256", source.hook_secret).update(raw).digest("hex")}`;
   const push = (headers: Record<string, string>) => engine.request("POST", `${path}/hook`, raw, { "x-github-event": "push", ...headers });
-  expect(await push({ "x-hub-signature-256": signature.replace(/.$/, (last) => (last === "0" ? "1" : "0")) })).toMatchObject({ status: 401 });
-  expect(await push({ "x-hub-signature-256": signature, "x-github-delivery": "1" })).toMatchObject({ status: 202, body: { status: "accepted" } });
+  expect(await push({ "x-hub-signature-256": signature.replace(/.$/, (last) => (last === "0" ? "1" : "0")) })).toMatchObject({
+    status: 401,
+  });
+  expect(await push({ "x-hub-signature-256": signature, "x-github-delivery": "1" })).toMatchObject({
+    status: 202,
+    body: { status: "accepted" },
+  });
 
   const next = await engine.get<{ revision: number }>("/env/pf-push/staging/active?wait=60s&after=1");
   expect(next.body.revision).toBe(2);
