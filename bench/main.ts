@@ -2,6 +2,7 @@ import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
 import { branching } from "./branching.ts";
+import { bytes } from "./bytes.ts";
 import { configWrites } from "./config-writes.ts";
 import { diffs } from "./diffs.ts";
 import { evaluation } from "./evaluation.ts";
@@ -19,6 +20,7 @@ import { watchers } from "./watchers.ts";
 /** `npm run bench` measures everything; `npm run bench -- diffs branching` only the groups named. */
 const GROUPS: Readonly<Record<string, () => Promise<Row[]>>> = {
   "state-writes": stateWrites,
+  bytes,
   diffs,
   branching,
   "config-writes": configWrites,

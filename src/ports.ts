@@ -69,7 +69,7 @@ export interface ObjectInfo {
   readonly hash: Hash;
   /** When it was last put, in milliseconds since 1970 by the store's clock. */
   readonly storedAt: number;
-  /** Stored size in bytes. */
+  /** Its size in bytes, however it is stored. */
   readonly size: number;
 }
 
