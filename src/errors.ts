@@ -92,11 +92,14 @@ export class AppError extends Error {
 
 /** What is stored of an object cannot be put together again: it is the object that is at fault, not the store. */
 export class DamagedObject extends AppError {
+  readonly why: string;
+
   constructor(partition: string, hash: string, why: string) {
     super("store_unavailable", {
       reason: `The object ${hash} of "${partition}" is damaged: ${why}.`,
       fix: "Run `npm run store:check` to see what else is, and restore the store from a backup.",
     });
+    this.why = why;
   }
 }
 

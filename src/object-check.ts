@@ -83,7 +83,7 @@ export class ObjectCheck {
     steps.forEach((step, index) => {
       const data = found[index] ?? null;
       const place = "key" in step ? `${step.key} in ${where}` : where;
-      if (data instanceof DamagedObject) this.#tell(step.hash, `cannot be read (${data.message}), which ${place} needs`);
+      if (data instanceof DamagedObject) this.#tell(step.hash, `is damaged (${data.why}), which ${place} needs`);
       else if (data === null) this.#tell(step.hash, `is missing, which ${place} needs`);
       else if (objectHash(data) !== step.hash) this.#tell(step.hash, `is damaged (its bytes have another hash), which ${place} needs`);
       else use(step, data);

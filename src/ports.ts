@@ -38,7 +38,7 @@ export interface Range {
 export interface StoredObject {
   readonly hash: Hash;
   readonly data: Uint8Array;
-  /** The object whose place this one takes: a hint from which a backend may encode a delta. Never needed to read it. */
+  /** The object whose place this one takes, or one that it may resemble: a hint from which a backend may encode a delta. Never needed to read it. */
   readonly replaces?: Hash;
 }
 

@@ -122,7 +122,7 @@ export function resolveChain(partition: string, chain: Chain): Uint8Array {
       if (link !== undefined) bytes = applyDelta(bytes, link.data.subarray(1));
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
-      throw new DamagedObject(partition, chain[0]?.hash ?? "", `the delta of ${link?.hash} is damaged: ${why}`);
+      throw new DamagedObject(partition, chain[0]?.hash ?? "", `the delta of ${link?.hash} is wrong: ${why}`);
     }
   }
   return bytes;
