@@ -75,6 +75,22 @@ function wanted(found: number, deltas: boolean): number {
   return found === 0 || deltas ? MIGRATIONS.length : SHARED_WITH_OLDER;
 }
 
+/** @throws AppError `store_unavailable` where the schema is not there, or is not up to date: nothing is changed. Answers whether objects are stored as deltas. */
+export async function mustBeThere(client: pg.Client, schema: string): Promise<boolean> {
+  const found = await version(client, schema);
+  if (found >= SHARED_WITH_OLDER) return found === MIGRATIONS.length;
+  throw new AppError("store_unavailable", {
+    reason:
+      found === 0
+        ? `The database has no tables of the engine in the schema "${schema}".`
+        : `The schema "${schema}" has version ${found}; this engine needs ${SHARED_WITH_OLDER}.`,
+    fix:
+      found === 0
+        ? "Look whether STORE_URL names the engine's database and schema."
+        : "Start this engine once: it brings the schema up to date.",
+  });
+}
+
 async function version(client: pg.Client, schema: string): Promise<number> {
   // Not to_regclass: it may answer from before the lock was taken, where a table would not be found that another engine just made.
   const found = await client.query(

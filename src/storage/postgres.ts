@@ -10,7 +10,7 @@ import { isAnswer, NoConnection, RUNNING, storeError } from "./postgres-errors.t
 import { PostgresListener } from "./postgres-listener.ts";
 import { PostgresNews } from "./postgres-news.ts";
 import { PostgresReader } from "./postgres-reader.ts";
-import { examine, migrate } from "./postgres-schema.ts";
+import { examine, migrate, mustBeThere } from "./postgres-schema.ts";
 import { type PostgresPlace, postgresPlace } from "./postgres-url.ts";
 import { PostgresWriter } from "./postgres-writer.ts";
 import { sizeOf, type Write } from "./write.ts";
@@ -43,7 +43,9 @@ export async function openPostgres(url: string, options: PostgresOptions = {}): 
     const client = await connect(place, place.server);
     try {
       await examine(client, options);
-      if (await migrate(client, place.schema, options.deltas === true)) backend.useDeltas();
+      const { deltas = false, existing = false } = options;
+      const areDeltas = existing ? await mustBeThere(client, place.schema) : await migrate(client, place.schema, deltas);
+      if (areDeltas) backend.useDeltas();
     } finally {
       await client.end();
     }

@@ -26,7 +26,7 @@ const NEEDED = [
 export async function checkServers(
   servers: RedisServers,
   target: RedisTarget,
-  { strict = false, deltas = false, onNotice }: StoreOptions,
+  { strict = false, deltas = false, existing = false, onNotice }: StoreOptions,
 ): Promise<boolean> {
   for (const link of servers.primaries) {
     await checkKind(link, target);
@@ -35,7 +35,7 @@ export async function checkServers(
     if (strict) throw new AppError("store_unavailable", fault);
     onNotice?.(`${fault.reason} ${fault.fix}`);
   }
-  return checkSchema(servers, deltas);
+  return checkSchema(servers, deltas, existing);
 }
 
 async function checkKind(link: RedisLink, { cluster }: RedisTarget): Promise<void> {
@@ -93,9 +93,15 @@ async function configured(link: RedisLink, name: string): Promise<string | null>
 }
 
 /** What is new has the newest layout; what is there already is given it where `deltas` asks for that. */
-async function checkSchema(servers: RedisServers, deltas: boolean): Promise<boolean> {
+async function checkSchema(servers: RedisServers, deltas: boolean, existing: boolean): Promise<boolean> {
   const read = () => servers.send(SCHEMA_KEY, ["GET", SCHEMA_KEY]);
   let found = await read();
+  if (found === null && existing) {
+    throw new AppError("store_unavailable", {
+      reason: "Redis holds nothing of the engine's.",
+      fix: "Look whether STORE_URL names the engine's server and database.",
+    });
+  }
   if (found === null) {
     await servers.send(SCHEMA_KEY, ["SET", SCHEMA_KEY, DELTAS, "NX"]);
     found = await read();
