@@ -4,6 +4,8 @@
  *
  * An object's `base` is the hash of the object that it is a delta upon, and a delta's first byte is its place. A row that another stands
  * upon stays when its object is deleted, at the time `-infinity`, which hides it. All of this happens while the partition is locked.
+ *
+ * `commit_group_2` is written out although it says much again: what a step of the schema made once is never edited with a later one.
  */
 export function deltaFunctions(schema: string, { lockMs, renewMs }: { readonly lockMs: number; readonly renewMs: number }): string {
   const plan = "SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off";
