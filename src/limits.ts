@@ -178,6 +178,15 @@ export const LIMITS = {
   intentAgeMs: 10 * 60_000,
   /** Milliseconds for which an object that nothing refers to is kept: nothing younger is ever collected. */
   garbageAgeMs: 24 * 60 * 60_000,
+  /** Stored objects that one object stands upon, at most: deltas on the way to one that is stored whole. */
+  deltaSteps: 6,
+  /** Bytes from which on an object may be stored as a delta, and up to which. */
+  deltaMinBytes: 64,
+  deltaObjectBytes: 1024 * 1024,
+  /** Part of an object's bytes that its delta may take; where it would take more, the object is stored whole. */
+  deltaShare: 0.5,
+  /** Bytes of objects kept in memory, upon which others are stored as deltas. */
+  deltaBaseBytes: 16 * 1024 * 1024,
   /** Milliseconds between two collections of one project's garbage. */
   garbageEveryMs: 6 * 60 * 60_000,
   /** Objects, and answers to requests with an idempotency key, that one collection takes at most. */
