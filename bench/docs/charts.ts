@@ -14,9 +14,9 @@ const GOAL = "#c2410c";
 
 type Options = Plot.PlotOptions;
 
-function svg(options: Options): string {
+function svg(title: string, options: Options): string {
   const { document } = new Window();
-  const drawn = Plot.plot({ document: document as never, width: WIDTH, ...options });
+  const drawn = Plot.plot({ document: document as never, width: WIDTH, ariaLabel: title, ...options });
   drawn.setAttribute("xmlns", "http://www.w3.org/2000/svg");
   drawn.setAttribute("style", "background: white; color: #222; font-size: 12px");
   return `${drawn.outerHTML}\n`;
@@ -26,7 +26,7 @@ function svg(options: Options): string {
 export function sideBySide(rows: readonly Row[]): string {
   const data = rows.flatMap((row) => (row.sides === null ? [] : [{ ...row, sides: row.sides, label: `${row.work}: ${row.baseline}` }]));
   const labels = data.map((row) => row.label);
-  return svg({
+  return svg("How often in a second either side does the same work", {
     height: data.length * LINE + 70,
     marginLeft: 20,
     marginRight: 90,
@@ -77,7 +77,7 @@ export function ratios(rows: readonly Row[]): string {
         goal: Number.isNaN(goal) ? null : goal,
       };
     });
-  return svg({
+  return svg("Ratios to the baseline, with spread and goal", {
     height: data.length * LINE + 70,
     marginLeft: 20,
     marginRight: 60,
@@ -115,7 +115,7 @@ export function latencies(all: readonly Latency[]): string {
     p99: percentiles["99"],
     p999: percentiles["99.9"],
   }));
-  return svg({
+  return svg("How long single requests take", {
     height: data.length * LINE + 70,
     marginLeft: 20,
     marginRight: 110,
@@ -147,7 +147,7 @@ export function curves(rows: readonly (Row & { readonly curve: Curve })[]): stri
   const titles = rows.map((row, index) => ({ ...place(index), title: row.work.split(", ")[0] ?? row.work }));
   const points = rows.flatMap((row, index) => row.curve.points.map(({ n, ms, smallestMs }) => ({ ...place(index), n, ms, smallestMs })));
   const facets = { fx: "fx", fy: "fy" } as const;
-  return svg({
+  return svg(`What operations take where there are more ${rows[0]?.curve.over ?? ""}`, {
     height: Math.ceil(rows.length / COLUMNS) * 190 + 40,
     marginLeft: 50,
     marginTop: 30,
@@ -188,7 +188,7 @@ export function soak(windows: readonly SoakWindow[]): string {
       Plot.text(data, Plot.selectLast({ x: "minute", y: "value", z: "line", text: "line", fill: "line", textAnchor: "start", dx: 6 })),
     ],
   });
-  return stacked([svg(draw(megabytes, "MB")), svg(draw(times, "ms"))]);
+  return stacked([svg("Memory over time", draw(megabytes, "MB")), svg("Times over time", draw(times, "ms"))]);
 }
 
 /** One picture above another. */
