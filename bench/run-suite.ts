@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { failedRow, type Row } from "./measure.ts";
 import { here } from "./processes.ts";
 import { described, keepResult, machine } from "./results.ts";
-import { SUITES, type SuiteName } from "./suites.ts";
+import { SUITE_SECONDS, SUITES, type SuiteName } from "./suites.ts";
 import { table } from "./table.ts";
 
 /** How long a group that is ended has to stop what it started. */
@@ -26,7 +26,8 @@ export async function runSuite(suite: SuiteName, asked: readonly string[]): Prom
   for (const [n, [name, { seconds }]] of chosen.entries()) {
     console.error(`${n + 1} of ${chosen.length}: ${name} …`);
     const start = performance.now();
-    const measured = await runGroup(suite, name, seconds);
+    const left = SUITE_SECONDS[suite] - (start - started) / 1_000;
+    const measured = await runGroup(suite, name, Math.max(1, Math.min(seconds, left)));
     const took = (performance.now() - start) / 1_000;
     rows.push(...measured);
     keepResult(suite, name, took, measured);
@@ -68,7 +69,7 @@ function runGroup(suite: SuiteName, name: string, seconds: number): Promise<read
       clearTimeout(timer);
       for (const signal of STOPPED) process.removeListener(signal, abort);
       signalGroup(child, "SIGKILL");
-      const why = late ? `it took longer than ${seconds} s` : `its process ended (${ended ?? `code ${code}`})`;
+      const why = late ? `it took longer than ${Math.round(seconds)} s` : `its process ended (${ended ?? `code ${code}`})`;
       resolve(rows ?? [failedRow(name, name, why)]);
     });
   });
