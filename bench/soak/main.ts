@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { existsSync } from "node:fs";
+import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { type AuthorizedEngine, startAuthorized } from "../authorized.ts";
 import { ensureBuilt } from "../built.ts";
@@ -34,11 +35,8 @@ process.exitCode = await withFolder(async (folder) => {
   const port = await freePort();
   const stop = new AbortController();
   const sibling = liveAndDie(port, stop.signal);
-  const engine = await startAuthorized(
-    folder,
-    { LOGS_URL: `http://127.0.0.1:${port}` },
-    existsSync(ENGINE_BUILT) ? ENGINE_BUILT : undefined,
-  );
+  const settings = { LOGS_URL: `http://127.0.0.1:${port}`, NODE_OPTIONS: `--import ${pathToFileURL(here("soak/collect.mjs"))}` };
+  const engine = await startAuthorized(folder, settings, existsSync(ENGINE_BUILT) ? ENGINE_BUILT : undefined);
   await prepare(engine);
   const token = await engine.token("admin");
   const client = new SoakClient(engine.url, token);
@@ -53,6 +51,9 @@ process.exitCode = await withFolder(async (folder) => {
       await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
       await samples.take();
     }
+    process.kill(engine.pid, "SIGUSR2");
+    await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
+    await samples.take();
     failures = [...failures, ...client.failures].slice(0, 20);
     windows.push(samples.window());
     print(windows.at(-1) as SoakWindow, n === 0);

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync } from "node:fs";
-import { latencyOf } from "../measure.ts";
+import { latencyOf, median } from "../measure.ts";
 import type { ServerProcess } from "../processes.ts";
 import type { SoakClient } from "./actors.ts";
 import type { SoakWindow } from "./windows.ts";
@@ -59,10 +59,11 @@ export class Samples {
       failures: failures.length,
       p50: percentiles["50"] ?? 0,
       p99: percentiles["99"] ?? 0,
-      loopDelayP99: Math.max(0, ...all("loop")) * 1_000,
+      loopDelayP99: median(all("loop")) * 1_000,
       rssMb: Math.max(0, ...all("rss")) / MB,
-      heapMb: Math.min(...all("heap")) / MB,
-      externalMb: Math.min(...all("external")) / MB,
+      // The last sample comes after a collection.
+      heapMb: (samples.at(-1)?.heap ?? Number.NaN) / MB,
+      externalMb: (samples.at(-1)?.external ?? Number.NaN) / MB,
       files: Math.max(0, ...all("files")),
       handles: Math.max(0, ...all("handles")),
     };

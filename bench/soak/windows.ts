@@ -12,7 +12,7 @@ export interface SoakWindow {
   /** How late the event loop was, in milliseconds: 99 of 100 looks. */
   readonly loopDelayP99: number;
   readonly rssMb: number;
-  /** The least that it was: what is left after a collection. */
+  /** What is left after a collection. */
   readonly heapMb: number;
   readonly externalMb: number;
   readonly files: number;
