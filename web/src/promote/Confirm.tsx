@@ -1,14 +1,13 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import type { FormEvent } from "react";
 import { EnvmError } from "../../../src/sdk/errors.ts";
 import { api, type Environment, type PromoteReply } from "../api.ts";
 import { useAnnounce } from "../components/Announcer.tsx";
 import { Button, LinkButton } from "../components/Button.tsx";
 import { Notice } from "../components/Notice.tsx";
 import { Panel } from "../components/Panel.tsx";
-import { SayingSo } from "../components/SayingSo.tsx";
+import { useSayingSo } from "../components/SayingSo.tsx";
 import { Failure } from "../components/States.tsx";
-import { useAsked } from "../policy.ts";
 import { useAction } from "../useAction.ts";
 import type { Planned } from "./usePlan.ts";
 
@@ -16,32 +15,25 @@ interface ConfirmProps {
   readonly planned: Planned;
   readonly plan: PromoteReply;
   readonly target: Environment;
+  readonly onDone: (reply: PromoteReply) => void;
 }
 
 /** The one button. It applies the very plan that is shown, or nothing. */
-export function Confirm({ planned, plan, target }: ConfirmProps) {
+export function Confirm({ planned, plan, target, onDone }: ConfirmProps) {
   const { project_id: project, env } = target;
-  const [{ reason, name }, setWord] = useState({ reason: "", name: "" });
-  const asked = useAsked(target);
+  const { fields, isSaid, word } = useSayingSo(target);
   const announce = useAnnounce();
   const queries = useQueryClient();
   const promote = useAction({
-    mutationFn: () =>
-      api.promote({
-        ...planned.request,
-        plan_id: plan.plan_id,
-        ...(reason.trim() !== "" && { message: reason.trim() }),
-        ...(asked.name && { confirm: name.trim() }),
-      }),
+    mutationFn: () => api.promote({ ...planned.request, plan_id: plan.plan_id, ...word }),
     onSuccess: async (reply) => {
       announce(resultOf(reply));
+      onDone(reply);
       await queries.invalidateQueries({ queryKey: ["project", project] });
     },
   });
-  if (promote.isSuccess) return <Done reply={promote.data} target={target} />;
   const needsApproval = plan.checks.some(({ name: check, status }) => check === "approvals" && status === "failed");
   const blocked = plan.checks.filter(({ name: check, status }) => status === "failed" && check !== "approvals");
-  const isSaid = (!asked.reason || reason.trim() !== "") && (!asked.name || name.trim() === env);
   const isReady = isSaid && blocked.length === 0 && !planned.isFetching;
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -50,14 +42,7 @@ export function Confirm({ planned, plan, target }: ConfirmProps) {
   return (
     <Panel title={`5. ${needsApproval ? "Ask for approval" : "Promote"}`}>
       <form onSubmit={submit} className="form">
-        <SayingSo
-          env={env}
-          typed={asked.name}
-          reasonNeeded={asked.reason}
-          reason={reason}
-          name={name}
-          onChange={(change) => setWord({ reason, name, ...change })}
-        />
+        {fields}
         {isStale(promote.error) ? (
           <Notice
             tone="warn"
@@ -100,7 +85,8 @@ function resultOf({ status, version, environment }: PromoteReply): string {
   return status === "no_changes" ? `${environment} has all of it already.` : `${version} was promoted to ${environment}.`;
 }
 
-function Done({ reply, target: { project_id: project, env } }: { readonly reply: PromoteReply; readonly target: Environment }) {
+/** What came of it, which stays though there is nothing left to promote. */
+export function Done({ reply, target: { project_id: project, env } }: { readonly reply: PromoteReply; readonly target: Environment }) {
   const isWaiting = reply.status === "pending_approval";
   const to = isWaiting ? `/projects/${project}/promotions/${reply.promotion_id}` : `/projects/${project}/env/${env}`;
   return (
