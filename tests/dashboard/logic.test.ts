@@ -281,5 +281,5 @@ test("an action is done once, however often its button is pressed before it is d
   await act(async () => finish());
   await act(async () => button?.click());
   expect(calls).toBe(2);
-  root.unmount();
+  await act(async () => root.unmount());
 });

@@ -36,7 +36,7 @@ test(`${COUNT} previews: a screenful of rows is in the page, which says how many
   await page.getByRole("link", { name: last }).waitFor();
   expect(await table.getAttribute("aria-rowcount")).toBe("2");
   expect(faults).toEqual([]);
-}, 600_000);
+});
 
 test("a preview is made and extended here", async () => {
   const { root, project } = dashboard.scene;

@@ -12,7 +12,7 @@ export interface Scene {
   readonly promotion: string;
 }
 
-type Json = State[string][string];
+type Json = State[string];
 type State = Parameters<Client["replaceState"]>[0]["state"];
 
 const FLAGS = {

@@ -2,11 +2,14 @@ import { execFileSync } from "node:child_process";
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll } from "vitest";
+import { afterAll, afterEach, beforeAll, vi } from "vitest";
 import { packageRoot } from "../../src/settings.ts";
 import { Engine } from "../support/engine.ts";
 import { type Browser, type Look, logIn, openBrowser } from "./browser.ts";
 import { type Scene, setScene } from "./scene.ts";
+
+/** Milliseconds after which a test is given up: pages are many, and a machine may be slow. Nothing waits for time to pass. */
+const PATIENCE_MS = 600_000;
 
 export const ROOT = "root-token-of-the-dashboard-tests";
 
@@ -51,6 +54,7 @@ export interface Tab {
 
 /** A real engine with a project in the middle of its life, and a real browser. */
 export function useDashboard({ withScene = true } = {}): Dashboard {
+  vi.setConfig({ testTimeout: PATIENCE_MS, hookTimeout: PATIENCE_MS });
   let engine: Engine | undefined;
   let scene: Scene | undefined;
   let browser: Browser | undefined;
@@ -63,7 +67,7 @@ export function useDashboard({ withScene = true } = {}): Dashboard {
     built();
     [engine, browser] = await Promise.all([new Engine({ token: ROOT }).start(), openBrowser()]);
     if (withScene) scene = await setScene(engine.url, ROOT);
-  }, 180_000);
+  });
   afterEach(async () => {
     for (const page of pages.splice(0)) await page.close();
   });

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { LinkButton } from "../components/Button.tsx";
 import { Notice } from "../components/Notice.tsx";
-import { mergeQuery } from "../queries.ts";
+import { mergeQuery, readinessQuery } from "../queries.ts";
 import { keyInWords, listed, plural } from "../words.ts";
 
 interface BetweenProps {
@@ -12,11 +12,10 @@ interface BetweenProps {
 
 /** What a promotion from the left to the right would meet: what both sides changed, and keys that the right side lacks. */
 export function Between({ project, left, right }: BetweenProps) {
-  const plan = useQuery(mergeQuery(project, left, right));
-  // Where the two have nothing in common, there is nothing to say of both.
-  if (!plan.isSuccess) return null;
-  const conflicts = plan.data.conflicts ?? [];
-  const missing = (plan.data.checks.find(({ name }) => name === "config_complete")?.details?.unbound ?? []) as readonly string[];
+  // Where the two have nothing in common, or may not be asked for, there is nothing to say of both.
+  const conflicts = useQuery(mergeQuery(project, left, right)).data?.conflicts ?? [];
+  const plan = useQuery(readinessQuery(project, left, right)).data;
+  const missing = (plan?.checks.find(({ name }) => name === "config_complete")?.details?.unbound ?? []) as readonly string[];
   return (
     <>
       {conflicts.length > 0 && (
