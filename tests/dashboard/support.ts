@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { readdirSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, vi } from "vitest";
@@ -25,16 +25,23 @@ function built(): void {
   const folders = ["web/src", "src/sdk", "src/flagd", "src/dotenv"].map((folder) => join(packageRoot(), folder));
   const at = statSync(join(packageRoot(), "dist/web/index.html"), { throwIfNoEntry: false })?.mtimeMs ?? 0;
   if (Math.max(...folders.map(newest)) <= at) return;
-  // In a process of its own: what is shipped is not built for tests.
-  execFileSync(
-    process.execPath,
-    [join(packageRoot(), "node_modules/vite/bin/vite.js"), "build", "-c", "web/vite.config.ts", "-l", "error"],
-    {
+  const dist = join(packageRoot(), "dist");
+  mkdirSync(dist, { recursive: true });
+  // Another file's tests may be looking at the old ones, or be building too: they change places at once.
+  const [made, old] = [mkdtempSync(join(dist, "web-new-")), mkdtempSync(join(dist, "web-old-"))];
+  try {
+    // In a process of its own: what is shipped is not built for tests.
+    const build = ["build", "-c", "web/vite.config.ts", "-l", "error", "--outDir", made, "--emptyOutDir"];
+    execFileSync(process.execPath, [join(packageRoot(), "node_modules/vite/bin/vite.js"), ...build], {
       cwd: packageRoot(),
       env: { ...process.env, NODE_ENV: "production" },
       stdio: "inherit",
-    },
-  );
+    });
+    if (existsSync(join(dist, "web"))) renameSync(join(dist, "web"), join(old, "web"));
+    renameSync(made, join(dist, "web"));
+  } finally {
+    for (const folder of [made, old]) rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 export interface Dashboard {

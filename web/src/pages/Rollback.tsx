@@ -8,6 +8,7 @@ import { Button, LinkButton } from "../components/Button.tsx";
 import { Notice } from "../components/Notice.tsx";
 import { Page } from "../components/Page.tsx";
 import { Panel } from "../components/Panel.tsx";
+import { isStale, PlanFailure } from "../components/PlanFailure.tsx";
 import { Resume } from "../components/Resume.tsx";
 import { useSayingSo } from "../components/SayingSo.tsx";
 import { Empty, Failure, Loading } from "../components/States.tsx";
@@ -144,7 +145,7 @@ function Plan({ environment, to, now, target, onDone }: PlanProps) {
   const announce = useAnnounce();
   const queries = useQueryClient();
   const rollback = useAction({
-    mutationFn: () => api.rollback({ project_id: project, env, to, ...word }),
+    mutationFn: (plan_id: string) => api.rollback({ project_id: project, env, to, plan_id, ...word }),
     onSuccess: async (reply) => {
       announce(`${env} is back at ${reply.version}.`);
       onDone(reply);
@@ -153,9 +154,13 @@ function Plan({ environment, to, now, target, onDone }: PlanProps) {
   });
   if (plan.isPending) return <Loading what="what would change" />;
   if (plan.isError) return <Failure error={plan.error} what="plan the way back" onRetry={() => void plan.refetch()} />;
+  const again = () => {
+    rollback.reset();
+    void queries.invalidateQueries({ queryKey: ["project", project] });
+  };
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    if (isSaid) rollback.act();
+    if (isSaid) rollback.act(plan.data.plan_id);
   };
   return (
     <>
@@ -181,9 +186,14 @@ function Plan({ environment, to, now, target, onDone }: PlanProps) {
       <Panel title="3. Roll back">
         <form onSubmit={submit} className="form">
           {fields}
-          {rollback.isError && <Failure error={rollback.error} what="roll back" />}
+          {rollback.isError && <PlanFailure error={rollback.error} what="roll back" again={again} />}
           <div>
-            <Button type="submit" look="danger" busy={rollback.isPending} disabled={!isSaid || plan.data.status === "no_changes"}>
+            <Button
+              type="submit"
+              look="danger"
+              busy={rollback.isPending}
+              disabled={!isSaid || isStale(rollback.error) || plan.data.status === "no_changes"}
+            >
               Roll {env} back to {plan.data.version}
             </Button>
           </div>

@@ -1,13 +1,12 @@
 import { useQueryClient } from "@tanstack/react-query";
 import type { FormEvent } from "react";
-import { EnvmError } from "../../../src/sdk/errors.ts";
 import { api, type Environment, type PromoteReply } from "../api.ts";
 import { useAnnounce } from "../components/Announcer.tsx";
 import { Button, LinkButton } from "../components/Button.tsx";
 import { Notice } from "../components/Notice.tsx";
 import { Panel } from "../components/Panel.tsx";
+import { isStale, PlanFailure } from "../components/PlanFailure.tsx";
 import { useSayingSo } from "../components/SayingSo.tsx";
-import { Failure } from "../components/States.tsx";
 import { useAction } from "../useAction.ts";
 import type { Planned } from "./usePlan.ts";
 
@@ -35,6 +34,10 @@ export function Confirm({ planned, plan, target, onDone }: ConfirmProps) {
   const needsApproval = plan.checks.some(({ name: check, status }) => check === "approvals" && status === "failed");
   const blocked = plan.checks.filter(({ name: check, status }) => status === "failed" && check !== "approvals");
   const isReady = isSaid && blocked.length === 0 && !planned.isFetching;
+  const again = () => {
+    promote.reset();
+    planned.again();
+  };
   const submit = (event: FormEvent) => {
     event.preventDefault();
     if (isReady) promote.act();
@@ -43,28 +46,7 @@ export function Confirm({ planned, plan, target, onDone }: ConfirmProps) {
     <Panel title={`5. ${needsApproval ? "Ask for approval" : "Promote"}`}>
       <form onSubmit={submit} className="form">
         {fields}
-        {isStale(promote.error) ? (
-          <Notice
-            tone="warn"
-            alert
-            title="Something changed while you were looking"
-            actions={
-              <Button
-                look="primary"
-                onClick={() => {
-                  promote.reset();
-                  planned.again();
-                }}
-              >
-                Review again
-              </Button>
-            }
-          >
-            <p>Somebody changed one of the two environments, or the policy. Nothing was promoted by you.</p>
-          </Notice>
-        ) : (
-          promote.isError && <Failure error={promote.error} what="promote" />
-        )}
+        {promote.isError && <PlanFailure error={promote.error} what="promote" again={again} />}
         {blocked.length > 0 && <p>First settle what is in the way, above.</p>}
         <div>
           <Button type="submit" look="primary" busy={promote.isPending} disabled={!isReady || isStale(promote.error)}>
@@ -74,10 +56,6 @@ export function Confirm({ planned, plan, target, onDone }: ConfirmProps) {
       </form>
     </Panel>
   );
-}
-
-function isStale(error: unknown): boolean {
-  return error instanceof EnvmError && error.code === "plan_stale";
 }
 
 function resultOf({ status, version, environment }: PromoteReply): string {
