@@ -56,7 +56,7 @@ function Health({ readiness: { checks } }: { readonly readiness: Readiness }) {
   return (
     <Table
       caption="What the engine depends on"
-      rows={names.map((name) => ({ name, status: "absent", ...checks[name] }) satisfies Row as Row)}
+      rows={names.map((name): Row => ({ name, status: "absent", ...checks[name] }))}
       keyOf={({ name }) => name}
       columns={[
         { title: "What", cell: ({ name }) => NAMES[name] ?? name },
