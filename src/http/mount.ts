@@ -1,3 +1,4 @@
+import type { Writable } from "node:stream";
 import type { Express, Request, RequestHandler, Response } from "express";
 import { mayDoLittle } from "../callers.ts";
 import type { Domain } from "../domain.ts";
@@ -83,11 +84,13 @@ function serve(route: Route, services: Services): RequestHandler {
       }
       throw error;
     });
-    if ("lines" in reply || "events" in reply) holdStream(streams, caller, response);
     if ("events" in reply) {
-      sendEvents(request, response, reply, connection, services);
+      sendEvents(request, response, { reply, connection, caller }, services);
       observe();
-    } else await sendReply(request, response, reply);
+    } else {
+      if ("lines" in reply) holdStream(response, streams.open(caller.token));
+      await sendReply(request, response, reply);
+    }
   }
 }
 
@@ -103,27 +106,31 @@ function observeOnce(metrics: Metrics, { operationId }: Route, response: Respons
   return observe;
 }
 
-/** For as long as the reader stays, and their token holds. */
-function sendEvents(
-  request: Request,
-  response: Response,
-  { events: source }: EventsReply,
-  connection: Connection,
-  { events, standing }: Services,
-): void {
-  events.send(request, response, source);
-  if (!response.writableEnded)
-    response.once(
-      "close",
-      standing.hold(connection, () => response.end()),
-    );
+/** For as long as the reader stays, and their token holds. Nothing here is a closure: what lasts as long need not know of the request. */
+function sendEvents(request: Request, response: Response, { reply, connection, caller }: Watching, services: Services): void {
+  const { streams, events, standing } = services;
+  const close = streams.open(caller.token);
+  const wire = events.send(request, response, reply.events);
+  if (wire === null) {
+    close();
+    return;
+  }
+  holdStream(wire, close);
+  holdStream(wire, standing.hold(connection, endOf(wire)));
 }
 
-/** Counts a streamed reply for as long as its connection lives. The reader may be gone by now, and then nothing tells of it any more. */
-function holdStream(streams: Streams, caller: Caller, response: Response): void {
-  const close = streams.open(caller.token);
-  if (response.destroyed) close();
-  else response.once("close", close);
+interface Watching {
+  readonly reply: EventsReply;
+  readonly connection: Connection;
+  readonly caller: Caller;
+}
+
+const endOf = (wire: Writable) => () => void wire.end();
+
+/** Has something done when a reply is over. The reader may be gone by now, and then nothing tells of it any more. */
+function holdStream(wire: Writable, close: () => void): void {
+  if (wire.destroyed) close();
+  else wire.once("close", close);
 }
 
 function isOpen({ operationId }: Route): boolean {
