@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { allows } from "../access.ts";
-import { inTime } from "../document-cache.ts";
 import type { ReadyFlags } from "../evaluation.ts";
 import { SYSTEM_PARTITION } from "../keys.ts";
 import type { Environment } from "../model.ts";
@@ -71,7 +70,7 @@ export class FastFlags {
   /** @throws what the routes say better */
   async #answer(question: PlainQuestion, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
     // A store that does not answer is not waited for here: the routes may know what to show meanwhile.
-    const found = await inTime(this.#look(question));
+    const found = await this.#parts.domain.readIndex.inTime(this.#look(question));
     if (found === null || !this.#door.admits(request, found.caller, performance.now())) return false;
     const answer = this.#evaluate(found, await readJsonBodyAhead(request, SMALL_BODY), question.headers.ifNoneMatch);
     // A body may take its time, in which a preview ends, or others ask as often as they may.

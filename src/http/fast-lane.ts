@@ -1,6 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { allows } from "../access.ts";
-import { inTime } from "../document-cache.ts";
 import { SYSTEM_PARTITION } from "../keys.ts";
 import type { Principal } from "../tokens.ts";
 import { FastDoor, type FastLaneParts } from "./fast-door.ts";
@@ -89,7 +88,7 @@ export class FastLane {
   /** Has what is not known, or not as new as the request, looked up: those who wait for the same wait together. */
   async #askFirst(plain: PlainRead, request: IncomingMessage, response: ServerResponse): Promise<void> {
     // A store that does not answer is not waited for here: the routes may know what to show meanwhile.
-    const found = await inTime(this.#look(plain)).catch(() => null);
+    const found = await this.#parts.domain.readIndex.inTime(this.#look(plain)).catch(() => null);
     const isAnswered = found !== null && this.#send(plain, found.ready, found.caller, request, response);
     if (!isAnswered) this.#routes(request, response);
   }
