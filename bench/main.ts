@@ -2,6 +2,7 @@ import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
 import { branching } from "./branching.ts";
+import { cliStart } from "./cli-start.ts";
 import { configWrites } from "./config-writes.ts";
 import { diffs } from "./diffs.ts";
 import { evaluation } from "./evaluation.ts";
@@ -24,6 +25,7 @@ const GROUPS: Readonly<Record<string, () => Promise<Row[]>>> = {
   "config-writes": configWrites,
   reads,
   watchers,
+  "cli-start": cliStart,
   sdk,
   "ten-thousand": tenThousand,
   "redis-commits": redisCommits,

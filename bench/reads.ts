@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { get, type IncomingMessage } from "node:http";
+import { type ClientRequest, type IncomingMessage, request } from "node:http";
 import { createInterface } from "node:readline";
 import { listeningUrl } from "../scripts/demo/engine-process.ts";
 import { databasePath } from "./engine.ts";
@@ -27,6 +27,7 @@ export async function reads(): Promise<Row[]> {
     const path = "/env/bench/production/config";
     const plain = `GET ${path} HTTP/1.1\r\nHost: ${new URL(engine.url).host}\r\nAuthorization: Bearer ${token}\r\nAccept: */*\r\n`;
     const { etag = "" } = (await ask(engine, path, token)).headers;
+    const all = await askForFlags(engine, token);
     const rows = [
       await against(engine, "config read with a token, 200", `${plain}\r\n`, await ask(engine, path, token), 0.9),
       await against(
@@ -36,6 +37,7 @@ export async function reads(): Promise<Row[]> {
         await ask(engine, path, token, { "if-none-match": etag }),
         0.85,
       ),
+      await against(engine, "OFREP bulk evaluation, 20 flags, 200", flagsRequest(engine, token), all, null),
     ];
     await engine.stop();
     return rows;
@@ -49,9 +51,9 @@ interface Answer {
   readonly body: string;
 }
 
-async function against(engine: ServerProcess, work: string, request: string, answer: Answer, goal: number): Promise<Row> {
+async function against(engine: ServerProcess, work: string, sent: string, answer: Answer, goal: number | null): Promise<Row> {
   const bare = await startBare(answer);
-  const load = { clients: CLIENTS, amount: READS_A_TURN, request };
+  const load = { clients: CLIENTS, amount: READS_A_TURN, request: sent };
   const pairs = await alternate(
     TURNS,
     () => rawLoad(engine.url, load),
@@ -65,8 +67,22 @@ async function against(engine: ServerProcess, work: string, request: string, ans
     pairs,
     unit: perSecond,
     ratio: timesFaster,
-    goal: { atLeast: goal },
+    goal: goal === null ? null : { atLeast: goal },
   });
+}
+
+const FLAGS = "/ofrep/v1/evaluate/flags?project_id=bench&env=production";
+const CONTEXT = JSON.stringify({ context: { targetingKey: "user-1", plan: "pro" } });
+
+/** All flags for one context, as OpenFeature's providers ask for them. */
+function flagsRequest({ url }: ServerProcess, token: string): string {
+  const headers = `Host: ${new URL(url).host}\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\n`;
+  return `POST ${FLAGS} HTTP/1.1\r\n${headers}Content-Length: ${CONTEXT.length}\r\n\r\n${CONTEXT}`;
+}
+
+async function askForFlags({ url }: ServerProcess, token: string): Promise<Answer> {
+  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+  return answerTo(request(url + FLAGS, { method: "POST", headers }).end(CONTEXT));
 }
 
 /** All but what Node adds by itself. */
@@ -99,13 +115,18 @@ async function prepare({ url }: ServerProcess): Promise<string> {
 }
 
 function ask({ url }: ServerProcess, path: string, token: string, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
+  return answerTo(request(url + path, { headers: { authorization: `Bearer ${token}`, ...headers } }).end());
+}
+
+function answerTo(asked: ClientRequest): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    get(url + path, { headers: { authorization: `Bearer ${token}`, ...headers } }, (response) => {
+    asked.once("response", (response) => {
       let body = "";
       response.setEncoding("utf8").on("data", (text: string) => {
         body += text;
       });
       response.once("end", () => resolve({ status: response.statusCode ?? 0, headers: response.headers, raw: response.rawHeaders, body }));
-    }).once("error", reject);
+    });
+    asked.once("error", reject);
   });
 }
