@@ -32,7 +32,7 @@ async function main(args: readonly string[]): Promise<void> {
 
   const { storeUrl } = loadSettings();
   mustExist(storeUrl);
-  const store = await openStore(storeUrl);
+  const store = await openStore(storeUrl, { existing: true });
   try {
     const total = await checkStore(store, {
       onFault: faults(),

@@ -54,6 +54,7 @@ export const ERRORS = {
   vault_unavailable: { status: 503, reason: "The vault cannot be reached." },
   identity_unavailable: { status: 503, reason: "The identity provider cannot be reached." },
   validation_unavailable: { status: 503, reason: "The Validation engine cannot be reached." },
+  git_unavailable: { status: 503, reason: "There is no git where the engine runs." },
   engine_unavailable: { status: 503, reason: "Another engine cannot be reached." },
   overloaded: { status: 503, reason: "Too many writes are waiting for this project." },
   shutting_down: { status: 503, reason: "The engine is shutting down." },

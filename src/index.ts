@@ -51,14 +51,18 @@ async function open(settings: Settings, logger: Logger) {
   loading.catch(() => {}); // Awaited below, unless the store fails first.
   const stopping = new AbortController();
   const store = await openStore(settings.storeUrl, { strict: settings.storeStrict, onNotice: (notice) => logger.warn(notice) });
+  /** What a start that fails has to close, besides the store. */
+  const opened: { close(): Promise<void> | void }[] = [];
   try {
     await takeOver(store);
     const { storeUrl, masterKey } = settings;
     const connect = await connector(settings.vault.kind);
     const vault = await openVault(settings.vault, { store, storeUrl, masterKey, connect, warn: (notice) => logger.warn(notice) });
+    opened.push(vault);
     for (const notice of vault.notices) logger.warn(notice);
     const failed = (error: unknown) => logger.error({ err: error }, "work in the background failed");
     const family = await openFamily(settings);
+    opened.push(family);
     const clock = isExclusive(storeUrl) ? { now: () => new Date() } : await sharedClock(store, stopping.signal, failed);
     const domain = createDomain({
       store,
@@ -101,6 +105,7 @@ async function open(settings: Settings, logger: Logger) {
     };
   } catch (error) {
     stopping.abort();
+    await Promise.allSettled(opened.map((each) => each.close()));
     await store.close();
     throw error;
   }

@@ -36,8 +36,8 @@ export class Leases {
 
   /**
    * Does the work, unless another instance does it at the moment, or it was done less than `everyMs` ago. It is told by a signal when
-   * the lease was lost: then it need not go on.
-   * @returns whether it was done
+   * the lease was lost: then it need not go on. Work that answers `false` was not done to its end: another instance may begin at once.
+   * @returns whether it was begun
    */
   async alone(
     work: string,
@@ -61,8 +61,7 @@ export class Leases {
     }, LIMITS.workLeaseMs / 3).unref();
     let isDone = false;
     try {
-      await run(lost.signal);
-      isDone = true;
+      isDone = (await run(lost.signal)) !== false;
     } finally {
       clearInterval(timer);
       await renewing;

@@ -300,6 +300,6 @@ function* chunked(objects: readonly StoredObject[]): Generator<StoredObject[]> {
 
 /** Waits longer after each lost race, with jitter, so that two instances do not meet again and again. */
 function pause(attempt: number): Promise<void> {
-  const ms = Math.random() * Math.min(2 ** attempt, 100);
+  const ms = Math.random() * Math.min(2 ** attempt, LIMITS.commitPauseMs);
   return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -78,10 +78,14 @@ export const LIMITS = {
   scanPage: 500,
   /** Attempts of one write that loses its races to other instances. */
   commitAttempts: 12,
+  /** Milliseconds of the longest pause between two of them. */
+  commitPauseMs: 100,
   /** Looks for a commit whose answer was lost, before nobody knows what became of it. */
   readBackAttempts: 8,
   /** Milliseconds that an instance that wrote a project lets another go first, at most. */
   writeTurnMs: 1_000,
+  /** How many times as long as its own commit took, at most. */
+  writeTurnCommits: 3,
   /** Milliseconds for which two instances count as writing the same project, after one of them lost a race. */
   rivalryMs: 2_000,
   /** Projects of which that is known at a time. */
@@ -340,6 +344,14 @@ export const LIMITS = {
   webhookOverlapMs: 24 * 60 * 60_000,
   /** Milliseconds for which they are at most. */
   webhookMaxOverlapMs: 30 * 24 * 60 * 60_000,
+  /** Bytes of one part of a path in a Git repository, without its ending: longer names are several. */
+  gitNameBytes: 200,
+  /** Milliseconds that one run of git may take at most. */
+  gitMs: 30 * 60_000,
+  /** Bytes that a run of git may write, where it does not say. */
+  gitOutputBytes: 16 * 1024 * 1024,
+  /** Characters of what git says went wrong that are kept. */
+  gitErrorLength: 2_000,
   /** Milliseconds that `SHUTDOWN_DELAY` may be at most. */
   shutdownDelayMaxMs: 5 * 60_000,
   /** Milliseconds that a shutdown may take before it is forced. */

@@ -101,7 +101,12 @@ export class Sweeper {
   async #sweepAlone(): Promise<void> {
     // Somewhat less than the time between two looks, so that none is left out for having come a moment too early.
     const everyMs = LIMITS.sweepSeconds * 900;
-    await this.#parts.leases.alone("sweep", { everyMs }, (lost) => this.sweep(this.#until(lost)));
+    await this.#parts.leases.alone("sweep", { everyMs }, async (lost) => {
+      const stop = this.#until(lost);
+      await this.sweep(stop);
+      // What was cut short by a shutdown another instance does over, at once.
+      return !stop.aborted;
+    });
   }
 
   /** Not as a signal made of both: each would leave a trace in the one that lives as long as the engine. */

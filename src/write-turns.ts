@@ -1,9 +1,6 @@
 import { LIMITS } from "./limits.ts";
 import type { Store } from "./ports.ts";
 
-/** How many times as long as its own commit took an instance waits for another's. */
-const PATIENCE = 3;
-
 /** What is known of a project that other instances write too. */
 interface Rivalry {
   /** Until when it counts as one, by `performance.now()`. */
@@ -55,7 +52,7 @@ export class WriteTurns {
     if (rivalry === undefined) return;
     const now = performance.now();
     if (rivalry.until < now) this.#rivalries.delete(project);
-    else rivalry.given = { revision, until: now + Math.min(PATIENCE * tookMs, LIMITS.writeTurnMs) };
+    else rivalry.given = { revision, until: now + Math.min(LIMITS.writeTurnCommits * tookMs, LIMITS.writeTurnMs) };
   }
 
   /** Another instance was faster. */

@@ -21,6 +21,7 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 const CODES: Readonly<Record<Exclude<keyof typeof EXIT, "ok">, readonly string[]>> = {
   failed: [
     "engine_unavailable",
+    "git_unavailable",
     "identity_unavailable",
     "internal_error",
     "method_not_allowed",

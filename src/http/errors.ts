@@ -1,7 +1,9 @@
+import type { ServerResponse } from "node:http";
 import type { ErrorRequestHandler } from "express";
 import type { Logger } from "pino";
 import { AppError, type ErrorCode } from "../errors.ts";
 import type { ErrorReply } from "../schemas/operations.ts";
+import type { Asked } from "./asked.ts";
 import { isOfrep, ofrepFailure } from "./ofrep.ts";
 
 /** What to do next, where whoever threw the error had nothing better to say. */
@@ -60,6 +62,7 @@ export const FIXES: Readonly<Record<ErrorCode, string>> = {
   vault_unavailable: "Try again in a moment. GET /readyz says what is missing.",
   identity_unavailable: "Try again in a moment, or use a token of the engine's own. GET /readyz says what is missing.",
   validation_unavailable: "Try again when the Validation engine is back. GET /readyz says what is missing.",
+  git_unavailable: "Install git where the engine runs: `apt-get install git`, `apk add git` or `dnf install git`.",
   engine_unavailable: "Try again in a moment. GET /readyz says what is missing.",
   overloaded: "Try again in a moment, with fewer requests at once.",
   shutting_down: "Try again in a moment, or on another instance.",
@@ -125,9 +128,16 @@ function headersOf(error: AppError): Record<string, string> {
   return headers;
 }
 
+/** Answers with what was thrown, and logs it where that is the operator's matter. */
+export type Failed = (thrown: unknown, request: Asked, response: ServerResponse) => void;
+
 /** Express's last stop. */
-export function errorHandler(logger: Logger): ErrorRequestHandler {
-  return (thrown: unknown, request, response, _next) => {
+export function errorHandler(failed: Failed): ErrorRequestHandler {
+  return (thrown: unknown, request, response, _next) => failed(thrown, request, response);
+}
+
+export function failedOf(logger: Logger): Failed {
+  return (thrown, request, response) => {
     const requestId = String(response.getHeader("x-request-id") ?? "");
     const failure = failureOf(thrown, requestId);
     const about = { request_id: requestId, method: request.method, code: failure.body.code };

@@ -5,6 +5,8 @@ import { checked } from "./checked.ts";
 export interface StoreOptions {
   /** Refuse a shared store that may lose what it acknowledged, instead of giving notice. */
   readonly strict?: boolean;
+  /** Refuse a shared store in which nothing of this engine's is yet, or that an older one wrote, instead of preparing it. */
+  readonly existing?: boolean;
   /** Told what the operator should know about the store. */
   readonly onNotice?: (notice: string) => void;
 }
@@ -43,11 +45,11 @@ export async function openStore(url: string, options: StoreOptions = {}): Promis
 }
 
 /**
- * Opens a store for reading alone: an SQLite file beside the engine that has it, without its lock. Elsewhere it is `openStore`, and
- * not to write is the caller's part.
+ * Opens a store for reading alone: an SQLite file beside the engine that has it, without its lock. Elsewhere it is `openStore`, which
+ * prepares nothing; and not to write is the caller's part.
  */
 export async function openForReading(url: string): Promise<Store> {
-  if (!url.startsWith("sqlite:")) return openStore(url);
+  if (!url.startsWith("sqlite:")) return openStore(url, { existing: true });
   return checked((await import("./sqlite-reading.ts")).openSqliteReading(url));
 }
 

@@ -55,6 +55,22 @@ export async function migrate(client: pg.Client, schema: string): Promise<void> 
   }
 }
 
+/** @throws AppError `store_unavailable` where the schema is not there, or is not up to date: nothing is changed. */
+export async function mustBeThere(client: pg.Client, schema: string): Promise<void> {
+  const found = await version(client, schema);
+  if (found === MIGRATIONS.length) return;
+  throw new AppError("store_unavailable", {
+    reason:
+      found === 0
+        ? `The database has no tables of the engine in the schema "${schema}".`
+        : `The schema "${schema}" has version ${found}; this engine has version ${MIGRATIONS.length}.`,
+    fix:
+      found === 0
+        ? "Look whether STORE_URL names the engine's database and schema."
+        : "Start this engine once: it brings the schema up to date.",
+  });
+}
+
 async function version(client: pg.Client, schema: string): Promise<number> {
   // Not to_regclass: it may answer from before the lock was taken, where a table would not be found that another engine just made.
   const found = await client.query(

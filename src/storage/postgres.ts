@@ -9,7 +9,7 @@ import { isAnswer, NoConnection, RUNNING, storeError } from "./postgres-errors.t
 import { PostgresListener } from "./postgres-listener.ts";
 import { PostgresNews } from "./postgres-news.ts";
 import { PostgresReader } from "./postgres-reader.ts";
-import { examine, migrate } from "./postgres-schema.ts";
+import { examine, migrate, mustBeThere } from "./postgres-schema.ts";
 import { type PostgresPlace, postgresPlace } from "./postgres-url.ts";
 import { PostgresWriter } from "./postgres-writer.ts";
 import { sizeOf, type Write } from "./write.ts";
@@ -42,7 +42,8 @@ export async function openPostgres(url: string, options: PostgresOptions = {}): 
     const client = await connect(place, place.server);
     try {
       await examine(client, options);
-      await migrate(client, place.schema);
+      if (options.existing) await mustBeThere(client, place.schema);
+      else await migrate(client, place.schema);
     } finally {
       await client.end();
     }

@@ -19,7 +19,11 @@ const NEEDED = [
 ] as const;
 
 /** Refuses servers that the engine cannot use, and warns of those that may lose what they acknowledged (or, where strict, refuses). */
-export async function checkServers(servers: RedisServers, target: RedisTarget, { strict = false, onNotice }: StoreOptions): Promise<void> {
+export async function checkServers(
+  servers: RedisServers,
+  target: RedisTarget,
+  { strict = false, existing = false, onNotice }: StoreOptions,
+): Promise<void> {
   for (const link of servers.primaries) {
     await checkKind(link, target);
     const fault = await durabilityFault(link);
@@ -27,7 +31,7 @@ export async function checkServers(servers: RedisServers, target: RedisTarget, {
     if (strict) throw new AppError("store_unavailable", fault);
     onNotice?.(`${fault.reason} ${fault.fix}`);
   }
-  await checkSchema(servers);
+  await checkSchema(servers, existing);
 }
 
 async function checkKind(link: RedisLink, { cluster }: RedisTarget): Promise<void> {
@@ -84,9 +88,15 @@ async function configured(link: RedisLink, name: string): Promise<string | null>
   }
 }
 
-async function checkSchema(servers: RedisServers): Promise<void> {
+async function checkSchema(servers: RedisServers, existing: boolean): Promise<void> {
   const found = await servers.send(SCHEMA_KEY, ["GET", SCHEMA_KEY]);
   if (found === SCHEMA) return;
+  if (found === null && existing) {
+    throw new AppError("store_unavailable", {
+      reason: "Redis holds nothing of the engine's.",
+      fix: "Look whether STORE_URL names the engine's server and database.",
+    });
+  }
   if (found === null) return void (await servers.send(SCHEMA_KEY, ["SET", SCHEMA_KEY, SCHEMA, "NX"]));
   throw new AppError("store_unavailable", {
     reason: `The store in Redis has schema ${String(found).slice(0, 20)}, written by a newer engine; this one knows schema ${SCHEMA}.`,

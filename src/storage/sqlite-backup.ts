@@ -27,7 +27,7 @@ export async function backUp(url: string, destination: string, onPages: OnPages 
   const { db } = openReadable(url);
   const draft = `${path}.partial`;
   try {
-    rmSync(draft, { force: true });
+    makePrivate(draft);
     // One state from the first page to the last: without it, every commit of the engine would make the copy begin anew.
     db.exec("BEGIN");
     db.prepare("SELECT count(*) FROM partition").get();
@@ -38,7 +38,6 @@ export async function backUp(url: string, destination: string, onPages: OnPages 
       },
     });
     db.exec("COMMIT");
-    chmodSync(draft, 0o600);
     mustBeWhole(draft, path);
     settle(draft, path);
     return path;
@@ -64,8 +63,9 @@ export async function restore(file: string, url: string): Promise<string> {
   const lock = await lockFile(path, LIMITS.storeLockMs);
   const draft = `${path}.restoring`;
   try {
+    makePrivate(draft);
     copyFileSync(backup, draft);
-    chmodSync(draft, 0o600);
+    chmodSync(draft, 0o600); // A copy has its original's mode.
     mustBeWhole(draft, backup);
     settle(draft, path);
     return path;
@@ -75,6 +75,12 @@ export async function restore(file: string, url: string): Promise<string> {
   } finally {
     lock.release();
   }
+}
+
+/** An empty file that is its owner's alone before anything is in it. */
+function makePrivate(path: string): void {
+  rmSync(path, { force: true });
+  closeSync(openSync(path, "wx", 0o600));
 }
 
 function mustBeFree(path: string): void {

@@ -25,6 +25,7 @@ type Room =
   | "engines"
   | "identity"
   | "vault"
+  | "git"
   | "schemas"
   | "http"
   | "sdk"
@@ -65,6 +66,12 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
   },
   identity: { rooms: ["errors", "limits", "ports"], files: ["src/access.ts"], modules: ["node:*", "jose"] },
   vault: { rooms: ["errors", "limits", "ports"], modules: ["node:*"] },
+  // Files of an environment, the system's git, and what is asked of it.
+  git: {
+    rooms: ["errors", "limits", "ports"],
+    files: ["src/json.ts"],
+    modules: ["node:*"],
+  },
   schemas: { rooms: ["errors", "limits", "ports"], modules: ["zod"] },
   http: {
     rooms: ["schemas", "domain", "wiring", "settings", "errors", "limits", "ports", "tracing"],
@@ -96,7 +103,20 @@ const TOP: Readonly<Record<string, Room>> = {
   "src/sdk/resolution.ts": "sdk for OpenFeature",
 };
 
-const FOLDERS: readonly Room[] = ["merkle", "flagd", "dotenv", "storage", "engines", "identity", "vault", "schemas", "http", "sdk", "cli"];
+const FOLDERS: readonly Room[] = [
+  "merkle",
+  "flagd",
+  "dotenv",
+  "storage",
+  "engines",
+  "identity",
+  "vault",
+  "git",
+  "schemas",
+  "http",
+  "sdk",
+  "cli",
+];
 
 function roomOf(file: string): Room | null {
   if (file in TOP) return TOP[file] ?? null;

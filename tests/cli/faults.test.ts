@@ -45,7 +45,10 @@ describe("state edit", () => {
 
   test("with an editor that fails changes nothing", async () => {
     const before = await component();
-    expect(await edit(`printf '{"trigger":"lost"}' > "$1"; exit 3`)).toMatchObject({ code: 1, err: expect.stringContaining("ended with 3") });
+    expect(await edit(`printf '{"trigger":"lost"}' > "$1"; exit 3`)).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("ended with 3"),
+    });
     expect(await component()).toEqual(before);
   });
 });

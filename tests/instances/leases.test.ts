@@ -123,6 +123,14 @@ describe("the engine's own work", () => {
     expect(await two.alone("work", every, async () => {})).toBe(true);
   });
 
+  test("that was cut short was not done: the next instance goes on at once", async () => {
+    const { one, two } = leasesOn();
+    const every = { everyMs: 60_000 };
+    expect(await one.alone("work", every, async () => false)).toBe(true);
+    expect(await two.alone("work", every, async () => {})).toBe(true);
+    expect(await one.alone("work", every, async () => {})).toBe(false);
+  });
+
   test("costs nothing on a store that one engine has to itself", async () => {
     const store = memoryStore();
     expect(await new Leases(store, null).alone("work", {}, async () => {})).toBe(true);

@@ -205,6 +205,8 @@ const unreachable: Readonly<Partial<Record<Bound, string>>> = {
   storeRedirects: "Of Redis, and of no request: tests/storage.",
   promotionRetryMs: "When the engine tries something again by itself.",
   dueAtOnce: "The size of a batch: tests/governed/previews.test.ts has ten of them at once.",
+  commitPauseMs: "A pause of the engine's own, with jitter: tests/domain/ledger.test.ts loses races.",
+  writeTurnCommits: "How long an instance waits for another: tests/domain/write-turns.test.ts.",
   writeTurnMs: "How long an instance waits for another at most: tests/domain/write-turns.test.ts.",
   rivalryMs: "For how long instances take turns: tests/domain/write-turns.test.ts.",
   rivalries: "Where instances stop taking turns, and race instead.",
@@ -306,6 +308,10 @@ const unreachable: Readonly<Partial<Record<Bound, string>>> = {
   postgresLockMs: "Of the connections to PostgreSQL: tests/storage/postgres-*.test.ts.",
   storePollMs: "Of the connections to PostgreSQL: tests/storage/postgres-*.test.ts.",
   storeDoubtMs: "Of the connections to PostgreSQL: tests/storage/postgres-*.test.ts.",
+  gitNameBytes: "Longer names are several parts of a path: tests/git/file-names.test.ts.",
+  gitMs: "Of the system's git: tests/git/run.test.ts.",
+  gitOutputBytes: "Of the system's git: tests/git/run.test.ts.",
+  gitErrorLength: "Of the system's git: tests/git/run.test.ts.",
   metricSeries: "Operations and statuses, of which there is a fixed number.",
 };
 

@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import type { Store } from "../../src/ports.ts";
-import { openStore, type StoreOptions } from "../../src/storage/open.ts";
+import { openForReading, openStore, type StoreOptions } from "../../src/storage/open.ts";
 import { postgresPlace } from "../../src/storage/postgres-url.ts";
 import { put, win } from "../conformance/store.ts";
 import { selfSigned } from "../engines/certificate.ts";
@@ -196,6 +196,17 @@ describe("the schema", () => {
       { number: 1 },
       { number: 2 },
     ]);
+  });
+
+  it("is not made by who only reads, and one that is behind is left as it is", async () => {
+    const url = await server().createDatabase();
+    const refused = await errorOf(openForReading(url));
+    expect(refused).toMatchObject({ code: "store_unavailable", message: expect.stringContaining("no tables of the engine") });
+    expect(await server().query("SELECT FROM pg_namespace WHERE nspname = 'environment_manager'", [], url)).toEqual([]);
+    await useStore(url);
+    await server().query("DELETE FROM environment_manager.migration", [], url);
+    expect(await errorOf(openForReading(url))).toMatchObject({ code: "store_unavailable" });
+    expect(await server().query("SELECT FROM environment_manager.migration", [], url)).toEqual([]);
   });
 
   it("serves a user that may use it and make nothing", async () => {

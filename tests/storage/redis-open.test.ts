@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openStore } from "../../src/storage/open.ts";
+import { openForReading, openStore } from "../../src/storage/open.ts";
 import { openRedis } from "../../src/storage/redis.ts";
 import { change, object, partitionName, put, win } from "../conformance/store.ts";
 import { freePort, RedisServer } from "../support/redis.ts";
@@ -47,6 +47,15 @@ describe("a Redis server that cannot be used", () => {
       expect((await errorOf(openRedis(url))).fix).toContain("redis+cluster://");
     });
     expect((await errorOf(openRedis(`redis+cluster://127.0.0.1:${server.port}`))).message).toContain("not part of a cluster");
+  });
+
+  it("is refused to who only reads where it holds nothing of the engine's, and nothing is written", async () => {
+    await withServer([], async (empty) => {
+      expect((await errorOf(openForReading(empty.url))).message).toContain("nothing of the engine's");
+      expect(await empty.command("DBSIZE")).toBe(0);
+      await (await openRedis(empty.url)).close();
+      await (await openForReading(empty.url)).close();
+    });
   });
 
   it("is refused where a newer engine wrote to it, and nothing is changed", async () => {
