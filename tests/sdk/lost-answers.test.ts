@@ -25,6 +25,7 @@ async function withLostAnswer<Result>(request: string, call: (client: Client) =>
   await proxy.holding("answers");
   proxy.holdNoMore();
   proxy.cutClients();
+  proxy.release();
   return answer;
 }
 
