@@ -14,7 +14,8 @@ export async function cliStart(): Promise<Row[]> {
     const engine = await startAuthorized(folder);
     const env_variables = { API_URL: { value: "https://example.com", secret: false }, API_KEY: { value: "k", secret: true } };
     await engine.send("POST", "/env/create", { project_id: "bench", new_environment: "production", env_variables });
-    const token = await engine.token("admin");
+    const grant = { name: "cli", role: "reader", projects: ["bench"], rights: ["secrets:reveal"] };
+    const { token } = await engine.send("POST", "/tokens", grant);
     const env = { ...process.env, ENVM_URL: engine.url, ENVM_TOKEN: token, ENVM_PROJECT: "bench", XDG_CONFIG_HOME: folder };
     const node = (...args: string[]) => ended(args, env, folder);
     const pairs = await alternate(
