@@ -16,6 +16,7 @@ import { mountDocs } from "./docs.ts";
 import { errorHandler, failedOf } from "./errors.ts";
 import { FastLane } from "./fast-lane.ts";
 import { type Judge, judgeOf } from "./judge.ts";
+import { mountMcp } from "./mcp.ts";
 import { Metrics, type Sample } from "./metrics.ts";
 import { mountRoutes, refuseUnknown, requestIdOf, servedRoutes } from "./mount.ts";
 import { openApiDocument } from "./openapi.ts";
@@ -69,14 +70,16 @@ export function createApp(options: AppOptions): RequestListener {
   const failed = failedOf(logger);
   app.use(logged(logger), judged(judge));
   mountRoutes(app, served, gate);
+  mountMcp(app, { gate, open: authentication === null, version, listener: () => listener });
   mountDocs(app);
   mountDashboard(app);
   app.use(refuseUnknown(gate));
   app.use(errorHandler(failed));
   // Who wants to be told of every request has them all go one way.
-  if (!fastLane || logger.isLevelEnabled("debug") || isTracing()) return app;
-  const dispatch = new Dispatch({ judge, served, failed, believesProxies: settings.trustedProxies.length > 0 }, app);
-  return new FastLane({ domain, authentication, settings, rates, metrics }, dispatch.handle).handle;
+  const dispatch = () => new Dispatch({ judge, served, failed, believesProxies: settings.trustedProxies.length > 0 }, app).handle;
+  const isPlain = !fastLane || logger.isLevelEnabled("debug") || isTracing();
+  const listener: RequestListener = isPlain ? app : new FastLane({ domain, authentication, settings, rates, metrics }, dispatch()).handle;
+  return listener;
 }
 
 function ratesOf({ requestsPerSecond: { perAddress, perToken } }: Pick<Settings, "requestsPerSecond">): Rates {
