@@ -46,4 +46,9 @@ export function wireOf(response: ServerResponse): Writable {
   return socket;
 }
 
+/** Ends such a reply, and its connection with it: whoever does not close their end is not waited for. */
+export function endWire(wire: Writable): void {
+  wire.end(() => wire.destroy());
+}
+
 function ignored(): void {}

@@ -3,7 +3,7 @@ import type { Writable } from "node:stream";
 import { LIMITS } from "../limits.ts";
 import type { ProjectEvent } from "../project-watches.ts";
 import type { HeadEvent } from "../watches.ts";
-import { wireOf } from "./connections.ts";
+import { endWire, wireOf } from "./connections.ts";
 
 type ToldEvent = HeadEvent | ProjectEvent;
 
@@ -64,7 +64,7 @@ export class EventStreams {
     const forget = this.#keepAlive(wire);
     const leave = watch({
       tell: (events) => this.#give(wire, this.#textOf(events, view)),
-      end: () => void wire.end(),
+      end: () => endWire(wire),
     });
     wire.once("close", () => {
       leave();

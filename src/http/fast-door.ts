@@ -27,7 +27,7 @@ type Revisions = readonly [system: number, project: number];
 /** What is known of a connection while it is open. */
 interface Visitor {
   readonly address: string;
-  /** The last Authorization header that it showed, which mostly is the next one too, and its digest. Node keeps that request as long. */
+  /** The last Authorization header that it showed, which mostly is the next one too, and its digest. That request is kept as long anyway. */
   header: string;
   digest: string;
 }

@@ -9,6 +9,7 @@ import type { Caller } from "../model.ts";
 import { traced } from "../tracing.ts";
 import type { Asked } from "./asked.ts";
 import type { Gate } from "./auth.ts";
+import { endWire } from "./connections.ts";
 import { parseIfMatch } from "./etag.ts";
 import { EventStreams } from "./event-streams.ts";
 import { readJsonBody } from "./json.ts";
@@ -141,7 +142,7 @@ interface Watching {
   readonly caller: Caller;
 }
 
-const endOf = (wire: Writable) => () => void wire.end();
+const endOf = (wire: Writable) => () => endWire(wire);
 
 /** Has something done when a reply is over. The reader may be gone by now, and then nothing tells of it any more. */
 function holdStream(wire: Writable, close: () => void): void {

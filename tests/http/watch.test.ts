@@ -286,6 +286,18 @@ describe("a stream of events", () => {
     while (watchers.size > 0) await new Promise(setImmediate);
   });
 
+  test("ends its connection, also where the reader does not close their end", async () => {
+    const { port, watchers, responses } = await spoken(byTheEngine);
+    const reader = connect({ port, host: "127.0.0.1", allowHalfOpen: true }).resume();
+    reader.write("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+    while (watchers.size === 0) await new Promise(setImmediate);
+    const socket = responses[0]?.req.socket;
+    for (const watcher of [...watchers]) watcher.end();
+    if (socket?.closed === false) await once(socket, "close");
+    expect(watchers.size).toBe(0);
+    reader.destroy();
+  });
+
   test("is followed by no other reply, whatever else is asked on its connection", async () => {
     const { port, watchers, responses } = await spoken(byTheEngine);
     const socket = connect({ port, host: "127.0.0.1" });
