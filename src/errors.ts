@@ -91,6 +91,19 @@ export class AppError extends Error {
   }
 }
 
+/** What is stored of an object cannot be put together again: it is the object that is at fault, not the store. */
+export class DamagedObject extends AppError {
+  readonly why: string;
+
+  constructor(partition: string, hash: string, why: string) {
+    super("store_unavailable", {
+      reason: `The object ${hash} of "${partition}" is damaged: ${why}.`,
+      fix: "Run `npm run store:check` to see what else is, and restore the store from a backup.",
+    });
+    this.why = why;
+  }
+}
+
 /** Nothing was decided: something was out of reach, or others kept winning the race. It may go well another time. */
 export function isPassing({ code, status }: AppError): boolean {
   return status >= 500 || code === "write_conflict";

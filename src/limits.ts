@@ -98,6 +98,10 @@ export const LIMITS = {
   queuedReads: 10_000,
   /** Partitions whose newest revision is kept in memory, on a store that one engine has to itself. */
   cachedRevisions: 10_000,
+  /** Projects of which is kept in memory what their newest commit read and wrote, on a store that one engine has to itself. */
+  recentProjects: 1_000,
+  /** Documents that such a commit may have read and written: of a larger one nothing is kept. */
+  recentDocuments: 100,
   /** Heads of environments kept in memory. */
   cachedHeads: 10_000,
   /** Milliseconds that a read waits for the store before it is answered from memory, where that is allowed. */
@@ -174,6 +178,15 @@ export const LIMITS = {
   intentAgeMs: 10 * 60_000,
   /** Milliseconds for which an object that nothing refers to is kept: nothing younger is ever collected. */
   garbageAgeMs: 24 * 60 * 60_000,
+  /** Stored objects that one object stands upon, at most: deltas on the way to one that is stored whole. */
+  deltaSteps: 6,
+  /** Bytes from which on an object may be stored as a delta, and up to which. */
+  deltaMinBytes: 64,
+  deltaObjectBytes: 1024 * 1024,
+  /** Part of an object's bytes that its delta may take; where it would take more, the object is stored whole. */
+  deltaShare: 0.5,
+  /** Bytes of objects kept in memory, upon which others are stored as deltas. */
+  deltaBaseBytes: 16 * 1024 * 1024,
   /** Milliseconds between two collections of one project's garbage. */
   garbageEveryMs: 6 * 60 * 60_000,
   /** Objects, and answers to requests with an idempotency key, that one collection takes at most. */

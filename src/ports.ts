@@ -38,7 +38,7 @@ export interface Range {
 export interface StoredObject {
   readonly hash: Hash;
   readonly data: Uint8Array;
-  /** The object whose place this one takes: a hint from which a backend may encode a delta. Never needed to read it. */
+  /** The object whose place this one takes, or one that it may resemble: a hint from which a backend may encode a delta. Never needed to read it. */
   readonly replaces?: Hash;
 }
 
@@ -69,7 +69,7 @@ export interface ObjectInfo {
   readonly hash: Hash;
   /** When it was last put, in milliseconds since 1970 by the store's clock. */
   readonly storedAt: number;
-  /** Stored size in bytes. */
+  /** Its size in bytes, however it is stored. */
   readonly size: number;
 }
 

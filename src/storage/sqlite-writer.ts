@@ -1,9 +1,8 @@
 import type Database from "better-sqlite3";
-import type { CommitResult, Hash, StoredObject } from "../ports.ts";
+import type { CommitResult, StoredObject } from "../ports.ts";
 import type { Outcome } from "./group-queue.ts";
-import { RENEW_AFTER_MS } from "./renewal.ts";
 import { RUNNING, storeError } from "./sqlite-errors.ts";
-import { encodeObject } from "./sqlite-objects.ts";
+import { SqliteObjectWriter } from "./sqlite-object-writer.ts";
 import type { Write } from "./write.ts";
 
 export interface GroupResult {
@@ -22,12 +21,14 @@ export class SqliteWriter {
   readonly #db: Database.Database;
   readonly #path: string;
   readonly #clock: () => number;
+  readonly #objects: SqliteObjectWriter;
   readonly #sql: ReturnType<typeof prepare>;
 
   constructor(db: Database.Database, path: string, clock: () => number) {
     this.#db = db;
     this.#path = path;
     this.#clock = clock;
+    this.#objects = new SqliteObjectWriter(db);
     this.#sql = prepare(db);
   }
 
@@ -36,22 +37,42 @@ export class SqliteWriter {
    * does not disturb the others. Returns when all is durable. Throws, with nothing applied, where the transaction as a whole fails.
    */
   commitGroup(writes: readonly Write[]): GroupResult {
+    let outcomes = this.#transaction(writes, (write) => ({ value: this.#apply(write) }));
+    // Savepoints copy every page that is changed, so that they are for groups in which something goes wrong, which is nearly none.
+    outcomes ??= this.#transaction(writes, (write) => this.#inSavepoint(write)) ?? [];
     const revisions = new Map<string, number>();
-    const outcomes: Outcome<CommitResult>[] = [];
+    for (const [index, { partition, change }] of writes.entries()) {
+      const outcome = outcomes[index];
+      if (change !== null && outcome !== undefined && "value" in outcome && outcome.value.ok)
+        revisions.set(partition, outcome.value.revision);
+    }
+    return { outcomes, revisions };
+  }
+
+  /** @returns `null`, with nothing applied, where `apply` threw and the file still takes writes */
+  #transaction(writes: readonly Write[], apply: (write: Write) => Outcome<CommitResult>): readonly Outcome<CommitResult>[] | null {
     try {
       this.#sql.begin.run();
-      for (const write of writes) {
-        const outcome = this.#inSavepoint(write);
-        outcomes.push(outcome);
-        if (write.change !== null && "value" in outcome && outcome.value.ok) revisions.set(write.partition, outcome.value.revision);
-      }
-      this.#sql.commit.run();
+      const outcomes = this.#attempt(() => writes.map(apply));
+      if (outcomes === null) this.#sql.rollback.run();
+      else this.#sql.commit.run();
+      return outcomes;
     } catch (error) {
       // SQLite has rolled back by itself where the disk was full.
       if (this.#db.inTransaction) this.#sql.rollback.run();
+      this.#objects.forget();
       throw storeError(error, this.#path, RUNNING);
     }
-    return { outcomes, revisions };
+  }
+
+  #attempt<Result>(work: () => Result): Result | null {
+    try {
+      return work();
+    } catch (error) {
+      // Gone with the whole transaction: then it is not one of the writes that failed.
+      if (!this.#db.inTransaction) throw error;
+      return null;
+    }
   }
 
   #inSavepoint(write: Write): Outcome<CommitResult> {
@@ -64,6 +85,7 @@ export class SqliteWriter {
       // Gone with its savepoints: then it is the group that failed.
       if (!this.#db.inTransaction) throw error;
       this.#sql.rollbackTo.run();
+      this.#objects.forget();
       this.#sql.release.run();
       return { error: storeError(error, this.#path, RUNNING) };
     }
@@ -81,7 +103,7 @@ export class SqliteWriter {
     const revision = before + 1;
     for (const { key, value } of change.puts) this.#sql.put.run(id, key, revision, value);
     for (const key of change.deletes) this.#sql.delete.run(id, key);
-    for (const hash of change.objectDeletes) this.#deleteObject(id, hash);
+    for (const hash of change.objectDeletes) this.#objects.delete(id, hash);
     this.#sql.setRevision.run(revision, id);
     return { ok: true, revision };
   }
@@ -92,18 +114,7 @@ export class SqliteWriter {
 
   #putObjects(partition: number, objects: readonly StoredObject[]): void {
     const now = this.#clock();
-    for (const object of objects) {
-      const hash = Buffer.from(object.hash, "hex");
-      const known = this.#sql.object.get(partition, hash, hash);
-      if (known === undefined) this.#sql.addObject.run(partition, hash, now, encodeObject(object));
-      else if (now - known.storedAt >= RENEW_AFTER_MS) this.#sql.renewObject.run(now, known.id);
-    }
-  }
-
-  #deleteObject(partition: number, hex: Hash): void {
-    const hash = Buffer.from(hex, "hex");
-    const known = this.#sql.object.get(partition, hash, hash);
-    if (known !== undefined) this.#sql.deleteObject.run(known.id);
+    for (const object of objects) this.#objects.put(partition, object, now);
   }
 }
 
@@ -124,13 +135,5 @@ function prepare(db: Database.Database) {
        ON CONFLICT (partition, key) DO UPDATE SET revision = excluded.revision, value = excluded.value`,
     ),
     delete: db.prepare<[number, string]>("DELETE FROM document WHERE partition = ? AND key = ?"),
-    object: db.prepare<[number, Buffer, Buffer], { id: number; storedAt: number }>(
-      "SELECT id, stored_at AS storedAt FROM object WHERE partition = ? AND substr(hash, 1, 6) = substr(?, 1, 6) AND hash = ?",
-    ),
-    addObject: db.prepare<[number, Buffer, number, Uint8Array]>(
-      "INSERT INTO object (partition, hash, stored_at, data) VALUES (?, ?, ?, ?)",
-    ),
-    renewObject: db.prepare<[number, number]>("UPDATE object SET stored_at = ? WHERE id = ?"),
-    deleteObject: db.prepare<[number]>("DELETE FROM object WHERE id = ?"),
   };
 }

@@ -232,6 +232,11 @@ test("the SDK takes types alone from the schemas: nothing of theirs is in a prog
   expect(taken).toEqual([]);
 });
 
+test("tools for assistants are loaded when somebody asks for them: no start waits for their library", () => {
+  const isEarly = (file: string) => /^(?:import|export)\b[^;]*?\bfrom "[^"]*\/mcp\/[^"]+"/m.test(readFileSync(join(ROOT, file), "utf8"));
+  expect(sources.filter((file) => !file.startsWith("src/mcp/") && isEarly(file))).toEqual([]);
+});
+
 test("no file needs itself to be loaded, by whatever detour", () => {
   const imports = graph({ runtime: true });
   const open: string[] = [];
