@@ -70,7 +70,8 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
   // Files of an environment, the system's git, and what is asked of it.
   git: {
     rooms: ["errors", "limits", "ports"],
-    files: ["src/json.ts"],
+    // A file is read with the very rules that a request's body is.
+    files: ["src/json.ts", "src/http/json-scan.ts"],
     modules: ["node:*"],
   },
   schemas: { rooms: ["errors", "limits", "ports"], modules: ["zod"] },
@@ -88,7 +89,8 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
   sdk: { rooms: ["schemas", "flagd"], modules: ["eventsource-parser"] },
   "sdk on node": { rooms: ["sdk"], modules: ["node:*"] },
   "sdk for OpenFeature": { rooms: ["sdk"], modules: ["@openfeature/core", "@openfeature/server-sdk"] },
-  cli: { rooms: ["sdk", "sdk on node", "dotenv", "mcp"], modules: ["node:*", "commander", "dotenv", "yaml"] },
+  // Repositories lie where commands are typed: they are read there, as the engine reads them.
+  cli: { rooms: ["sdk", "sdk on node", "dotenv", "mcp", "git", "errors"], modules: ["node:*", "commander", "dotenv", "yaml"] },
   // As in `flagd`: nothing of Node's by itself. `dotenv` is its parser alone.
   dotenv: { rooms: [], modules: ["dotenv"] },
   web: { rooms: ["sdk", "flagd", "dotenv"], modules: ["*"] },
