@@ -12,17 +12,30 @@ import { Evaluations } from "./evaluation.ts";
 import { FailedDeployments } from "./failed-deployments.ts";
 import { FlagFiles } from "./flag-files.ts";
 import { Garbage } from "./garbage.ts";
+import { GitSources } from "./git-sources.ts";
 import { HeadCache } from "./head-cache.ts";
 import { instanceName, Leases } from "./leases.ts";
 import { Ledger, type LedgerCounts } from "./ledger.ts";
 import { News } from "./news.ts";
 import { PendingPromotions } from "./pending.ts";
 import { Policies } from "./policy.ts";
-import type { Clock, Deployer, FeedbackLoop, PreviewBuilder, Sink, Store, Validator, Vault, WebhookDeliverer } from "./ports.ts";
+import type {
+  Clock,
+  Deployer,
+  FeedbackLoop,
+  PreviewBuilder,
+  Repositories,
+  Sink,
+  Store,
+  Validator,
+  Vault,
+  WebhookDeliverer,
+} from "./ports.ts";
 import { PreviewUrls } from "./preview-urls.ts";
 import { Previews } from "./previews.ts";
 import { ProjectWatches } from "./project-watches.ts";
 import { Promotion } from "./promotion.ts";
+import { Pulls } from "./pulls.ts";
 import { ReadIndex } from "./read-index.ts";
 import { Refusals } from "./refusals.ts";
 import { Secrets } from "./secrets.ts";
@@ -51,6 +64,8 @@ export interface Domain {
   readonly flagFiles: FlagFiles;
   readonly promotions: Promotion;
   readonly pending: PendingPromotions;
+  readonly pulls: Pulls;
+  readonly gitSources: GitSources;
   readonly versions: Versions;
   readonly comparison: Comparisons;
   readonly deployments: Deployments;
@@ -86,6 +101,8 @@ export interface DomainParts {
   readonly deployer?: Deployer | null;
   /** `null` where there is no Feedback Loop. */
   readonly feedback?: FeedbackLoop | null;
+  /** `null` where there is no way to repositories elsewhere. */
+  readonly repositories?: Repositories | null;
   /** Where the audit log of every project is sent. */
   readonly sinks?: readonly Sink[];
   /** How webhooks are delivered; without it there are none. */
@@ -115,6 +132,7 @@ export function createDomain(parts: DomainParts): Domain {
     staleMs = 0,
     deployer = null,
     feedback = null,
+    repositories = null,
   } = parts;
   const readIndex = new ReadIndex(store, { exclusive });
   const ledger = new Ledger(store, readIndex);
@@ -127,6 +145,8 @@ export function createDomain(parts: DomainParts): Domain {
   const validation = new Validation(validator);
   const promotions = new Promotion(store, ledger, snapshots, secrets, timers, validation);
   const pending = new PendingPromotions(store, ledger, snapshots, secrets, timers, validation);
+  const pulls = new Pulls(store, ledger, snapshots, secrets, validation);
+  const gitSources = new GitSources({ store, ledger, secrets, timers, pulls, repositories, failed });
   const garbage = new Garbage(store, ledger, secrets);
   const previews = new Previews(ledger, snapshots, secrets, timers);
   const refusals = new Refusals(ledger, clock, failed);
@@ -155,6 +175,8 @@ export function createDomain(parts: DomainParts): Domain {
     flagFiles: new FlagFiles(store, ledger, snapshots),
     promotions,
     pending,
+    pulls,
+    gitSources,
     versions,
     comparison: new Comparisons(store, snapshots),
     deployments,
@@ -189,6 +211,7 @@ export function createDomain(parts: DomainParts): Domain {
       sessions,
       sinks,
       webhookSecrets,
+      gitSources,
       failed,
     }),
   };

@@ -46,6 +46,11 @@ export const keys = {
   /** Which webhooks there are: a transaction may read it together with others that change them. */
   webhooks: "webhooks",
   webhook: (id: string): Key => `webhook/${id}`,
+  pulledPrefix: "pulled/",
+  /** The commit that an environment was last brought up to, and what it held. */
+  pulled: (env: string): Key => `pulled/${env}`,
+  /** The branch of a repository that an environment follows. */
+  gitSource: (env: string): Key => `git-source/${env}`,
 } as const;
 
 /** The sequence number of an audit record, by the key that it is stored under. */

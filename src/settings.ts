@@ -32,6 +32,8 @@ export interface Settings {
   readonly vault: VaultSettings;
   /** Hosts and networks that webhooks may go to although they are not public. */
   readonly webhookAllow: readonly string[];
+  /** Hosts and networks that repositories may be fetched from although they are not public. */
+  readonly gitAllow: readonly string[];
   /** Base URLs of sibling engines; `null` for one that is not there. */
   readonly siblings: Readonly<Record<SiblingName, string | null>>;
   /** Where people sign in elsewhere. */
@@ -121,6 +123,7 @@ export function loadSettings(env: Environment = process.env, root: string = pack
     },
     vault: vault(read),
     webhookAllow: list(read("WEBHOOK_ALLOW")),
+    gitAllow: list(read("GIT_ALLOW")),
     siblings: siblings(read),
     oidc: oidc(read),
   });

@@ -30,6 +30,7 @@ import {
   ReadinessQuery,
   RejectionReply,
 } from "./promotions.ts";
+import { GitSourceBody, GitSourceRemoved, GitSourceReply, GitSourceWritten, PullBody, PullReply, PushBody, PushReply } from "./pulls.ts";
 import { SinkList } from "./sinks.ts";
 import {
   CollectionParams,
@@ -133,6 +134,11 @@ export const ROUTE_SCHEMAS = {
   rotateWebhook: { params: WebhookParams, body: RotateWebhookBody, reply: ShownWebhookSchema },
   pingWebhook: { params: WebhookParams, reply: PingReply },
   listDeliveries: { params: WebhookParams, reply: DeliveryList },
+  getGitSource: { params: EnvironmentParams, reply: GitSourceReply },
+  putGitSource: { params: EnvironmentParams, body: GitSourceBody, reply: GitSourceWritten },
+  deleteGitSource: { params: EnvironmentParams, reply: GitSourceRemoved },
+  pull: { params: EnvironmentParams, body: PullBody, reply: PullReply },
+  takePush: { params: EnvironmentParams, body: PushBody, reply: PushReply },
   createToken: { body: CreateTokenBody, reply: ShownTokenSchema },
   listTokens: { query: TokenQuery, reply: TokenPage },
   getToken: { params: TokenParams, reply: TokenViewSchema },

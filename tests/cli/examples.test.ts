@@ -20,6 +20,8 @@ const SCENES: Readonly<Record<string, SceneKind>> = {
   resume: "held",
   approve: "waiting",
   reject: "waiting",
+  "git source show": "following",
+  "git source remove": "following",
 };
 
 /** Exit codes besides 0 that an example may end with. */
