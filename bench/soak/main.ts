@@ -26,6 +26,8 @@ if (!(minutes > 0 && minutes <= 24 * 60)) {
 }
 /** Windows of a run, the first of which is not judged. */
 const WINDOWS = 13;
+/** Caches, all of which have bounds, are full after a few minutes of this load. */
+const ENOUGH_MINUTES = 20;
 const SAMPLE_MS = 1_000;
 const SIBLING_LIVES_MS = 20_000;
 const SIBLING_AWAY_MS = 3_000;
@@ -42,6 +44,8 @@ process.exitCode = await withFolder(async (folder) => {
   const client = new SoakClient(engine.url, token);
   const samples = new Samples(engine, client, token);
   console.log(`${minutes} minutes of ${LOAD}. ${described(machine())}.`);
+  if (minutes < ENOUGH_MINUTES)
+    console.log(`In less than ${ENOUGH_MINUTES} minutes caches are still being filled: that counts as a drift.`);
   const acting = actAll(client, stop.signal);
   const windows: SoakWindow[] = [];
   let failures: readonly string[] = [];
