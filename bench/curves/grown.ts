@@ -38,6 +38,7 @@ export class Grown {
   readonly #dimension: Dimension;
   readonly #folder: string;
   #engine: InProcess | null = null;
+  #aheadMs = 0;
   size = 0;
 
   constructor(dimension: Dimension, folder: string) {
@@ -47,7 +48,11 @@ export class Grown {
   }
 
   async engine(): Promise<InProcess> {
-    this.#engine ??= await openEngine(this.#folder);
+    if (this.#engine === null) {
+      this.#engine = await openEngine(this.#folder);
+      // Its clock does not go back.
+      this.#engine.store.aheadMs = this.#aheadMs;
+    }
     return this.#engine;
   }
 
@@ -57,7 +62,9 @@ export class Grown {
   }
 
   async close(): Promise<void> {
-    await this.#engine?.close();
+    if (this.#engine === null) return;
+    this.#aheadMs = this.#engine.store.aheadMs;
+    await this.#engine.close();
     this.#engine = null;
   }
 }

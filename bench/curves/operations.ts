@@ -112,6 +112,6 @@ export const expirySweep: Operation = {
   run: async (domain, { engine }) => {
     engine.store.aheadMs += 2 * MINUTE_MS;
     const done = await domain.sweeper.runDue();
-    if (done !== DUE) throw new Error(`${done} previews were due where ${DUE} were`);
+    if (done < DUE) throw new Error(`${done} previews were due where ${DUE} were`);
   },
 };
