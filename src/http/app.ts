@@ -6,6 +6,7 @@ import type { Logger } from "pino";
 import type { Authentication } from "../authentication.ts";
 import type { Domain } from "../domain.ts";
 import { LIMITS } from "../limits.ts";
+import type { GitReader } from "../ports.ts";
 import { packageRoot, type Settings } from "../settings.ts";
 import { isTracing } from "../tracing.ts";
 import { checkAddress, openGate, type Rates } from "./auth.ts";
@@ -14,6 +15,7 @@ import { mountDashboard } from "./dashboard.ts";
 import { mountDocs } from "./docs.ts";
 import { errorHandler } from "./errors.ts";
 import { FastLane } from "./fast-lane.ts";
+import { mountGit } from "./git.ts";
 import { checkHost, checkOrigin, isHostGuarded, setSecurityHeaders } from "./guards.ts";
 import { Metrics, type Sample } from "./metrics.ts";
 import { mountRoutes, refuseUnknown, requestIdOf } from "./mount.ts";
@@ -37,6 +39,8 @@ export interface AppOptions {
   readonly draining?: () => boolean;
   /** What others count, for the metrics. */
   readonly counted?: (() => readonly Sample[]) | undefined;
+  /** Projects as Git repositories; without it there are none. */
+  readonly repositories?: GitReader;
   /** `null` where auth is off. */
   readonly authentication: Authentication | null;
   /** Whether plain reads are answered before the routes see them: unless it is said otherwise. */
@@ -45,7 +49,7 @@ export interface AppOptions {
 
 /** The engine's HTTP side. Give it to a `node:http` server; see `server.ts`. */
 export function createApp(options: AppOptions): RequestListener {
-  const { domain, settings, logger, authentication, readiness, draining, counted, fastLane = true } = options;
+  const { domain, settings, logger, authentication, readiness, draining, counted, repositories, fastLane = true } = options;
   const rates = ratesOf(settings);
   const gate = openGate(authentication, rates, domain.refusals);
   const streams = new Streams();
@@ -66,6 +70,7 @@ export function createApp(options: AppOptions): RequestListener {
   const cors = new Cors(settings.ofrepCorsOrigins);
   app.use(identify, logged(logger), shared(cors), limited(rates), guarded(settings, cors, authentication === null));
   mountRoutes(app, routes, { domain, gate, streams, metrics });
+  if (repositories !== undefined) mountGit(app, { domain, gate, metrics, reader: repositories });
   mountDocs(app);
   mountDashboard(app);
   app.use(refuseUnknown(gate));

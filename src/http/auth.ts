@@ -8,6 +8,7 @@ import type { Caller } from "../model.ts";
 import { quoted } from "../names.ts";
 import type { Refusals } from "../refusals.ts";
 import { isTakenName, type Principal } from "../tokens.ts";
+import { basicToken, isGit } from "./git-client.ts";
 import { isOfrep } from "./ofrep.ts";
 import { addressKey, type RateLimiter } from "./rate.ts";
 import type { Connection } from "./route.ts";
@@ -117,7 +118,7 @@ function bearerToken(request: Request): string {
     throw new AppError("unauthorized", { reason: "The request has no Authorization header." });
   }
   if (second !== undefined) throw new AppError("unauthorized", { reason: "The request has more than one Authorization header." });
-  const token = bearerOf(header);
+  const token = bearerOf(header) ?? (isGit(request.originalUrl) ? basicToken(header) : null);
   if (token === null) throw new AppError("unauthorized", { reason: "The Authorization header is not of the form `Bearer <token>`." });
   return token;
 }

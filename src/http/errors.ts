@@ -2,6 +2,7 @@ import type { ErrorRequestHandler } from "express";
 import type { Logger } from "pino";
 import { AppError, type ErrorCode } from "../errors.ts";
 import type { ErrorReply } from "../schemas/operations.ts";
+import { GIT_CHALLENGE, gitFailure, isGit } from "./git-client.ts";
 import { isOfrep, ofrepFailure } from "./ofrep.ts";
 
 /** What to do next, where whoever threw the error had nothing better to say. */
@@ -144,6 +145,12 @@ export function errorHandler(logger: Logger): ErrorRequestHandler {
       return;
     }
     for (const name of ["etag", "location"]) response.removeHeader(name);
+    if (isGit(request.originalUrl)) {
+      const { status, headers, text } = gitFailure(failure);
+      const challenge = status === 401 ? { "www-authenticate": GIT_CHALLENGE } : {};
+      response.writeHead(status, { ...headers, ...challenge, "content-type": "text/plain; charset=utf-8" }).end(text);
+      return;
+    }
     const told = isOfrep(request.originalUrl) ? ofrepFailure(failure, request.originalUrl) : failure;
     const text = JSON.stringify(told.body);
     const headers = { ...failure.headers, "content-type": "application/json; charset=utf-8", "content-length": Buffer.byteLength(text) };

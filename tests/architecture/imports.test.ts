@@ -68,8 +68,8 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
   vault: { rooms: ["errors", "limits", "ports"], modules: ["node:*"] },
   // Files of an environment, the system's git, and what is asked of it.
   git: {
-    rooms: ["errors", "limits", "ports"],
-    files: ["src/json.ts"],
+    rooms: ["domain", "errors", "limits", "ports", "merkle"],
+    files: ["src/engines/address.ts", "src/engines/channel.ts", "src/engines/failures.ts"],
     modules: ["node:*"],
   },
   schemas: { rooms: ["errors", "limits", "ports"], modules: ["zod"] },
