@@ -20,12 +20,14 @@ export async function branching(): Promise<Row[]> {
   for (const size of SIZES) costs.push(await branch(size));
   return [
     ...rows(
+      "create",
       CREATE,
       costs.map(({ create }) => create),
       LEVEL,
     ),
     // What a promotion changes is found by a path from each root, and the path is a level longer where the map is.
     ...rows(
+      "promote",
       PROMOTE,
       costs.map(({ promote }) => promote),
       2 * LEVEL,
@@ -33,25 +35,35 @@ export async function branching(): Promise<Row[]> {
   ];
 }
 
-function rows(work: string, costs: readonly Cost[], growth: number): Row[] {
+function rows(id: string, work: string, costs: readonly Cost[], growth: number): Row[] {
   const loads = costs.map((cost) => cost.loads);
   const stored = costs.map((cost) => cost.bytes);
   return [
     countRow({
+      id: `${id}-loads`,
       work,
       subject: `${loads.join(", ")} nodes loaded`,
       baseline: `${loads[0]} at ${SIZES[0]?.toLocaleString("en")}`,
       values: [Math.max(...loads) - (loads[0] ?? 0)],
       unit: "more",
       goal: { atMost: growth },
+      next: {
+        met: "It follows the depth of the map, which a hundred times as many components make one level deeper.",
+        missed: "Something is read that grows with the state: the count for each size says from where on.",
+      },
     }),
     countRow({
+      id: `${id}-bytes`,
       work,
       subject: `${stored.join(", ")} bytes of objects stored`,
       values: stored,
       unit: "bytes",
       goal: { atMost: 2_048 },
       worst: true,
+      next: {
+        met: "What is stored is the path to the changed config; nothing is copied.",
+        missed: "Objects are written that are there already.",
+      },
     }),
   ];
 }

@@ -1,5 +1,7 @@
-import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from "node:child_process";
+import { type ChildProcessWithoutNullStreams, execFile, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { promisify } from "node:util";
 import type { JsonObject } from "../src/ports.ts";
 
 /** Everything that git can sync is synced before it says that it is done: what the engine promises too. */
@@ -10,6 +12,14 @@ const PACKED = ["-c", "fastimport.unpackLimit=1"];
 export type GitStorage = "as git comes" | "packed";
 
 type Files = Iterable<readonly [path: string, content: JsonObject]>;
+
+export function hasGit(): boolean {
+  return spawnSync("git", ["--version"]).status === 0;
+}
+
+export function gitVersion(): string {
+  return spawnSync("git", ["--version"], { encoding: "utf8" }).stdout.trim().split(" ").at(-1) ?? "";
+}
 
 /** A bare repository that commits one tree of JSON files, `collection/name.json`, by `git fast-import`. */
 export class GitHistory {
@@ -34,6 +44,16 @@ export class GitHistory {
   /** A process that makes one commit after another, each durable before the next: git without the cost of its start. */
   session(): GitSession {
     return new GitSession(this.#start());
+  }
+
+  /** A new branch from the newest commit, by a process of its own. */
+  async branch(name: string): Promise<void> {
+    await promisify(execFile)("git", ["-C", this.#folder, ...DURABLE, "branch", name, "main"]);
+  }
+
+  /** A process that compares one pair of commits after another. */
+  diffs(): GitDiffs {
+    return new GitDiffs(this.#folder);
   }
 
   #start(): ChildProcessWithoutNullStreams {
@@ -67,6 +87,48 @@ export class GitSession {
   }
 }
 
+/** Git says it again, and with it all that it has not said yet. */
+const DONE = "done";
+
+/** `git diff-tree --stdin`: what differs, by path and hashes, without the cost of a start. */
+export class GitDiffs {
+  readonly #folder: string;
+  readonly #git: ChildProcessWithoutNullStreams;
+  #line: (line: string) => void = () => {};
+
+  constructor(folder: string) {
+    this.#folder = folder;
+    this.#git = spawn("git", ["-C", folder, "diff-tree", "--stdin", "-r", "--raw"]);
+    this.#git.stderr.pipe(process.stderr);
+    createInterface({ input: this.#git.stdout }).on("line", (line) => this.#line(line));
+  }
+
+  /** The tree of a commit, which `compare` takes. */
+  tree(commit: string): string {
+    return execFileSync("git", ["-C", this.#folder, "rev-parse", `${commit}^{tree}`], { encoding: "utf8" }).trim();
+  }
+
+  /** How many files differ between two trees. */
+  async compare(before: string, after: string): Promise<number> {
+    let found = 0;
+    const told = new Promise<void>((resolve) => {
+      this.#line = (line) => {
+        if (line.startsWith(":")) found++;
+        if (line === DONE) resolve();
+      };
+    });
+    this.#git.stdin.write(`${before} ${after}\n${DONE}\n`);
+    await told;
+    return found;
+  }
+
+  async end(): Promise<void> {
+    const ended = once(this.#git, "close");
+    this.#git.stdin.end();
+    check(await ended);
+  }
+}
+
 function commitCommand(files: Files, continues: boolean): string {
   const parts = ["commit refs/heads/main\ncommitter bench <bench@example.com> 1700000000 +0000\ndata 6\nchange\n"];
   if (continues) parts.push("from refs/heads/main^0\n");
@@ -78,5 +140,5 @@ function commitCommand(files: Files, continues: boolean): string {
 }
 
 function check([code]: readonly unknown[]): void {
-  if (code !== 0) throw new Error(`git fast-import ended with code ${String(code)}`);
+  if (code !== 0) throw new Error(`git ended with code ${String(code)}`);
 }

@@ -5,6 +5,8 @@ export type Goal = { readonly atLeast: number } | { readonly atMost: number };
 
 /** One line of the table. */
 export interface Row {
+  /** What the documents call it by: it stays the same when the words change. */
+  readonly id: string;
   readonly work: string;
   readonly subject: string;
   readonly baseline: string;
@@ -15,6 +17,33 @@ export interface Row {
   readonly met: boolean | null;
   /** The single runs behind the figure. */
   readonly runs: readonly number[];
+  /** The medians of both sides, as milliseconds for one, for charts; `null` where there is no such thing. */
+  readonly sides: Sides | null;
+  /** What is compared, and what either side does more or less than the other. */
+  readonly about: string | null;
+  /** Of a goal that is met, what would have to change for twice as good; of one that is not, what holds it and the next idea. */
+  readonly next: string | null;
+  /** How long single requests took on either side. */
+  readonly latency: readonly Latency[];
+}
+
+export interface Sides {
+  readonly subject: number;
+  readonly baseline: number;
+}
+
+/** Milliseconds below which so many of a hundred stay. */
+export interface Latency {
+  readonly of: string;
+  readonly percentiles: Readonly<Record<string, number>>;
+}
+
+/** What a row says beside its figure. */
+export interface Words {
+  readonly about?: string;
+  /** One text for each end: which one the row shows is decided by the figure. */
+  readonly next?: { readonly met: string; readonly missed: string };
+  readonly latency?: readonly Latency[];
 }
 
 export interface Pair {
@@ -67,7 +96,8 @@ export function timesAsMuch(pairs: readonly Pair[]): number[] {
   return pairs.map(({ subject, baseline }) => subject / baseline);
 }
 
-export interface Compared {
+export interface Compared extends Words {
+  readonly id: string;
   readonly work: string;
   readonly subject: string;
   readonly baseline: string;
@@ -80,20 +110,30 @@ export interface Compared {
 }
 
 /** A row about a ratio: its median decides, its extremes are shown. */
-export function ratioRow({ work, subject, baseline, pairs, unit, ratio, goal }: Compared): Row {
+export function ratioRow({ id, work, subject, baseline, pairs, unit, ratio, goal, ...words }: Compared): Row {
   const runs = ratio(pairs);
+  const sides = { subject: median(pairs.map((pair) => pair.subject)), baseline: median(pairs.map((pair) => pair.baseline)) };
+  const met = goal === null ? null : meets(median(runs), goal);
   return {
+    id,
     work,
-    subject: `${subject} ${unit(median(pairs.map((pair) => pair.subject)))}`,
-    baseline: `${baseline} ${unit(median(pairs.map((pair) => pair.baseline)))}`,
+    subject: `${subject} ${unit(sides.subject)}`,
+    baseline: `${baseline} ${unit(sides.baseline)}`,
     figure: spread(runs, "×"),
     goal: describe(goal, "×"),
-    met: goal === null ? null : meets(median(runs), goal),
+    met,
     runs,
+    sides,
+    ...said(words, met),
   };
 }
 
-export interface Counted {
+function said({ about, next, latency = [] }: Words, met: boolean | null): Pick<Row, "about" | "next" | "latency"> {
+  return { about: about ?? null, next: next === undefined || met === null ? null : met ? next.met : next.missed, latency };
+}
+
+export interface Counted extends Words {
+  readonly id: string;
   readonly work: string;
   readonly subject: string;
   readonly baseline?: string;
@@ -105,22 +145,61 @@ export interface Counted {
 }
 
 /** A row about a number that has no baseline, or whose baseline is part of its words. */
-export function countRow({ work, subject, baseline = "–", values, unit, goal, worst = false }: Counted): Row {
+export function countRow({ id, work, subject, baseline = "–", values, unit, goal, worst = false, ...words }: Counted): Row {
   const judged = worst ? (goal !== null && "atLeast" in goal ? Math.min(...values) : Math.max(...values)) : median(values);
+  const met = goal === null ? null : meets(judged, goal);
   return {
+    id,
     work,
     subject,
     baseline,
     figure: spread(values, unit),
     goal: describe(goal, unit),
-    met: goal === null ? null : meets(judged, goal),
+    met,
     runs: values,
+    sides: null,
+    ...said(words, met),
   };
 }
 
 /** A row that could not be measured here, and why. */
-export function skippedRow(work: string, why: string): Row {
-  return { work, subject: why, baseline: "–", figure: "skipped", goal: "–", met: null, runs: [] };
+export function skippedRow(id: string, work: string, why: string): Row {
+  return { ...NOTHING, id, work, subject: why, figure: "skipped" };
+}
+
+/** A row whose measurement broke: it is told, and the others go on. */
+export function failedRow(id: string, work: string, error: unknown): Row {
+  return { ...NOTHING, id, work, subject: oneLine(error), figure: "failed", met: false };
+}
+
+const NOTHING = { baseline: "–", goal: "–", met: null, runs: [], sides: null, about: null, next: null, latency: [] };
+const LINE = 200;
+
+function oneLine(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).replace(/[\s|]+/g, " ").slice(0, LINE);
+}
+
+/** Several measurements one after another: one that breaks is a row that says so. */
+export async function inTurn(parts: Readonly<Record<string, () => Promise<Row | readonly Row[]>>>): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const [id, measure] of Object.entries(parts)) {
+    try {
+      rows.push(...[await measure()].flat());
+    } catch (error) {
+      rows.push(failedRow(id, id, error));
+    }
+  }
+  return rows;
+}
+
+/** The shape of a distribution: what a chart of it is drawn through. */
+const PERCENTILES = [1, 5, 10, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.9];
+
+/** `values` in milliseconds, one for each request. */
+export function latencyOf(of: string, values: readonly number[]): Latency {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (percent: number) => sorted[Math.min(sorted.length - 1, Math.ceil((percent / 100) * sorted.length) - 1)] ?? Number.NaN;
+  return { of, percentiles: Object.fromEntries(PERCENTILES.map((percent) => [String(percent), at(percent)])) };
 }
 
 export function ms(value: number): string {

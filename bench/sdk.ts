@@ -33,6 +33,7 @@ async function starts(url: string, client: Client): Promise<Row> {
     () => timed(TIMES, () => client.getConfig(AT)),
   );
   return ratioRow({
+    id: "sdk-start",
     work: "a program's start until it can read 40 vars and 20 flags",
     subject: "connection",
     baseline: "one read of the config",
@@ -65,6 +66,7 @@ async function changes(url: string, client: Client): Promise<Row> {
   );
   connection.close();
   return ratioRow({
+    id: "sdk-change",
     work: "a change of one var, until a connected program reads it",
     subject: "written and read",
     baseline: "written",

@@ -4,7 +4,8 @@ import type { Freshness } from "./document-cache.ts";
 import { AppError } from "./errors.ts";
 import { type OpenedSession, type Sessions, sessionOver } from "./sessions.ts";
 import { isMadeWith, makeTicket, readTicket } from "./tickets.ts";
-import { isTakenName, type Judged, notValid, type Principal, type Tokens, tokenDigest } from "./tokens.ts";
+import { notValid, tokenDigest } from "./token-documents.ts";
+import { isTakenName, type Judged, type Principal, type Tokens } from "./tokens.ts";
 
 /** Whom an identity provider says that somebody is. */
 export interface Identity {

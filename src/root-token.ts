@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { SYSTEM_PARTITION, systemKeys } from "./keys.ts";
 import type { Store } from "./ports.ts";
-import { tokenDigest } from "./tokens.ts";
+import { tokenDigest } from "./token-documents.ts";
 
 /** The token that may do everything, known by its digest alone. */
 export interface RootToken {

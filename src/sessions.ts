@@ -7,7 +7,8 @@ import { LIMITS } from "./limits.ts";
 import type { Clock, Json, Store } from "./ports.ts";
 import type { ReadIndex } from "./read-index.ts";
 import { documentPages } from "./scan.ts";
-import { type Principal, tokenDigest } from "./tokens.ts";
+import { tokenDigest } from "./token-documents.ts";
+import type { Principal } from "./tokens.ts";
 
 /** The document `session/<sha256 of the cookie>`. */
 interface SessionDocument {

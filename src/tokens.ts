@@ -1,4 +1,3 @@
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { checkPattern, EVERY, type ExtraRight, type Grant, hasRight, includes, type Role, spans } from "./access.ts";
 import { forbidden } from "./callers.ts";
 import { DocumentCache, type Freshness } from "./document-cache.ts";
@@ -14,6 +13,18 @@ import type { Clock, Json, JsonObject, Store } from "./ports.ts";
 import type { ReadIndex } from "./read-index.ts";
 import type { Refusals } from "./refusals.ts";
 import { placeBetween, turn } from "./scan.ts";
+import {
+  endOf,
+  holds,
+  isOver,
+  newToken,
+  notValid,
+  type ShownToken,
+  type TokenDocument,
+  type TokenView,
+  tokenDigest,
+  viewOf,
+} from "./token-documents.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** Who a token, a session or an identity provider says that somebody is. */
@@ -43,38 +54,12 @@ export interface TokenRequest {
   readonly expires_in?: string | null | undefined;
 }
 
-/** The document `token/<id>`. The token itself is nowhere. */
-interface TokenDocument extends Grant {
-  readonly id: string;
-  readonly name: string;
-  /** SHA-256 of the whole token, hexadecimal. */
-  readonly sha256: string;
-  readonly created_at: string;
-  readonly created_by: string;
-  readonly expires_at: string | null;
-  readonly rotated_at: string | null;
-  /** The token before the last rotation, for as long as it is still taken. */
-  readonly previous: { readonly sha256: string; readonly until: string } | null;
-  readonly revoked_at: string | null;
-  readonly revoked_by: string | null;
-}
-
-/** A token as it is listed. */
-export interface TokenView extends Omit<TokenDocument, "sha256" | "previous"> {
-  readonly status: "active" | "expired" | "revoked";
-  /** To the minute. */
-  readonly last_used_at: string | null;
-  /** Until when the token before the last rotation is still taken. */
-  readonly previous_until: string | null;
-}
-
-export type ShownToken = TokenView & { readonly token: string };
-
 const TOKEN = /^envm_([0-9a-f]{16})_[A-Za-z0-9_-]{43}$/;
 const ID = /^[0-9a-f]{16}$/;
 const NAME = /^[\p{L}\p{N}][\p{L}\p{N} ._@:/+-]*$/u;
 /** What the engine calls itself and whoever has no token of their own: nobody else may be called so in the audit log. */
 const TAKEN_NAMES: ReadonlySet<string> = new Set(["root", "local", "engine", "anonymous", "auto-promotion"]);
+
 export interface TokensParts {
   readonly store: Store;
   readonly ledger: Ledger;
@@ -85,9 +70,6 @@ export interface TokensParts {
   /** How long ago a token may have been known to be valid, for reads that may be stale while the store cannot be reached. */
   readonly staleMs: number;
 }
-
-/** Compared with where there is no token, so that an id that exists takes no longer than one that does not. No text has it. */
-const NO_DIGEST = Buffer.alloc(32);
 
 /**
  * Access tokens: `envm_<id>_<secret>`, of 256 random bits, shown once and kept as their SHA-256, in the partition `_system` with an
@@ -319,42 +301,6 @@ export class Tokens {
   }
 }
 
-/** When a token, or its secret before the last rotation, ends next: milliseconds since 1970. */
-function endOf({ expires_at, previous }: TokenDocument, now: number): number {
-  const ends = [expires_at, previous?.until].map((moment) => (moment ? Date.parse(moment) : Number.POSITIVE_INFINITY));
-  return Math.min(...ends.filter((end) => end > now));
-}
-
-export function tokenDigest(token: string): Buffer {
-  return createHash("sha256").update(token).digest();
-}
-
-/** For every text that is no token: neither which part is wrong nor whether its id exists. */
-export function notValid(): AppError {
-  return new AppError("unauthorized", { reason: "The token is not valid." });
-}
-
-function newToken(id: string = randomBytes(8).toString("hex")): { readonly id: string; readonly token: string; readonly sha256: string } {
-  const token = `envm_${id}_${randomBytes(32).toString("base64url")}`;
-  return { id, token, sha256: tokenDigest(token).toString("hex") };
-}
-
-/** Compares with both digests, whichever is right and whether or not there is such a token, in constant time. */
-function holds(document: TokenDocument | null, digest: Buffer, now: number): boolean {
-  const previous = document?.previous ?? null;
-  const isCurrent = timingSafeEqual(digest, digestOf(document));
-  const isPrevious = timingSafeEqual(digest, digestOf(previous));
-  return isCurrent || (isPrevious && !isOver(previous?.until ?? null, now));
-}
-
-function digestOf(kept: { readonly sha256: string } | null): Buffer {
-  return kept === null ? NO_DIGEST : Buffer.from(kept.sha256, "hex");
-}
-
-function isOver(moment: string | null, now: number): boolean {
-  return moment !== null && Date.parse(moment) <= now;
-}
-
 function grantOf({ role, projects, envs = [EVERY], rights = [] }: TokenRequest): Grant {
   for (const pattern of projects) checkPattern(pattern, "projects");
   for (const pattern of envs) checkPattern(pattern, "envs");
@@ -428,15 +374,4 @@ function exceeds(caller: Caller): AppError {
 
 function about({ id, name, role, projects, envs, rights }: TokenDocument): JsonObject {
   return { token: id, name, role, projects, envs, rights: rights as readonly Json[] };
-}
-
-function viewOf(document: TokenDocument, now: string, lastUsed: string | null): TokenView {
-  const { sha256: _, previous, ...shown } = document;
-  const ended = isOver(document.expires_at, Date.parse(now)) ? "expired" : "active";
-  return {
-    ...shown,
-    status: document.revoked_at === null ? ended : "revoked",
-    last_used_at: lastUsed,
-    previous_until: previous === null || isOver(previous.until, Date.parse(now)) ? null : previous.until,
-  };
 }

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { Authentication, type Identity } from "../../src/authentication.ts";
 import { SYSTEM_PARTITION, systemKeys } from "../../src/keys.ts";
 import { LIMITS } from "../../src/limits.ts";
-import { tokenDigest } from "../../src/tokens.ts";
+import { tokenDigest } from "../../src/token-documents.ts";
 import { caller, documents, gate, wrapped } from "../domain/support.ts";
 import { type Access, grant, instance, onSqlite, openAccess, pass, READER, ROOT, refusal } from "./support.ts";
 

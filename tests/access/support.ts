@@ -12,7 +12,8 @@ import type { AuditRecord, Caller } from "../../src/model.ts";
 import type { Clock, Json, Store, WebhookDeliverer } from "../../src/ports.ts";
 import { checked } from "../../src/storage/checked.ts";
 import { openSqlite } from "../../src/storage/sqlite.ts";
-import { type ShownToken, type TokenRequest, tokenDigest } from "../../src/tokens.ts";
+import { type ShownToken, tokenDigest } from "../../src/token-documents.ts";
+import type { TokenRequest } from "../../src/tokens.ts";
 import { caller, documents, domainOn, errorOf, memoryStore, openWorld, TestClock, type World, wrapped } from "../domain/support.ts";
 import { type Answer, type Ask, type Question, ROOT_TOKEN, SETTINGS, serveApp } from "../http/support.ts";
 

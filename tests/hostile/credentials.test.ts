@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, test, vi } from "vitest";
 import { Authentication } from "../../src/authentication.ts";
 import { LIMITS } from "../../src/limits.ts";
 import type { Store } from "../../src/ports.ts";
-import { tokenDigest } from "../../src/tokens.ts";
+import { tokenDigest } from "../../src/token-documents.ts";
 import { caller, domainOn, errorOf, memoryStore, openVault, wrapped } from "../domain/support.ts";
 import { type Members, useEngine } from "../support/engine.ts";
 import { expectError, type PageOf, Project } from "../support/project.ts";

@@ -5,7 +5,7 @@ import { Authentication } from "../../src/authentication.ts";
 import { createApp } from "../../src/http/app.ts";
 import { createServer, type EngineServer } from "../../src/http/server.ts";
 import { LIMITS } from "../../src/limits.ts";
-import { tokenDigest } from "../../src/tokens.ts";
+import { tokenDigest } from "../../src/token-documents.ts";
 import { type Access, openAccess, ROOT } from "../access/support.ts";
 import { PROJECT } from "../domain/support.ts";
 import { ROOT_TOKEN, SETTINGS } from "./support.ts";

@@ -21,7 +21,7 @@ import { Metrics } from "../../src/http/metrics.ts";
 import { mountRoutes } from "../../src/http/mount.ts";
 import { apiRoutes } from "../../src/http/routes/index.ts";
 import { Streams } from "../../src/http/streams.ts";
-import { tokenDigest } from "../../src/tokens.ts";
+import { tokenDigest } from "../../src/token-documents.ts";
 import { domainOn, memoryStore, openVault } from "../domain/support.ts";
 import { bodyOf } from "../support/body.ts";
 
