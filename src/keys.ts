@@ -46,6 +46,8 @@ export const keys = {
   /** Which webhooks there are: a transaction may read it together with others that change them. */
   webhooks: "webhooks",
   webhook: (id: string): Key => `webhook/${id}`,
+  /** The repository elsewhere that the project is pushed to. */
+  mirror: "mirror",
 } as const;
 
 /** The sequence number of an audit record, by the key that it is stored under. */

@@ -370,6 +370,14 @@ export const LIMITS = {
   gitServesPerToken: 8,
   /** Bytes that such a client may send in one request, unpacked. */
   gitRequestBytes: 32 * 1024 * 1024,
+  /** Milliseconds that one push to a mirror may take. */
+  mirrorPushMs: 10 * 60_000,
+  /** Milliseconds for which a mirror may take nothing. */
+  mirrorStallMs: 30_000,
+  /** Branches and tags that one failure of a mirror names. */
+  mirrorNames: 10,
+  /** Public keys of one mirror's host. */
+  mirrorHostKeys: 10,
   /** Characters of what git says went wrong that are kept. */
   gitErrorLength: 2_000,
   /** Milliseconds that `SHUTDOWN_DELAY` may be at most. */

@@ -24,6 +24,7 @@ export const RESERVED_NAMES: ReadonlySet<string> = new Set([
   "hold",
   "mcp",
   "metrics",
+  "mirror",
   "ofrep",
   "openapi",
   "ping",

@@ -34,6 +34,7 @@ const VERBS: readonly Verb[] = [
   { names: ["policy"], load: async () => (await import("./commands/policy.ts")).policy() },
   { names: ["audit"], load: async () => (await import("./commands/audit.ts")).audit() },
   { names: ["token", "tokens"], load: async () => (await import("./commands/token.ts")).token() },
+  { names: ["git"], load: async () => (await import("./commands/git.ts")).git() },
   { names: ["doctor"], load: async () => (await import("./commands/doctor.ts")).doctor() },
   { names: ["serve"], load: async () => (await import("./commands/serve.ts")).serve() },
   { names: ["completion"], load: async () => (await import("./commands/completion.ts")).completion() },

@@ -40,7 +40,7 @@ export interface AppOptions {
   /** What others count, for the metrics. */
   readonly counted?: (() => readonly Sample[]) | undefined;
   /** Projects as Git repositories; without it there are none. */
-  readonly repositories?: GitReader;
+  readonly gitReader?: GitReader;
   /** `null` where auth is off. */
   readonly authentication: Authentication | null;
   /** Whether plain reads are answered before the routes see them: unless it is said otherwise. */
@@ -49,7 +49,7 @@ export interface AppOptions {
 
 /** The engine's HTTP side. Give it to a `node:http` server; see `server.ts`. */
 export function createApp(options: AppOptions): RequestListener {
-  const { domain, settings, logger, authentication, readiness, draining, counted, repositories, fastLane = true } = options;
+  const { domain, settings, logger, authentication, readiness, draining, counted, gitReader, fastLane = true } = options;
   const rates = ratesOf(settings);
   const gate = openGate(authentication, rates, domain.refusals);
   const streams = new Streams();
@@ -70,7 +70,7 @@ export function createApp(options: AppOptions): RequestListener {
   const cors = new Cors(settings.ofrepCorsOrigins);
   app.use(identify, logged(logger), shared(cors), limited(rates), guarded(settings, cors, authentication === null));
   mountRoutes(app, routes, { domain, gate, streams, metrics });
-  if (repositories !== undefined) mountGit(app, { domain, gate, metrics, reader: repositories });
+  if (gitReader !== undefined) mountGit(app, { domain, gate, metrics, reader: gitReader });
   mountDocs(app);
   mountDashboard(app);
   app.use(refuseUnknown(gate));

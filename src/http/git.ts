@@ -40,7 +40,7 @@ export function mountGit(app: Express, { domain, gate, metrics, reader }: GitSer
         const begun = performance.now();
         response.once("close", () => metrics.observe(operation, response.statusCode, (performance.now() - begun) / 1_000));
         const caller = await gate.admit(request, requestIdOf(response));
-        const project = String(request.params["project"]).replace(/\.git$/, "");
+        const project = String(request.params.project).replace(/\.git$/, "");
         try {
           if (!may(caller, "read", project, SOME)) throw projectNotFound(project);
           response.once("close", serves.open(caller.token));
@@ -65,7 +65,7 @@ export function mountGit(app: Express, { domain, gate, metrics, reader }: GitSer
   };
 
   const advertise: Answer = async (request, response, caller, project) => {
-    const service = request.query["service"];
+    const service = request.query.service;
     if (service === "git-receive-pack") throw readOnly(project);
     if (service !== "git-upload-pack") {
       throw new AppError("invalid_request", {
@@ -98,11 +98,15 @@ export function mountGit(app: Express, { domain, gate, metrics, reader }: GitSer
     const git = pack(protocolOf(request), gone);
     response.setHeader("content-type", "application/x-git-upload-pack-result");
     const unpacked = coding === "identity" ? [] : [createGunzip()];
-    const fed = pipeline([request, ...unpacked, bounded(LIMITS.gitRequestBytes), git.input]).catch((error: unknown) => {
-      git.stop();
-      // A git that has said what it had to say reads no further.
-      return error instanceof AppError ? error : isZlib(error) ? broken() : null;
-    });
+    const fed = pipeline([request, ...unpacked, bounded(LIMITS.gitRequestBytes), git.input]).then(
+      () => null,
+      (error: unknown) => {
+        // A git that has said what it had to say reads no further.
+        const fault = error instanceof AppError ? error : isZlib(error) ? broken() : null;
+        if (fault !== null) git.stop();
+        return fault;
+      },
+    );
     await sent(git, response, fed);
   };
 
@@ -114,6 +118,10 @@ export function mountGit(app: Express, { domain, gate, metrics, reader }: GitSer
   app.get(paths.info, serve("advertiseRepository", paths.info, advertise));
   app.post(paths.fetch, serve("fetchRepository", paths.fetch, fetch));
   app.post(paths.push, serve("pushToRepository", paths.push, refuse));
+  app.all([paths.info, paths.fetch, paths.push], async (request, response) => {
+    await gate.admit(request, requestIdOf(response));
+    throw new AppError("method_not_allowed", { details: { allow: request.path.endsWith("/info/refs") ? ["GET", "HEAD"] : ["POST"] } });
+  });
 }
 
 /** Passes on what git writes. It ends its messages itself, so that a client sees where one breaks off. */

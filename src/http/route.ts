@@ -30,6 +30,7 @@ export type Tag =
   | "Policy"
   | "Audit"
   | "Webhooks"
+  | "Git"
   | "Access"
   | "Operations";
 

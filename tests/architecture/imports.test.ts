@@ -26,6 +26,7 @@ type Room =
   | "identity"
   | "vault"
   | "git"
+  | "repositories"
   | "schemas"
   | "http"
   | "sdk"
@@ -68,8 +69,14 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
   vault: { rooms: ["errors", "limits", "ports"], modules: ["node:*"] },
   // Files of an environment, the system's git, and what is asked of it.
   git: {
-    rooms: ["domain", "errors", "limits", "ports", "merkle"],
-    files: ["src/engines/address.ts", "src/engines/channel.ts", "src/engines/failures.ts"],
+    rooms: ["errors", "limits", "ports"],
+    files: ["src/json.ts"],
+    modules: ["node:*"],
+  },
+  // Projects as repositories: made of what the domain has recorded.
+  repositories: {
+    rooms: ["git", "domain", "errors", "limits", "ports", "merkle"],
+    files: ["src/engines/address.ts"],
     modules: ["node:*"],
   },
   schemas: { rooms: ["errors", "limits", "ports"], modules: ["zod"] },

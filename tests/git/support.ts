@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { History } from "../../src/git/history.ts";
 import { type Content, contentOf, type Files } from "../../src/git/layout.ts";
-import { Repositories } from "../../src/git/repositories.ts";
 import { gitText, runGit } from "../../src/git/run.ts";
 import type { Json, JsonObject, Store } from "../../src/ports.ts";
+import { History } from "../../src/repositories/history.ts";
+import { ProjectRepositories } from "../../src/repositories/project-repositories.ts";
 import { Snapshots } from "../../src/snapshots.ts";
 import { PROJECT, type World } from "../domain/support.ts";
 
@@ -21,9 +21,9 @@ export function repositoriesOf(
   store: Store,
   where: string,
   options: { readonly page?: number; readonly limit?: number } = {},
-): Repositories {
+): ProjectRepositories {
   const { page, ...rest } = options;
-  return new Repositories({ folder: where, history: new History(store, new Snapshots(store), page), ...rest });
+  return new ProjectRepositories({ folder: where, history: new History(store, new Snapshots(store), page), ...rest });
 }
 
 /** The repository of the usual project, up to date. */

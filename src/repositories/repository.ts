@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
+import { GitError, gitText, runGit, startGit } from "../git/run.ts";
 import { LIMITS } from "../limits.ts";
 import type { History, HistoryPage, Position } from "./history.ts";
 import { ImportScript, type Tip, type Tips } from "./import-script.ts";
-import { GitError, gitText, runGit, startGit } from "./run.ts";
 
 /** How far a repository has come: written after everything that it says is there. */
 export interface RepositoryState extends Position {

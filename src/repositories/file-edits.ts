@@ -1,10 +1,10 @@
+import { CONFIG_FILES, componentPaths, configText, REQUIRES, REQUIRES_FILE, requiresText } from "../git/layout.ts";
+import { prettyJson } from "../git/pretty-json.ts";
 import { LIMITS } from "../limits.ts";
 import { EMPTY_ROOT, type EntryChange } from "../merkle/index.ts";
 import type { Snapshot } from "../model.ts";
 import type { Hash, Json } from "../ports.ts";
 import type { Maps } from "../snapshots.ts";
-import { CONFIG_FILES, componentPaths, configText, REQUIRES, REQUIRES_FILE, requiresText } from "./layout.ts";
-import { prettyJson } from "./pretty-json.ts";
 
 /** A file with its new text, or `null` where it goes. */
 export interface FileEdit {

@@ -2,22 +2,24 @@ import { createHash, randomUUID } from "node:crypto";
 import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError } from "../errors.ts";
+import { encodeName } from "../git/file-names.ts";
+import { gitText, runGit, startGit } from "../git/run.ts";
 import { LIMITS } from "../limits.ts";
 import { quoted } from "../names.ts";
 import type { GitReader, GitReading, GitTalk } from "../ports.ts";
 import { projectNotFound } from "../transaction.ts";
-import { encodeName } from "./file-names.ts";
 import type { History } from "./history.ts";
 import type { Tips } from "./import-script.ts";
 import { headOf, Repository, type RepositoryState } from "./repository.ts";
-import { gitText, runGit, startGit } from "./run.ts";
 
-export interface RepositoriesOptions {
+export interface ProjectRepositoriesOptions {
   /** The folder that they are in: nobody else's. */
   readonly folder: string;
   readonly history: History;
   /** How many are kept. */
   readonly limit?: number;
+  /** Does away with what is of use to nobody any more. */
+  readonly closed?: () => Promise<void>;
 }
 
 /** A repository as somebody may see it. */
@@ -30,23 +32,24 @@ export interface SeenRepository {
  * The Git repositories of all projects, each made when it is first asked for and brought up to date whenever it is. Where there are
  * too many, those asked for longest ago go: they can be made again.
  */
-export class Repositories implements GitReader {
-  readonly #options: Required<RepositoriesOptions>;
+export class ProjectRepositories implements GitReader {
+  readonly #options: Required<ProjectRepositoriesOptions>;
   readonly #open = new Map<string, Repository>();
   /** What is under way for each project: one thing at a time. */
   readonly #turns = new Map<string, Promise<unknown>>();
   readonly #owner = randomUUID();
+  readonly #closing = new AbortController();
   #claimed: Promise<void> | null = null;
 
-  constructor(options: RepositoriesOptions) {
-    this.#options = { limit: LIMITS.gitRepositories, ...options };
+  constructor(options: ProjectRepositoriesOptions) {
+    this.#options = { limit: LIMITS.gitRepositories, closed: async () => {}, ...options };
   }
 
   /** A project's repository with everything that was recorded before it was asked for. @throws project_not_found, git_unavailable */
   current(project: string, signal?: AbortSignal): Promise<SeenRepository> {
     return this.#alone(project, async () => {
       const repository = this.#repositoryOf(project);
-      return { path: repository.path, state: await repository.catchUp(signal) };
+      return { path: repository.path, state: await repository.catchUp(this.#until(signal)) };
     });
   }
 
@@ -66,6 +69,13 @@ export class Repositories implements GitReader {
       reason: `No branch of ${quoted(project)} is for this token: those of the environments that it may read hold commits of others.`,
       fix: "A branch holds what was promoted into its environment, and what it was created from. Use a token that may read those environments too.",
     });
+  }
+
+  /** Ends once nothing is under way: what is goes on from where it was at the next start. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await Promise.allSettled(this.#turns.values());
+    await this.#options.closed();
   }
 
   async open(project: string, mayRead: (env: string) => boolean, signal: AbortSignal): Promise<GitReading> {
@@ -98,6 +108,10 @@ export class Repositories implements GitReader {
     return { path, state };
   }
 
+  #until(signal: AbortSignal | undefined): AbortSignal {
+    return signal === undefined ? this.#closing.signal : AbortSignal.any([signal, this.#closing.signal]);
+  }
+
   #repositoryOf(project: string): Repository {
     const known = this.#open.get(project);
     if (known !== undefined) return known;
@@ -115,6 +129,7 @@ export class Repositories implements GitReader {
     const turn = before
       .catch(() => {})
       .then(async () => {
+        this.#closing.signal.throwIfAborted();
         await this.#checkOwner();
         const result = await work();
         await this.#touch(project);
@@ -123,6 +138,8 @@ export class Repositories implements GitReader {
     this.#turns.set(project, turn);
     try {
       return await turn;
+    } catch (error) {
+      throw this.#closing.signal.aborted ? new AppError("shutting_down", { cause: error }) : error;
     } finally {
       if (this.#turns.get(project) === turn) this.#turns.delete(project);
     }
