@@ -119,6 +119,7 @@ const FOLDERS: readonly Room[] = [
   "identity",
   "vault",
   "git",
+  "repositories",
   "schemas",
   "http",
   "sdk",
