@@ -2,21 +2,22 @@ import { forbidden, may } from "./callers.ts";
 import { summary } from "./changes.ts";
 import { AppError } from "./errors.ts";
 import { defaultExpiry, type Expiry, expiryOf, hasExpiry } from "./expiry.ts";
-import { type Documents, documentsOf, findRevision, isExpired, readableHead, revisionOfVersion } from "./heads.ts";
-import { keys, SYSTEM_PARTITION, systemKeys } from "./keys.ts";
-import { exactLabel, FIRST_LABEL, labelPrefix } from "./labels.ts";
+import { type Documents, documentsOf, findRevision } from "./heads.ts";
+import { SYSTEM_PARTITION, systemKeys } from "./keys.ts";
 import { type Ledger, stepAfter } from "./ledger.ts";
 import { LIMITS } from "./limits.ts";
 import { newLine, nextOnLine } from "./lineage.ts";
-import { EMPTY_ROOT } from "./merkle/index.ts";
-import type { Caller, Environment, EnvironmentType, Label, Revision, Snapshot, VariableInput } from "./model.ts";
+import { canonicalJson, EMPTY_ROOT } from "./merkle/index.ts";
+import type { Caller, Environment, EnvironmentType, Snapshot, VariableInput } from "./model.ts";
 import { checkEnvironmentName, checkProject, quoted } from "./names.ts";
-import { checkMayEdit, checkUnprotected, policyFor, policyOf } from "./policy.ts";
+import { findOrigin, type Origin, type Start, startOf } from "./origin.ts";
+import { checkPlan, planIdOf } from "./plan-id.ts";
+import { policyFor, policyOf } from "./policy.ts";
 import type { Json, Store } from "./ports.ts";
 import type { PreviewUrls } from "./preview-urls.ts";
 import { requirementsOf, unbound } from "./requirements.ts";
-import { appendRevision, newLabel, type VersionChoice } from "./revisions.ts";
-import { type Secrets, type SecretValue, vaultPath } from "./secrets.ts";
+import { appendRevision } from "./revisions.ts";
+import { type Secrets, type SecretValue, type StagedSecrets, vaultPath } from "./secrets.ts";
 import type { EditableMaps, Maps, Snapshots } from "./snapshots.ts";
 import type { Timers } from "./timers.ts";
 import type { Transaction } from "./transaction.ts";
@@ -35,20 +36,34 @@ export interface CreateRequest extends Expiry {
   readonly secrets?: "copy" | "empty" | undefined;
   /** The pull request or ticket that a preview is for. */
   readonly source_ref?: string | undefined;
-}
-
-/** What a creation starts from. */
-interface Origin {
-  readonly base: Environment | null;
-  /** A preview of that name, which is brought up to date instead. */
-  readonly existing: Environment | null;
-  /** Whose vars, flags and secrets it begins with. */
-  readonly inherited: Environment | null;
+  /** Answers what would be made, and makes nothing. */
+  readonly dry_run?: boolean | undefined;
+  /** Makes what this plan says, or is refused. */
+  readonly plan_id?: string | undefined;
 }
 
 interface CreationPlan {
   readonly vars: ReadonlyMap<string, string>;
   readonly secrets: ReadonlyMap<string, SecretValue>;
+  /** A keyed fingerprint of the variables that the request gave. */
+  readonly fingerprint: string | null;
+}
+
+/** Ends a transaction that was run to see what it would do. */
+class NotCommitted extends Error {}
+
+export interface CreatedEnvironment {
+  readonly status: "env_created" | "env_updated" | "planned";
+  readonly env: string;
+  readonly linked_version: string;
+  readonly url: string;
+  readonly revision: number;
+  readonly type: EnvironmentType;
+  readonly expires_at: string | null;
+  /** Covers the base, a preview of that name, the policy and the request. */
+  readonly plan_id: string;
+  readonly stored: { readonly vars: readonly string[]; readonly secrets: readonly string[] };
+  readonly secrets_unbound: readonly string[];
 }
 
 /** How environments begin. */
@@ -87,6 +102,7 @@ export class Creation {
   async create(caller: Caller, request: CreateRequest) {
     checkProject(request.project);
     checkEnvironmentName(request.env);
+    if (request.dry_run) return this.#planned(caller, await this.#withExpiry(request));
     const reply = await this.#ledger.once(request.project, caller, async () => this.#create(caller, await this.#withExpiry(request)));
     if (reply.type !== "preview") return reply;
     return { ...reply, ...(await this.#previewUrls.build(stepAfter(caller, "url"), request.project, request.env, reply.url)) };
@@ -99,43 +115,68 @@ export class Creation {
     return { ...request, ...defaultExpiry(policy, request.env, LIMITS.previewDefaultTtlMs) };
   }
 
-  async #create(caller: Caller, request: CreateRequest) {
+  async #create(caller: Caller, request: CreateRequest): Promise<CreatedEnvironment> {
     const { project, env } = request;
     const plan = await this.#plan(caller, request);
     await this.#hint(project, caller);
     const timer = await this.#timers.prepare(project, env, request);
     const staged = await this.#secrets.stage(caller, project, env, plan.secrets);
     try {
-      const reply = await this.#ledger.write(project, caller, async (tx) => {
-        const maps = this.#snapshots.edit(tx);
-        const origin = await findOrigin(tx, request, caller, async () => tx.now);
-        await this.#checkStillTrue(maps, origin, request, plan);
-        const start = await startOf(tx, request, origin);
-        const edits = new Map<string, Json | undefined>([...plan.vars].map(([name, value]) => [`vars/${name}`, value]));
-        const { config, left } = await configFrom(maps, origin, new Map([...edits, ...staged.references]));
-        await staged.bind(tx);
-        const head = await this.#append(tx, maps, request, origin, start, config);
-        return {
-          status: origin.existing === null ? ("env_created" as const) : ("env_updated" as const),
-          env,
-          linked_version: head.version,
-          url: head.url,
-          revision: head.revision,
-          type: head.type,
-          expires_at: head.expires_at,
-          stored: {
-            vars: [...plan.vars.keys()].sort(),
-            secrets: [...staged.references.keys()].map((key) => key.slice("secrets/".length)).sort(),
-          },
-          secrets_unbound: await secretsUnbound(maps, head.platform, config, left),
-        };
-      });
+      const reply = await this.#ledger.write(project, caller, (tx) => this.#begin(tx, request, plan, staged));
       if (reply.expires_at !== null) await this.#timers.confirm(project, env, timer, reply.expires_at);
       return reply;
     } catch (error) {
       await staged.discard().catch(() => {}); // The sweeper does it later; the caller must hear what failed first.
       throw error;
     }
+  }
+
+  /** What would be made: the very same transaction, which is not committed, with no secret read or written. */
+  async #planned(caller: Caller, request: CreateRequest): Promise<CreatedEnvironment> {
+    const plan = await this.#plan(caller, request);
+    const references = new Map([...plan.secrets.keys()].map((name) => [`secrets/${name}`, { vault: `${request.env}/${name}` }]));
+    let found: CreatedEnvironment | undefined;
+    const looked = this.#ledger.write(request.project, caller, async (tx) => {
+      found = { ...(await this.#begin(tx, request, plan, { references, bind: async () => {} })), status: "planned" };
+      throw new NotCommitted();
+    });
+    return looked.catch((error: unknown) => {
+      if (error instanceof NotCommitted && found !== undefined) return found;
+      throw error;
+    });
+  }
+
+  async #begin(
+    tx: Transaction,
+    request: CreateRequest,
+    plan: CreationPlan,
+    { references, bind }: Pick<StagedSecrets, "references" | "bind">,
+  ): Promise<CreatedEnvironment> {
+    const maps = this.#snapshots.edit(tx);
+    const origin = await findOrigin(tx, request, tx.caller, async () => tx.now);
+    const plan_id = creationPlanId(request, origin, (await policyOf(tx)).revision, plan.fingerprint);
+    checkPlan(request.plan_id, plan_id, "The base, the environment, the policy or the request");
+    await this.#checkStillTrue(maps, origin, request, plan);
+    const start = await startOf(tx, request, origin);
+    const edits = new Map<string, Json | undefined>([...plan.vars].map(([name, value]) => [`vars/${name}`, value]));
+    const { config, left } = await configFrom(maps, origin, new Map([...edits, ...references]));
+    await bind(tx);
+    const head = await this.#append(tx, maps, request, origin, start, config);
+    return {
+      status: origin.existing === null ? "env_created" : "env_updated",
+      env: head.env,
+      linked_version: head.version,
+      url: head.url,
+      revision: head.revision,
+      type: head.type,
+      expires_at: head.expires_at,
+      plan_id,
+      stored: {
+        vars: [...plan.vars.keys()].sort(),
+        secrets: [...references.keys()].map((key) => key.slice("secrets/".length)).sort(),
+      },
+      secrets_unbound: await secretsUnbound(maps, head.platform, config, left),
+    };
   }
 
   async #append(
@@ -193,12 +234,16 @@ export class Creation {
     expiryOf(request, { env: request.env, type, policy: (await policyOf(documents)).policy, now });
     const { known, vars, secrets } = await this.#sort(maps, origin, request);
     const values = new Map<string, SecretValue>([...secrets].map(([name, value]) => [name, { value }]));
+    const given = request.env_variables;
+    const fingerprint = given === undefined ? null : await this.#secrets.fingerprintOf(project, canonicalJson(given));
     const copies = base !== null && inherited === base && (await this.#copiesSecrets(caller, documents, base, request));
     for (const [name, reference] of copies ? known : []) {
       if (values.has(name)) continue;
-      values.set(name, { value: await this.#secrets.reveal(project, base?.env ?? "", name, reference), copiedFrom: vaultPath(reference) });
+      // Who only looks needs no value.
+      const value = request.dry_run ? "" : await this.#secrets.reveal(project, base?.env ?? "", name, reference);
+      values.set(name, { value, copiedFrom: vaultPath(reference) });
     }
-    return { vars, secrets: values };
+    return { vars, secrets: values, fingerprint };
   }
 
   /** What is a secret already (`known`: its references), or is declared as one by the base's platform, stays one. */
@@ -295,33 +340,6 @@ export function guessType(env: string): EnvironmentType {
   return (word === undefined ? undefined : words[word]) ?? "custom";
 }
 
-async function findOrigin(documents: Documents, request: CreateRequest, caller: Caller, now: () => Promise<string>): Promise<Origin> {
-  const [found] = await documents.getAll<Environment>([keys.environment(request.env)]);
-  const existing = found ?? null;
-  const isUpdate = existing !== null && request.type === "preview" && existing.type === "preview" && existing.status !== "archived";
-  if (existing !== null && !isUpdate) throw environmentExists(documents.project, existing, await now());
-  if (existing !== null) await checkMayEdit(documents, caller, existing);
-  const base = request.base === null ? null : await readableBase(documents, request.base, now);
-  // Bringing a preview up to its base changes its state, as a direct edit does.
-  if (existing !== null && base !== null) await checkUnprotected(documents, existing);
-  // What an expired preview's secrets were is gone with its grace time: it starts over with the base's config.
-  const keepsConfig = existing !== null && existing.cleared_at === null;
-  return { base, existing, inherited: keepsConfig ? existing : base };
-}
-
-function environmentExists(project: string, existing: Environment, now: string): AppError {
-  const state = existing.status === "active" && isExpired(existing, now) ? "expired" : existing.status;
-  const is = state === "active" ? "an" : `an ${state}`;
-  const fix =
-    state === "active"
-      ? "Choose another name, or change the one that exists."
-      : "Bring it back with POST /env/restore, or choose another name.";
-  return new AppError("environment_exists", {
-    reason: `Project ${quoted(project)} has ${is} environment ${quoted(existing.env)} already.`,
-    fix,
-  });
-}
-
 /** The inherited vars and flags with `edits` on top; `left`: secrets of the base that were not taken along. */
 async function configFrom(maps: EditableMaps, { existing, inherited }: Origin, edits: ReadonlyMap<string, Json | undefined>) {
   const config = inherited?.config ?? EMPTY_ROOT;
@@ -346,56 +364,16 @@ async function secretsUnbound(
   return [...new Set([...left, ...missing.filter(({ kind }) => kind === "secret").map(({ name }) => name)])].sort();
 }
 
-async function readableBase(documents: Documents, base: string, now: () => Promise<string>): Promise<Environment> {
-  try {
-    return await readableHead(documents, base, now);
-  } catch (error) {
-    if (!(error instanceof AppError) || (error.code !== "environment_not_found" && error.code !== "project_not_found")) throw error;
-    throw baseNotFound(documents.project, base);
-  }
-}
-
-/** What there is not, and what the caller may not see: both look the same. */
-export function baseNotFound(project: string, base: string): AppError {
-  return new AppError("base_not_found", {
-    reason: `Project ${quoted(project)} has no environment ${quoted(base)} to start from.`,
-    fix: "Name an existing environment as base_from, or leave it out to start empty.",
+/** Names what a creation rests on; the variables by keyed fingerprint, since they may be secrets. */
+function creationPlanId(request: CreateRequest, { base, existing }: Origin, policy: number, fingerprint: string | null): string {
+  const { type, version, secrets, source_ref, expires_in, expires_at } = request;
+  return planIdOf("env-create", {
+    project: request.project,
+    env: request.env,
+    base: base === null ? null : [base.env, base.revision],
+    existing: existing === null ? null : [existing.revision, existing.status],
+    policy,
+    env_variables: fingerprint,
+    choices: [type, version, secrets, source_ref, expires_in, expires_at].map((choice) => choice ?? null),
   });
-}
-
-/** The platform to start with, its version, and the revision that it is taken from. */
-interface Start {
-  readonly platform: Snapshot["platform"];
-  readonly version: VersionChoice;
-  readonly from: Revision | null;
-}
-
-async function startOf(tx: Transaction, request: CreateRequest, { base, existing }: Origin): Promise<Start> {
-  const asked = request.version;
-  const newest = base === null ? null : await findRevision(tx, base, base.revision);
-  const older = base === null || asked === undefined ? null : await revisionWith(tx, base, asked);
-  const from = older ?? newest;
-  const platform = from?.platform ?? existing?.platform ?? EMPTY_ROOT;
-  const version = older !== null || asked === undefined ? (from?.version ?? existing?.version ?? FIRST_LABEL) : exactLabel(asked);
-  const label = await tx.get<Label>(keys.label(version));
-  // Nobody chose the label of the empty platform: where it names something else by now, the next free one does.
-  if (label !== null && label.platform !== platform && asked === undefined)
-    return { platform, version: { create: await newLabel(tx, version, "patch", {}) }, from };
-  if (label === null) return { platform, version: { create: version }, from };
-  if (label.platform === platform) return { platform, version: { link: version }, from };
-  throw new AppError("version_taken", {
-    reason: `The version ${quoted(version)} names another state of project ${quoted(tx.project)}.`,
-    fix: "Choose a version that the base had, one that is free, or leave it out to link the base's.",
-  });
-}
-
-/** The base's newest revision that had the version; `null` where it never had it. */
-async function revisionWith(tx: Transaction, base: Environment, version: string): Promise<Revision | null> {
-  if (labelPrefix(version) === null) return null;
-  try {
-    return await findRevision(tx, base, await revisionOfVersion(tx, base, version));
-  } catch (error) {
-    if (error instanceof AppError && error.code === "version_not_found") return null;
-    throw error;
-  }
 }

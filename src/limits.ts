@@ -487,4 +487,9 @@ export const LIMITS = {
   waitingRequests: 256,
   /** Addresses of one name that are tried; all are checked. */
   addressesTried: 16,
+
+  /** Names of one kind, and items of a list where it does not say how many, that a tool tells an assistant of. */
+  mcpNames: 50,
+  /** Characters of one name, message or reason that a tool quotes. */
+  mcpQuoted: 1_000,
 } as const;

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { diffFromPrevious, type SnapshotChanges } from "./changes.ts";
 import { type Facts, type Relation, runChecks } from "./checks.ts";
 import { AppError } from "./errors.ts";
@@ -8,9 +7,10 @@ import { freezeAt } from "./freeze.ts";
 import { type Documents, findRevision, readableHead, revisionOfVersion, writableHead } from "./heads.ts";
 import { LIMITS } from "./limits.ts";
 import { type ComponentConflict, mergePlatforms, parseResolutions } from "./merge.ts";
-import { canonicalJson, type EntryChange } from "./merkle/index.ts";
+import type { EntryChange } from "./merkle/index.ts";
 import type { CheckName, CheckResult, DiffFromPrevious, Environment, Revision, VariableInput } from "./model.ts";
 import { quoted } from "./names.ts";
+import { planIdOf } from "./plan-id.ts";
 import { type EffectivePolicy, policyFor, policyOf } from "./policy.ts";
 import type { Hash, Json, JsonObject } from "./ports.ts";
 import { mergeBase, relate } from "./relation.ts";
@@ -356,5 +356,5 @@ function planId(order: PromotionOrder, source: Revision, target: Environment, po
     env_variables: fingerprint,
     ...(JSON.parse(JSON.stringify(choices)) as JsonObject),
   };
-  return createHash("sha256").update("env-plan\0").update(canonicalJson(covered)).digest("hex").slice(0, 40);
+  return planIdOf("env-plan", covered);
 }

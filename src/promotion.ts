@@ -10,6 +10,7 @@ import type { Caller, CheckName, CheckResult, Environment } from "./model.ts";
 import { checkEnvironmentName, checkProject, quoted } from "./names.ts";
 import { automaticPromotionId, newPromotionId, putUp } from "./pending.ts";
 import { type Force, findSides, type Plan, type PlanContext, type PreparedPlan, type PromotionOrder, preparePlan } from "./plan.ts";
+import { checkPlan } from "./plan-id.ts";
 import { approvalsOf, autoPromoteSource, checkWord, policyFor, policyOf } from "./policy.ts";
 import type { Json, Store } from "./ports.ts";
 import { secretNames } from "./requirements.ts";
@@ -281,12 +282,7 @@ function retryTime({ code, details }: AppError, now: string): string | null {
 
 function checkCurrent({ plan_id, automatic }: PromoteRequest, plan: Plan): void {
   const deployed = automatic === undefined || automatic.revision === plan.source.revision;
-  if (deployed && (plan_id === undefined || plan_id === plan.plan_id)) return;
-  throw new AppError("plan_stale", {
-    reason: "Source, target, policy or request changed since this plan was made.",
-    fix: "Plan again with dry_run:true, look at what changed, and apply the new plan_id.",
-    details: { plan_id: plan.plan_id },
-  });
+  checkPlan(deployed ? plan_id : "", plan.plan_id, "Source, target, policy or request");
 }
 
 /** A promotion is put up as what its timer was set for. @throws write_conflict */

@@ -10,6 +10,7 @@ import { LIMITS } from "./limits.ts";
 import { newLine } from "./lineage.ts";
 import type { AuditRecord, Caller, DiffFromPrevious, Label, Page, PageRequest, Revision } from "./model.ts";
 import { checkProject, quoted } from "./names.ts";
+import { checkPlan, planIdOf } from "./plan-id.ts";
 import { checkMayEdit, checkWord, policyOf } from "./policy.ts";
 import type { Hash, Json, Store } from "./ports.ts";
 import { newlyRequired } from "./requirements.ts";
@@ -32,6 +33,8 @@ export interface RollbackRequest {
   /** Keeps the secrets of today instead of those of the revision restored. */
   readonly secrets?: "keep_current" | undefined;
   readonly dry_run?: boolean | undefined;
+  /** Does what this plan says, or is refused. */
+  readonly plan_id?: string | undefined;
   readonly message?: string | undefined;
   /** The environment's name once more, where the policy asks for it. */
   readonly confirm?: string | undefined;
@@ -43,6 +46,8 @@ export interface RollbackResult {
   readonly version: string;
   readonly revision: number;
   readonly restored_revision: number;
+  /** Covers the head, the revision restored and the request. */
+  readonly plan_id: string;
   readonly diff_from_previous: DiffFromPrevious;
 }
 
@@ -145,6 +150,7 @@ export class Versions {
     const { project, env } = request;
     return this.#ledger.write(project, caller, async (tx) => {
       const { head, target, config, changes, result } = await this.#planRollback(tx, this.#snapshots.edit(tx), caller, request, tx.now);
+      checkPlan(request.plan_id, result.plan_id, "The environment, or what the request means by now,");
       if (result.status === "no_changes") return result;
       if (request.from !== undefined && request.from !== head.revision) return { ...result, status: "no_changes" };
       checkWord((await policyOf(tx)).policy, head, request);
@@ -184,6 +190,12 @@ export class Versions {
       version: target.version,
       revision: head.revision,
       restored_revision: target.revision,
+      plan_id: planIdOf("env-rollback", {
+        project: request.project,
+        head: [head.env, head.revision],
+        restored: target.revision,
+        secrets: request.secrets ?? null,
+      }),
       diff_from_previous: diffFromPrevious(changes, required),
     };
     return { head, target, config, changes, result };

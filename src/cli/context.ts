@@ -7,6 +7,7 @@ import { Output } from "./output.ts";
 import { Progress, watchedFetch } from "./progress.ts";
 import { Prompts } from "./prompts.ts";
 import { needed, readSettings, type Settings } from "./settings.ts";
+import { ShortNames } from "./short-names.ts";
 import { readValue } from "./values.ts";
 
 /** What every command takes. */
@@ -22,9 +23,6 @@ export interface CommonOptions {
   readonly yes?: boolean;
 }
 
-/** Short names that people type for the usual environments. */
-const SHORT_NAMES: Readonly<Record<string, string>> = { dev: "development", stage: "staging", prod: "production" };
-
 /** One command as it is carried out: what was typed, where the engine is, and how to talk to whoever typed it. */
 export class Context {
   readonly options: CommonOptions;
@@ -32,7 +30,7 @@ export class Context {
   readonly prompts: Prompts;
   #settings: Settings | null = null;
   #client: Client | null = null;
-  #resolved = new Map<string, string>();
+  readonly #names = new ShortNames((name) => this.#exists(name));
 
   constructor(options: CommonOptions) {
     this.options = options;
@@ -73,23 +71,13 @@ export class Context {
   }
 
   /** `dev`, `stage` and `prod` stand for the usual names where no environment has that very one. */
-  async resolve(name: string): Promise<string> {
-    const long = this.longName(name);
-    if (long === null) return name;
-    const known = this.#resolved.get(name) ?? ((await this.#exists(name)) ? name : long);
-    this.#resolved.set(name, known);
-    return known;
-  }
-
-  /** What a short name stands for. */
-  longName(name: string): string | null {
-    return (Object.hasOwn(SHORT_NAMES, name) ? SHORT_NAMES[name] : undefined) ?? null;
+  resolve(name: string): Promise<string> {
+    return this.#names.resolve(name);
   }
 
   /** A side of a comparison: `staging`, `staging@v2.3.1`. */
-  async resolveSide(side: string): Promise<string> {
-    const [name = "", ...rest] = side.split("@");
-    return [await this.resolve(name), ...rest].join("@");
+  resolveSide(side: string): Promise<string> {
+    return this.#names.resolveSide(side);
   }
 
   async #exists(env: string): Promise<boolean> {

@@ -3,6 +3,7 @@ import { fileStore } from "../sdk/node.ts";
 import { seal, unseal } from "../sdk/sealing.ts";
 import type { Context } from "./context.ts";
 import { usage } from "./failure.ts";
+import { longName } from "./short-names.ts";
 import { span } from "./telling.ts";
 import { fetchVariables, type SecretsWanted, type Variables } from "./variables.ts";
 
@@ -59,7 +60,7 @@ async function opened(context: Context, sealed: string, key: string, about: (env
   try {
     return await unseal(sealed, key, about(typed));
   } catch (error) {
-    const long = context.longName(typed);
+    const long = longName(typed);
     if (long === null) throw error;
     return unseal(sealed, key, about(long));
   }

@@ -37,6 +37,7 @@ const VERBS: readonly Verb[] = [
   { names: ["git"], load: async () => (await import("./commands/git.ts")).git() },
   { names: ["doctor"], load: async () => (await import("./commands/doctor.ts")).doctor() },
   { names: ["serve"], load: async () => (await import("./commands/serve.ts")).serve() },
+  { names: ["mcp"], load: async () => (await import("./commands/mcp.ts")).mcp() },
   { names: ["completion"], load: async () => (await import("./commands/completion.ts")).completion() },
 ];
 

@@ -9,20 +9,21 @@ import { LIMITS } from "../limits.ts";
 import type { GitReader } from "../ports.ts";
 import { packageRoot, type Settings } from "../settings.ts";
 import { isTracing } from "../tracing.ts";
-import { checkAddress, openGate, type Rates } from "./auth.ts";
+import { openGate, type Rates } from "./auth.ts";
 import { Cors } from "./cors.ts";
 import { mountDashboard } from "./dashboard.ts";
+import { Dispatch } from "./dispatch.ts";
 import { mountDocs } from "./docs.ts";
-import { errorHandler } from "./errors.ts";
+import { errorHandler, failedOf } from "./errors.ts";
 import { FastLane } from "./fast-lane.ts";
 import { mountGit } from "./git.ts";
-import { checkHost, checkOrigin, isHostGuarded, setSecurityHeaders } from "./guards.ts";
+import { type Judge, judgeOf } from "./judge.ts";
+import { mountMcp } from "./mcp.ts";
 import { Metrics, type Sample } from "./metrics.ts";
-import { mountRoutes, refuseUnknown, requestIdOf } from "./mount.ts";
+import { mountRoutes, refuseUnknown, requestIdOf, servedRoutes } from "./mount.ts";
 import { openApiDocument } from "./openapi.ts";
 import { RateLimiter } from "./rate.ts";
 import { readingsOf } from "./readings.ts";
-import { requestIdFor } from "./ready-reply.ts";
 import type { Route } from "./route.ts";
 import { apiRoutes } from "./routes/index.ts";
 import { operationRoutes, type Readiness } from "./routes/operations.ts";
@@ -43,7 +44,7 @@ export interface AppOptions {
   readonly gitReader?: GitReader;
   /** `null` where auth is off. */
   readonly authentication: Authentication | null;
-  /** Whether plain reads are answered before the routes see them: unless it is said otherwise. */
+  /** Whether plain requests go past the router: unless it is said otherwise. */
   readonly fastLane?: boolean;
 }
 
@@ -68,16 +69,22 @@ export function createApp(options: AppOptions): RequestListener {
   app.set("query parser", "simple");
   app.set("trust proxy", [...settings.trustedProxies]);
   const cors = new Cors(settings.ofrepCorsOrigins);
-  app.use(identify, logged(logger), shared(cors), limited(rates), guarded(settings, cors, authentication === null));
-  mountRoutes(app, routes, { domain, gate, streams, metrics });
+  const judge = judgeOf(settings, rates, cors, authentication === null);
+  const served = servedRoutes(routes, { domain, gate, streams, metrics });
+  const failed = failedOf(logger);
+  app.use(logged(logger), judged(judge));
+  mountRoutes(app, served, gate);
   if (gitReader !== undefined) mountGit(app, { domain, gate, metrics, reader: gitReader });
+  mountMcp(app, { gate, open: authentication === null, version, listener: () => listener });
   mountDocs(app);
   mountDashboard(app);
   app.use(refuseUnknown(gate));
-  app.use(errorHandler(logger));
+  app.use(errorHandler(failed));
   // Who wants to be told of every request has them all go one way.
-  if (!fastLane || logger.isLevelEnabled("debug") || isTracing()) return app;
-  return new FastLane({ domain, authentication, settings, rates, metrics }, app).handle;
+  const dispatch = () => new Dispatch({ judge, served, failed, believesProxies: settings.trustedProxies.length > 0 }, app).handle;
+  const isPlain = !fastLane || logger.isLevelEnabled("debug") || isTracing();
+  const listener: RequestListener = isPlain ? app : new FastLane({ domain, authentication, settings, rates, metrics }, dispatch()).handle;
+  return listener;
 }
 
 function ratesOf({ requestsPerSecond: { perAddress, perToken } }: Pick<Settings, "requestsPerSecond">): Rates {
@@ -93,13 +100,6 @@ function packageVersion(): string {
   const { version } = JSON.parse(readFileSync(join(packageRoot(), "package.json"), "utf8")) as { readonly version: string };
   return version;
 }
-
-const identify: RequestHandler = (request, response, next) => {
-  const given = request.headers["x-request-id"];
-  response.setHeader("x-request-id", requestIdFor(typeof given === "string" ? given : undefined));
-  setSecurityHeaders(response, request.secure);
-  next();
-};
 
 /** Which route, not which path: a path may hold anything. */
 function logged(logger: Logger): RequestHandler {
@@ -118,27 +118,9 @@ function logged(logger: Logger): RequestHandler {
   };
 }
 
-function limited({ perAddress }: Rates): RequestHandler {
-  return (request, _response, next) => {
-    checkAddress(perAddress, request);
-    next();
-  };
-}
-
-function guarded(settings: Pick<Settings, "host" | "allowedHosts">, cors: Cors, open: boolean): RequestHandler {
-  const { allowedHosts } = settings;
-  const isGuarded = isHostGuarded(settings, open);
-  return (request, _response, next) => {
-    if (isGuarded) checkHost(request, allowedHosts);
-    if (!cors.allows(request)) checkOrigin(request, allowedHosts);
-    next();
-  };
-}
-
-/** Before anything is refused, so that a page gets to see why. */
-function shared(cors: Cors): RequestHandler {
+function judged(judge: Judge): RequestHandler {
   return (request, response, next) => {
-    if (!cors.apply(request, response)) next();
+    if (judge(request, response)) next();
   };
 }
 

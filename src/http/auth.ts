@@ -1,4 +1,4 @@
-import type { Request, Response } from "express";
+import type { ServerResponse } from "node:http";
 import type { Authentication } from "../authentication.ts";
 import { mayDoAll } from "../callers.ts";
 import type { Freshness } from "../document-cache.ts";
@@ -9,6 +9,7 @@ import { quoted } from "../names.ts";
 import type { Refusals } from "../refusals.ts";
 import { isTakenName, type Principal } from "../tokens.ts";
 import { basicToken, isGit } from "./git-client.ts";
+import type { Asked } from "./asked.ts";
 import { isOfrep } from "./ofrep.ts";
 import { addressKey, type RateLimiter } from "./rate.ts";
 import type { Connection } from "./route.ts";
@@ -16,8 +17,8 @@ import type { Connection } from "./route.ts";
 /** Who gets in: tells who asks, and how often they may. */
 export interface Gate {
   /** @throws unauthorized, forbidden, origin_not_allowed, too_many_requests, identity_unavailable */
-  admit(request: Request, requestId: string, freshness?: Freshness): Promise<Caller>;
-  connection(request: Request, response: Response): Connection;
+  admit(request: Asked, requestId: string, freshness?: Freshness): Promise<Caller>;
+  connection(request: Asked, response: ServerResponse): Connection;
 }
 
 export interface Rates {
@@ -32,7 +33,7 @@ export interface Rates {
 
 /** `authentication` is null where auth is off: for development on a loopback host, whoever gets here may do everything. */
 export function openGate(authentication: Authentication | null, rates: Rates, refusals: Pick<Refusals, "note">): Gate {
-  const connection = (request: Request, response: Response): Connection => ({
+  const connection = (request: Asked, response: ServerResponse): Connection => ({
     secure: request.secure,
     get signal() {
       const gone = new AbortController();
@@ -85,7 +86,7 @@ export function openGate(authentication: Authentication | null, rates: Rates, re
 /** Whoever gets in where auth is off. */
 export const LOCAL_PRINCIPAL: Principal = { ...mayDoAll("local", ""), expiresAt: null };
 
-function principalOf(request: Request, authentication: Authentication, freshness: Freshness): Promise<Principal> {
+function principalOf(request: Asked, authentication: Authentication, freshness: Freshness): Promise<Principal> {
   const ticket = ticketOf(request);
   if (ticket !== null) return authentication.byTicket(ticket.text, ticket.project, ticket.env);
   const session = showsToken(request) ? null : sessionOf(request);
@@ -94,14 +95,14 @@ function principalOf(request: Request, authentication: Authentication, freshness
   return authentication.bySession(session);
 }
 
-function showsToken(request: Request): boolean {
+function showsToken(request: Asked): boolean {
   return request.headers.authorization !== undefined || (isOfrep(request.originalUrl) && apiKey(request) !== null);
 }
 
 const WATCH = /^\/env\/([A-Za-z0-9_-]+)\/([a-z0-9_-]+)\/watch\?/;
 
 /** The ticket in the address of a request to watch, where it has no header that says more. */
-function ticketOf({ originalUrl, query, headers }: Request) {
+function ticketOf({ originalUrl, query, headers }: Asked) {
   const [, project, env] = WATCH.exec(originalUrl) ?? [];
   const text = query["ticket"];
   if (project === undefined || env === undefined || typeof text !== "string" || headers.authorization !== undefined) return null;
@@ -110,7 +111,7 @@ function ticketOf({ originalUrl, query, headers }: Request) {
 
 const BEARER = /^Bearer +([\x21-\x7e]+)$/i;
 
-function bearerToken(request: Request): string {
+function bearerToken(request: Asked): string {
   const [header, second] = request.headersDistinct.authorization ?? [];
   if (header === undefined) {
     const key = isOfrep(request.originalUrl) ? apiKey(request) : null;
@@ -129,7 +130,7 @@ export function bearerOf(header: string): string | null {
 }
 
 /** OFREP's other header for a token. */
-function apiKey(request: Request): string | null {
+function apiKey(request: Asked): string | null {
   const [key, second] = request.headersDistinct["x-api-key"] ?? [];
   if (second !== undefined) throw new AppError("unauthorized", { reason: "The request has more than one X-API-Key header." });
   return key ?? null;
@@ -140,7 +141,7 @@ export function sessionCookie(secure: boolean): string {
   return secure ? "__Host-envm_session" : "envm_session";
 }
 
-function sessionOf(request: Request): string | null {
+function sessionOf(request: Asked): string | null {
   const prefix = `${sessionCookie(request.secure)}=`;
   const found = request.headers.cookie?.split("; ").find((cookie) => cookie.startsWith(prefix));
   return found?.slice(prefix.length) ?? null;
@@ -150,7 +151,7 @@ function sessionOf(request: Request): string | null {
  * A browser sends the cookie along by itself: a write must show that a page of the engine's own sent it. `SameSite=Strict` says
  * the same in browsers that know it; this holds in the others, and between ports of one host.
  */
-function checkSameSite(request: Request): void {
+function checkSameSite(request: Asked): void {
   const site = request.headers["sec-fetch-site"];
   const isOwn = site === undefined || site === "same-origin" || site === "none";
   const isRead = request.method === "GET" || request.method === "HEAD";
@@ -164,7 +165,7 @@ function checkSameSite(request: Request): void {
 const ACTOR = new RegExp(`^(?! )[\\x20-\\x7e]{1,${LIMITS.actorLength}}(?<! )$`);
 
 /** Whoever acts: a sibling engine says for whom, and nobody else can. */
-function actorOf(request: Request, { subject, grants }: Principal): string {
+function actorOf(request: Asked, { subject, grants }: Principal): string {
   const [actor, second] = request.headersDistinct["x-actor"] ?? [];
   if (actor === undefined) return subject;
   if (grants.length === 0 || !grants.every(({ role }) => role === "engine")) {
@@ -181,7 +182,7 @@ function actorOf(request: Request, { subject, grants }: Principal): string {
 }
 
 /** Counts what is refused: who shows too much that is no token is told to wait instead of being told so again. */
-async function counted<Result>(request: Request, { refused }: Rates, work: () => Promise<Result>): Promise<Result> {
+async function counted<Result>(request: Asked, { refused }: Rates, work: () => Promise<Result>): Promise<Result> {
   try {
     return await work();
   } catch (error) {
@@ -192,7 +193,7 @@ async function counted<Result>(request: Request, { refused }: Rates, work: () =>
 }
 
 /** For every request, whoever sends it and whatever it asks for. @throws too_many_requests */
-export function checkAddress(rate: RateLimiter, request: Request): void {
+export function checkAddress(rate: RateLimiter, request: Asked): void {
   checkRate(rate, addressKey(request.ip ?? ""), "from this address");
 }
 

@@ -1,8 +1,10 @@
+import type { ServerResponse } from "node:http";
 import type { ErrorRequestHandler } from "express";
 import type { Logger } from "pino";
 import { AppError, type ErrorCode } from "../errors.ts";
 import type { ErrorReply } from "../schemas/operations.ts";
 import { GIT_CHALLENGE, gitFailure, isGit } from "./git-client.ts";
+import type { Asked } from "./asked.ts";
 import { isOfrep, ofrepFailure } from "./ofrep.ts";
 
 /** What to do next, where whoever threw the error had nothing better to say. */
@@ -130,9 +132,16 @@ function headersOf(error: AppError): Record<string, string> {
   return headers;
 }
 
+/** Answers with what was thrown, and logs it where that is the operator's matter. */
+export type Failed = (thrown: unknown, request: Asked, response: ServerResponse) => void;
+
 /** Express's last stop. */
-export function errorHandler(logger: Logger): ErrorRequestHandler {
-  return (thrown: unknown, request, response, _next) => {
+export function errorHandler(failed: Failed): ErrorRequestHandler {
+  return (thrown: unknown, request, response, _next) => failed(thrown, request, response);
+}
+
+export function failedOf(logger: Logger): Failed {
+  return (thrown, request, response) => {
     const requestId = String(response.getHeader("x-request-id") ?? "");
     const failure = failureOf(thrown, requestId);
     const about = { request_id: requestId, method: request.method, code: failure.body.code };

@@ -1,10 +1,12 @@
-import type { Express, Request, RequestHandler, Response } from "express";
+import type { ServerResponse } from "node:http";
+import type { Express, RequestHandler } from "express";
 import { mayDoLittle } from "../callers.ts";
 import type { Domain } from "../domain.ts";
 import { AppError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Caller } from "../model.ts";
 import { traced } from "../tracing.ts";
+import type { Asked } from "./asked.ts";
 import type { Gate } from "./auth.ts";
 import { parseIfMatch } from "./etag.ts";
 import { EventStreams } from "./event-streams.ts";
@@ -23,16 +25,30 @@ export interface RouteServices {
   readonly metrics: Metrics;
 }
 
+/** Answers a request to one route, which was judged. It throws what is to be told as an error. */
+export type Answer = (request: Asked, response: ServerResponse) => Promise<void>;
+
+export interface Served {
+  readonly route: Route;
+  readonly answer: Answer;
+}
+
+/** The one function of each route that answers it, whoever found the way to it. */
+export function servedRoutes(routes: readonly Route[], given: RouteServices): readonly Served[] {
+  const services = { ...given, events: new EventStreams(), standing: new Standing(given.domain.news) };
+  return routes.map((route) => ({ route, answer: serve(route, services) }));
+}
+
 /**
- * Serves the routes. Paths with a literal segment come before those with a parameter in its place, and each path refuses the
+ * Tells Express of the routes. Paths with a literal segment come before those with a parameter in its place, and each path refuses the
  * methods that it does not have before a wider path can take them: `GET /env/create` is 405, not a project called `create`.
  */
-export function mountRoutes(app: Express, routes: readonly Route[], given: RouteServices): void {
-  const services = { ...given, events: new EventStreams(), standing: new Standing(given.domain.news) };
-  for (const [path, siblings] of [...groupByPath(routes)].sort(([left], [right]) => comparePaths(left, right))) {
-    for (const route of siblings) app[route.method](path, serve(route, services));
-    const allow = siblings.flatMap(({ method }) => (method === "get" ? ["GET", "HEAD"] : [method.toUpperCase()]));
-    app.all(path, authenticated(services.gate, siblings), () => {
+export function mountRoutes(app: Express, served: readonly Served[], gate: Gate): void {
+  for (const [path, siblings] of [...groupByPath(served)].sort(([left], [right]) => comparePaths(left, right))) {
+    for (const { route, answer } of siblings) app[route.method](path, answer);
+    const routes = siblings.map(({ route }) => route);
+    const allow = routes.flatMap(({ method }) => (method === "get" ? ["GET", "HEAD"] : [method.toUpperCase()]));
+    app.all(path, authenticated(gate, routes), () => {
       throw new AppError("method_not_allowed", { details: { allow } });
     });
   }
@@ -44,7 +60,7 @@ interface Services extends RouteServices {
 }
 
 /** One request, from its token to its reply: the order in which every route's request is judged. */
-function serve(route: Route, services: Services): RequestHandler {
+function serve(route: Route, services: Services): Answer {
   const { domain, gate, streams, metrics } = services;
   const method = route.method.toUpperCase();
   const attributes = { "http.request.method": method, "http.route": route.path, "envm.operation": route.operationId };
@@ -55,7 +71,7 @@ function serve(route: Route, services: Services): RequestHandler {
       tell({ "http.response.status_code": response.statusCode });
     });
 
-  async function answerTo(request: Request, response: Response): Promise<void> {
+  async function answerTo(request: Asked, response: ServerResponse): Promise<void> {
     const observe = observeOnce(metrics, route, response);
     const requestId = requestIdOf(response);
     const caller = isOpen(route) ? NOBODY(requestId) : await gate.admit(request, requestId, route.mayBeStale ? "known" : "current");
@@ -92,7 +108,7 @@ function serve(route: Route, services: Services): RequestHandler {
 }
 
 /** Counts a request when its reply is done with, or before, where somebody says so. */
-function observeOnce(metrics: Metrics, { operationId }: Route, response: Response): () => void {
+function observeOnce(metrics: Metrics, { operationId }: Route, response: ServerResponse): () => void {
   const start = performance.now();
   let isObserved = false;
   const observe = () => {
@@ -105,8 +121,8 @@ function observeOnce(metrics: Metrics, { operationId }: Route, response: Respons
 
 /** For as long as the reader stays, and their token holds. */
 function sendEvents(
-  request: Request,
-  response: Response,
+  request: Asked,
+  response: ServerResponse,
   { events: source }: EventsReply,
   connection: Connection,
   { events, standing }: Services,
@@ -120,7 +136,7 @@ function sendEvents(
 }
 
 /** Counts a streamed reply for as long as its connection lives. The reader may be gone by now, and then nothing tells of it any more. */
-function holdStream(streams: Streams, caller: Caller, response: Response): void {
+function holdStream(streams: Streams, caller: Caller, response: ServerResponse): void {
   const close = streams.open(caller.token);
   if (response.destroyed) close();
   else response.once("close", close);
@@ -155,21 +171,21 @@ function authenticated(gate: Gate, siblings: readonly Route[]): RequestHandler {
 /** Whoever asks for an open route. */
 const NOBODY = (requestId: string) => mayDoLittle("anonymous", requestId);
 
-export function requestIdOf(response: Response): string {
+export function requestIdOf(response: ServerResponse): string {
   return String(response.getHeader("x-request-id") ?? "");
 }
 
 /** Refuses what no route takes: to whoever has no token, a route that there is and one that there is not look the same. */
 export function refuseUnknown(gate: Gate): RequestHandler {
-  return async (request: Request, response) => {
+  return async (request: Asked, response) => {
     await gate.admit(request, requestIdOf(response));
     throw new AppError("route_not_found");
   };
 }
 
-function groupByPath(routes: readonly Route[]): Map<string, Route[]> {
-  const groups = new Map<string, Route[]>();
-  for (const route of routes) groups.set(route.path, [...(groups.get(route.path) ?? []), route]);
+export function groupByPath(served: readonly Served[]): Map<string, Served[]> {
+  const groups = new Map<string, Served[]>();
+  for (const one of served) groups.set(one.route.path, [...(groups.get(one.route.path) ?? []), one]);
   return groups;
 }
 

@@ -1,10 +1,10 @@
 import { EVERY, type Named, type Right, reaches, SOME } from "../access.ts";
 import { forbidden, may } from "../callers.ts";
-import { baseNotFound } from "../creation.ts";
 import type { AppError } from "../errors.ts";
 import { environmentNotFound } from "../heads.ts";
 import type { Caller } from "../model.ts";
 import { quoted } from "../names.ts";
+import { baseNotFound } from "../origin.ts";
 import { projectNotFound } from "../transaction.ts";
 
 /**

@@ -50,6 +50,12 @@ export const CreateEnvironmentBody = z
       .max(LIMITS.sourceRefLength)
       .exactOptional()
       .meta({ description: "The pull request or ticket that a preview is for.", examples: ["https://git.example.com/pulls/142"] }),
+    dry_run: z.boolean().exactOptional().meta({ description: "Answers what would be made, and makes nothing." }),
+    plan_id: z
+      .string()
+      .max(64)
+      .exactOptional()
+      .meta({ description: "Makes what a dry run answered under this id, or is refused where anything changed since." }),
     message: Message.exactOptional(),
   })
   .meta({
@@ -68,13 +74,14 @@ export type CreateEnvironmentInput = z.input<typeof CreateEnvironmentBody>;
 
 export const EnvironmentCreated = z
   .object({
-    status: z.enum(["env_created", "env_updated"]),
+    status: z.enum(["env_created", "env_updated", "planned"]),
     env: EnvironmentName,
     linked_version: VersionLabel,
     url: z.string(),
     revision: RevisionNumber,
     type: EnvironmentTypeName,
     expires_at: Timestamp.nullable().meta({ description: "When a preview ends." }),
+    plan_id: z.string().meta({ description: "Covers the base, a preview of that name, the policy and the request." }),
     stored: z.object({ vars: z.array(z.string()), secrets: z.array(z.string()) }).meta({ description: "What was kept as what." }),
     warning: z.string().exactOptional().meta({ description: "What went less than well: the environment exists all the same." }),
     secrets_unbound: z.array(z.string()).meta({ description: "Secrets of the base that the new environment does not have." }),
@@ -91,6 +98,7 @@ export const EnvironmentCreated = z
         revision: 1,
         type: "staging",
         expires_at: null,
+        plan_id: "5c0e9a7d3b2f4861a9d0c7e5b3f182640a6d9e7c",
         stored: { vars: ["API_URL"], secrets: ["API_KEY"] },
         secrets_unbound: [],
       },

@@ -31,6 +31,11 @@ export const RollbackBody = z
       .exactOptional()
       .meta({ description: "Keeps today's secret where the old value is gone from the vault; otherwise that refuses the rollback." }),
     dry_run: z.boolean().exactOptional().meta({ description: "Answers what would change and changes nothing." }),
+    plan_id: z
+      .string()
+      .max(64)
+      .exactOptional()
+      .meta({ description: "Does what a dry run answered under this id, or is refused where anything changed since." }),
     message: Message.exactOptional(),
     confirm: Confirmation,
   })
@@ -47,6 +52,7 @@ export const RollbackReply = z
     version: VersionLabel,
     revision: RevisionNumber,
     restored_revision: RevisionNumber.meta({ description: "The revision whose state and config returned." }),
+    plan_id: z.string().meta({ description: "Covers the environment's head, the revision restored and the request." }),
     diff_from_previous: DiffFromPreviousSchema,
   })
   .meta({
@@ -59,6 +65,7 @@ export const RollbackReply = z
         version: "v2.9.0",
         revision: 14,
         restored_revision: 7,
+        plan_id: "8d2b71c40f3e95a6b1d7c2e8409f6a35d17bc2e4",
         diff_from_previous: exampleOf(DiffFromPreviousSchema),
       },
     ],

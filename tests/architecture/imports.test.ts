@@ -33,6 +33,7 @@ type Room =
   | "sdk on node"
   | "sdk for OpenFeature"
   | "cli"
+  | "mcp"
   | "web";
 
 interface Right {
@@ -81,14 +82,20 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
   },
   schemas: { rooms: ["errors", "limits", "ports"], modules: ["zod"] },
   http: {
-    rooms: ["schemas", "domain", "wiring", "settings", "errors", "limits", "ports", "tracing"],
+    rooms: ["schemas", "domain", "wiring", "settings", "errors", "limits", "ports", "tracing", "mcp"],
     modules: ["node:*", "express", "pino", "zod", "ipaddr.js", "prom-client"],
+  },
+  // Tools for assistants: over the client, whoever starts them, and never past a route.
+  mcp: {
+    rooms: ["sdk", "schemas", "limits"],
+    files: ["src/merkle/canonical.ts", "src/cli/short-names.ts", "src/cli/flag-switch.ts"],
+    modules: ["@modelcontextprotocol/sdk", "zod", "node:*"],
   },
   // Runs in browsers too: what needs Node, or somebody else's SDK, has a room of its own.
   sdk: { rooms: ["schemas", "flagd"], modules: ["eventsource-parser"] },
   "sdk on node": { rooms: ["sdk"], modules: ["node:*"] },
   "sdk for OpenFeature": { rooms: ["sdk"], modules: ["@openfeature/core", "@openfeature/server-sdk"] },
-  cli: { rooms: ["sdk", "sdk on node", "dotenv"], modules: ["node:*", "commander", "dotenv", "yaml"] },
+  cli: { rooms: ["sdk", "sdk on node", "dotenv", "mcp"], modules: ["node:*", "commander", "dotenv", "yaml"] },
   // As in `flagd`: nothing of Node's by itself. `dotenv` is its parser alone.
   dotenv: { rooms: [], modules: ["dotenv"] },
   web: { rooms: ["sdk", "flagd", "dotenv"], modules: ["*"] },
@@ -124,6 +131,7 @@ const FOLDERS: readonly Room[] = [
   "http",
   "sdk",
   "cli",
+  "mcp",
 ];
 
 function roomOf(file: string): Room | null {
@@ -275,6 +283,8 @@ describe("the rules find a breach where there is one:", () => {
     ["src/http/app.ts", "better-sqlite3"],
     ["src/sdk/client.ts", "../model.ts"],
     ["src/cli/main.ts", "../schemas/common.ts"],
+    ["src/mcp/tool.ts", "../ledger.ts"],
+    ["src/mcp/tool.ts", "../http/app.ts"],
     ["web/src/api.ts", "../../src/schemas/common.ts"],
     ["src/helpers/util.ts", "../errors.ts"],
     ["src/promotion.ts", "../tests/domain/support.ts"],

@@ -39,6 +39,7 @@ describe("without a base", () => {
     const created = await project.create("staging", { env_variables: { REGION: "eu", API_KEY: "sk-1" }, message: "First" });
     expect(created).toEqual({
       status: "env_created",
+      plan_id: expect.stringMatching(/^[0-9a-f]{40}$/),
       env: "staging",
       linked_version: "v0.1.0",
       url: "https://preview.test/pf-777/staging",

@@ -2,6 +2,7 @@ import { connect } from "node:net";
 import { pino } from "pino";
 import { afterAll, vi } from "vitest";
 import { Authentication } from "../../src/authentication.ts";
+import type { Domain } from "../../src/domain.ts";
 import { createApp } from "../../src/http/app.ts";
 import { createServer, type EngineServer } from "../../src/http/server.ts";
 import { LIMITS } from "../../src/limits.ts";
@@ -15,7 +16,7 @@ afterAll(async () => {
   for (const server of servers.splice(0)) await server.close(0);
 });
 
-interface Options {
+export interface Options {
   /** Whether the engine knows by itself how new its store is. */
   readonly exclusive?: boolean;
   readonly auth?: boolean;
@@ -53,23 +54,7 @@ export async function doors({ exclusive = true, auth = true, settings = {} }: Op
     renewed: renewed.token,
   };
   await domain.tokens.revoke(ROOT, revoked.id);
-  const open = async (fastLane: boolean) => {
-    const { sessions } = domain;
-    const authentication = auth
-      ? new Authentication({ rootDigest: tokenDigest(ROOT_TOKEN), tokens: domain.tokens, sessions, identities: null })
-      : null;
-    const app = createApp({
-      domain,
-      settings: { ...SETTINGS, ...settings },
-      logger: pino({ level: "silent" }),
-      authentication,
-      readiness: async () => ({}),
-      fastLane,
-    });
-    const server = createServer(Promise.resolve(app));
-    servers.push(server);
-    return Number(new URL(await server.listen(0, "127.0.0.1")).port);
-  };
+  const open = (fastLane: boolean) => listening(domain, { auth, settings, fastLane });
   const [withLane, without] = [await open(true), await open(false)];
   const read = vi.spyOn(domain.config, "read");
   const active = vi.spyOn(domain.deployments, "active");
@@ -87,8 +72,30 @@ export async function doors({ exclusive = true, auth = true, settings = {} }: Op
   };
 }
 
+/** Serves a domain until the test file ends. @returns the port */
+export async function listening(
+  domain: Domain,
+  { auth = true, settings = {}, fastLane }: Options & { fastLane: boolean },
+): Promise<number> {
+  const { sessions } = domain;
+  const authentication = auth
+    ? new Authentication({ rootDigest: tokenDigest(ROOT_TOKEN), tokens: domain.tokens, sessions, identities: null })
+    : null;
+  const app = createApp({
+    domain,
+    settings: { ...SETTINGS, ...settings },
+    logger: pino({ level: "silent" }),
+    authentication,
+    readiness: async () => ({}),
+    fastLane,
+  });
+  const server = createServer(Promise.resolve(app));
+  servers.push(server);
+  return Number(new URL(await server.listen(0, "127.0.0.1")).port);
+}
+
 /** All that comes back until the other side closes, one character for each byte. */
-function exchange(port: number, request: string): Promise<string> {
+export function exchange(port: number, request: string): Promise<string> {
   return new Promise((resolve, reject) => {
     let text = "";
     const socket = connect({ port, host: "127.0.0.1" }, () => socket.write(request, "latin1"));
@@ -101,7 +108,7 @@ function exchange(port: number, request: string): Promise<string> {
 }
 
 /** But for what time it is, and ids that are made up. */
-function plain(reply: string): string {
+export function plain(reply: string): string {
   return reply.replace(/\r\nDate: [^\r]+/gi, "\r\nDate: now").replace(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, "made-up");
 }
 

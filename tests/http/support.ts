@@ -16,9 +16,9 @@ import type { Domain } from "../../src/domain.ts";
 import { AppError } from "../../src/errors.ts";
 import { type AppOptions, createApp } from "../../src/http/app.ts";
 import type { Gate } from "../../src/http/auth.ts";
-import { errorHandler } from "../../src/http/errors.ts";
+import { errorHandler, failedOf } from "../../src/http/errors.ts";
 import { Metrics } from "../../src/http/metrics.ts";
-import { mountRoutes } from "../../src/http/mount.ts";
+import { mountRoutes, servedRoutes } from "../../src/http/mount.ts";
 import { apiRoutes } from "../../src/http/routes/index.ts";
 import { Streams } from "../../src/http/streams.ts";
 import { tokenDigest } from "../../src/token-documents.ts";
@@ -121,8 +121,8 @@ const byName: Gate = {
 export async function serveRoutes(domain: Domain): Promise<Ask> {
   const app = express();
   app.set("query parser", "simple");
-  mountRoutes(app, apiRoutes, { domain, gate: byName, streams: new Streams(), metrics: new Metrics() });
-  app.use(errorHandler(pino({ level: "silent" })));
+  mountRoutes(app, servedRoutes(apiRoutes, { domain, gate: byName, streams: new Streams(), metrics: new Metrics() }), byName);
+  app.use(errorHandler(failedOf(pino({ level: "silent" }))));
   return (await serve(app)).ask;
 }
 

@@ -2,16 +2,10 @@ import { does, group, leaf } from "../command.ts";
 import { isObject, parsedDocument } from "../documents.ts";
 import { usage } from "../failure.ts";
 import { isStdout, writeWhole } from "../files.ts";
+import { type Definition, switched } from "../flag-switch.ts";
 import { counted } from "../telling.ts";
 import { readDocument } from "../values.ts";
 import { type ConfigChange, type Editing, missing, unset, written } from "./var.ts";
-
-interface Definition {
-  readonly state?: string;
-  readonly variants?: Readonly<Record<string, unknown>>;
-  readonly defaultVariant?: string | null;
-  readonly targeting?: object;
-}
 
 const list = () =>
   does(
@@ -67,7 +61,7 @@ const set = () =>
       const pairs = await Promise.all(assignedFlags(typed));
       const { flags: present } = await client.getConfig({ project, env: await context.env() });
       const flags = Object.fromEntries(
-        pairs.map(([name, value]) => [name, merged(Object.hasOwn(present, name) ? present[name] : undefined, value)]),
+        pairs.map(([name, value]) => [name, switched(Object.hasOwn(present, name) ? present[name] : undefined, value)]),
       );
       return written(context, { flags: flags as Readonly<Record<string, never>> }, options);
     },
@@ -89,15 +83,6 @@ async function flagValue(name: string, given: string): Promise<unknown> {
   if (Object.hasOwn(SWITCHES, text)) return SWITCHES[text];
   if (text === "") throw usage(`The value of ${name} is empty.`, `For example: envm flag set ${name}=on`);
   return parsedDocument(text, given.startsWith("@") ? given.slice(1) : `the definition of ${name}`);
-}
-
-/** `on` and `off` of a boolean flag that is there keep its variants and rules, and choose its default. */
-function merged(present: unknown, value: unknown): unknown {
-  if (typeof value !== "boolean" || present === undefined) return value;
-  const { variants = {} } = present as Definition;
-  const variant = Object.entries(variants).find(([, held]) => held === value)?.[0];
-  if (variant === undefined) return value;
-  return { ...(present as Definition), state: "ENABLED", defaultVariant: variant };
 }
 
 const importFlags = () =>

@@ -32,7 +32,7 @@ const createEnvironment = route({
   body: CreateEnvironmentBody,
   responses: {
     201: { description: "The environment was created.", schema: EnvironmentCreated },
-    200: { description: "The preview existed and was brought up to date.", schema: EnvironmentCreated },
+    200: { description: "The preview existed and was brought up to date; or what a dry run found.", schema: EnvironmentCreated },
   },
   errors: [
     "invalid_name",
@@ -44,6 +44,7 @@ const createEnvironment = route({
     "environment_archived",
     "environment_expired",
     "forbidden",
+    "plan_stale",
     "version_taken",
     "secret_stays_secret",
     "secret_unavailable",
@@ -54,7 +55,7 @@ const createEnvironment = route({
     const reply = await domain.creation.create(caller, { project, env, base, ...rest });
     return {
       status: reply.status === "env_created" ? 201 : 200,
-      headers: { location: `/env/${encodeURIComponent(project)}/${encodeURIComponent(env)}` },
+      ...(reply.status !== "planned" && { headers: { location: `/env/${encodeURIComponent(project)}/${encodeURIComponent(env)}` } }),
       body: reply,
     };
   },

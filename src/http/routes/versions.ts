@@ -33,6 +33,7 @@ const rollback = route({
     "version_not_found",
     "revision_not_found",
     "secret_unavailable",
+    "plan_stale",
     "vault_unavailable",
   ],
   async handler({ body, caller, domain }) {
