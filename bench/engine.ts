@@ -44,6 +44,7 @@ export async function openEngine(folder: string): Promise<InProcess> {
       builder: null,
       previewUrlTemplate: "https://preview.example/{project_id}/{env}",
       failed,
+      exclusive: true,
     });
   return { store, backend, domain: cold(), cold, close: () => store.close() };
 }

@@ -134,12 +134,12 @@ export function createDomain(parts: DomainParts): Domain {
     deployer = null,
     feedback = null,
   } = parts;
-  const ledger = new Ledger(store);
+  const readIndex = new ReadIndex(store, { exclusive });
+  const ledger = new Ledger(store, readIndex);
   const { snapshots = new Snapshots(store) } = parts;
   const secrets = new Secrets(ledger, vault);
   const timers = new Timers(store);
   const news = new News(store);
-  const readIndex = new ReadIndex(store, { exclusive });
   const heads = new HeadCache(store, readIndex, clock, staleMs);
   const evaluations = new Evaluations(store, snapshots, heads);
   const validation = new Validation(validator);

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { AppError } from "./errors.ts";
 import type { Environment, Revision } from "./model.ts";
 import { quoted } from "./names.ts";
@@ -22,10 +22,7 @@ export function headTag(
   shown: Pick<Environment | Revision, "env" | "revision" | "version" | "platform" | "config">,
 ): string {
   const parts = [project, shown.env, shown.revision, shown.version, shown.platform, shown.config];
-  return createHash("sha256")
-    .update(`env-etag\0${parts.join("\0")}`)
-    .digest("hex")
-    .slice(0, 32);
+  return hash("sha256", `env-etag\0${parts.join("\0")}`, "hex").slice(0, 32);
 }
 
 /** Refuses a write whose `If-Match` names another state than the head. @throws precondition_failed */

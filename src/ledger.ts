@@ -5,6 +5,8 @@ import { LIMITS } from "./limits.ts";
 import { canonicalJson } from "./merkle/canonical.ts";
 import type { AuditRecord, Caller, Once } from "./model.ts";
 import type { Check, Hash, Json, Store, StoredObject } from "./ports.ts";
+import type { ReadIndex } from "./read-index.ts";
+import { RecentDocuments } from "./recent-documents.ts";
 import { traced } from "./tracing.ts";
 import { Transaction, View } from "./transaction.ts";
 import { WriteTurns } from "./write-turns.ts";
@@ -39,10 +41,13 @@ export class Ledger {
   readonly #store: Store;
   readonly #queues = new Map<string, Task[]>();
   readonly #turns: WriteTurns;
+  readonly #recent: RecentDocuments;
 
-  constructor(store: Store) {
+  /** @param index with it, what one commit left is not read again by the next */
+  constructor(store: Store, index: Pick<ReadIndex, "known"> | null = null) {
     this.#store = store;
     this.#turns = new WriteTurns(store);
+    this.#recent = new RecentDocuments(index);
   }
 
   /**
@@ -123,7 +128,7 @@ export class Ledger {
   /** Commits as many of the writers as one commit holds and returns the rest: after a lost race all that have not lost too many. */
   async #commitBatch(project: string, batch: readonly Task[]): Promise<readonly Task[]> {
     const begun = performance.now();
-    const view = await View.open(this.#store, project);
+    const view = await View.open(this.#store, project, this.#recent.of(project));
     const outcomes: Outcome[] = [];
     for (const task of batch) {
       if (outcomes.length > 0 && view.bytes > LIMITS.commitBytes / 8) break;
@@ -131,7 +136,10 @@ export class Ledger {
     }
     const made = await this.#commit(project, view, outcomes.length);
     if (made === null) return this.#again(project, batch, outcomes);
-    if (typeof made === "number") this.#turns.won(project, made, performance.now() - begun);
+    if (typeof made === "number") {
+      this.#turns.won(project, made, performance.now() - begun);
+      this.#recent.keep(project, made, view.touched(made));
+    }
     for (const { task, error, value } of outcomes) error === undefined ? task.resolve(value) : task.reject(error);
     return batch.slice(outcomes.length);
   }

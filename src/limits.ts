@@ -98,6 +98,10 @@ export const LIMITS = {
   queuedReads: 10_000,
   /** Partitions whose newest revision is kept in memory, on a store that one engine has to itself. */
   cachedRevisions: 10_000,
+  /** Projects of which is kept in memory what their newest commit read and wrote, on a store that one engine has to itself. */
+  recentProjects: 1_000,
+  /** Documents that such a commit may have read and written: of a larger one nothing is kept. */
+  recentDocuments: 100,
   /** Heads of environments kept in memory. */
   cachedHeads: 10_000,
   /** Milliseconds that a read waits for the store before it is answered from memory, where that is allowed. */

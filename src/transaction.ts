@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { AppError } from "./errors.ts";
 import { keys } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
@@ -6,6 +6,7 @@ import { canonicalJson } from "./merkle/index.ts";
 import type { AuditRecord, Caller } from "./model.ts";
 import { quoted } from "./names.ts";
 import type { Change, Check, Entry, Hash, Json, JsonObject, Key, Put, Range, Store, StoredObject } from "./ports.ts";
+import type { KnownDocuments } from "./recent-documents.ts";
 
 /** The document `project`: written by every audited commit, so that all of them are serialised by it. */
 export interface Project {
@@ -29,10 +30,7 @@ export const AUDIT_ORIGIN: Hash = "0".repeat(64);
 
 /** The hash of an audit record: over all its other members, `prev_hash` included. */
 export function auditHash(record: Omit<AuditRecord, "hash">): Hash {
-  return createHash("sha256")
-    .update("env-audit\0")
-    .update(canonicalJson(record as unknown as Json))
-    .digest("hex");
+  return hash("sha256", `env-audit\0${canonicalJson(record as unknown as Json)}`, "hex");
 }
 
 /** What one batch has read from the store and means to write to it. */
@@ -41,6 +39,8 @@ export class View {
   readonly now: string;
   readonly #store: Store;
   readonly #read: Map<Key, Entry | null>;
+  /** What is known without being read. Like all that is read, it is checked by the commit. */
+  readonly #recent: KnownDocuments;
   readonly #puts = new Map<Key, Json>();
   readonly #deletes = new Set<Key>();
   readonly #objects = new Map<Hash, StoredObject>();
@@ -48,9 +48,10 @@ export class View {
   chain: Project["audit"] | null;
   firstRecord: AuditRecord | undefined;
 
-  private constructor(store: Store, project: string, now: Date, read: Map<Key, Entry | null>) {
+  private constructor(store: Store, project: string, now: Date, recent: KnownDocuments, read: Map<Key, Entry | null>) {
     this.#store = store;
     this.project = project;
+    this.#recent = recent;
     this.#read = read;
     this.chain = (read.get(keys.project)?.value as unknown as Project | undefined)?.audit ?? null;
     // Time in one project never runs backwards, whatever the clock does: a look-up by time needs the order.
@@ -58,18 +59,15 @@ export class View {
     this.now = new Date(Math.max(now.getTime(), last)).toISOString();
   }
 
-  static async open(store: Store, project: string): Promise<View> {
-    const first = [keys.project, keys.gcEpoch];
-    const [entries, now] = await Promise.all([store.get(project, first), store.now()]);
-    return new View(store, project, now, new Map(first.map((key, index) => [key, entries[index] ?? null])));
+  static async open(store: Store, project: string, recent: KnownDocuments): Promise<View> {
+    const [read, now] = await Promise.all([entriesOf(store, project, recent, [keys.project, keys.gcEpoch]), store.now()]);
+    return new View(store, project, now, recent, read);
   }
 
   async get(wanted: readonly Key[]): Promise<(Json | null)[]> {
     const missing = wanted.filter((key) => !this.#puts.has(key) && !this.#deletes.has(key) && !this.#read.has(key));
-    for (let from = 0; from < missing.length; from += LIMITS.getKeys) {
-      const keys = missing.slice(from, from + LIMITS.getKeys);
-      const entries = await this.#store.get(this.project, keys);
-      for (const [index, key] of keys.entries()) this.#read.set(key, entries[index] ?? null);
+    if (missing.length > 0) {
+      for (const [key, entry] of await entriesOf(this.#store, this.project, this.#recent, missing)) this.#read.set(key, entry);
     }
     return wanted.map((key) => (this.#deletes.has(key) ? null : (this.#puts.get(key) ?? this.#read.get(key)?.value ?? null)));
   }
@@ -110,6 +108,31 @@ export class View {
     const puts: Put[] = [...this.#puts].map(([key, value]) => ({ key, value }));
     return { checks, puts, deletes: [...this.#deletes], objects: [...this.#objects.values()], objectDeletes: [] };
   }
+
+  /** All that was read and written, as it is once this is committed as that revision. */
+  touched(revision: number): KnownDocuments {
+    const documents = new Map(this.#read);
+    for (const [key, value] of this.#puts) documents.set(key, { key, value, revision });
+    for (const key of this.#deletes) documents.set(key, null);
+    return documents;
+  }
+}
+
+/** Documents as they are known, or else as the store has them. */
+async function entriesOf(store: Store, project: string, recent: KnownDocuments, wanted: readonly Key[]): Promise<Map<Key, Entry | null>> {
+  const found = new Map<Key, Entry | null>();
+  const missing: Key[] = [];
+  for (const key of wanted) {
+    const known = recent.get(key);
+    if (known === undefined) missing.push(key);
+    else found.set(key, known);
+  }
+  for (let from = 0; from < missing.length; from += LIMITS.getKeys) {
+    const part = missing.slice(from, from + LIMITS.getKeys);
+    const entries = await store.get(project, part);
+    for (const [index, key] of part.entries()) found.set(key, entries[index] ?? null);
+  }
+  return found;
 }
 
 /** One writer's view of its project: what it reads includes what it and the writers before it in the batch wrote. */

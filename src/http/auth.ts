@@ -8,10 +8,11 @@ import type { Caller } from "../model.ts";
 import { quoted } from "../names.ts";
 import type { Refusals } from "../refusals.ts";
 import { isTakenName, type Principal } from "../tokens.ts";
-import { basicToken, isGit } from "./git-client.ts";
 import type { Asked } from "./asked.ts";
+import { basicToken, isGit } from "./git-client.ts";
 import { isOfrep } from "./ofrep.ts";
 import { addressKey, type RateLimiter } from "./rate.ts";
+import { valuesOf } from "./raw-headers.ts";
 import type { Connection } from "./route.ts";
 
 /** Who gets in: tells who asks, and how often they may. */
@@ -112,7 +113,7 @@ function ticketOf({ originalUrl, query, headers }: Asked) {
 const BEARER = /^Bearer +([\x21-\x7e]+)$/i;
 
 function bearerToken(request: Asked): string {
-  const [header, second] = request.headersDistinct.authorization ?? [];
+  const [header, second] = valuesOf(request, "authorization");
   if (header === undefined) {
     const key = isOfrep(request.originalUrl) ? apiKey(request) : null;
     if (key !== null) return key;
@@ -131,7 +132,7 @@ export function bearerOf(header: string): string | null {
 
 /** OFREP's other header for a token. */
 function apiKey(request: Asked): string | null {
-  const [key, second] = request.headersDistinct["x-api-key"] ?? [];
+  const [key, second] = valuesOf(request, "x-api-key");
   if (second !== undefined) throw new AppError("unauthorized", { reason: "The request has more than one X-API-Key header." });
   return key ?? null;
 }
@@ -166,7 +167,7 @@ const ACTOR = new RegExp(`^(?! )[\\x20-\\x7e]{1,${LIMITS.actorLength}}(?<! )$`);
 
 /** Whoever acts: a sibling engine says for whom, and nobody else can. */
 function actorOf(request: Asked, { subject, grants }: Principal): string {
-  const [actor, second] = request.headersDistinct["x-actor"] ?? [];
+  const [actor, second] = valuesOf(request, "x-actor");
   if (actor === undefined) return subject;
   if (grants.length === 0 || !grants.every(({ role }) => role === "engine")) {
     throw new AppError("forbidden", {

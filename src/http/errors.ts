@@ -3,8 +3,8 @@ import type { ErrorRequestHandler } from "express";
 import type { Logger } from "pino";
 import { AppError, type ErrorCode } from "../errors.ts";
 import type { ErrorReply } from "../schemas/operations.ts";
-import { GIT_CHALLENGE, gitFailure, isGit } from "./git-client.ts";
 import type { Asked } from "./asked.ts";
+import { GIT_CHALLENGE, gitFailure, isGit } from "./git-client.ts";
 import { isOfrep, ofrepFailure } from "./ofrep.ts";
 
 /** What to do next, where whoever threw the error had nothing better to say. */

@@ -10,15 +10,13 @@ const BACKSLASH = 0x5c;
  */
 export class SeenKeys {
   readonly #bytes: Buffer;
-  readonly #few: Int32Array;
-  readonly #counts: Int32Array;
-  readonly #many: (Set<string> | null)[];
+  /** As long as the deepest object so far needs them to be: most texts are shallow, and every request has one. */
+  readonly #few: number[] = [];
+  readonly #counts: number[] = [];
+  readonly #many: (Set<string> | null)[] = [];
 
-  constructor(bytes: Buffer, levels: number) {
+  constructor(bytes: Buffer) {
     this.#bytes = bytes;
-    this.#few = new Int32Array(levels * FEW * WIDTH);
-    this.#counts = new Int32Array(levels);
-    this.#many = new Array<Set<string> | null>(levels).fill(null);
   }
 
   /** A new object starts on this level. */

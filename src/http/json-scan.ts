@@ -64,7 +64,7 @@ class Scanner {
   constructor(bytes: Buffer, bounds: JsonBounds) {
     this.#bytes = bytes;
     this.#bounds = bounds;
-    this.#keys = new SeenKeys(bytes, bounds.depth);
+    this.#keys = new SeenKeys(bytes);
   }
 
   run(): void {

@@ -102,7 +102,8 @@ function readBytes(request: IncomingMessage, limit: number): Promise<Buffer> {
     };
     const onEnd = () => {
       stop();
-      resolve(Buffer.concat(chunks, size));
+      const [only] = chunks;
+      resolve(only !== undefined && chunks.length === 1 ? only : Buffer.concat(chunks, size));
     };
     const onAbort = () => {
       stop();

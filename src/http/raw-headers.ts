@@ -1,4 +1,16 @@
+import type { IncomingMessage } from "node:http";
+
 /** Headers of a request as Node's parser left them, name after value: read without making an object of them all. */
+
+/** Each value that a header was given, in their order. `name` is in small letters. */
+export function valuesOf({ rawHeaders }: Pick<IncomingMessage, "rawHeaders">, name: string): readonly string[] {
+  const values: string[] = [];
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const given = rawHeaders[i] as string;
+    if (given.length === name.length && given.toLowerCase() === name) values.push(rawHeaders[i + 1] as string);
+  }
+  return values;
+}
 
 /** All that the fast lane goes by. */
 export interface PlainHeaders {

@@ -36,22 +36,41 @@ export class SqliteWriter {
    * does not disturb the others. Returns when all is durable. Throws, with nothing applied, where the transaction as a whole fails.
    */
   commitGroup(writes: readonly Write[]): GroupResult {
+    let outcomes = this.#transaction(writes, (write) => ({ value: this.#apply(write) }));
+    // Savepoints copy every page that is changed, so that they are for groups in which something goes wrong, which is nearly none.
+    outcomes ??= this.#transaction(writes, (write) => this.#inSavepoint(write)) ?? [];
     const revisions = new Map<string, number>();
-    const outcomes: Outcome<CommitResult>[] = [];
+    for (const [index, { partition, change }] of writes.entries()) {
+      const outcome = outcomes[index];
+      if (change !== null && outcome !== undefined && "value" in outcome && outcome.value.ok)
+        revisions.set(partition, outcome.value.revision);
+    }
+    return { outcomes, revisions };
+  }
+
+  /** @returns `null`, with nothing applied, where `apply` threw and the file still takes writes */
+  #transaction(writes: readonly Write[], apply: (write: Write) => Outcome<CommitResult>): readonly Outcome<CommitResult>[] | null {
     try {
       this.#sql.begin.run();
-      for (const write of writes) {
-        const outcome = this.#inSavepoint(write);
-        outcomes.push(outcome);
-        if (write.change !== null && "value" in outcome && outcome.value.ok) revisions.set(write.partition, outcome.value.revision);
-      }
-      this.#sql.commit.run();
+      const outcomes = this.#attempt(() => writes.map(apply));
+      if (outcomes === null) this.#sql.rollback.run();
+      else this.#sql.commit.run();
+      return outcomes;
     } catch (error) {
       // SQLite has rolled back by itself where the disk was full.
       if (this.#db.inTransaction) this.#sql.rollback.run();
       throw storeError(error, this.#path, RUNNING);
     }
-    return { outcomes, revisions };
+  }
+
+  #attempt<Result>(work: () => Result): Result | null {
+    try {
+      return work();
+    } catch (error) {
+      // Gone with the whole transaction: then it is not one of the writes that failed.
+      if (!this.#db.inTransaction) throw error;
+      return null;
+    }
   }
 
   #inSavepoint(write: Write): Outcome<CommitResult> {

@@ -199,6 +199,8 @@ const unreachable: Readonly<Partial<Record<Bound, string>>> = {
   mapDepth: "A name's level is at most 51, five bits of its hash for each: tests/merkle/node.test.ts reads a damaged node.",
   cachedHeads: "A cache: what is not in it is looked up.",
   staleAfterMs: "How long a read waits before it is answered from memory: tests/instances/stale.test.ts.",
+  recentProjects: "A cache: what is not in it is read, tests/domain/recent-documents.test.ts.",
+  recentDocuments: "A cache: what is not in it is read, tests/domain/recent-documents.test.ts.",
   cachedRevisions: "A cache: what is not in it is asked for, tests/domain/read-index.test.ts.",
   cachedPartitions: "A cache: what is not in it is looked up.",
   storeReplyMs: "Of Redis, and of no request: tests/storage.",
