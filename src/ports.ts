@@ -321,6 +321,6 @@ export interface GitReading {
 }
 
 export interface GitReader {
-  /** @throws project_not_found, forbidden, git_unavailable */
+  /** `mayRead` is asked of environments, and of `*` for all that there are and will be. @throws project_not_found, forbidden, git_unavailable */
   open(project: string, mayRead: (env: string) => boolean, signal: AbortSignal): Promise<GitReading>;
 }

@@ -1,9 +1,10 @@
 import { createHash, randomUUID } from "node:crypto";
 import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { EVERY } from "../access.ts";
 import { AppError } from "../errors.ts";
 import { encodeName } from "../git/file-names.ts";
-import { gitText, runGit, startGit } from "../git/run.ts";
+import { GitError, gitText, runGit, startGit } from "../git/run.ts";
 import { LIMITS } from "../limits.ts";
 import { quoted } from "../names.ts";
 import type { GitReader, GitReading, GitTalk } from "../ports.ts";
@@ -47,27 +48,27 @@ export class ProjectRepositories implements GitReader {
 
   /** A project's repository with everything that was recorded before it was asked for. @throws project_not_found, git_unavailable */
   current(project: string, signal?: AbortSignal): Promise<SeenRepository> {
-    return this.#alone(project, async () => {
-      const repository = this.#repositoryOf(project);
-      return { path: repository.path, state: await repository.catchUp(this.#until(signal)) };
-    });
+    return this.#alone(project, () => this.#caughtUp(project, signal));
   }
 
   /**
    * The part of it that somebody may read: the branches all of whose commits are of environments that they may. Git gives whoever may
-   * fetch from a repository every object in it, so that a part is a repository of its own.
+   * fetch from a repository every object in it, so that a part is a repository of its own. The whole is for those alone who may read
+   * what is still to come, too.
    * @throws project_not_found also where they may read nothing; forbidden where no branch is theirs alone
    */
-  async visible(project: string, sees: (env: string) => boolean, signal?: AbortSignal): Promise<SeenRepository> {
-    const whole = await this.current(project, signal);
-    const branches = [...whole.state.tips].filter(([, tip]) => !tip.expired);
-    const shown = branches.filter(([, tip]) => tip.holds.every(sees));
-    if (shown.length === branches.length && [...whole.state.tips.keys()].every(sees)) return whole;
-    if (shown.length > 0) return this.#alone(project, () => this.#part(project, whole, new Map(shown), signal));
-    if (![...whole.state.tips.keys()].some(sees)) throw projectNotFound(project);
-    throw new AppError("forbidden", {
-      reason: `No branch of ${quoted(project)} is for this token: those of the environments that it may read hold commits of others.`,
-      fix: "A branch holds what was promoted into its environment, and what it was created from. Use a token that may read those environments too.",
+  visible(project: string, sees: (env: string) => boolean, signal?: AbortSignal): Promise<SeenRepository> {
+    // In one turn: what comes into the whole meanwhile may be nothing for them.
+    return this.#alone(project, async () => {
+      const whole = await this.#caughtUp(project, signal);
+      if (sees(EVERY)) return whole;
+      const shown = [...whole.state.tips].filter(([, tip]) => !tip.expired && tip.holds.every(sees));
+      if (shown.length > 0) return this.#part(project, whole, new Map(shown), signal);
+      if (![...whole.state.tips.keys()].some(sees)) throw projectNotFound(project);
+      throw new AppError("forbidden", {
+        reason: `No branch of ${quoted(project)} is for this token: those of the environments that it may read hold commits of others.`,
+        fix: "A branch holds what was promoted into its environment, and what it was created from. Use a token that may read those environments too.",
+      });
     });
   }
 
@@ -87,25 +88,29 @@ export class ProjectRepositories implements GitReader {
   }
 
   async #part(project: string, whole: SeenRepository, tips: Tips, signal: AbortSignal | undefined): Promise<SeenRepository> {
-    const name = createHash("sha256")
-      .update([...tips.keys()].sort().join("\n"))
-      .digest("hex")
-      .slice(0, 32);
+    // Whoever is served from it may read all that it holds, whoever else is.
+    const held = [...tips].map(([env, { holds }]) => `${env}: ${holds.join(" ")}\n`);
+    const name = createHash("sha256").update(held.sort().join("")).digest("hex").slice(0, 32);
     const path = join(this.#folderOf(project), "parts", `${name}.git`);
     const state = { ...whole.state, tips };
     const mark = `${whole.state.seq}:${whole.state.hash}`;
     if ((await readFile(join(path, "envm-part"), "utf8").catch(() => "")) === mark) return { path, state };
-    await runGit(["init", "--bare", "--quiet", "--template=", path]);
-    const wanted = await refsOf(whole.path, tips);
-    const input = [...wanted].map((ref) => `+${ref}:${ref}\n`).join("");
-    const fetch = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--stdin", whole.path];
-    await runGit(fetch, { repository: path, input, protocols: ["file"], signal });
-    const left = (await refNames(path, [])).filter((ref) => !wanted.has(ref));
-    await runGit(["update-ref", "--stdin"], { repository: path, input: left.map((ref) => `delete ${ref}\n`).join("") });
-    await runGit(["symbolic-ref", "HEAD", `refs/heads/${headOf(tips)}`], { repository: path });
+    try {
+      await fetchPart(path, whole.path, tips, this.#until(signal));
+    } catch (error) {
+      if (!(error instanceof GitError) || error.exitCode === null) throw error;
+      // What a crash left in it is in the way: it is made anew.
+      await rm(path, { recursive: true, force: true });
+      await fetchPart(path, whole.path, tips, this.#until(signal));
+    }
     await writeFile(join(path, "envm-part"), mark);
     await this.#keepNewest(join(this.#folderOf(project), "parts"), LIMITS.gitParts);
     return { path, state };
+  }
+
+  async #caughtUp(project: string, signal: AbortSignal | undefined): Promise<SeenRepository> {
+    const repository = this.#repositoryOf(project);
+    return { path: repository.path, state: await repository.catchUp(this.#until(signal)) };
   }
 
   #until(signal: AbortSignal | undefined): AbortSignal {
@@ -200,6 +205,20 @@ function uploadPack(path: string, args: readonly string[], protocol: string, sig
     kill: stop,
   } = startGit(["upload-pack", "--stateless-rpc", "--strict", ...args, "."], options);
   return { input, output, ended, stop };
+}
+
+/** Brings the branches of some environments, and what hangs on them, from one repository into another that holds nothing else. */
+async function fetchPart(path: string, from: string, tips: Tips, signal: AbortSignal): Promise<void> {
+  await runGit(["init", "--bare", "--quiet", "--template=", path]);
+  const wanted = await refsOf(from, tips);
+  const input = [...wanted].map((ref) => `+${ref}:${ref}\n`).join("");
+  const config = { "fetch.unpackLimit": "1", "pack.threads": "1" };
+  const fetch = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--stdin", from];
+  await runGit(fetch, { repository: path, input, config, protocols: ["file"], signal });
+  const left = (await refNames(path, [])).filter((ref) => !wanted.has(ref));
+  await runGit(["update-ref", "--stdin"], { repository: path, input: left.map((ref) => `delete ${ref}\n`).join("") });
+  await runGit(["symbolic-ref", "HEAD", `refs/heads/${headOf(tips)}`], { repository: path });
+  await runGit(["repack", "-d", "--geometric=2", "--quiet"], { repository: path, config, signal });
 }
 
 /** The branches of some environments, and the versions that are on them. */
