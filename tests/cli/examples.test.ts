@@ -20,6 +20,8 @@ const SCENES: Readonly<Record<string, SceneKind>> = {
   resume: "held",
   approve: "waiting",
   reject: "waiting",
+  "git mirror show": "mirrored",
+  "git mirror remove": "mirrored",
 };
 
 /** Exit codes besides 0 that an example may end with. */

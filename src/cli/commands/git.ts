@@ -7,7 +7,7 @@ const cloneUrl = () =>
     leaf("clone-url", {
       summary: "The address that git clones the project from",
       about: "Git asks for a name and a password: any name, and a token that may read as the password",
-      examples: ["envm git clone-url -p pf-777", "git clone $(envm git clone-url --plain -p pf-777)"],
+      examples: ["envm git clone-url -p pf-777", "envm git clone-url --plain -p pf-777"],
     }),
     async (context) => {
       const url = `${context.settings.url.replace(/\/+$/, "")}/git/${context.project}`;
@@ -29,8 +29,8 @@ const set = () =>
       about:
         "By https, the token is asked for without being shown, or read from standard input. By ssh, --ssh-key is a file with a private key, and --host-keys one with what ssh-keyscan prints",
       examples: [
-        "envm git mirror set https://example.com/team/platform.git -p pf-777",
-        "envm git mirror set git@example.com:team/platform.git --ssh-key mirror_key --host-keys known_hosts",
+        "envm git mirror set https://git.example.com/team/platform.git -p pf-777",
+        "envm git mirror set git@git.example.com:team/platform.git --ssh-key mirror_key --host-keys known_hosts",
       ],
     })
       .argument("<address>", "https://… or ssh://…")
