@@ -1,5 +1,7 @@
 import { type ChildProcessWithoutNullStreams, execFile, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import type { JsonObject } from "../src/ports.ts";
@@ -34,11 +36,33 @@ export class GitHistory {
   }
 
   /** One commit by a process of its own, as a tool that runs git would make it. */
-  async commit(files: Files): Promise<void> {
+  async commit(files: Files, removed: readonly string[] = []): Promise<void> {
     const git = this.#start();
     const ended = once(git, "close");
-    git.stdin.end(commitCommand(files, this.#commits++ > 0));
+    git.stdin.end(commitCommand(files, this.#commits++ > 0, removed));
     check(await ended);
+  }
+
+  /** Several commits by one process, for what is measured afterwards. */
+  async commitAll(commits: Iterable<{ readonly files: Files; readonly removed: readonly string[] }>): Promise<void> {
+    const git = this.#start();
+    const ended = once(git, "close");
+    let continues = this.#commits > 0;
+    for (const { files, removed } of commits) {
+      git.stdin.write(commitCommand(files, continues && this.#commits > 0, removed));
+      continues = false;
+      this.#commits++;
+    }
+    git.stdin.end();
+    check(await ended);
+  }
+
+  /** Bytes of the pack and its index, once everything is in one, packed anew. */
+  packedBytes(): number {
+    execFileSync("git", ["-C", this.#folder, "repack", "-adfq"]);
+    const packs = join(this.#folder, "objects", "pack");
+    const files = readdirSync(packs).filter((name) => /\.(pack|idx)$/.test(name));
+    return files.reduce((sum, name) => sum + statSync(join(packs, name)).size, 0);
   }
 
   /** A process that makes one commit after another, each durable before the next: git without the cost of its start. */
@@ -129,9 +153,10 @@ export class GitDiffs {
   }
 }
 
-function commitCommand(files: Files, continues: boolean): string {
+function commitCommand(files: Files, continues: boolean, removed: readonly string[] = []): string {
   const parts = ["commit refs/heads/main\ncommitter bench <bench@example.com> 1700000000 +0000\ndata 6\nchange\n"];
   if (continues) parts.push("from refs/heads/main^0\n");
+  for (const path of removed) parts.push(`D ${path}.json\n`);
   for (const [path, content] of files) {
     const text = JSON.stringify(content);
     parts.push(`M 100644 inline ${path}.json\ndata ${Buffer.byteLength(text)}\n${text}\n`);

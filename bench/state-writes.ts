@@ -1,24 +1,9 @@
 import { join } from "node:path";
-import { canonicalJson } from "../src/merkle/canonical.ts";
-import type { Json } from "../src/ports.ts";
-import type { PlatformState } from "../src/state.ts";
-import { CALLER, closedSize, createWith, type InProcess, openEngine, PROJECT, patchState } from "./engine.ts";
+import { createWith, openEngine, patchState } from "./engine.ts";
 import { withFolder } from "./folders.ts";
 import { GitHistory, type GitStorage } from "./git.ts";
-import {
-  alternate,
-  countRow,
-  type Goal,
-  inTurn,
-  ms,
-  type Pair,
-  type Row,
-  ratioRow,
-  skippedRow,
-  timedEach,
-  timesFaster,
-} from "./measure.ts";
-import { edits, type HistoricChange, history, platform } from "./platforms.ts";
+import { alternate, countRow, type Goal, inTurn, ms, type Pair, type Row, ratioRow, timedEach, timesFaster } from "./measure.ts";
+import { edits, platform } from "./platforms.ts";
 
 const SIZE = 10_000;
 const CHANGED = 10;
@@ -53,7 +38,7 @@ const PATHS = {
  * ways to make git faster: keeping each commit as a pack, and a process that is kept running and told to `checkpoint`.
  */
 export async function stateWrites(): Promise<Row[]> {
-  return inTurn({ "change-git": againstGit, "change-objects": counts, "version-bytes": bytes });
+  return inTurn({ "change-git": againstGit, "change-objects": counts });
 }
 
 async function againstGit(): Promise<Row[]> {
@@ -137,49 +122,4 @@ async function counts(): Promise<Row[]> {
       }),
     ];
   });
-}
-
-/** What the database file grows by, everything included: objects, revisions, labels, audit records, indexes. */
-async function bytes(): Promise<Row[]> {
-  const made = await growth(platform(SIZE), 100, (edition) => ({ set: Object.fromEntries(edits(SIZE, CHANGED, edition)), remove: [] }));
-  const work = "bytes per version, of a full copy";
-  const rows = [bytesRow("version-bytes", work, `${CHANGED} of ${SIZE.toLocaleString("en")} changed`, made)];
-  const real = history();
-  if (real === null) return [...rows, skippedRow("version-bytes-history", work, "browser-compat history: the data file is not here")];
-  const { base, changes } = real;
-  const seen = await growth(base, changes.length, (edition) => changes[edition - 1] ?? { set: {}, remove: [] });
-  return [...rows, bytesRow("version-bytes-history", work, "browser-compat history", seen)];
-}
-
-interface Growth {
-  readonly full: number;
-  readonly perVersion: number;
-}
-
-function bytesRow(id: string, work: string, subject: string, { full, perVersion }: Growth): Row {
-  return countRow({
-    id,
-    work,
-    subject: `${subject}: ${Math.round(perVersion / 102.4) / 10} KiB`,
-    baseline: `canonical JSON ${Math.round(full / 1024).toLocaleString("en")} KiB`,
-    values: [(100 * perVersion) / full],
-    unit: "%",
-    goal: { atMost: 1 },
-  });
-}
-
-async function growth(state: PlatformState, versions: number, change: (edition: number) => HistoricChange): Promise<Growth> {
-  return withFolder(async (folder) => {
-    const first = await openEngine(folder);
-    await createWith(first.domain, "dev", state);
-    const before = await closedSize(first, folder);
-    const engine = await openEngine(folder);
-    for (let edition = 1; edition <= versions; edition++) await applyChange(engine, change(edition));
-    const after = await closedSize(engine, folder);
-    return { full: Buffer.byteLength(canonicalJson(state as Json)), perVersion: (after - before) / versions };
-  });
-}
-
-async function applyChange({ domain }: InProcess, { set, remove }: HistoricChange): Promise<void> {
-  await domain.state.patch(CALLER, { project: PROJECT, env: "dev", ifMatch: null, set, remove });
 }

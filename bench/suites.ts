@@ -15,6 +15,7 @@ export const SUITES: Readonly<Record<SuiteName, Readonly<Record<string, Group>>>
   // Nothing but what the tests need too.
   bench: {
     "state-writes": { load: async () => (await import("./state-writes.ts")).stateWrites, seconds: 90 },
+    bytes: { load: async () => (await import("./bytes.ts")).bytes, seconds: 120 },
     diffs: { load: async () => (await import("./diffs.ts")).diffs, seconds: 60 },
     branching: { load: async () => (await import("./branching.ts")).branching, seconds: 60 },
     "config-writes": { load: async () => (await import("./config-writes.ts")).configWrites, seconds: 90 },

@@ -25,6 +25,7 @@ const entryPoints = {
   "scripts/store-copy": "scripts/store-copy.ts",
   "scripts/store-backup": "scripts/store-backup.ts",
   "scripts/store-restore": "scripts/store-restore.ts",
+  "scripts/store-deltas": "scripts/store-deltas.ts",
   "scripts/vault-move": "scripts/vault-move.ts",
   "scripts/audit-rotate": "scripts/audit-rotate.ts",
   "scripts/vault-rotate": "scripts/vault-rotate.ts",

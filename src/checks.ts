@@ -38,7 +38,7 @@ export interface Facts {
   readonly approvedBy: readonly string[];
 }
 
-type Answer = Omit<CheckResult, "name">;
+export type Answer = Omit<CheckResult, "name">;
 
 const passed = (reason: string): Answer => ({ status: "passed", reason });
 const skipped = (reason: string): Answer => ({ status: "skipped", reason });
@@ -161,7 +161,13 @@ function diverged({ relation, base, lost, source, target, strategy, conflicts }:
   };
 }
 
-function configComplete({ project, target, targetPolicy, requirements, unbound }: Facts): Answer {
+export function configComplete({
+  project,
+  target,
+  targetPolicy,
+  requirements,
+  unbound,
+}: Pick<Facts, "project" | "target" | "targetPolicy" | "requirements" | "unbound">): Answer {
   if (targetPolicy.config_complete === "off") return skipped("The policy does not ask for complete config.");
   if (unbound.length === 0)
     return passed(requirements.length === 0 ? "The platform requires no keys." : `All ${requirements.length} required keys are bound.`);
@@ -190,7 +196,7 @@ function secretsIsolated({ target, targetPolicy, copiedSecrets }: Facts): Answer
   };
 }
 
-function validation({ targetPolicy, validation: facts }: Facts): Answer {
+export function validation({ targetPolicy, validation: facts }: Pick<Facts, "targetPolicy" | "validation">): Answer {
   if (targetPolicy.validation === "off") return skipped("The policy does not ask for validation.");
   if (facts === "no_engine") return skipped("No Validation engine is configured.");
   const status = targetPolicy.validation === "required" ? "failed" : "warning";
@@ -255,7 +261,7 @@ function approvals({ target, targetPolicy, approvedBy }: Facts): Answer {
   };
 }
 
-function listed(names: readonly string[]): string {
+export function listed(names: readonly string[]): string {
   const shown = names.slice(0, 10).join(", ");
   return names.length > 10 ? `${shown} and ${names.length - 10} more` : shown;
 }

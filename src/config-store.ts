@@ -341,7 +341,7 @@ const KINDS: ReadonlyMap<string, ConfigKind> = new Map([
 ]);
 
 /** Against what the environment holds and its platform declares: no secret becomes a var, no rule loses what it refers to. */
-async function checkEdits(maps: Maps, head: Environment, edits: ReadonlyMap<string, Json | undefined>): Promise<void> {
+export async function checkEdits(maps: Maps, head: Environment, edits: ReadonlyMap<string, Json | undefined>): Promise<void> {
   await checkFlags(maps, head.config, edits);
   const set = [...edits].filter(([entry, value]) => value !== undefined && entry.startsWith("vars/")).map(([entry]) => entry.slice(5));
   const secret = await maps.has(

@@ -12,6 +12,7 @@ import { Evaluations } from "./evaluation.ts";
 import { FailedDeployments } from "./failed-deployments.ts";
 import { FlagFiles } from "./flag-files.ts";
 import { Garbage } from "./garbage.ts";
+import { GitSources } from "./git-sources.ts";
 import { HeadCache } from "./head-cache.ts";
 import { instanceName, Leases } from "./leases.ts";
 import { Ledger, type LedgerCounts } from "./ledger.ts";
@@ -25,6 +26,7 @@ import type {
   FeedbackLoop,
   MirrorPusher,
   PreviewBuilder,
+  Repositories,
   Sink,
   Store,
   Validator,
@@ -35,6 +37,7 @@ import { PreviewUrls } from "./preview-urls.ts";
 import { Previews } from "./previews.ts";
 import { ProjectWatches } from "./project-watches.ts";
 import { Promotion } from "./promotion.ts";
+import { Pulls } from "./pulls.ts";
 import { ReadIndex } from "./read-index.ts";
 import { Refusals } from "./refusals.ts";
 import { Secrets } from "./secrets.ts";
@@ -63,6 +66,8 @@ export interface Domain {
   readonly flagFiles: FlagFiles;
   readonly promotions: Promotion;
   readonly pending: PendingPromotions;
+  readonly pulls: Pulls;
+  readonly gitSources: GitSources;
   readonly versions: Versions;
   readonly comparison: Comparisons;
   readonly deployments: Deployments;
@@ -99,6 +104,8 @@ export interface DomainParts {
   readonly deployer?: Deployer | null;
   /** `null` where there is no Feedback Loop. */
   readonly feedback?: FeedbackLoop | null;
+  /** `null` where there is no way to repositories elsewhere. */
+  readonly repositories?: Repositories | null;
   /** Where the audit log of every project is sent. */
   readonly sinks?: readonly Sink[];
   /** How mirrors are pushed to; without it there are none. */
@@ -133,6 +140,7 @@ export function createDomain(parts: DomainParts): Domain {
     staleMs = 0,
     deployer = null,
     feedback = null,
+    repositories = null,
   } = parts;
   const readIndex = new ReadIndex(store, { exclusive });
   const ledger = new Ledger(store, readIndex);
@@ -145,6 +153,8 @@ export function createDomain(parts: DomainParts): Domain {
   const validation = new Validation(validator);
   const promotions = new Promotion(store, ledger, snapshots, secrets, timers, validation);
   const pending = new PendingPromotions(store, ledger, snapshots, secrets, timers, validation);
+  const pulls = new Pulls(store, ledger, snapshots, secrets, validation);
+  const gitSources = new GitSources({ store, ledger, secrets, timers, pulls, repositories, failed });
   const garbage = new Garbage(store, ledger, secrets);
   const previews = new Previews(ledger, snapshots, secrets, timers);
   const refusals = new Refusals(ledger, clock, failed);
@@ -174,6 +184,8 @@ export function createDomain(parts: DomainParts): Domain {
     flagFiles: new FlagFiles(store, ledger, snapshots),
     promotions,
     pending,
+    pulls,
+    gitSources,
     versions,
     comparison: new Comparisons(store, snapshots),
     deployments,
@@ -209,6 +221,7 @@ export function createDomain(parts: DomainParts): Domain {
       sessions,
       sinks,
       webhookSecrets,
+      gitSources,
       failed,
     }),
   };

@@ -8,6 +8,7 @@ export const ERRORS = {
   invalid_context: { status: 400, reason: "The evaluation context is not valid." },
   invalid_policy: { status: 400, reason: "The policy is not valid." },
   same_environment: { status: 400, reason: "Source and target are the same environment." },
+  invalid_repository: { status: 400, reason: "The repository holds what cannot be taken." },
   target_not_allowed: { status: 400, reason: "The address is not one that requests may be sent to." },
   unauthorized: { status: 401, reason: "A valid token is needed." },
   forbidden: { status: 403, reason: "This token may not do that." },
@@ -25,6 +26,8 @@ export const ERRORS = {
   key_not_found: { status: 404, reason: "There is no such key." },
   token_not_found: { status: 404, reason: "There is no such token." },
   promotion_not_found: { status: 404, reason: "There is no such promotion." },
+  git_source_not_found: { status: 404, reason: "The environment follows no repository." },
+  branch_not_found: { status: 404, reason: "The repository has no such branch." },
   webhook_not_found: { status: 404, reason: "There is no such webhook." },
   mirror_not_found: { status: 404, reason: "The project has no mirror." },
   method_not_allowed: { status: 405, reason: "This route does not take that method." },
@@ -35,6 +38,7 @@ export const ERRORS = {
   checks_failed: { status: 409, reason: "The promotion is refused by its checks." },
   merge_conflict: { status: 409, reason: "Both sides changed the same components." },
   unrelated_histories: { status: 409, reason: "The two environments have no common ancestor." },
+  history_rewritten: { status: 409, reason: "The repository's history was rewritten." },
   plan_stale: { status: 409, reason: "Something changed since the plan was made." },
   promotion_closed: { status: 409, reason: "The promotion does not wait for approval any more." },
   already_approved: { status: 409, reason: "You have approved this promotion already." },
@@ -57,6 +61,7 @@ export const ERRORS = {
   validation_unavailable: { status: 503, reason: "The Validation engine cannot be reached." },
   mirror_diverged: { status: 409, reason: "The mirror holds commits that are not the engine's." },
   mirror_unavailable: { status: 503, reason: "The mirror cannot be pushed to." },
+  repository_unavailable: { status: 503, reason: "The repository cannot be reached." },
   git_unavailable: { status: 503, reason: "There is no git where the engine runs." },
   engine_unavailable: { status: 503, reason: "Another engine cannot be reached." },
   overloaded: { status: 503, reason: "Too many writes are waiting for this project." },
@@ -91,6 +96,19 @@ export class AppError extends Error {
 
   get status(): number {
     return ERRORS[this.code].status;
+  }
+}
+
+/** What is stored of an object cannot be put together again: it is the object that is at fault, not the store. */
+export class DamagedObject extends AppError {
+  readonly why: string;
+
+  constructor(partition: string, hash: string, why: string) {
+    super("store_unavailable", {
+      reason: `The object ${hash} of "${partition}" is damaged: ${why}.`,
+      fix: "Run `npm run store:check` to see what else is, and restore the store from a backup.",
+    });
+    this.why = why;
   }
 }
 

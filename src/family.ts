@@ -1,7 +1,7 @@
 import type { DomainParts } from "./domain.ts";
 import type { Counts, Sibling, SiblingStatus } from "./engines/sibling.ts";
 import type { Sample } from "./http/metrics.ts";
-import type { WebhookConnection, WebhookDeliverer } from "./ports.ts";
+import type { Repositories, WebhookConnection, WebhookDeliverer } from "./ports.ts";
 import type { Settings, SiblingName } from "./settings.ts";
 
 /**
@@ -23,12 +23,14 @@ const NAMES: Readonly<Record<SiblingName, string>> = {
 const STATES = ["ok", "degraded", "down"] as const;
 
 /** @throws AppError where a URL is no base of an engine, or something allowed is no host and no network */
-export async function openFamily(settings: Pick<Settings, "siblings" | "webhookAllow">): Promise<Family> {
+export async function openFamily(settings: Pick<Settings, "siblings" | "webhookAllow" | "gitAllow">): Promise<Family> {
   const siblings = await openSiblings(settings.siblings);
   const load = () => openWebhooks(settings.webhookAllow);
   // What is allowed is checked now, and not when somebody makes a webhook.
   if (settings.webhookAllow.length > 0) await load();
-  return new Family(siblings, await asked(siblings), lazily(load));
+  const loadRepositories = () => openRepositories(settings.gitAllow);
+  if (settings.gitAllow.length > 0) await loadRepositories();
+  return new Family(siblings, await asked(siblings), lazily(load), repositoriesFrom(loadRepositories));
 }
 
 async function openSiblings(urls: Settings["siblings"]): Promise<Siblings> {
@@ -53,6 +55,16 @@ async function openWebhooks(allow: readonly string[]): Promise<WebhookDeliverer>
   return new HttpWebhooks({ allow: new AllowList(allow) });
 }
 
+async function openRepositories(allow: readonly string[]): Promise<Repositories> {
+  const [{ AllowList }, { checkRepository }, { RemoteRepositories }] = await Promise.all([
+    import("./engines/request.ts"),
+    import("./engines/repository-address.ts"),
+    import("./git/remote.ts"),
+  ]);
+  const allowed = new AllowList(allow);
+  return new RemoteRepositories((url) => checkRepository(url, { allow: allowed }));
+}
+
 function lazily(load: () => Promise<WebhookDeliverer>): WebhookDeliverer {
   let loaded: Promise<WebhookDeliverer> | undefined;
   const deliverer = () => (loaded ??= load());
@@ -69,20 +81,32 @@ function lazily(load: () => Promise<WebhookDeliverer>): WebhookDeliverer {
   };
 }
 
+/** Loaded with the first repository that somebody names. */
+function repositoriesFrom(load: () => Promise<Repositories>): Repositories {
+  let loaded: Promise<Repositories> | undefined;
+  const repositories = () => (loaded ??= load());
+  return {
+    check: async (url) => (await repositories()).check(url),
+    changeSince: async (branch, before, signal) => (await repositories()).changeSince(branch, before, signal),
+  };
+}
+
 export class Family {
   readonly #siblings: Siblings;
   readonly #asked: Asked;
   readonly #deliverer: WebhookDeliverer;
+  readonly #repositories: Repositories;
 
-  constructor(siblings: Siblings, asked: Asked, deliverer: WebhookDeliverer) {
+  constructor(siblings: Siblings, asked: Asked, deliverer: WebhookDeliverer, repositories: Repositories) {
     this.#siblings = siblings;
     this.#asked = asked;
     this.#deliverer = deliverer;
+    this.#repositories = repositories;
   }
 
   /** What the domain asks of them; an engine that is not set is not asked. */
-  ports(): Asked & { readonly deliverer: WebhookDeliverer } {
-    return { ...this.#asked, deliverer: this.#deliverer };
+  ports(): Asked & { readonly deliverer: WebhookDeliverer; readonly repositories: Repositories } {
+    return { ...this.#asked, deliverer: this.#deliverer, repositories: this.#repositories };
   }
 
   /** By the names that `/readyz` and `/metrics` use. */

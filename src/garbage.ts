@@ -4,7 +4,7 @@ import { keys } from "./keys.ts";
 import type { Ledger } from "./ledger.ts";
 import { LIMITS } from "./limits.ts";
 import { EMPTY_ROOT, type NodeSource, reachable } from "./merkle/index.ts";
-import type { AuditRecord, Caller, Revision, Snapshot } from "./model.ts";
+import type { AuditRecord, Caller, Snapshot } from "./model.ts";
 import type { Hash, Key, Store } from "./ports.ts";
 import { Retention } from "./retention.ts";
 import { documentPages, objectPages, storedObjects, turn } from "./scan.ts";
@@ -169,7 +169,7 @@ class Mark {
   }
 
   async everything(): Promise<void> {
-    for (const prefix of [keys.environmentPrefix, keys.labelPrefix, keys.revisionsPrefix]) {
+    for (const prefix of [keys.environmentPrefix, keys.labelPrefix, keys.revisionsPrefix, keys.pulledPrefix]) {
       for await (const page of documentPages(this.#store, this.#project, prefix)) {
         for (const { value } of page) await this.#snapshot(value as unknown as Partial<Snapshot>);
       }
@@ -177,9 +177,11 @@ class Mark {
   }
 
   async news(records: readonly AuditRecord[]): Promise<void> {
-    const wanted = revisionsNamed(records).map(({ env, revision }) => keys.revision(env, revision));
-    for (const revision of await documentsOf(this.#store, this.#project).getAll<Revision>(wanted)) {
-      if (revision !== null) await this.#snapshot(revision);
+    const revisions = revisionsNamed(records).map(({ env, revision }) => keys.revision(env, revision));
+    // What a commit held that was pulled is kept for the next pull, though no revision may have it as it was.
+    const pulled = new Set(records.flatMap(({ environment }) => (environment === null ? [] : [keys.pulled(environment)])));
+    for (const found of await documentsOf(this.#store, this.#project).getAll<Snapshot>([...revisions, ...pulled])) {
+      if (found !== null) await this.#snapshot(found);
     }
   }
 

@@ -48,6 +48,11 @@ export const keys = {
   webhook: (id: string): Key => `webhook/${id}`,
   /** The repository elsewhere that the project is pushed to. */
   mirror: "mirror",
+  pulledPrefix: "pulled/",
+  /** The commit that an environment was last brought up to, and what it held. */
+  pulled: (env: string): Key => `pulled/${env}`,
+  /** The branch of a repository that an environment follows. */
+  gitSource: (env: string): Key => `git-source/${env}`,
 } as const;
 
 /** The sequence number of an audit record, by the key that it is stored under. */

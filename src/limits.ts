@@ -178,6 +178,15 @@ export const LIMITS = {
   intentAgeMs: 10 * 60_000,
   /** Milliseconds for which an object that nothing refers to is kept: nothing younger is ever collected. */
   garbageAgeMs: 24 * 60 * 60_000,
+  /** Stored objects that one object stands upon, at most: deltas on the way to one that is stored whole. */
+  deltaSteps: 6,
+  /** Bytes from which on an object may be stored as a delta, and up to which. */
+  deltaMinBytes: 64,
+  deltaObjectBytes: 1024 * 1024,
+  /** Part of an object's bytes that its delta may take; where it would take more, the object is stored whole. */
+  deltaShare: 0.5,
+  /** Bytes of objects kept in memory, upon which others are stored as deltas. */
+  deltaBaseBytes: 16 * 1024 * 1024,
   /** Milliseconds between two collections of one project's garbage. */
   garbageEveryMs: 6 * 60 * 60_000,
   /** Objects, and answers to requests with an idempotency key, that one collection takes at most. */
@@ -348,6 +357,42 @@ export const LIMITS = {
   webhookOverlapMs: 24 * 60 * 60_000,
   /** Milliseconds for which they are at most. */
   webhookMaxOverlapMs: 30 * 24 * 60 * 60_000,
+  /** Bytes of a branch's name. */
+  branchBytes: 200,
+  /** Bytes of a folder's way in a repository. */
+  folderBytes: 1_024,
+  /** Characters of a value from which on it is compared with the environment's secrets, where a repository holds it as a var. */
+  recognisedSecretLength: 8,
+  /** Characters of the name, and of the address, of a commit's author. */
+  commitAuthorLength: 256,
+  /** Bytes of a push, as a forge tells of it. */
+  pushBytes: 5 * 1024 * 1024,
+  /** Deliveries of a repository's pushes that are remembered, so that one that comes again does nothing. */
+  gitDeliveries: 128,
+  /** Pulls that the engine makes by itself at a time. */
+  gitPullsAtOnce: 2,
+  /** Milliseconds after which a pull that has to wait for others is looked at again. */
+  gitBusyMs: 5_000,
+  /** Milliseconds that fetching a branch may take, looked at as a whole. */
+  gitFetchMs: 120_000,
+  /** Milliseconds after which a pull that failed is tried again, at first; each time twice as many. */
+  gitRetryMs: 15_000,
+  /** Times that a pull is tried before it is given up until the next push. */
+  gitPullAttempts: 8,
+  /** Milliseconds between two looks at how much was fetched. */
+  gitWatchMs: 200,
+  /** Bytes that a repository may take, fetched. */
+  gitFetchBytes: 512 * 1024 * 1024,
+  /** Commits of a branch that are read at a time. */
+  gitCommitsAtOnce: 200,
+  /** Files of one commit, or of the difference of two, that are read. */
+  gitFiles: 1_000_000,
+  /** Bytes of those files together. */
+  gitContentBytes: 64 * 1024 * 1024,
+  /** Bytes of one of those files. */
+  gitFileBytes: 16 * 1024 * 1024,
+  /** Characters of a commit's message that are read. */
+  commitMessageLength: 20_000,
   /** Bytes of one part of a path in a Git repository, without its ending: longer names are several. */
   gitNameBytes: 200,
   /** Milliseconds that one run of git may take at most. */

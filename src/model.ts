@@ -1,4 +1,5 @@
 import type { Grant } from "./access.ts";
+import type { GitOrigin } from "./git-origins.ts";
 import type { Hash, Json, JsonObject } from "./ports.ts";
 
 export type { AuditRecord } from "./ports.ts";
@@ -129,6 +130,8 @@ export interface Revision extends Snapshot {
   readonly source?: RevisionRef & { readonly version: string };
   /** The label that a selective or merged promotion took its content from. */
   readonly source_version?: string;
+  /** The commit of a repository that it was pulled from. */
+  readonly git?: GitOrigin;
   /** Newest revision of each line of descent among the ancestors, itself included: `src/lineage.ts`. */
   readonly lineage: readonly (readonly [line: string, revision: number])[];
 }

@@ -1,3 +1,4 @@
+import { DamagedObject } from "./errors.ts";
 import { EMPTY_ROOT, objectHash } from "./merkle/index.ts";
 import { auditNode, type MapNode } from "./merkle/node.ts";
 import { decodeNode } from "./merkle/node-codec.ts";
@@ -78,17 +79,29 @@ export class ObjectCheck {
     where: string,
     use: (step: Step, data: Uint8Array) => void,
   ): Promise<void> {
-    const found = await this.#store.objects.get(
-      this.#project,
-      steps.map(({ hash }) => hash),
-    );
+    const found = await this.#read(steps.map(({ hash }) => hash));
     steps.forEach((step, index) => {
       const data = found[index] ?? null;
       const place = "key" in step ? `${step.key} in ${where}` : where;
-      if (data === null) this.#tell(step.hash, `is missing, which ${place} needs`);
+      if (data instanceof DamagedObject) this.#tell(step.hash, `is damaged (${data.why}), which ${place} needs`);
+      else if (data === null) this.#tell(step.hash, `is missing, which ${place} needs`);
       else if (objectHash(data) !== step.hash) this.#tell(step.hash, `is damaged (its bytes have another hash), which ${place} needs`);
       else use(step, data);
     });
+  }
+
+  /** What the store cannot put together, it refuses: then each is asked for by itself. */
+  async #read(hashes: readonly Hash[]): Promise<readonly (Uint8Array | DamagedObject | null)[]> {
+    try {
+      return await this.#store.objects.get(this.#project, hashes);
+    } catch (error) {
+      if (!(error instanceof DamagedObject)) throw error;
+      const [only, ...others] = hashes;
+      if (only === undefined || others.length === 0) return [error];
+      const found: (Uint8Array | DamagedObject | null)[] = [];
+      for (const hash of hashes) found.push(...(await this.#read([hash])));
+      return found;
+    }
   }
 
   #node({ hash, parent }: NodeStep, data: Uint8Array, where: string): MapNode | null {

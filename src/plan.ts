@@ -234,7 +234,7 @@ async function mergedOutcome(maps: EditableMaps, order: PromotionOrder, { source
   return { platform: root, kind: root === source.platform ? "full" : "merged", conflicts: [] };
 }
 
-function refuseUnused(names: readonly string[]): void {
+export function refuseUnused(names: readonly string[]): void {
   if (names.length === 0) return;
   throw new AppError("invalid_request", {
     reason: `There is no conflict to resolve in ${names.slice(0, 10).map(quoted).join(", ")}.`,

@@ -38,7 +38,7 @@ export interface Range {
 export interface StoredObject {
   readonly hash: Hash;
   readonly data: Uint8Array;
-  /** The object whose place this one takes: a hint from which a backend may encode a delta. Never needed to read it. */
+  /** The object whose place this one takes, or one that it may resemble: a hint from which a backend may encode a delta. Never needed to read it. */
   readonly replaces?: Hash;
 }
 
@@ -69,7 +69,7 @@ export interface ObjectInfo {
   readonly hash: Hash;
   /** When it was last put, in milliseconds since 1970 by the store's clock. */
   readonly storedAt: number;
-  /** Stored size in bytes. */
+  /** Its size in bytes, however it is stored. */
   readonly size: number;
 }
 
@@ -117,6 +117,50 @@ export interface StoreOf<Value> {
 export type Store = StoreOf<Json>;
 /** What a database adapter implements: documents are canonical JSON text, arguments are already checked. */
 export type Backend = StoreOf<string>;
+
+/** A branch of a repository elsewhere. */
+export interface RemoteBranch {
+  readonly url: string;
+  readonly branch: string;
+  /** The folder in the repository; empty for its root. */
+  readonly path: string;
+  readonly credential: { readonly username: string; readonly password: string } | null;
+}
+
+/** What an environment has of it. */
+export interface PulledBefore {
+  readonly project: string;
+  readonly env: string;
+  /** What was pulled last, and from which folder. */
+  readonly pulled: { readonly commit: string; readonly path: string } | null;
+  /** A history that was rewritten is taken, and another folder. */
+  readonly rewritten: boolean;
+}
+
+/** What the newest commit of a branch brings: all that it holds, or what changed since `from`. */
+export interface RepositoryChange {
+  readonly commit: { readonly id: string; readonly author: string; readonly email: string; readonly at: string; readonly message: string };
+  readonly path: string;
+  readonly from?: string;
+  readonly base_revision?: number;
+  readonly rewritten?: boolean;
+  readonly set: JsonObject;
+  readonly remove: readonly string[];
+  readonly vars: JsonObject;
+  readonly flags: JsonObject;
+  readonly evaluators: JsonObject;
+  readonly flag_metadata: JsonObject;
+  readonly unset: readonly string[];
+  readonly secrets: readonly string[];
+}
+
+/** The way to repositories of others. */
+export interface Repositories {
+  /** @throws target_not_allowed where the engine may not fetch from that address, as far as can be told now */
+  check(url: string): Promise<void>;
+  /** @throws repository_unavailable, branch_not_found, invalid_repository, history_rewritten, target_not_allowed, too_large */
+  changeSince(branch: RemoteBranch, before: PulledBefore, signal: AbortSignal): Promise<RepositoryChange>;
+}
 
 /** Where one secret value is kept: never shared by two environments, never reused. */
 export interface SecretEntry {

@@ -1,4 +1,5 @@
 import { AppError } from "./errors.ts";
+import type { GitOrigin } from "./git-origins.ts";
 import type { Documents } from "./heads.ts";
 import { keys } from "./keys.ts";
 import { bumped, exactLabel, formatLabel, parseLabel, type Semver } from "./labels.ts";
@@ -26,6 +27,7 @@ export interface RevisionDraft {
   readonly changes: ChangeSummary;
   readonly source?: NonNullable<Revision["source"]>;
   readonly source_version?: string;
+  readonly git?: GitOrigin;
   /** What the audit record tells beyond the revision itself. */
   readonly audit?: JsonObject;
 }
@@ -63,6 +65,7 @@ export async function appendRevision(tx: Transaction, draft: RevisionDraft): Pro
     changes: draft.changes,
     ...(draft.source && { source: draft.source }),
     ...(draft.source_version && { source_version: draft.source_version }),
+    ...(draft.git && { git: draft.git }),
     lineage: draft.lineage,
   };
   if (draft.head.version !== null) {
@@ -85,6 +88,7 @@ export async function appendRevision(tx: Transaction, draft: RevisionDraft): Pro
       changes: draft.changes as unknown as JsonObject,
       ...(draft.message !== null && { message: draft.message }),
       ...("create" in draft.version && { new_version: true }),
+      ...(draft.git && { git: draft.git as unknown as JsonObject }),
       ...draft.audit,
     },
   });

@@ -34,7 +34,7 @@ export interface Settings {
   readonly webhookAllow: readonly string[];
   /** Where the Git repositories of projects are kept; beside the database file, or for as long as the engine runs, where it is not set. */
   readonly gitPath: string | null;
-  /** Hosts and networks that mirrors may be at although they are not public. */
+  /** Hosts and networks that repositories may be fetched from, and mirrors may be at, although they are not public. */
   readonly gitAllow: readonly string[];
   /** Folders below which mirrors may be. */
   readonly gitAllowFolders: readonly string[];

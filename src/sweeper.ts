@@ -1,6 +1,7 @@
 import { mayDoLittle } from "./callers.ts";
 import type { FailedDeployments } from "./failed-deployments.ts";
 import type { Garbage } from "./garbage.ts";
+import type { GitSources } from "./git-sources.ts";
 import { keys, SYSTEM_PARTITION, systemKeys } from "./keys.ts";
 import type { Leases } from "./leases.ts";
 import { LIMITS } from "./limits.ts";
@@ -33,6 +34,7 @@ export interface SweeperParts {
   readonly sessions: Sessions;
   readonly sinks: Sinks;
   readonly webhookSecrets: WebhookSecrets;
+  readonly gitSources: GitSources;
   /** Told of a failure: nobody waits for this work. */
   readonly failed: (error: unknown) => void;
 }
@@ -64,7 +66,7 @@ export class Sweeper {
   async stop(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
     this.#stopping.abort();
-    await this.#parts.sinks.stop();
+    await Promise.all([this.#parts.sinks.stop(), this.#parts.gitSources.stop()]);
     await Promise.all(this.#running);
     await this.#parts.tokens.noteUse().catch(this.#parts.failed);
   }
@@ -135,6 +137,8 @@ export class Sweeper {
         return this.#parts.sinks.due(project, name);
       case "webhook":
         return this.#parts.webhookSecrets.settle(project, name);
+      case "git":
+        return this.#parts.gitSources.settle(project, name);
       default:
         throw new Error(`nobody knows what to do about ${what}`);
     }

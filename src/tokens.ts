@@ -58,7 +58,7 @@ const TOKEN = /^envm_([0-9a-f]{16})_[A-Za-z0-9_-]{43}$/;
 const ID = /^[0-9a-f]{16}$/;
 const NAME = /^[\p{L}\p{N}][\p{L}\p{N} ._@:/+-]*$/u;
 /** What the engine calls itself and whoever has no token of their own: nobody else may be called so in the audit log. */
-const TAKEN_NAMES: ReadonlySet<string> = new Set(["root", "local", "engine", "anonymous", "auto-promotion"]);
+const TAKEN_NAMES: ReadonlySet<string> = new Set(["root", "local", "engine", "anonymous", "auto-promotion", "git-push"]);
 
 export interface TokensParts {
   readonly store: Store;

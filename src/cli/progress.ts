@@ -7,11 +7,14 @@ export class Progress {
   readonly #what: string;
   readonly #started = Date.now();
   readonly #timer: NodeJS.Timeout | null;
+  readonly #measure: (amount: number) => string;
   #done = 0;
   #total: number | null = null;
   #drawn = 0;
 
-  constructor(output: Output, what: string) {
+  /** @param measure says how much something is; bytes where it is left out */
+  constructor(output: Output, what: string, measure: (amount: number) => string = size) {
+    this.#measure = measure;
     this.#output = output;
     this.#what = what;
     // Also while nothing moves: what was sent to the last byte may keep the engine busy for a while.
@@ -43,10 +46,10 @@ export class Progress {
   }
 
   #picture(): string {
-    if (this.#total === null || this.#total === 0) return size(this.#done);
+    if (this.#total === null || this.#total === 0) return this.#measure(this.#done);
     const part = Math.min(1, this.#done / this.#total);
     const filled = Math.round(part * 24);
-    return `[${"█".repeat(filled)}${"░".repeat(24 - filled)}] ${Math.floor(part * 100)} % of ${size(this.#total)}`;
+    return `[${"█".repeat(filled)}${"░".repeat(24 - filled)}] ${Math.floor(part * 100)} % of ${this.#measure(this.#total)}`;
   }
 }
 

@@ -33,11 +33,14 @@ export function checkLines({ name, status, reason, fix }: Check): string[] {
   return lines;
 }
 
-export function conflictLines({ component, our_change, their_change, paths = [] }: Conflict): string[] {
+export function conflictLines(
+  { component, our_change, their_change, paths = [] }: Conflict,
+  [ours, theirs]: readonly [string, string] = ["the target's", "the source's"],
+): string[] {
   const where = paths
     .slice(0, BOUNDS.namesTold)
     .map(({ path, kind }) => `    ${shown(path === "" ? "(all of it)" : path)}: ${shown(kind)}`);
-  return [`✗ ${shown(component)}: the target's was ${our_change}, the source's ${their_change}`, ...where];
+  return [`✗ ${shown(component)}: ${ours} was ${our_change}, ${theirs} ${their_change}`, ...where];
 }
 
 /** What changes in an environment, a line for each kind. */
@@ -66,7 +69,7 @@ export function errorLines(code: string, details: Readonly<Record<string, unknow
   if (code === "checks_failed" && Array.isArray(checks)) {
     return (checks as Check[]).filter(({ status }) => status === "failed" || status === "warning").flatMap(checkLines);
   }
-  if (Array.isArray(conflicts)) return (conflicts as Conflict[]).flatMap(conflictLines);
+  if (Array.isArray(conflicts)) return (conflicts as Conflict[]).flatMap((conflict) => conflictLines(conflict));
   if (Array.isArray(faults)) {
     return (faults as { path?: string; message?: string }[]).map(({ path = "", message = "" }) => `  ${shown(path)}: ${shown(message)}`);
   }
@@ -84,6 +87,8 @@ const FIXES: Readonly<Record<string, string>> = {
   promotion_not_found: "envm approve shows which wait.",
   token_not_found: "envm token list shows what there is.",
   plan_stale: "Look at the new plan: send the command again, with --dry-run first.",
+  history_rewritten: "Look at who rewrote the branch, and why; where it is meant, add --accept-rewrite.",
+  git_source_not_found: "envm git source set says which branch it follows.",
   unrelated_histories: "Add --replace, or promote a part: --only.",
 };
 

@@ -10,6 +10,7 @@ import type { Refusals } from "../refusals.ts";
 import { isTakenName, type Principal } from "../tokens.ts";
 import type { Asked } from "./asked.ts";
 import { basicToken, isGit } from "./git-client.ts";
+import { keptBody } from "./json.ts";
 import { isOfrep } from "./ofrep.ts";
 import { addressKey, type RateLimiter } from "./rate.ts";
 import { valuesOf } from "./raw-headers.ts";
@@ -48,6 +49,13 @@ export function openGate(authentication: Authentication | null, rates: Rates, re
     get lastEventId() {
       const id = request.headers["last-event-id"];
       return typeof id === "string" && id !== "" ? id : null;
+    },
+    header: (name) => {
+      const [value, second] = request.headersDistinct[name] ?? [];
+      return second === undefined ? (value ?? null) : null;
+    },
+    get keptBody() {
+      return keptBody(request);
     },
     session: sessionOf(request),
     streamQuery: async (holder, project, env) => {

@@ -13,10 +13,24 @@ export interface BodyBounds {
 
 /** What bodies may hold on state routes, and everywhere else. */
 export const STATE_BODY: BodyBounds = { bytes: LIMITS.stateBodyBytes, members: Number.POSITIVE_INFINITY };
+export const PUSH_BODY: BodyBounds = { bytes: LIMITS.pushBytes, members: Number.POSITIVE_INFINITY };
 export const SMALL_BODY: BodyBounds = { bytes: LIMITS.bodyBytes, members: LIMITS.jsonMembers };
 
 /** `application/json` or `application/<anything>+json`, in UTF-8 where a charset is named. */
 const JSON_TYPE = /^application\/(?:[a-z0-9.!#$&^_-]{1,100}\+)?json\s*(?:;\s*charset\s*=\s*"?utf-?8"?\s*)?$/i;
+
+export interface BodyOptions {
+  readonly mayBeEmpty: boolean;
+  /** What was sent is kept as it was, for a signature to be checked: see `keptBody`. */
+  readonly keeps?: boolean;
+}
+
+const kept = new WeakMap<IncomingMessage, Buffer>();
+
+/** The bytes of a body that was read to be kept. */
+export function keptBody(request: IncomingMessage): Buffer {
+  return kept.get(request) ?? Buffer.alloc(0);
+}
 
 /**
  * Reads a request's body as a JSON object.
@@ -25,7 +39,7 @@ const JSON_TYPE = /^application\/(?:[a-z0-9.!#$&^_-]{1,100}\+)?json\s*(?:;\s*cha
 export async function readJsonBody(
   request: IncomingMessage,
   bounds: BodyBounds,
-  { mayBeEmpty }: { readonly mayBeEmpty: boolean } = { mayBeEmpty: false },
+  { mayBeEmpty, keeps = false }: BodyOptions = { mayBeEmpty: false },
 ): Promise<JsonObject> {
   if (mayBeEmpty && hasNoBody(request)) return {};
   const fault = faultOf(request, bounds.bytes);
@@ -33,7 +47,9 @@ export async function readJsonBody(
     if (!hasNoBody(request)) discard(request);
     throw fault;
   }
-  const value = parseJson(await (readAhead.get(request) ?? readBytes(request, bounds.bytes)), bounds.members);
+  const bytes = await (readAhead.get(request) ?? readBytes(request, bounds.bytes));
+  if (keeps) kept.set(request, bytes);
+  const value = parseJson(bytes, bounds.members);
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
   throw new AppError("invalid_request", { reason: `The body must be a JSON object, and is ${kindOf(value)}.` });
 }

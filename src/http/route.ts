@@ -5,7 +5,7 @@ import type { ErrorCode } from "../errors.ts";
 import type { Caller, Once } from "../model.ts";
 import type { JsonObject } from "../ports.ts";
 import type { Principal } from "../tokens.ts";
-import { type BodyBounds, SMALL_BODY } from "./json.ts";
+import { type BodyBounds, type BodyOptions, SMALL_BODY } from "./json.ts";
 import type { Reply } from "./reply.ts";
 import { checkRights, type OperationId, type Parts } from "./rights.ts";
 import { validate } from "./validate.ts";
@@ -63,6 +63,8 @@ export interface RouteFacts {
   readonly mayBeStale?: true;
   /** Takes an Idempotency-Key: the same request sent again has the first one's answer. */
   readonly idempotent?: true;
+  /** The body is signed: what was sent is handed on as it was, beside what it holds. */
+  readonly keepsBody?: true;
   /** A request without a body is one with `{}`. */
   readonly emptyBody?: true;
   /** Errors are told as OFREP tells them. */
@@ -89,6 +91,10 @@ export interface Connection {
   readonly lastEventId: string | null;
   /** What to add to the address of a watch, for whoever cannot send a header there; `null` where the caller cannot have such an address. */
   streamQuery(holder: string, project: string, env: string): Promise<string | null>;
+  /** A header that the request has once. */
+  header(name: string): string | null;
+  /** The body as it was sent, on a route that keeps it. */
+  readonly keptBody: Uint8Array;
   /** The secret in the session's cookie. */
   readonly session: string | null;
   /** Tells who shows a token, as for any other request: what is wrong counts against the sender's address. */
@@ -120,7 +126,7 @@ export interface RawRequest extends Pick<Context<unknown, unknown, unknown>, "ca
   readonly query: unknown;
   /** The token, the route and the idempotency key, where the request has one. */
   readonly once: string | null;
-  readBody(bounds: BodyBounds, options: { readonly mayBeEmpty: boolean }): Promise<JsonObject>;
+  readBody(bounds: BodyBounds, options: BodyOptions): Promise<JsonObject>;
 }
 
 /** A request whose parts and rights are checked. */
@@ -170,7 +176,12 @@ export function route<Params extends z.ZodObject, Query extends z.ZodObject, Bod
       const check = (parts: Parts) => checkRights(request.caller, facts.operationId, parts);
       check({ path: checkedParams, query: checkedQuery });
       const read =
-        body === null ? undefined : await request.readBody(facts.bodyBounds ?? SMALL_BODY, { mayBeEmpty: facts.emptyBody === true });
+        body === null
+          ? undefined
+          : await request.readBody(facts.bodyBounds ?? SMALL_BODY, {
+              mayBeEmpty: facts.emptyBody === true,
+              keeps: facts.keepsBody === true,
+            });
       if (body !== null) {
         validate(body, read, "body");
         check({ body: read });

@@ -27,6 +27,8 @@ export class Flush {
   readonly nodes = new Map<Hash, MapNode>();
   readonly #old: Held;
   readonly #objects = new Map<Hash, StoredObject>();
+  /** New values of new names, which take no other's place. */
+  readonly #strangers = new Set<Hash>();
 
   /** @param old nodes that need not be stored: some of the new ones turn out to be the same. */
   constructor(old: Held) {
@@ -39,6 +41,12 @@ export class Flush {
 
   add(hash: Hash, data: Uint8Array, replaces: Hash | null): void {
     this.#objects.set(hash, replaces === null ? { hash, data } : { hash, data, replaces });
+  }
+
+  /** A value, which one of a neighbouring name may resemble where it takes no other's place. */
+  addValue(hash: Hash, data: Uint8Array, replaces: Hash | null): void {
+    this.add(hash, data, replaces);
+    if (replaces === null) this.#strangers.add(hash);
   }
 
   /** Adds all that is new below and including the root, and returns its hash. */
@@ -55,10 +63,25 @@ export class Flush {
     const node: MapNode = { layer, count: countEntries(keys.length, children), keys, values, children };
     const data = encodeNode(node);
     const hash = objectHash(data);
+    if (this.#strangers.size > 0) this.#introduce(values);
     if (!this.#old.has(hash)) {
       this.nodes.set(hash, node);
       this.add(hash, data, slot.replaces);
     }
     return { hash, count: node.count };
+  }
+
+  /** Components of one kind are often alike: what is new is likened to the nearest value that the node had before. */
+  #introduce(values: readonly ValueRef[]): void {
+    let old: Hash | null = null;
+    const likened = (value: ValueRef): void => {
+      if (!("hash" in value)) return;
+      const object = this.#objects.get(value.hash);
+      if (object === undefined) old = value.hash;
+      else if (old !== null && this.#strangers.delete(value.hash)) this.#objects.set(value.hash, { ...object, replaces: old });
+    };
+    values.forEach(likened);
+    old = null;
+    values.toReversed().forEach(likened);
   }
 }

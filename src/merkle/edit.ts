@@ -87,7 +87,8 @@ async function apply(source: NodeSource, root: Hash, edits: Edit[]): Promise<App
   if (changed.length === 0) return { root, objects: [], changes: [], nodes: new Map() };
   const flush = new Flush(rebuild.held);
   for (const { data, left, right } of changed) {
-    if (data !== null && right !== null && "hash" in right) flush.add(right.hash, data, left !== null && "hash" in left ? left.hash : null);
+    if (data !== null && right !== null && "hash" in right)
+      flush.addValue(right.hash, data, left !== null && "hash" in left ? left.hash : null);
   }
   return {
     root: flush.root(slot),

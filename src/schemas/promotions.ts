@@ -101,7 +101,7 @@ export const CheckResultSchema = z
     examples: [{ name: "config_complete", status: "passed", reason: "Everything required is bound." }],
   });
 
-const ConflictSchema = z
+export const ConflictSchema = z
   .looseObject({
     component: z.string(),
     our_change: z.enum(["added", "changed", "removed"]),

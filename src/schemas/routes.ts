@@ -31,6 +31,7 @@ import {
   ReadinessQuery,
   RejectionReply,
 } from "./promotions.ts";
+import { GitSourceBody, GitSourceRemoved, GitSourceReply, GitSourceWritten, PullBody, PullReply, PushBody, PushReply } from "./pulls.ts";
 import { SinkList } from "./sinks.ts";
 import {
   CollectionParams,
@@ -137,6 +138,11 @@ export const ROUTE_SCHEMAS = {
   setMirror: { params: ProjectParams, body: SetMirrorBody, reply: MirrorSchema },
   getMirror: { params: ProjectParams, reply: MirrorSchema },
   removeMirror: { params: ProjectParams, reply: MirrorRemoved },
+  getGitSource: { params: EnvironmentParams, reply: GitSourceReply },
+  putGitSource: { params: EnvironmentParams, body: GitSourceBody, reply: GitSourceWritten },
+  deleteGitSource: { params: EnvironmentParams, reply: GitSourceRemoved },
+  pull: { params: EnvironmentParams, body: PullBody, reply: PullReply },
+  takePush: { params: EnvironmentParams, body: PushBody, reply: PushReply },
   createToken: { body: CreateTokenBody, reply: ShownTokenSchema },
   listTokens: { query: TokenQuery, reply: TokenPage },
   getToken: { params: TokenParams, reply: TokenViewSchema },

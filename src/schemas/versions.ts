@@ -106,6 +106,19 @@ export const RevisionEntry = z
     source_version: VersionLabel.exactOptional().meta({
       description: "The source's version, where a merge or a selection made one of its own.",
     }),
+    git: z
+      .object({
+        commit: z.string(),
+        author: z.string(),
+        email: z.string(),
+        authored_at: Timestamp,
+        rewritten: z
+          .literal(true)
+          .exactOptional()
+          .meta({ description: "The repository's history was rewritten before, and that was accepted." }),
+      })
+      .exactOptional()
+      .meta({ description: "Of a revision that was pulled: the commit and its author. `created_by` is who pulled it." }),
     source: RevisionReference.extend({ version: VersionLabel }).exactOptional().meta({ description: "A promotion's source." }),
   })
   .meta({ id: "Revision", description: "One entry of the version log.", examples: [entryExample] });

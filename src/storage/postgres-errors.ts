@@ -17,6 +17,11 @@ export function isAnswer(error: unknown): boolean {
   return error instanceof pg.DatabaseError && error.severity === "ERROR" && !/^(08|57P|40003)/.test(error.code ?? "");
 }
 
+/** Whether a group was undone since an object was to be a delta upon one that is not there any more. */
+export function lacksBase(error: unknown): boolean {
+  return sqlState(error) === "EM002";
+}
+
 /** Whether it may be one commit that made its group fail, and not the server's condition. */
 export function mayBeOne(error: unknown): boolean {
   return !/^(25|42|57|58)/.test(sqlState(error));

@@ -1,6 +1,8 @@
 import type pg from "pg";
 import type { Entry, Hash, Key, ObjectInfo, Range } from "../ports.ts";
+import type { NamedLink } from "./delta-bases.ts";
 import { bounds } from "./keys.ts";
+import { chainFrom, DELTA_HEAD_BYTES, objectBytes, resolveChain } from "./lines.ts";
 
 type Run = <Result>(work: (client: pg.Client) => Promise<Result>) => Promise<Result>;
 
@@ -58,21 +60,49 @@ export class PostgresReader {
   }
 
   async getObjects(partition: string, hashes: readonly Hash[]): Promise<readonly (Uint8Array | null)[]> {
-    const rows = await this.#query<{ hash: Buffer; data: Buffer }>(
-      `SELECT hash, data FROM ${this.#schema}.object WHERE partition = $1 AND hash = ANY ($2::bytea[])`,
-      [partition, hashes.map((hash) => `\\x${hash}`)],
-    );
-    const found = new Map(rows.map(({ hash, data }) => [hash.toString("hex"), data]));
-    return hashes.map((hash) => found.get(hash) ?? null);
+    const found = new Map((await this.#links(partition, hashes)).map((link) => [link.hash, link]));
+    return hashes.map((hash) => {
+      const link = found.get(hash);
+      if (link === undefined || link.isHidden) return null;
+      if (!link.isDelta) return link.data;
+      return resolveChain(
+        partition,
+        chainFrom(link, ({ base }) => found.get(base ?? "")),
+      );
+    });
+  }
+
+  /** What is stored of these objects, hidden ones included, and of all that they stand upon. */
+  async links(partition: string, hashes: readonly Hash[]): Promise<readonly NamedLink[]> {
+    return this.#links(partition, hashes);
   }
 
   async listObjects(partition: string, after: Hash | null, limit: number): Promise<readonly ObjectInfo[]> {
-    const rows = await this.#query<{ hash: Buffer; stored_at: Date; size: number }>(
-      `SELECT hash, stored_at, octet_length(data) AS size FROM ${this.#schema}.object
-       WHERE partition = $1 AND hash > $2::bytea ORDER BY hash LIMIT $3`,
+    const rows = await this.#query<{ hash: Buffer; stored_at: Date; stored: number; head: Buffer | null }>(
+      `SELECT hash, stored_at, octet_length(data) AS stored,
+         CASE WHEN base IS NOT NULL THEN substr(data, 1, ${DELTA_HEAD_BYTES}) END AS head
+       FROM ${this.#schema}.object WHERE partition = $1 AND hash > $2::bytea AND stored_at > '-infinity' ORDER BY hash LIMIT $3`,
       [partition, `\\x${after ?? ""}`, limit],
     );
-    return rows.map(({ hash, stored_at, size }) => ({ hash: hash.toString("hex"), storedAt: stored_at.getTime(), size }));
+    return rows.map(({ hash, stored_at, stored, head }) => ({
+      hash: hash.toString("hex"),
+      storedAt: stored_at.getTime(),
+      size: head === null ? stored : objectBytes(head),
+    }));
+  }
+
+  async #links(partition: string, hashes: readonly Hash[]): Promise<readonly (NamedLink & { readonly isHidden: boolean })[]> {
+    const rows = await this.#query<{ hash: Buffer; base: Buffer | null; data: Buffer; hidden: boolean }>(
+      `SELECT hash, base, data, hidden FROM ${this.#schema}.read_objects($1, $2::bytea[])`,
+      [partition, hashes.map((hash) => `\\x${hash}`)],
+    );
+    return rows.map(({ hash, base, data, hidden }) => ({
+      hash: hash.toString("hex"),
+      base: base?.toString("hex") ?? null,
+      isDelta: base !== null,
+      data,
+      isHidden: hidden,
+    }));
   }
 
   #query<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[]): Promise<Row[]> {

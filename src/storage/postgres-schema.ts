@@ -2,6 +2,7 @@ import type pg from "pg";
 import { AppError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { StoreOptions } from "./open.ts";
+import { deltaFunctions } from "./postgres-delta-functions.ts";
 import { writingFunctions } from "./postgres-functions.ts";
 import { RENEW_AFTER_MS } from "./renewal.ts";
 
@@ -27,15 +28,28 @@ CREATE TABLE ${schema}.object (
 );
 CREATE TABLE ${schema}.fence (ticket uuid PRIMARY KEY, raised_at timestamptz NOT NULL);
 ${writingFunctions(schema, { lockMs: LIMITS.postgresLockMs, renewMs: RENEW_AFTER_MS })}`,
+  // Makes it possible to store objects as deltas, which nobody does yet: engines from before may run on it.
+  (schema) => `
+ALTER TABLE ${schema}.object ADD COLUMN base bytea;
+CREATE INDEX object_base ON ${schema}.object (partition, base) WHERE base IS NOT NULL;
+${deltaFunctions(schema, { lockMs: LIMITS.postgresLockMs, renewMs: RENEW_AFTER_MS })}`,
+  // From here on objects are stored as deltas: an engine from before could not read them, and would delete what they stand upon.
+  (schema) => `
+DROP FUNCTION ${schema}.commit_group(uuid, jsonb, bytea);
+DROP FUNCTION ${schema}.put_objects(text, jsonb, bytea);`,
 ];
+/** Of an existing schema, how far it is brought without being asked: as far as engines of the version before can use it. */
+const SHARED_WITH_OLDER = 2;
 
 /**
- * Brings the schema up to date. Engines that start together do it one after another; those that run already go on meanwhile.
+ * Brings the schema up to date, to its last step where it is new or where `deltas` asks for that; answers whether objects are stored as
+ * deltas. Engines that start together do it one after another; those that run already go on meanwhile.
  * Where it is up to date nothing is locked or written, so that the engine's user needs no right to make anything.
  * @throws AppError `store_unavailable` where a newer engine has written the schema, or the database cannot keep what is promised
  */
-export async function migrate(client: pg.Client, schema: string): Promise<void> {
-  if ((await version(client, schema)) === MIGRATIONS.length) return;
+export async function migrate(client: pg.Client, schema: string, deltas: boolean): Promise<boolean> {
+  const found = await version(client, schema);
+  if (found >= wanted(found, deltas)) return found === MIGRATIONS.length;
   await client.query("BEGIN");
   try {
     await client.query(`SET LOCAL lock_timeout = ${LIMITS.postgresLockMs}`);
@@ -43,27 +57,33 @@ export async function migrate(client: pg.Client, schema: string): Promise<void> 
     const taken = await version(client, schema);
     await client.query(`CREATE SCHEMA IF NOT EXISTS ${schema}`);
     await client.query(`CREATE TABLE IF NOT EXISTS ${schema}.migration (number integer PRIMARY KEY, taken_at timestamptz NOT NULL)`);
+    const last = Math.max(taken, wanted(taken, deltas));
     for (const [index, step] of MIGRATIONS.entries()) {
-      if (index < taken) continue;
+      if (index < taken || index >= last) continue;
       await client.query(step(schema));
       await client.query(`INSERT INTO ${schema}.migration (number, taken_at) VALUES ($1, clock_timestamp())`, [index + 1]);
     }
     await client.query("COMMIT");
+    return last === MIGRATIONS.length;
   } catch (error) {
     await client.query("ROLLBACK").catch(() => {}); // The connection may be gone, and the transaction with it.
     throw error;
   }
 }
 
-/** @throws AppError `store_unavailable` where the schema is not there, or is not up to date: nothing is changed. */
-export async function mustBeThere(client: pg.Client, schema: string): Promise<void> {
+function wanted(found: number, deltas: boolean): number {
+  return found === 0 || deltas ? MIGRATIONS.length : SHARED_WITH_OLDER;
+}
+
+/** @throws AppError `store_unavailable` where the schema is not there, or is not up to date: nothing is changed. Answers whether objects are stored as deltas. */
+export async function mustBeThere(client: pg.Client, schema: string): Promise<boolean> {
   const found = await version(client, schema);
-  if (found === MIGRATIONS.length) return;
+  if (found >= SHARED_WITH_OLDER) return found === MIGRATIONS.length;
   throw new AppError("store_unavailable", {
     reason:
       found === 0
         ? `The database has no tables of the engine in the schema "${schema}".`
-        : `The schema "${schema}" has version ${found}; this engine has version ${MIGRATIONS.length}.`,
+        : `The schema "${schema}" has version ${found}; this engine needs ${SHARED_WITH_OLDER}.`,
     fix:
       found === 0
         ? "Look whether STORE_URL names the engine's database and schema."

@@ -1,6 +1,7 @@
 import type pg from "pg";
 import { LIMITS } from "../limits.ts";
 import type { Backend, Change, CommitResult, Entry, Hash, Key, ObjectInfo, Objects, Range, Subscription, WatchHandlers } from "../ports.ts";
+import { DeltaBases } from "./delta-bases.ts";
 import { GroupQueue, type Outcome } from "./group-queue.ts";
 import type { StoreOptions } from "./open.ts";
 import { PostgresClock } from "./postgres-clock.ts";
@@ -42,8 +43,9 @@ export async function openPostgres(url: string, options: PostgresOptions = {}): 
     const client = await connect(place, place.server);
     try {
       await examine(client, options);
-      if (options.existing) await mustBeThere(client, place.schema);
-      else await migrate(client, place.schema);
+      const { deltas = false, existing = false } = options;
+      const areDeltas = existing ? await mustBeThere(client, place.schema) : await migrate(client, place.schema, deltas);
+      if (areDeltas) backend.useDeltas();
     } finally {
       await client.end();
     }
@@ -96,6 +98,11 @@ export class PostgresBackend implements Backend {
       list: (partition: string, after: Hash | null, limit: number): Promise<readonly ObjectInfo[]> =>
         this.#read(partition, () => this.#reader.listObjects(partition, after, limit)),
     };
+  }
+
+  /** From now on objects are stored as deltas, where that is shorter. */
+  useDeltas(): void {
+    this.#writer.useDeltas(new DeltaBases((partition, hashes) => this.#reader.links(partition, hashes)));
   }
 
   /** Resolves when the store hears of other engines' commits and knows what time it is. */

@@ -7,8 +7,9 @@ import type { RedisTarget } from "./redis-url.ts";
 
 /** What the scripts need: functions of scripts that say beforehand what they do. */
 const OLDEST_MAJOR = 7;
-/** The layout of keys that this engine reads and writes. */
-const SCHEMA = "1";
+/** The layouts of keys that this engine reads and writes: in the second, objects are stored as deltas. */
+const WHOLE_OBJECTS = "1";
+const DELTAS = "2";
 export const SCHEMA_KEY = "envm:schema";
 
 /** What an acknowledged write needs of a server in order to be kept. */
@@ -18,12 +19,15 @@ const NEEDED = [
   { name: "maxmemory-policy", wanted: "noeviction", otherwise: "it may drop documents when memory is short" },
 ] as const;
 
-/** Refuses servers that the engine cannot use, and warns of those that may lose what they acknowledged (or, where strict, refuses). */
+/**
+ * Refuses servers that the engine cannot use, and warns of those that may lose what they acknowledged (or, where strict, refuses). Answers whether
+ * objects are stored as deltas.
+ */
 export async function checkServers(
   servers: RedisServers,
   target: RedisTarget,
-  { strict = false, existing = false, onNotice }: StoreOptions,
-): Promise<void> {
+  { strict = false, deltas = false, existing = false, onNotice }: StoreOptions,
+): Promise<boolean> {
   for (const link of servers.primaries) {
     await checkKind(link, target);
     const fault = await durabilityFault(link);
@@ -31,7 +35,7 @@ export async function checkServers(
     if (strict) throw new AppError("store_unavailable", fault);
     onNotice?.(`${fault.reason} ${fault.fix}`);
   }
-  await checkSchema(servers, existing);
+  return checkSchema(servers, deltas, existing);
 }
 
 async function checkKind(link: RedisLink, { cluster }: RedisTarget): Promise<void> {
@@ -88,18 +92,27 @@ async function configured(link: RedisLink, name: string): Promise<string | null>
   }
 }
 
-async function checkSchema(servers: RedisServers, existing: boolean): Promise<void> {
-  const found = await servers.send(SCHEMA_KEY, ["GET", SCHEMA_KEY]);
-  if (found === SCHEMA) return;
+/** What is new has the newest layout; what is there already is given it where `deltas` asks for that. */
+async function checkSchema(servers: RedisServers, deltas: boolean, existing: boolean): Promise<boolean> {
+  const read = () => servers.send(SCHEMA_KEY, ["GET", SCHEMA_KEY]);
+  let found = await read();
   if (found === null && existing) {
     throw new AppError("store_unavailable", {
       reason: "Redis holds nothing of the engine's.",
       fix: "Look whether STORE_URL names the engine's server and database.",
     });
   }
-  if (found === null) return void (await servers.send(SCHEMA_KEY, ["SET", SCHEMA_KEY, SCHEMA, "NX"]));
+  if (found === null) {
+    await servers.send(SCHEMA_KEY, ["SET", SCHEMA_KEY, DELTAS, "NX"]);
+    found = await read();
+  }
+  if (found === DELTAS) return true;
+  if (found === WHOLE_OBJECTS) {
+    if (deltas) await servers.send(SCHEMA_KEY, ["SET", SCHEMA_KEY, DELTAS]);
+    return deltas;
+  }
   throw new AppError("store_unavailable", {
-    reason: `The store in Redis has schema ${String(found).slice(0, 20)}, written by a newer engine; this one knows schema ${SCHEMA}.`,
+    reason: `The store in Redis has schema ${String(found).slice(0, 20)}, written by a newer engine; this one knows schemas up to ${DELTAS}.`,
     fix: "Run the newer engine, or restore a backup from before the upgrade.",
   });
 }

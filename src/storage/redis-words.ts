@@ -1,5 +1,7 @@
-import type { Change, Entry, Key, ObjectInfo, Range, StoredObject } from "../ports.ts";
+import type { Change, Entry, Key, ObjectInfo, Range } from "../ports.ts";
+import type { NamedLink, StoredForm } from "./delta-bases.ts";
 import { bounds } from "./keys.ts";
+import { objectBytes } from "./lines.ts";
 import type { RedisArgs } from "./redis-connection.ts";
 
 /** The keys of a partition: its name is their hash tag, so that a cluster has all of them on one server. */
@@ -12,8 +14,14 @@ export function keysOf(partition: string) {
     order: `${prefix}order`,
     /** The partition's newest revision. Never deleted. */
     revision: `${prefix}revision`,
-    /** Hash: 32 bytes → the object's bytes. */
+    /** Hash: 32 bytes → the object's bytes, of those that are stored whole. */
     objects: `${prefix}objects`,
+    /** Hash: 32 bytes → the base's 32 bytes and the delta, of the others. */
+    deltas: `${prefix}deltas`,
+    /** Hash: 32 bytes → how many deltas stand upon it. */
+    dependents: `${prefix}dependents`,
+    /** The same as objects and deltas, after `W` or `D`: of those that were deleted while others stand upon them. */
+    hidden: `${prefix}hidden`,
     /** Sorted set of `<32 bytes><milliseconds>`: which objects there are, and when each was last put. */
     uses: `${prefix}uses`,
     fence: (writer: string) => `${prefix}fence:${writer}`,
@@ -28,7 +36,7 @@ export function entryOf(key: Key, stored: string | null | undefined): Entry<stri
 }
 
 /** What the commit script is told of a change (`null`: objects alone), from the counts on. */
-export function commitWords(change: Change<string> | null, objects: readonly StoredObject[]): RedisArgs {
+export function commitWords(change: Change<string> | null, objects: readonly StoredForm[]): RedisArgs {
   const { checks = [], puts = [], deletes = [], objectDeletes = [] } = change ?? {};
   const counts = [checks.length, puts.length, deletes.length, objects.length, objectDeletes.length].map(String);
   const words: RedisArgs = [
@@ -39,7 +47,9 @@ export function commitWords(change: Change<string> | null, objects: readonly Sto
   for (const { key, revision } of checks) words.push(key, revision === null ? "" : String(revision));
   for (const { key, value } of puts) words.push(key, value);
   words.push(...deletes);
-  for (const { data } of objects) words.push(Buffer.from(data.buffer, data.byteOffset, data.byteLength));
+  for (const { base, data } of objects) {
+    words.push(Buffer.from(base ?? "", "hex"), Buffer.from(data.buffer, data.byteOffset, data.byteLength));
+  }
   return words;
 }
 
@@ -57,11 +67,30 @@ export function lexBounds(range: Range): RedisArgs {
   return range.reverse === true ? [high, low, limit, "REV"] : [low, high, limit, ""];
 }
 
-/** What the script of object lists answers, one for each object. */
-export function objectInfos([uses, sizes]: [Buffer[], number[]]): readonly ObjectInfo[] {
-  return uses.map((use, index) => ({
-    hash: use.toString("hex", 0, 32),
-    storedAt: Number(use.toString("latin1", 32)),
-    size: sizes[index] ?? 0,
-  }));
+/** What the script of object lists answers, one for each object: its length, or the head of a delta. */
+export function objectInfos([uses, sizes]: [Buffer[], (number | Buffer)[]]): readonly ObjectInfo[] {
+  return uses.map((use, index) => {
+    const size = sizes[index] ?? 0;
+    return {
+      hash: use.toString("hex", 0, 32),
+      storedAt: Number(use.toString("latin1", 32)),
+      size: typeof size === "number" ? size : objectBytes(size),
+    };
+  });
+}
+
+/** What the script of links answers: hash, kind and value of each. */
+export function linksOf(reply: readonly Buffer[]): readonly (NamedLink & { readonly isHidden: boolean })[] {
+  return Array.from({ length: Math.floor(reply.length / 3) }, (_, index) => {
+    const [hash, kind, value] = reply.slice(3 * index, 3 * index + 3) as [Buffer, Buffer, Buffer];
+    const text = kind.toString("latin1");
+    const isDelta = text.endsWith("D");
+    return {
+      hash: hash.toString("hex"),
+      base: isDelta ? value.toString("hex", 0, 32) : null,
+      isDelta,
+      data: isDelta ? value.subarray(32) : value,
+      isHidden: text.startsWith("H"),
+    };
+  });
 }

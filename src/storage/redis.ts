@@ -15,6 +15,8 @@ import type {
   Subscription,
   WatchHandlers,
 } from "../ports.ts";
+import { DeltaBases, whole } from "./delta-bases.ts";
+import { chainFrom, resolveChain } from "./lines.ts";
 import type { StoreOptions } from "./open.ts";
 import { explainedCluster, openCluster } from "./redis-cluster.ts";
 import type { RedisArgs } from "./redis-connection.ts";
@@ -25,7 +27,7 @@ import { SCRIPTS, type Script } from "./redis-scripts.ts";
 import { openSingle, type RedisServers } from "./redis-servers.ts";
 import { checkServers, SCHEMA_KEY } from "./redis-start.ts";
 import { type RedisTarget, redisTarget } from "./redis-url.ts";
-import { commitWords, entryOf, keysOf, lexBounds, objectInfos, sizeOf } from "./redis-words.ts";
+import { commitWords, entryOf, keysOf, lexBounds, linksOf, objectInfos, sizeOf } from "./redis-words.ts";
 import { Watchers } from "./watchers.ts";
 import { Window } from "./window.ts";
 
@@ -44,8 +46,8 @@ export async function openRedis(url: string, options: RedisOptions = {}): Promis
   const target = redisTarget(url, options.replyMs);
   const servers = await openServers(target);
   try {
-    await checkServers(servers, target, options);
-    const backend = new RedisBackend(target, servers);
+    const deltas = await checkServers(servers, target, options);
+    const backend = new RedisBackend(target, servers, deltas);
     await backend.open();
     return backend;
   } catch (error) {
@@ -74,14 +76,17 @@ export class RedisBackend implements Backend {
   /** Tells this process's commits from those of others, for its fences. */
   readonly #writer = randomBytes(9).toString("base64url");
   readonly #channel: string;
+  /** `null` where objects are stored whole. */
+  readonly #bases: DeltaBases | null;
   #newestTime = 0;
 
-  constructor(target: RedisTarget, servers: RedisServers) {
+  constructor(target: RedisTarget, servers: RedisServers, deltas: boolean) {
     this.#servers = servers;
     // Channels know no databases.
     this.#channel = `envm:${target.database}:changes`;
     this.#feed = new RedisFeed(target, servers, this.#watchers, this.#channel, this.#writer);
     this.#doubts = new Doubts((partition, era) => this.#fence(partition, era));
+    this.#bases = deltas ? new DeltaBases((partition, hashes) => this.#links(partition, hashes)) : null;
     this.objects = {
       get: (partition, hashes) => this.#getObjects(partition, hashes),
       put: (partition, objects) => this.#putObjects(partition, objects),
@@ -139,9 +144,29 @@ export class RedisBackend implements Backend {
     this.#servers.close();
   }
 
+  /** Whole objects by one command; those that are none, by a second. */
   async #getObjects(partition: string, hashes: readonly Hash[]): Promise<readonly (Uint8Array | null)[]> {
     const fields = hashes.map((hash) => Buffer.from(hash, "hex"));
-    return (await this.#read(partition, ["HMGET", keysOf(partition).objects, ...fields], true)) as (Buffer | null)[];
+    const found = (await this.#read(partition, ["HMGET", keysOf(partition).objects, ...fields], true)) as (Buffer | null)[];
+    const others = hashes.filter((_, index) => !found[index]);
+    if (others.length === 0) return found;
+    const loaded = await this.#look(partition, () => this.#links(partition, others));
+    const links = new Map(loaded.map((link) => [link.hash, link]));
+    return hashes.map((hash, index) => {
+      const link = links.get(hash);
+      if (found[index] || link === undefined || link.isHidden) return found[index] ?? null;
+      return resolveChain(
+        partition,
+        chainFrom(link, ({ base }) => links.get(base ?? "")),
+      );
+    });
+  }
+
+  /** What is stored of these objects, hidden ones included, and of all that they stand upon. */
+  async #links(partition: string, hashes: readonly Hash[]) {
+    const { objects, deltas, hidden } = keysOf(partition);
+    const fields = hashes.map((hash) => Buffer.from(hash, "hex"));
+    return linksOf((await this.#run(partition, SCRIPTS.links, [objects, deltas, hidden], () => fields, true)) as Buffer[]);
   }
 
   async #putObjects(partition: string, objects: readonly StoredObject[]): Promise<void> {
@@ -149,10 +174,10 @@ export class RedisBackend implements Backend {
   }
 
   async #listObjects(partition: string, after: Hash | null, limit: number): Promise<readonly ObjectInfo[]> {
-    const { objects, uses } = keysOf(partition);
+    const { objects, uses, deltas } = keysOf(partition);
     const lower = after === null ? "-" : Buffer.concat([Buffer.from("("), Buffer.from(after, "hex"), Buffer.from([0xff])]);
-    const reply = await this.#readByScript(partition, SCRIPTS.listObjects, [objects, uses], [lower, String(limit)], true);
-    return objectInfos(reply as [Buffer[], number[]]);
+    const reply = await this.#readByScript(partition, SCRIPTS.listObjects, [objects, uses, deltas], [lower, String(limit)], true);
+    return objectInfos(reply as [Buffer[], (number | Buffer)[]]);
   }
 
   #read(partition: string, command: RedisArgs, bytes = false): Promise<unknown> {
@@ -164,7 +189,7 @@ export class RedisBackend implements Backend {
   }
 
   /** A read whose connection breaks is tried once more, on the next one: it has changed nothing. */
-  #look(partition: string, read: () => Promise<unknown>): Promise<unknown> {
+  #look<Reply>(partition: string, read: () => Promise<Reply>): Promise<Reply> {
     const settled = async () => {
       if (!this.#doubts.isEmpty) await this.#doubts.settle(partition);
       return read();
@@ -181,22 +206,38 @@ export class RedisBackend implements Backend {
 
   /** The partition's new revision, 0 for objects alone, `null` for a lost race. */
   #write(partition: string, change: Change<string> | null, objects: readonly StoredObject[]): Promise<number | null> {
-    const { documents, order, revision, objects: data, uses, fence } = keysOf(partition);
-    const keys = [documents, order, revision, data, uses, fence(this.#writer)];
-    const words = commitWords(change, objects);
-    const channel = change === null ? "" : this.#channel;
+    const words = commitWords(change, whole(objects));
     return this.#ask(sizeOf(words), async () => {
       if (!this.#doubts.isEmpty) await this.#doubts.settle(partition);
+      const bases = objects.some(({ replaces }) => replaces !== undefined) ? this.#bases : null;
+      if (bases === null) return this.#commit(partition, change, words);
+      const { forms, made } = await bases.encode(partition, objects);
       try {
-        const reply = await this.#run(partition, SCRIPTS.commit, keys, () => [String(this.#doubts.era), channel, partition, ...words]);
-        if (reply === -2) throw eraIsOver();
-        return reply === -1 ? null : Number(reply);
+        const written = await this.#commit(partition, change, commitWords(change, forms));
+        if (written !== null) bases.keep(partition, made);
+        return written;
       } catch (error) {
-        // Neither refused by the server nor kept back here: it may have been taken, or be taken yet.
-        if (!isTold(error)) this.#doubts.add(partition);
-        throw error;
+        if (!(error instanceof LacksBase)) throw error;
+        bases.forget();
+        return this.#commit(partition, change, words);
       }
     });
+  }
+
+  async #commit(partition: string, change: Change<string> | null, words: RedisArgs): Promise<number | null> {
+    const { documents, order, revision, objects, uses, fence, deltas, dependents, hidden } = keysOf(partition);
+    const keys = [documents, order, revision, objects, uses, fence(this.#writer), deltas, dependents, hidden];
+    const channel = change === null ? "" : this.#channel;
+    try {
+      const reply = await this.#run(partition, SCRIPTS.commit, keys, () => [String(this.#doubts.era), channel, partition, ...words]);
+      if (reply === -2) throw eraIsOver();
+      if (reply === -3) throw new LacksBase("store_unavailable");
+      return reply === -1 ? null : Number(reply);
+    } catch (error) {
+      // Neither refused by the server nor kept back here: it may have been taken, or be taken yet.
+      if (!isTold(error)) this.#doubts.add(partition);
+      throw error;
+    }
   }
 
   async #fence(partition: string, era: number): Promise<void> {
@@ -222,6 +263,9 @@ export class RedisBackend implements Backend {
     }
   }
 }
+
+/** Nothing was written, since an object was to be a delta upon one that is not there any more. */
+class LacksBase extends AppError {}
 
 /** Whether it is known what became of a command: the server said that it refused it, or it was kept back here. */
 function isTold(error: unknown): boolean {

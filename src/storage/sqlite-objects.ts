@@ -1,10 +1,87 @@
-import type { StoredObject } from "../ports.ts";
+import type Database from "better-sqlite3";
+import type { Hash, ObjectInfo } from "../ports.ts";
+import { type Chain, chainFrom, DELTA_HEAD_BYTES, type Link, objectBytes, resolveChain } from "./lines.ts";
 
-/** How an object's bytes are laid down in its row: as they are. The only two functions that know. */
-export function encodeObject(object: StoredObject): Uint8Array {
-  return object.data;
+/** A proper prefix of the smallest hash. Not empty: `substr` makes NULL of an empty blob. */
+const BEFORE_ALL_HASHES = Buffer.from([0]);
+/** The time of an object that was deleted while others stand upon it: its row remains, and nobody sees it. */
+export const GONE = -1;
+/** How a query finds an object: 6 of a hash's bytes are in the index, and the whole hash is compared. */
+export const IS_OBJECT = "partition = ? AND substr(hash, 1, 6) = substr(?, 1, 6) AND hash = ?";
+
+interface Row {
+  readonly id: number;
+  readonly hash: Buffer;
+  readonly base: number | null;
+  readonly data: Buffer;
 }
 
-export function decodeObject(stored: Uint8Array): Uint8Array {
-  return stored;
+/** A link by the numbers of its row and of the row of its base. */
+export interface SqliteLink extends Link {
+  readonly id: number;
+  readonly base: number | null;
+}
+
+/** What the table of objects holds: whole ones, and deltas that name the row of their base. */
+export class SqliteObjects {
+  readonly #sql: ReturnType<typeof prepare>;
+
+  constructor(db: Database.Database) {
+    this.#sql = prepare(db);
+  }
+
+  get(partition: { readonly id: number; readonly name: string }, hex: Hash): Uint8Array | null {
+    const row = this.#find(partition.id, hex);
+    if (row === undefined || row.storedAt === GONE) return null;
+    return row.base === null ? row.data : resolveChain(partition.name, this.#chain(row));
+  }
+
+  list(partition: number, after: Hash | null, limit: number): readonly ObjectInfo[] {
+    const from = after === null ? BEFORE_ALL_HASHES : Buffer.from(after, "hex");
+    return this.#sql.list.all(partition, from, from, limit).map(({ hash, storedAt, stored, head }) => ({
+      hash: hash.toString("hex"),
+      storedAt,
+      size: head === null ? stored : objectBytes(head),
+    }));
+  }
+
+  /** From an object down to what is stored whole; empty where there is no such object. */
+  chainOf(partition: number, hex: Hash): Chain<SqliteLink> {
+    const row = this.#find(partition, hex);
+    return row === undefined ? [] : this.#chain(row);
+  }
+
+  #find(partition: number, hex: Hash): (Row & { readonly storedAt: number }) | undefined {
+    const hash = Buffer.from(hex, "hex");
+    return this.#sql.find.get(partition, hash, hash);
+  }
+
+  #chain(row: Row): Chain<SqliteLink> {
+    return chainFrom(linkOf(row), ({ base }) => {
+      const below = base === null ? undefined : this.#sql.byId.get(base);
+      return below === undefined ? undefined : linkOf(below);
+    });
+  }
+}
+
+function linkOf({ id, hash, base, data }: Row): SqliteLink {
+  return { id, base, hash: hash.toString("hex"), isDelta: base !== null, data };
+}
+
+function prepare(db: Database.Database) {
+  // A file that is only read may be from before there were deltas.
+  const base = db.prepare("SELECT 1 FROM pragma_table_info('object') WHERE name = 'base'").get() === undefined ? "NULL" : "base";
+  return {
+    find: db.prepare<[number, Buffer, Buffer], Row & { readonly storedAt: number }>(
+      `SELECT id, hash, stored_at AS storedAt, ${base} AS base, data FROM object WHERE ${IS_OBJECT}`,
+    ),
+    byId: db.prepare<[number], Row>(`SELECT id, hash, ${base} AS base, data FROM object WHERE id = ?`),
+    // Only a delta's head: that of a large object could not be had without reading all of it.
+    list: db.prepare<[number, Buffer, Buffer, number], { hash: Buffer; storedAt: number; stored: number; head: Buffer | null }>(
+      `SELECT hash, stored_at AS storedAt, length(data) AS stored,
+         CASE WHEN ${base} IS NULL THEN NULL ELSE substr(data, 1, ${DELTA_HEAD_BYTES}) END AS head
+       FROM object WHERE partition = ? AND substr(hash, 1, 6) >= substr(?, 1, 6) AND hash > ? AND stored_at <> ${GONE}
+       ORDER BY substr(hash, 1, 6), hash LIMIT ?`,
+    ),
+  };
 }

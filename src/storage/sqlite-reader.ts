@@ -2,25 +2,19 @@ import type Database from "better-sqlite3";
 import { LIMITS } from "../limits.ts";
 import type { Entry, Hash, Key, ObjectInfo, Range } from "../ports.ts";
 import { bounds } from "./keys.ts";
-import { decodeObject } from "./sqlite-objects.ts";
+import { SqliteObjects } from "./sqlite-objects.ts";
 
 /** Greater than any text, by SQLite's order of types. */
 const NO_UPPER_BOUND = Buffer.alloc(0);
-/** A proper prefix of the smallest hash. Not empty: `substr` makes NULL of an empty blob. */
-const BEFORE_ALL_HASHES = Buffer.from([0]);
-
-interface ObjectRow {
-  readonly hash: Buffer;
-  readonly storedAt: number;
-  readonly size: number;
-}
 
 /** Every read of the SQLite backend. Calls are synchronous and see committed data only, so that each is consistent by itself. */
 export class SqliteReader {
+  readonly #objects: SqliteObjects;
   readonly #sql: ReturnType<typeof prepare>;
   readonly #ids = new Map<string, number>();
 
   constructor(db: Database.Database) {
+    this.#objects = new SqliteObjects(db);
     this.#sql = prepare(db);
   }
 
@@ -54,20 +48,12 @@ export class SqliteReader {
 
   getObjects(partition: string, hashes: readonly Hash[]): readonly (Uint8Array | null)[] {
     const id = this.#id(partition);
-    return hashes.map((hex) => {
-      if (id === undefined) return null;
-      const hash = Buffer.from(hex, "hex");
-      const stored = this.#sql.object.get(id, hash, hash);
-      return stored === undefined ? null : decodeObject(stored);
-    });
+    return hashes.map((hash) => (id === undefined ? null : this.#objects.get({ id, name: partition }, hash)));
   }
 
   listObjects(partition: string, after: Hash | null, limit: number): readonly ObjectInfo[] {
     const id = this.#id(partition);
-    if (id === undefined) return [];
-    const from = after === null ? BEFORE_ALL_HASHES : Buffer.from(after, "hex");
-    const rows = this.#sql.listObjects.all(id, from, from, limit);
-    return rows.map(({ hash, storedAt, size }) => ({ hash: hash.toString("hex"), storedAt, size }));
+    return id === undefined ? [] : this.#objects.list(id, after, limit);
   }
 }
 
@@ -82,14 +68,5 @@ function prepare(db: Database.Database) {
     document: db.prepare<[number, string], Entry<string>>("SELECT key, revision, value FROM document WHERE partition = ? AND key = ?"),
     listUp: list("ASC"),
     listDown: list("DESC"),
-    object: db
-      .prepare<[number, Buffer, Buffer], Buffer>(
-        "SELECT data FROM object WHERE partition = ? AND substr(hash, 1, 6) = substr(?, 1, 6) AND hash = ?",
-      )
-      .pluck(),
-    listObjects: db.prepare<[number, Buffer, Buffer, number], ObjectRow>(
-      `SELECT hash, stored_at AS storedAt, length(data) AS size FROM object
-       WHERE partition = ? AND substr(hash, 1, 6) >= substr(?, 1, 6) AND hash > ? ORDER BY substr(hash, 1, 6), hash LIMIT ?`,
-    ),
   };
 }

@@ -19,6 +19,9 @@ const MIGRATIONS: readonly string[] = [
    CREATE TABLE object (
      id INTEGER PRIMARY KEY, partition INTEGER NOT NULL, hash BLOB NOT NULL, stored_at INTEGER NOT NULL, data BLOB NOT NULL);
    CREATE INDEX object_hash ON object (partition, substr(hash, 1, 6));`,
+  // Of a delta: the row of its base. The index tells whether a row is one.
+  `ALTER TABLE object ADD COLUMN base INTEGER;
+   CREATE INDEX object_base ON object (base) WHERE base IS NOT NULL;`,
 ];
 
 /** Refuses a database that is not this engine's, or that a newer engine has written. It only reads. */

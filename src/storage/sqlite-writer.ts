@@ -1,9 +1,8 @@
 import type Database from "better-sqlite3";
-import type { CommitResult, Hash, StoredObject } from "../ports.ts";
+import type { CommitResult, StoredObject } from "../ports.ts";
 import type { Outcome } from "./group-queue.ts";
-import { RENEW_AFTER_MS } from "./renewal.ts";
 import { RUNNING, storeError } from "./sqlite-errors.ts";
-import { encodeObject } from "./sqlite-objects.ts";
+import { SqliteObjectWriter } from "./sqlite-object-writer.ts";
 import type { Write } from "./write.ts";
 
 export interface GroupResult {
@@ -22,12 +21,14 @@ export class SqliteWriter {
   readonly #db: Database.Database;
   readonly #path: string;
   readonly #clock: () => number;
+  readonly #objects: SqliteObjectWriter;
   readonly #sql: ReturnType<typeof prepare>;
 
   constructor(db: Database.Database, path: string, clock: () => number) {
     this.#db = db;
     this.#path = path;
     this.#clock = clock;
+    this.#objects = new SqliteObjectWriter(db);
     this.#sql = prepare(db);
   }
 
@@ -59,6 +60,7 @@ export class SqliteWriter {
     } catch (error) {
       // SQLite has rolled back by itself where the disk was full.
       if (this.#db.inTransaction) this.#sql.rollback.run();
+      this.#objects.forget();
       throw storeError(error, this.#path, RUNNING);
     }
   }
@@ -83,6 +85,7 @@ export class SqliteWriter {
       // Gone with its savepoints: then it is the group that failed.
       if (!this.#db.inTransaction) throw error;
       this.#sql.rollbackTo.run();
+      this.#objects.forget();
       this.#sql.release.run();
       return { error: storeError(error, this.#path, RUNNING) };
     }
@@ -100,7 +103,7 @@ export class SqliteWriter {
     const revision = before + 1;
     for (const { key, value } of change.puts) this.#sql.put.run(id, key, revision, value);
     for (const key of change.deletes) this.#sql.delete.run(id, key);
-    for (const hash of change.objectDeletes) this.#deleteObject(id, hash);
+    for (const hash of change.objectDeletes) this.#objects.delete(id, hash);
     this.#sql.setRevision.run(revision, id);
     return { ok: true, revision };
   }
@@ -111,18 +114,7 @@ export class SqliteWriter {
 
   #putObjects(partition: number, objects: readonly StoredObject[]): void {
     const now = this.#clock();
-    for (const object of objects) {
-      const hash = Buffer.from(object.hash, "hex");
-      const known = this.#sql.object.get(partition, hash, hash);
-      if (known === undefined) this.#sql.addObject.run(partition, hash, now, encodeObject(object));
-      else if (now - known.storedAt >= RENEW_AFTER_MS) this.#sql.renewObject.run(now, known.id);
-    }
-  }
-
-  #deleteObject(partition: number, hex: Hash): void {
-    const hash = Buffer.from(hex, "hex");
-    const known = this.#sql.object.get(partition, hash, hash);
-    if (known !== undefined) this.#sql.deleteObject.run(known.id);
+    for (const object of objects) this.#objects.put(partition, object, now);
   }
 }
 
@@ -143,13 +135,5 @@ function prepare(db: Database.Database) {
        ON CONFLICT (partition, key) DO UPDATE SET revision = excluded.revision, value = excluded.value`,
     ),
     delete: db.prepare<[number, string]>("DELETE FROM document WHERE partition = ? AND key = ?"),
-    object: db.prepare<[number, Buffer, Buffer], { id: number; storedAt: number }>(
-      "SELECT id, stored_at AS storedAt FROM object WHERE partition = ? AND substr(hash, 1, 6) = substr(?, 1, 6) AND hash = ?",
-    ),
-    addObject: db.prepare<[number, Buffer, number, Uint8Array]>(
-      "INSERT INTO object (partition, hash, stored_at, data) VALUES (?, ?, ?, ?)",
-    ),
-    renewObject: db.prepare<[number, number]>("UPDATE object SET stored_at = ? WHERE id = ?"),
-    deleteObject: db.prepare<[number]>("DELETE FROM object WHERE id = ?"),
   };
 }

@@ -41,6 +41,8 @@ interface Names {
 /** A version that was made in `stg-own`, and that all others began with. */
 export const VERSION = "v9.9.1";
 
+const COMMIT = { id: "a".repeat(40), author: "Grace", email: "grace@example.com", at: "2026-01-31T12:00:00.000Z", message: "Pulled" };
+
 const inPath = ({ project, env }: Names): Built => ({ path: { project, env: env("stg") } });
 const inBody =
   (what: string, more: JsonObject = {}) =>
@@ -113,6 +115,11 @@ const REQUESTS: Readonly<Record<OperationId, (names: Names) => Built>> = {
   listAudit: inProject,
   verifyAudit: inProject,
   exportAudit: inProject,
+  getGitSource: inPath,
+  putGitSource: (names) => ({ ...inPath(names), body: { url: "https://git.example.com/platform.git", branch: "main" } }),
+  deleteGitSource: inPath,
+  pull: (names) => ({ ...inPath(names), body: { commit: COMMIT, set: { "flows/pulled": { v: 1 } } } }),
+  takePush: (names) => ({ ...inPath(names), body: { ref: "refs/heads/main" } }),
   createToken: ({ project }) => ({ body: { name: "new", role: "client", projects: [project], envs: ["stg-own"] } }),
   listTokens: nothing,
   getToken: theToken,

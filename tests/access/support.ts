@@ -9,7 +9,7 @@ import { durationMs } from "../../src/durations.ts";
 import type { AppError } from "../../src/errors.ts";
 import { SYSTEM_PARTITION } from "../../src/keys.ts";
 import type { AuditRecord, Caller } from "../../src/model.ts";
-import type { Clock, Json, Store, WebhookDeliverer } from "../../src/ports.ts";
+import type { Clock, Json, Repositories, Store, WebhookDeliverer } from "../../src/ports.ts";
 import { checked } from "../../src/storage/checked.ts";
 import { openSqlite } from "../../src/storage/sqlite.ts";
 import { type ShownToken, tokenDigest } from "../../src/token-documents.ts";
@@ -30,13 +30,28 @@ export function clockOf(clock: TestClock): Clock {
 }
 
 export async function openAccess(store?: Store, clock: TestClock = new TestClock(), exclusive = false): Promise<Access> {
-  return { ...(await openWorld({ store: store ?? memoryStore(clock), clock: clockOf(clock), deliverer: DELIVERER, exclusive })), clock };
+  return {
+    ...(await openWorld({
+      store: store ?? memoryStore(clock),
+      clock: clockOf(clock),
+      deliverer: DELIVERER,
+      repositories: REPOSITORIES,
+      exclusive,
+    })),
+    clock,
+  };
 }
 
 /** Takes every webhook, and sends nothing. */
 const DELIVERER: WebhookDeliverer = {
   check: async () => {},
   open: () => ({ send: async () => ({ status: 204, retryAfterMs: null }), close: async () => {} }),
+};
+
+/** Takes every address, and leads nowhere. */
+const REPOSITORIES: Repositories = {
+  check: async () => {},
+  changeSince: () => Promise.reject(new Error("nothing is fetched here")),
 };
 
 /** Moves the clock: `pass(clock, "2h")`. */

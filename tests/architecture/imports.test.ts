@@ -71,7 +71,8 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
   // Files of an environment, the system's git, and what is asked of it.
   git: {
     rooms: ["errors", "limits", "ports"],
-    files: ["src/json.ts"],
+    // A file is read with the very rules that a request's body is.
+    files: ["src/json.ts", "src/http/json-scan.ts"],
     modules: ["node:*"],
   },
   // Projects as repositories: made of what the domain has recorded.
@@ -95,7 +96,8 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
   sdk: { rooms: ["schemas", "flagd"], modules: ["eventsource-parser"] },
   "sdk on node": { rooms: ["sdk"], modules: ["node:*"] },
   "sdk for OpenFeature": { rooms: ["sdk"], modules: ["@openfeature/core", "@openfeature/server-sdk"] },
-  cli: { rooms: ["sdk", "sdk on node", "dotenv", "mcp"], modules: ["node:*", "commander", "dotenv", "yaml"] },
+  // Repositories lie where commands are typed: they are read there, as the engine reads them.
+  cli: { rooms: ["sdk", "sdk on node", "dotenv", "mcp", "git", "errors"], modules: ["node:*", "commander", "dotenv", "yaml"] },
   // As in `flagd`: nothing of Node's by itself. `dotenv` is its parser alone.
   dotenv: { rooms: [], modules: ["dotenv"] },
   web: { rooms: ["sdk", "flagd", "dotenv"], modules: ["*"] },
@@ -238,6 +240,11 @@ test("the SDK takes types alone from the schemas: nothing of theirs is in a prog
     .filter((file) => roomOf(file) === "sdk")
     .flatMap((file) => importsOf(file).filter(({ typeOnly, specifier }) => !typeOnly && specifier.includes("/schemas/")));
   expect(taken).toEqual([]);
+});
+
+test("tools for assistants are loaded when somebody asks for them: no start waits for their library", () => {
+  const isEarly = (file: string) => /^(?:import|export)\b[^;]*?\bfrom "[^"]*\/mcp\/[^"]+"/m.test(readFileSync(join(ROOT, file), "utf8"));
+  expect(sources.filter((file) => !file.startsWith("src/mcp/") && isEarly(file))).toEqual([]);
 });
 
 test("no file needs itself to be loaded, by whatever detour", () => {

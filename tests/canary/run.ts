@@ -46,7 +46,9 @@ export class Run {
     const siblings = ["VALIDATION_URL", "LOGS_URL", "DEPLOYMENT_URL", "BUILDER_URL", "FEEDBACK_URL"].map((name) => [name, family]);
     // The root token is given as a setting, so that a request can go without it.
     const access = { ENV_MANAGER_AUTH: "on", ENV_MANAGER_ADMIN_TOKEN: this.#root };
-    this.engine = new Engine({ env: { LOG_LEVEL: "trace", WEBHOOK_ALLOW: "127.0.0.1", ...access, ...Object.fromEntries(siblings) } });
+    this.engine = new Engine({
+      env: { LOG_LEVEL: "trace", WEBHOOK_ALLOW: "127.0.0.1", GIT_ALLOW: "127.0.0.1", ...access, ...Object.fromEntries(siblings) },
+    });
   }
 
   static async open(): Promise<Run> {

@@ -1,3 +1,4 @@
+import { createHmac } from "node:crypto";
 import { expect } from "vitest";
 import type { Members } from "../support/engine.ts";
 import type { Run } from "./run.ts";
@@ -248,6 +249,35 @@ export async function webhooks(run: Run): Promise<void> {
     url: "https://hooks.example/",
     secret: run.mint("as a webhook's secret of one's own"),
   });
+}
+
+/** Repositories: a credential goes in, what pushes are signed with comes out once, and a secret among the vars goes nowhere. */
+export async function repositories(run: Run): Promise<void> {
+  await run.done("POST", "/env/create", { project_id: PROJECT, new_environment: "pulled" });
+  const path = `/env/${PROJECT}/pulled/git`;
+  const url = `http://${run.outside.gone}/platform.git`;
+  const set = await run.ask<{ readonly hook_secret: string }>({
+    method: "PUT",
+    path,
+    body: { url, branch: "main", credential: run.mint("a repository's credential") },
+  });
+  expect(set.body.hook_secret, set.text).toMatch(/^whsec_/);
+  run.canaries.remember("what pushes are signed with", set.body.hook_secret, set.body.hook_secret.replace("whsec_", ""));
+  await run.done("GET", path);
+  await run.refused("repository_unavailable", "POST", `${path}/pull`, {});
+  const push = JSON.stringify({ ref: "refs/heads/main" });
+  const signature = createHmac("sha256", set.body.hook_secret).update(push).digest("hex");
+  await run.done("POST", `${path}/hook`, push, { "x-github-event": "push", "x-hub-signature-256": `sha256=${signature}` });
+  await run.refused("unauthorized", "POST", `${path}/hook`, { ref: run.mint("in a push that nobody signed") });
+  const commit = { id: "a".repeat(40), author: "Grace", email: "", at: "2026-01-31T12:00:00.000Z", message: "Begin" };
+  const vars = { PAYMENT_TOKEN: run.mint("among the vars of a repository") };
+  await run.refused("secret_stays_secret", "POST", `${path}/pull`, { commit, vars });
+  await run.done("POST", `${path}/pull`, { commit, set: { "flows/pulled": { v: 1 } } });
+  await run.refused("target_not_allowed", "PUT", path, {
+    url: run.mint("a password in a repository's address", (core) => `https://x:${core}@git.example.com/x.git`),
+    branch: "main",
+  });
+  await run.done("DELETE", path);
 }
 
 /** Whoever is to be told of what happened has been. */

@@ -29,6 +29,7 @@ beforeAll(async () => {
   const { approver, reader } = await ways.access(run);
   await ways.environments(run);
   await ways.webhooks(run);
+  await ways.repositories(run);
   await ways.edits(run);
   await ways.flags(run);
   await ways.promotions(run, approver);

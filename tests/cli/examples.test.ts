@@ -22,6 +22,8 @@ const SCENES: Readonly<Record<string, SceneKind>> = {
   reject: "waiting",
   "git mirror show": "mirrored",
   "git mirror remove": "mirrored",
+  "git source show": "following",
+  "git source remove": "following",
 };
 
 /** Exit codes besides 0 that an example may end with. */

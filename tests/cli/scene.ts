@@ -1,3 +1,6 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { WorkTree } from "../git/work-tree.ts";
 import type { Engine } from "../support/engine.ts";
 import type { Cli } from "./support.ts";
 
@@ -8,7 +11,7 @@ export interface Scene {
   readonly variables: Readonly<Record<string, string>>;
 }
 
-export type SceneKind = "usual" | "empty" | "archived" | "held" | "waiting" | "mirrored";
+export type SceneKind = "usual" | "empty" | "archived" | "held" | "waiting" | "following" | "mirrored";
 
 interface TokenReply {
   readonly id: string;
@@ -32,7 +35,17 @@ export function writeExampleFiles(cli: Cli, token: string): void {
   cli.file("feature.json", JSON.stringify({ entities: { Order: { fields: {} } } }));
   cli.file("policy.yaml", "pipeline: [development, staging, production]\nenvironments:\n  production: { protected: true }\n");
   cli.file(".env", "# Settings\nexport API_URL=https://env.example.com\nNEW_TOKEN='t'\n");
+  repository(join(cli.folder, "platform-repo"));
   cli.file("app.js", "console.log(process.env.API_URL);\n");
+}
+
+/** A repository with a branch for each environment, and a folder for each too. */
+function repository(folder: string): void {
+  mkdirSync(folder);
+  const tree = new WorkTree(folder);
+  tree.commit("Begin", { "platform/flows/pulled.json": welcome, "deploy/qa/platform/flows/pulled.json": welcome });
+  tree.commit("Go on", { "platform/flows/pulled.json": { ...welcome, steps: 2 } });
+  tree.git("branch", "staging");
 }
 
 export async function setScene(engine: Engine, project: string, kind: SceneKind): Promise<Scene> {
@@ -41,6 +54,8 @@ export async function setScene(engine: Engine, project: string, kind: SceneKind)
   if (kind === "archived") await done(engine, "/env/archive", { project_id: project, env: "qa" });
   if (kind === "held") await done(engine, "/env/hold", { project_id: project, env: "staging" });
   if (kind === "mirrored") await done(engine, `/env/${project}/git/mirror`, { url: "https://git.example.com/x.git", token: "t" }, "PUT");
+  if (kind === "following")
+    await done(engine, `/env/${project}/staging/git`, { url: "https://git.example.com/platform.git", branch: "main" }, "PUT");
   const token = await made(engine, { name: "somebody", role: "promoter", projects: [project] });
   variables["TOKEN_ID"] = token.id;
   if (kind === "waiting") {

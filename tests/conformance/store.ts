@@ -5,6 +5,7 @@ import { ambiguousCommits } from "./store-ambiguous.ts";
 import { commits } from "./store-commits.ts";
 import { failures } from "./store-failures.ts";
 import { lifetime } from "./store-lifetime.ts";
+import { lines } from "./store-lines.ts";
 import { objects } from "./store-objects.ts";
 import { ranges } from "./store-ranges.ts";
 import { reads } from "./store-reads.ts";
@@ -73,6 +74,7 @@ export function storeConformance(
     reads(suite);
     ranges(suite);
     objects(suite);
+    lines(suite);
     lifetime(suite);
     sharing(suite);
   });

@@ -9,7 +9,7 @@ export async function metricsText(): Promise<string> {
   const world = await openWorld();
   await world.project.create("staging");
   const none = { monitoring: null, deployment: null, builder: null, feedback: null };
-  const family = await openFamily({ siblings: { ...none, validation: "http://127.0.0.1:9" }, webhookAllow: [] });
+  const family = await openFamily({ siblings: { ...none, validation: "http://127.0.0.1:9" }, webhookAllow: [], gitAllow: [] });
   const app = createApp({
     domain: world.domain,
     settings: SETTINGS,

@@ -193,8 +193,10 @@ test("every route that writes takes a key, and the reference says so", () => {
   const others = writes.filter(({ idempotent }) => !idempotent).map(({ operationId }) => operationId);
   // Some show what is shown once, which no answer that is kept may hold; the others are a read, write nothing, or change nothing
   // when they are repeated.
-  const showOnce = ["createWebhook", "rotateWebhook", "createToken", "rotateToken"];
-  expect(others.sort()).toEqual([...showOnce, "evaluateFlag", "evaluateFlags", "revealSecrets", "pingWebhook", "revokeToken"].sort());
+  const showOnce = ["createWebhook", "rotateWebhook", "createToken", "rotateToken", "putGitSource"];
+  expect(others.sort()).toEqual(
+    [...showOnce, "evaluateFlag", "evaluateFlags", "revealSecrets", "pingWebhook", "revokeToken", "takePush"].sort(),
+  );
   expect(apiRoutes.filter(({ method, idempotent }) => method === "get" && idempotent)).toEqual([]);
   const { paths } = openApiDocument(apiRoutes, "1.0.0") as unknown as { paths: Record<string, Record<string, unknown>> };
   const operations = Object.values(paths).flatMap((methods) => Object.values(methods)) as { operationId: string }[];

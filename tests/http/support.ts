@@ -112,6 +112,8 @@ const byName: Gate = {
     streamQuery: async () => null,
     credential: "",
     lastEventId: null,
+    header: () => null,
+    keptBody: new Uint8Array(),
     session: null,
     signIn: () => Promise.reject(new AppError("unauthorized")),
   }),

@@ -37,6 +37,14 @@ describe("a request's body", () => {
     );
   });
 
+  test("of a push: as many bytes as it may have, and one more", async () => {
+    const served = await serveStaging();
+    const push = (bytes: number) =>
+      served.ask({ method: "POST", path: `/env/${PROJECT}/staging/git/hook`, body: padded({ ref: "x" }, bytes) });
+    // Nobody signed it: to be told so is to have been read.
+    expect([(await push(LIMITS.pushBytes)).status, (await push(LIMITS.pushBytes + 1)).status]).toEqual([401, 413]);
+  });
+
   test("nested as deep as it may be, and one deeper", async () => {
     const served = await serveStaging();
     // The body itself and `set` are two levels, and of a flag `flags`, the flag and its rule are three more.

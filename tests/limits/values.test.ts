@@ -79,6 +79,25 @@ describe("as large as it may be, and larger:", () => {
     );
   });
 
+  test("the author of a commit that is pulled", async () => {
+    const served = await serveStaging();
+    const pull = (length: number) =>
+      served.ask({
+        method: "POST",
+        path: `/env/${PROJECT}/staging/git/pull`,
+        body: {
+          commit: { id: "a".repeat(40), author: "é".repeat(length), email: "", at: "2026-01-31T12:00:00.000Z", message: "" },
+          set: { "pages/pulled": length },
+        },
+      });
+    await expectBound(
+      served,
+      () => pull(LIMITS.commitAuthorLength),
+      () => pull(LIMITS.commitAuthorLength + 1),
+      "invalid_request",
+    );
+  });
+
   test("a preview's source reference", async () => {
     const served = await serveStaging();
     const preview = (length: number) =>

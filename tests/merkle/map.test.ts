@@ -159,6 +159,30 @@ describe("applying edits", () => {
     expect(nodes.every((object) => object.replaces !== undefined)).toBe(true);
   });
 
+  test("likens the value of a new name to the nearest one that was there, and to none where all are new", async () => {
+    const objects = new Objects();
+    const long = (name: string) => "v".repeat(80) + name;
+    const names = namesOfLayer(0, 4).sort();
+    const [first = "", second = "", third = "", fourth = ""] = names;
+    const none = await objects.edit(EMPTY_ROOT, [[first, long(first)]]);
+    expect(none.objects.every(({ replaces }) => replaces === undefined)).toBe(true);
+    const root = await build(
+      objects,
+      new Map([
+        [first, long(first)],
+        [third, long(third)],
+      ]),
+    );
+    const hashOf = (name: string) => objectHash(Buffer.from(JSON.stringify(long(name))));
+    const applied = await objects.edit(root, [
+      [second, long(second)],
+      [fourth, long(fourth)],
+    ]);
+    const likened = new Map(applied.objects.map(({ hash, replaces }) => [hash, replaces]));
+    expect(likened.get(hashOf(second))).toBe(hashOf(first));
+    expect(likened.get(hashOf(fourth))).toBe(hashOf(third));
+  });
+
   test("loads each level of all paths in one round trip", async () => {
     const objects = new Objects();
     const content = new Map<string, Json>(Array.from({ length: 10_000 }, (_, n) => [`k/${n}`, n]));

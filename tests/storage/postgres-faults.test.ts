@@ -277,7 +277,7 @@ describe("watching", () => {
     await polling.revision([p]);
     await read(polling, p, "a");
     await heardOf(polling, p, () =>
-      server().query("SELECT environment_manager.commit_group(gen_random_uuid(), $1, '')", [
+      server().query("SELECT environment_manager.commit_group_2(gen_random_uuid(), $1, '')", [
         JSON.stringify([{ partition: p, commit: true }]),
       ]),
     );

@@ -66,7 +66,7 @@ describe("commits that arrive in one turn", () => {
     await win(store, "p", put("a", 0));
     const blocker = new pg.Client(url);
     await blocker.connect();
-    await blocker.query("ALTER FUNCTION environment_manager.commit_group(uuid, jsonb, bytea) SET lock_timeout = 100");
+    await blocker.query("ALTER FUNCTION environment_manager.commit_group_2(uuid, jsonb, bytea) SET lock_timeout = 100");
     await blocker.query("BEGIN");
     await blocker.query(statement);
     return blocker;

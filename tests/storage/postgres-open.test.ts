@@ -181,20 +181,26 @@ describe("the schema", () => {
     const stores: Store[] = await Promise.all(Array.from({ length: 8 }, () => openStore(url)));
     await Promise.all(stores.map((store, n) => win(store, "p", put(`k/${n}`, n))));
     expect(await stores[0]?.revision(["p"])).toEqual([8]);
-    expect(await server().query("SELECT number FROM environment_manager.migration", [], url)).toEqual([{ number: 1 }]);
+    expect(await server().query("SELECT number FROM environment_manager.migration", [], url)).toEqual([
+      { number: 1 },
+      { number: 2 },
+      { number: 3 },
+    ]);
     for (const store of stores) await store.close();
   });
 
   it("of a newer engine is refused and left alone, and engines that run on it go on", async () => {
     const url = await server().createDatabase();
     const running = await openStore(url);
-    await server().query("INSERT INTO environment_manager.migration VALUES (2, now())", [], url);
-    expect(await errorOf(openStore(url))).toMatchObject({ code: "store_unavailable", message: expect.stringContaining("version 2") });
+    await server().query("INSERT INTO environment_manager.migration VALUES (4, now())", [], url);
+    expect(await errorOf(openStore(url))).toMatchObject({ code: "store_unavailable", message: expect.stringContaining("version 4") });
     await win(running, "p", put("a", 1));
     await running.close();
     expect(await server().query("SELECT number FROM environment_manager.migration ORDER BY number", [], url)).toEqual([
       { number: 1 },
       { number: 2 },
+      { number: 3 },
+      { number: 4 },
     ]);
   });
 

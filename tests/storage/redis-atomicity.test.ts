@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Change, Store } from "../../src/ports.ts";
 import { checked } from "../../src/storage/checked.ts";
+import { whole } from "../../src/storage/delta-bases.ts";
 import { openRedis } from "../../src/storage/redis.ts";
 import { SCRIPTS } from "../../src/storage/redis-scripts.ts";
 import { commitWords, keysOf } from "../../src/storage/redis-words.ts";
@@ -119,14 +120,15 @@ describe("a commit's script", () => {
   /** Runs it with an endless loop in its midst. */
   function runStuck(partition: string, after: string) {
     const what = everything(1);
-    const { documents, order, revision, objects, uses, fence } = keysOf(partition);
+    const { documents, order, revision, objects, uses, fence, deltas, dependents, hidden } = keysOf(partition);
+    const keys = [documents, order, revision, objects, uses, fence("w"), deltas, dependents, hidden];
     const source = SCRIPTS.commit.source.replace(after, `${after}\nwhile true do end`);
     expect(source).not.toBe(SCRIPTS.commit.source);
     const changed = { ...what, puts: what.puts.map(({ key, value }) => ({ key, value: JSON.stringify(value) })) };
-    const words = ["1", "channel", partition, ...commitWords(changed, what.objects)].map((word) =>
+    const words = ["1", "channel", partition, ...commitWords(changed, whole(what.objects))].map((word) =>
       typeof word === "string" ? word : word.toString("latin1"),
     );
-    return server.command("EVAL", source, "6", documents, order, revision, objects, uses, fence("w"), ...words).then(
+    return server.command("EVAL", source, String(keys.length), ...keys, ...words).then(
       () => "done",
       (error: Error) => error.message,
     );

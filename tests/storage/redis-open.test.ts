@@ -60,9 +60,9 @@ describe("a Redis server that cannot be used", () => {
 
   it("is refused where a newer engine wrote to it, and nothing is changed", async () => {
     await withServer([], async (newer) => {
-      await newer.command("SET", "envm:schema", "2");
-      expect((await errorOf(openRedis(newer.url))).message).toContain("schema 2");
-      expect(await newer.command("GET", "envm:schema")).toBe("2");
+      await newer.command("SET", "envm:schema", "3");
+      expect((await errorOf(openRedis(newer.url))).message).toContain("schema 3");
+      expect(await newer.command("GET", "envm:schema")).toBe("3");
     });
   });
 });

@@ -1,10 +1,11 @@
 import type { Command } from "commander";
-import { does, leaf } from "../command.ts";
+import { collect, does, leaf } from "../command.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
 import { usage } from "../failure.ts";
 import { counted, names } from "../telling.ts";
 import { readDocument } from "../values.ts";
+import type { ImportingGit } from "./import-git.ts";
 
 interface Importing {
   readonly dryRun?: boolean;
@@ -23,49 +24,86 @@ export interface ImportPlan {
 }
 
 /** `envm import` and `envm var import`. */
-export const importVariables = (name: string): Command =>
+export const importVariables = (): Command =>
   does<Importing>(
-    leaf(name, {
-      summary: "Set the variables of a .env file, after showing what that does",
-      about:
-        "Reads files as the dotenv package does: quotes, several lines, comments, export. What is kept as a secret goes by its name, as everywhere; the engine says it. What the file does not name stays",
-      examples: [
-        `envm ${name === "import" ? "" : "var "}import .env -e staging --dry-run`,
-        `envm ${name === "import" ? "" : "var "}import .env -e staging -y -m 'From .env'`,
-      ],
-    })
-      .argument("<file>", "the file, or - for standard input")
-      .option("--dry-run", "show the plan, and change nothing")
-      .option("--empty", "empty values are meant")
-      .option("--skip-empty", "leave out what is empty")
-      .option("-m, --message <why>", "why"),
-    async (context, options, file = "") => {
-      const { client, output, project } = context;
-      const env = await context.env();
-      const variables = await readVariables(context, file, options);
-      const request = { project, env, env_variables: variables, ...(options.message !== undefined && { message: options.message }) };
-      const present = await client.answer("getConfig", { project, env });
-      if (present.body === null) throw new Error("the engine answered a read without a tag with 304");
-      const ifMatch = present.etag ?? undefined;
-      // The rule of what is a secret is the engine's, as is what is a secret there already: it is asked, and not copied.
-      const planned = await client.patchConfig({ ...request, ifMatch, dry_run: true });
-      const plan = importPlan(variables, planned.stored?.secrets ?? [], present.body);
-      showPlan(context, plan, env);
-      if (options.dryRun || (plan.added.length === 0 && plan.changed.length === 0)) {
-        if (output.mode === "json") output.json({ ...planned, plan });
-        output.say("Nothing was changed.");
-        return EXIT.ok;
+    variableOptions(
+      leaf("import", {
+        summary: "Set the variables of a .env file, after showing what that does",
+        about: ABOUT,
+        examples: ["envm var import .env -e staging --dry-run", "envm var import .env -e staging -y -m 'From .env'"],
+      }).argument("<file>", "the file, or - for standard input"),
+    ),
+    (context, options, file = "") => importFile(context, options, file),
+  );
+
+export const importCommand = (): Command =>
+  does<Importing & Partial<ImportingGit>>(
+    variableOptions(
+      leaf("import", {
+        summary: "Set the variables of a .env file, or bring in a repository with its history",
+        about: `${ABOUT}. With --git, a repository that has a branch or a folder for each environment becomes a project: one revision for each commit and environment that it changed. What is there already is left out, so that the same command goes on where it was stopped`,
+        examples: [
+          "envm import .env -e staging --dry-run",
+          "envm import .env -e staging -y -m 'From .env'",
+          "envm import --git platform-repo --env-from branches -p pf-imported -y",
+          "envm import --git platform-repo --path deploy --env-from folders -p pf-folders --map qa=quality --dry-run",
+        ],
+      }).argument("[file]", "the file, or - for standard input"),
+    )
+      .option("--git <repository>", "a repository to bring in: a folder, or with --env-from folders an address that git can fetch from")
+      .option("--path <folder>", "the folder in it that holds the environments, or each branch's platform/ and config/")
+      .option("--env-from <what>", "branches or folders: what is an environment there")
+      .option("--branch <branch>", "with --env-from folders, the branch; what is checked out where not given")
+      .option("--map <name=env>", "gives a branch or folder another name here", collect),
+    async (context, options, file) => {
+      const { git } = options;
+      if (git === undefined) {
+        if (file === undefined) throw usage("There is nothing to import.", "Name a .env file, or a repository: --git.");
+        return importFile(context, options, file);
       }
-      if (context.prompts.possible) await context.confirm(`Set them in ${env}?`);
-      await context.confirmProduction(env, `${env} is production.`);
-      const reply = await client.patchConfig({ ...request, ifMatch });
-      if (output.mode === "json") return output.json({ ...reply, plan });
-      output.say(
-        reply.status === "no_changes" ? `Nothing changes in ${env}.` : `${env} is ${reply.version}, revision ${reply.revision}.`,
-        "good",
-      );
+      if (file !== undefined) throw usage("A file and --git do not go together.", "Leave one out.");
+      const { importRepository } = await import("./import-git.ts");
+      return importRepository(context, { ...options, git });
     },
   );
+
+const ABOUT =
+  "Reads files as the dotenv package does: quotes, several lines, comments, export. What is kept as a secret goes by its name, as everywhere; the engine says it. What the file does not name stays";
+
+function variableOptions(command: Command): Command {
+  return command
+    .option("--dry-run", "show the plan, and change nothing")
+    .option("--empty", "empty values are meant")
+    .option("--skip-empty", "leave out what is empty")
+    .option("-m, --message <why>", "why");
+}
+
+async function importFile(context: Context, options: Importing, file: string): Promise<unknown> {
+  const { client, output, project } = context;
+  const env = await context.env();
+  const variables = await readVariables(context, file, options);
+  const request = { project, env, env_variables: variables, ...(options.message !== undefined && { message: options.message }) };
+  const present = await client.answer("getConfig", { project, env });
+  if (present.body === null) throw new Error("the engine answered a read without a tag with 304");
+  const ifMatch = present.etag ?? undefined;
+  // The rule of what is a secret is the engine's, as is what is a secret there already: it is asked, and not copied.
+  const planned = await client.patchConfig({ ...request, ifMatch, dry_run: true });
+  const plan = importPlan(variables, planned.stored?.secrets ?? [], present.body);
+  showPlan(context, plan, env);
+  if (options.dryRun || (plan.added.length === 0 && plan.changed.length === 0)) {
+    if (output.mode === "json") output.json({ ...planned, plan });
+    output.say("Nothing was changed.");
+    return EXIT.ok;
+  }
+  if (context.prompts.possible) await context.confirm(`Set them in ${env}?`);
+  await context.confirmProduction(env, `${env} is production.`);
+  const reply = await client.patchConfig({ ...request, ifMatch });
+  if (output.mode === "json") return output.json({ ...reply, plan });
+  return output.say(
+    reply.status === "no_changes" ? `Nothing changes in ${env}.` : `${env} is ${reply.version}, revision ${reply.revision}.`,
+    "good",
+  );
+}
 
 async function readVariables(context: Context, file: string, { empty, skipEmpty }: Importing): Promise<Record<string, string>> {
   const { readDotenv } = await import("../dotenv-file.ts");
@@ -111,5 +149,3 @@ function showPlan({ output }: Context, { added, changed, unchanged, secrets }: I
   for (const name of changed) tell(output.paint(`  ~ ${kind(name)}`, "warn"));
   tell(`  ${added.length} added, ${changed.length} changed, ${unchanged.length} the same; ${counted(secrets.length, "secret")} by name`);
 }
-
-export const importCommand = () => importVariables("import");

@@ -94,7 +94,7 @@ async function requestOf(context: Context, options: Promoting, source: string, t
     vars: options.vars,
     message,
     strategy: merge ? "merge" : replace ? "replace" : undefined,
-    resolve: resolve.length === 0 ? undefined : Object.fromEntries(await Promise.all(resolve.map(resolution))),
+    resolve: resolve.length === 0 ? undefined : await resolutions(resolve),
     env_variables: set.length === 0 ? undefined : variables,
     force: forceCheck !== undefined ? { checks: forceCheck, reason: message } : force ? { reason: message } : undefined,
   };
@@ -102,6 +102,11 @@ async function requestOf(context: Context, options: Promoting, source: string, t
   const sides = { project_id: context.project, source_env: await context.resolve(source), target_env: await context.resolve(target) };
   // What a check may be called, and a body may hold, is the engine's to say.
   return { ...sides, ...given } as Request;
+}
+
+/** What `--resolve` says of each component. */
+export async function resolutions(texts: readonly string[]): Promise<Record<string, unknown>> {
+  return Object.fromEntries(await Promise.all(texts.map(resolution)));
 }
 
 async function resolution(text: string): Promise<readonly [string, unknown]> {

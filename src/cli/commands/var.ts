@@ -131,4 +131,4 @@ export async function written(
   else output.say(`${env} is ${reply.version}, revision ${reply.revision}. Changed: ${changed}.`, "good");
 }
 
-export const vars = () => group("var", "Vars", ["vars"], [list(), get(), set(), unset("var"), importVariables("import")]);
+export const vars = () => group("var", "Vars", ["vars"], [list(), get(), set(), unset("var"), importVariables()]);

@@ -9,6 +9,7 @@ import { mirrorRoutes } from "./mirror.ts";
 import { ofrepRoutes } from "./ofrep.ts";
 import { policyRoutes } from "./policy.ts";
 import { promotionRoutes } from "./promotions.ts";
+import { pullRoutes } from "./pulls.ts";
 import { sinkRoutes } from "./sinks.ts";
 import { stateRoutes } from "./state.ts";
 import { tokenRoutes } from "./tokens.ts";
@@ -27,6 +28,7 @@ export const apiRoutes: readonly Route[] = [
   ...versionRoutes,
   ...comparisonRoutes,
   ...deploymentRoutes,
+  ...pullRoutes,
   ...watchRoutes,
   ...policyRoutes,
   ...auditRoutes,

@@ -1,0 +1,327 @@
+import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { mayDoLittle } from "./callers.ts";
+import { AppError, isPassing } from "./errors.ts";
+import { checkBranch, checkFolder, findSource, type GitSourceDocument, type PullOutcome, viewOfSource } from "./git-source-documents.ts";
+import { documentsOf, findHead, writableHead } from "./heads.ts";
+import { keys } from "./keys.ts";
+import type { Ledger } from "./ledger.ts";
+import { LIMITS } from "./limits.ts";
+import type { Caller, CheckResult } from "./model.ts";
+import { checkEnvironmentName, checkProject } from "./names.ts";
+import type { Json, JsonObject, Repositories, RepositoryChange, Store } from "./ports.ts";
+import type { PullRequest, PullResult, Pulls } from "./pulls.ts";
+import type { SecretReference, Secrets } from "./secrets.ts";
+import type { Timers } from "./timers.ts";
+
+/** Where the secrets of sources stand among those of environments, none of which can have this name. */
+const ENV = "_git";
+
+export interface GitSourceRequest {
+  readonly url: string;
+  readonly branch: string;
+  readonly path?: string | undefined;
+  readonly username?: string | undefined;
+  /** A token or password; left out, the one that is there stays, as long as the repository is the same. */
+  readonly credential?: string | null | undefined;
+  /** Makes a new secret for pushes to be signed with. */
+  readonly rotate_hook?: boolean | undefined;
+}
+
+/** A push, as a forge tells of it. */
+export interface Delivery {
+  readonly id: string | null;
+  readonly event: string | null;
+  readonly signature: string | null;
+  readonly raw: Uint8Array;
+  readonly body: JsonObject;
+}
+
+type Choices = Pick<PullRequest, "project" | "env" | "rewritten" | "resolve" | "dry_run" | "plan_id" | "bump" | "version" | "message">;
+
+export interface GitSourceParts {
+  readonly store: Store;
+  readonly ledger: Ledger;
+  readonly secrets: Secrets;
+  readonly timers: Timers;
+  readonly pulls: Pulls;
+  /** `null` where there is no way to repositories. */
+  readonly repositories: Repositories | null;
+  readonly failed: (error: unknown) => void;
+}
+
+/** The repositories that environments follow: which they are, what is pushed to them, and what becomes of it. */
+export class GitSources {
+  readonly #parts: GitSourceParts;
+  readonly #stopping = new AbortController();
+  readonly #running = new Map<string, Promise<void>>();
+
+  constructor(parts: GitSourceParts) {
+    this.#parts = parts;
+  }
+
+  /** The source, where there is one, and what was pulled last, from there or by hand. */
+  async read(project: string, env: string) {
+    const documents = documentsOf(this.#parts.store, project);
+    await findHead(documents, env);
+    const [source] = await documents.getAll<GitSourceDocument>([keys.gitSource(env)]);
+    const pulled = await this.#parts.pulls.pulled(project, env);
+    const shown = pulled && { commit: pulled.commit, path: pulled.path, revision: pulled.revision, at: pulled.at, by: pulled.by };
+    return { project_id: project, env, source: source ? viewOfSource(source) : null, pulled: shown };
+  }
+
+  /** Says which branch an environment follows. What pushes are signed with is shown where it is made, and never again. */
+  async set(caller: Caller, project: string, env: string, request: GitSourceRequest) {
+    checkProject(project);
+    checkEnvironmentName(env);
+    checkBranch(request.branch);
+    checkFolder(request.path ?? "");
+    await this.#repositories().check(request.url);
+    const documents = documentsOf(this.#parts.store, project);
+    await findHead(documents, env);
+    const [known] = await documents.getAll<GitSourceDocument>([keys.gitSource(env)]);
+    const hook = !known || request.rotate_hook ? `whsec_${randomBytes(32).toString("base64")}` : null;
+    const values = new Map<string, { value: string }>();
+    if (hook !== null) values.set(`${env}.hook`, { value: hook });
+    if (typeof request.credential === "string") values.set(`${env}.credential`, { value: request.credential });
+    const staged = await this.#parts.secrets.stage(caller, project, ENV, values);
+    try {
+      const source = await this.#parts.ledger.write(project, caller, async (tx) => {
+        await writableHead(tx, env, tx.now);
+        const before = await tx.get<GitSourceDocument>(keys.gitSource(env));
+        const made = documentOf(request, env, before, staged.references, { at: tx.now, by: caller.actor });
+        const kept = new Set([made.hook.vault, made.credential?.vault]);
+        const left = [before?.hook, before?.credential].filter((reference) => reference && !kept.has(reference.vault));
+        this.#parts.secrets.release(tx, ENV, left as unknown as readonly Json[]);
+        await staged.bind(tx);
+        tx.put(keys.gitSource(env), made);
+        await tx.audit({ action: "git_source", environment: env, details: about(made) });
+        return made;
+      });
+      return { project_id: project, env, source: viewOfSource(source), ...(hook !== null && { hook_secret: hook }) };
+    } catch (error) {
+      await staged.discard().catch(() => {}); // The sweeper does it later; the caller must hear what failed first.
+      throw error;
+    }
+  }
+
+  /** Follows it no more. What was pulled stays, and so does the place at which another pull goes on. */
+  async remove(caller: Caller, project: string, env: string) {
+    checkProject(project);
+    return this.#parts.ledger.once(project, caller, () =>
+      this.#parts.ledger.write(project, caller, async (tx) => {
+        await findHead(tx, env);
+        const source = await findSource(tx, env);
+        const references = [source.hook, ...(source.credential === null ? [] : [source.credential])];
+        this.#parts.secrets.release(tx, ENV, references as unknown as readonly Json[]);
+        tx.delete(keys.gitSource(env));
+        await tx.audit({ action: "git_source", environment: env, details: { removed: true } });
+        return { status: "removed" as const, project_id: project, env };
+      }),
+    );
+  }
+
+  /** Pulls what the source's branch holds now, as somebody asks for it. */
+  async pull(caller: Caller, request: Choices, signal: AbortSignal): Promise<PullResult> {
+    const { project, env } = request;
+    checkProject(project);
+    checkEnvironmentName(env);
+    return this.#parts.ledger.once(project, caller, async () => {
+      const source = await this.#source(project, env);
+      const change = await this.#change(project, source, request.rewritten === true, signal);
+      return this.#parts.pulls.pull(caller, { ...request, ...change });
+    });
+  }
+
+  /**
+   * Takes a delivery that its signature shows to come from whoever has the source's secret, and leaves the pull to the engine's own work.
+   * A wrong signature, an environment without a source and one that there is not look the same.
+   * @throws unauthorized
+   */
+  async hook(requestId: string, project: string, env: string, delivery: Delivery) {
+    const source = await this.#verified(project, env, delivery);
+    if (delivery.event === "ping") return { status: "pong" as const };
+    const { ref, deleted } = delivery.body;
+    if (delivery.event !== "push" || ref !== `refs/heads/${source.branch}` || deleted === true) return { status: "ignored" as const };
+    // The id is no part of what is signed: what was signed alike is the same delivery, whatever id it comes with.
+    const digests = [delivery.signature ?? "", delivery.id ?? ""].map((text) => createHash("sha256").update(text).digest("base64url"));
+    // Before the commit: a crash leaves one timer too many, never one too few.
+    await this.#parts.timers.setFor({ project, what: `git:${env}` }, (await this.#parts.store.now()).toISOString());
+    return this.#parts.ledger.write(project, mayDoLittle("git-push", requestId), async (tx) => {
+      const current = await findSource(tx, env);
+      if (digests.some((digest) => current.deliveries.includes(digest))) return { status: "duplicate" as const };
+      const deliveries = [...current.deliveries, ...digests].slice(-2 * LIMITS.gitDeliveries);
+      tx.put(keys.gitSource(env), { ...current, deliveries, asked: current.asked + 1 } satisfies GitSourceDocument);
+      return { status: "accepted" as const };
+    });
+  }
+
+  async #verified(project: string, env: string, { signature, raw }: Delivery): Promise<GitSourceDocument> {
+    try {
+      const source = await this.#source(project, env);
+      const secret = await this.#parts.secrets.reveal(project, ENV, `${env}.hook`, source.hook as unknown as Json);
+      const expected = createHmac("sha256", secret).update(raw).digest();
+      const given = /^sha256=([0-9a-f]{64})$/i.exec(signature ?? "")?.[1];
+      if (given !== undefined && timingSafeEqual(Buffer.from(given, "hex"), expected)) return source;
+    } catch (error) {
+      if (!(error instanceof AppError) || isPassing(error)) throw error;
+    }
+    throw new AppError("unauthorized", {
+      reason: "The delivery is not signed with the secret of a source of this environment.",
+      fix: "Give the forge's webhook the secret that was shown when the source was set, and the content type application/json.",
+    });
+  }
+
+  /**
+   * The timer's part: pulls what was pushed. Nobody who has something else due waits for a repository: the pull goes on beside, and a
+   * later timer looks whether it came to an end.
+   */
+  async settle(project: string, env: string): Promise<void> {
+    const [source] = await documentsOf(this.#parts.store, project).getAll<GitSourceDocument>([keys.gitSource(env)]);
+    if (!source || source.answered >= source.asked) return;
+    const what = { project, what: `git:${env}` };
+    const name = `${project}/${env}`;
+    const isBusy = this.#running.has(name) || this.#running.size >= LIMITS.gitPullsAtOnce || this.#stopping.signal.aborted;
+    const wait = isBusy ? LIMITS.gitBusyMs : LIMITS.gitFetchMs + LIMITS.gitBusyMs;
+    await this.#parts.timers.setFor(what, new Date((await this.#parts.store.now()).getTime() + wait).toISOString());
+    if (isBusy) return;
+    const running = this.#answer(project, env, source)
+      .catch(this.#parts.failed)
+      .finally(() => this.#running.delete(name));
+    this.#running.set(name, running);
+  }
+
+  /** Resolves when the pulls that go on now have ended. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#running.values());
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.idle();
+  }
+
+  async #answer(project: string, env: string, source: GitSourceDocument): Promise<void> {
+    // Named by the push: whoever looks in the log finds what brought a revision about.
+    const caller = mayDoLittle("git-push", `git-${env}-${source.asked}`);
+    const outcome = await this.#pullAutomatically(caller, project, env, source);
+    if (outcome === null) return;
+    const failures = outcome.status === "failed" ? source.failures + 1 : 0;
+    const goesOn = outcome.status === "failed" && failures < LIMITS.gitPullAttempts;
+    const retryAt = goesOn ? new Date(Date.parse(outcome.at) + LIMITS.gitRetryMs * 2 ** (failures - 1)).toISOString() : openingOf(outcome);
+    if (retryAt !== null) await this.#parts.timers.setFor({ project, what: `git:${env}` }, retryAt);
+    await this.#parts.ledger.write(project, caller, async (tx) => {
+      const current = await tx.get<GitSourceDocument>(keys.gitSource(env));
+      if (current === null) return;
+      const answered = retryAt === null ? Math.max(current.answered, source.asked) : current.answered;
+      tx.put(keys.gitSource(env), { ...current, answered, failures: goesOn ? failures : 0, outcome } satisfies GitSourceDocument);
+      const isNews = outcome.status === "refused" || (outcome.status === "failed" && !goesOn);
+      if (!isNews || (current.outcome?.commit === outcome.commit && current.outcome.reason === outcome.reason)) return;
+      const { commit, code, reason } = outcome;
+      await tx.audit({ action: "pull_refused", environment: env, details: { commit, code, reason } });
+    });
+  }
+
+  /** `null` where the engine stops meanwhile: another one, or the next start, does it. */
+  async #pullAutomatically(caller: Caller, project: string, env: string, source: GitSourceDocument): Promise<PullOutcome | null> {
+    let commit: string | null = null;
+    try {
+      const change = await this.#change(project, source, false, this.#stopping.signal);
+      commit = change.commit.id;
+      const { status, revision, checks } = await this.#parts.pulls.pull(caller, { project, env, automatic: true, ...change });
+      const nothing = { code: null, reason: null, fix: null, conflicts: [] };
+      return { at: await this.#now(), status: status === "planned" ? "no_changes" : status, commit, revision, checks, ...nothing };
+    } catch (error) {
+      if (this.#stopping.signal.aborted) return null;
+      if (!(error instanceof AppError)) this.#parts.failed(error);
+      return refusalOf(error, commit, await this.#now());
+    }
+  }
+
+  async #change(project: string, source: GitSourceDocument, rewritten: boolean, signal: AbortSignal): Promise<RepositoryChange> {
+    const { env, url, branch, path, username, credential } = source;
+    const password =
+      credential === null ? null : await this.#parts.secrets.reveal(project, ENV, `${env}.credential`, credential as unknown as Json);
+    const pulled = await this.#parts.pulls.pulled(project, env);
+    const where = { url, branch, path, credential: password === null ? null : { username: username ?? "git", password } };
+    return this.#repositories().changeSince(where, { project, env, pulled, rewritten }, signal);
+  }
+
+  async #source(project: string, env: string): Promise<GitSourceDocument> {
+    const documents = documentsOf(this.#parts.store, project);
+    await findHead(documents, env);
+    return findSource(documents, env);
+  }
+
+  #repositories(): Repositories {
+    if (this.#parts.repositories !== null) return this.#parts.repositories;
+    throw new AppError("repository_unavailable", { reason: "This engine has no way to repositories." });
+  }
+
+  async #now(): Promise<string> {
+    return (await this.#parts.store.now()).toISOString();
+  }
+}
+
+/** A credential stays with the host that it was given for: no other ever gets it. */
+function documentOf(
+  request: GitSourceRequest,
+  env: string,
+  before: GitSourceDocument | null,
+  references: ReadonlyMap<string, SecretReference>,
+  { at, by }: { readonly at: string; readonly by: string },
+): GitSourceDocument {
+  const hook = references.get(`secrets/${env}.hook`) ?? before?.hook;
+  if (hook === undefined) throw new AppError("write_conflict", { fix: "Send the request again." });
+  const stays = request.credential === undefined && before !== null && new URL(before.url).origin === new URL(request.url).origin;
+  return {
+    env,
+    url: request.url,
+    branch: request.branch,
+    path: request.path ?? "",
+    username: request.username ?? (stays ? before.username : null),
+    credential: references.get(`secrets/${env}.credential`) ?? (stays ? before.credential : null),
+    hook,
+    created_at: before?.created_at ?? at,
+    created_by: before?.created_by ?? by,
+    updated_at: at,
+    updated_by: by,
+    deliveries: before?.deliveries ?? [],
+    asked: before?.asked ?? 0,
+    answered: before?.answered ?? 0,
+    failures: 0,
+    outcome: before?.outcome ?? null,
+  };
+}
+
+/** Of the URL the host alone: the rest may be a credential. */
+function about({ url, branch, path, credential }: GitSourceDocument): JsonObject {
+  return { host: new URL(url).hostname, branch, path, credential: credential !== null };
+}
+
+function refusalOf(error: unknown, commit: string | null, at: string): PullOutcome {
+  const known = error instanceof AppError ? error : new AppError("internal_error");
+  const { checks = [], conflicts = [] } = (known.details ?? {}) as {
+    readonly checks?: readonly CheckResult[];
+    readonly conflicts?: readonly { readonly component: string }[];
+  };
+  return {
+    at,
+    // Somebody else may have pulled at the same moment.
+    status: isPassing(known) || known.code === "plan_stale" ? "failed" : "refused",
+    commit,
+    revision: null,
+    code: known.code,
+    reason: known.message.slice(0, LIMITS.messageLength),
+    fix: known.fix ?? null,
+    checks,
+    conflicts: conflicts.slice(0, LIMITS.summaryNames).map(({ component }) => component),
+  };
+}
+
+/** When a pull that a freeze alone refused may go through. */
+function openingOf({ checks }: PullOutcome): string | null {
+  const failed = checks.filter(({ status }) => status === "failed");
+  const [only] = failed;
+  const opens = failed.length === 1 && only?.name === "freeze_window" ? only.details?.["next_open"] : null;
+  return typeof opens === "string" ? opens : null;
+}

@@ -1,0 +1,66 @@
+import { AppError } from "../errors.ts";
+import type { PulledBefore, RemoteBranch, Repositories, RepositoryChange } from "../ports.ts";
+import { withBranch } from "./fetching.ts";
+import { gitText } from "./run.ts";
+import { changeSince } from "./source.ts";
+
+/** An address that was looked at: what it leads to, and nothing else, is connected to. */
+export interface CheckedAddress {
+  readonly url: string;
+  readonly protocol: "https" | "http";
+  /** `<host>:<port>:<address>[,<address>…]`, as curl takes it; `null` where the host is an address itself. */
+  readonly resolve: string | null;
+}
+
+/** @throws target_not_allowed, repository_unavailable */
+export type CheckAddress = (url: string) => Promise<CheckedAddress>;
+
+/** Fetches what users name: over HTTP alone, from addresses that were checked, within bounds of time and size. */
+export class RemoteRepositories implements Repositories {
+  readonly #checked: CheckAddress;
+  readonly #bounds: { readonly timeoutMs?: number; readonly maxBytes?: number };
+
+  constructor(checked: CheckAddress, bounds: { readonly timeoutMs?: number; readonly maxBytes?: number } = {}) {
+    this.#checked = checked;
+    this.#bounds = bounds;
+  }
+
+  /** A name that leads nowhere now may get an address: it is looked at again before each fetch. */
+  async check(url: string): Promise<void> {
+    await this.#checked(url).catch((error: unknown) => {
+      if (!(error instanceof AppError) || error.code !== "repository_unavailable") throw error;
+    });
+  }
+
+  async changeSince({ url, branch, path, credential }: RemoteBranch, before: PulledBefore, signal: AbortSignal): Promise<RepositoryChange> {
+    const address = await this.#checked(url);
+    if (address.resolve !== null) await checkPins();
+    const config = {
+      ...(address.resolve !== null && { "http.curloptResolve": address.resolve }),
+      // As configuration, which git reads from its environment: no list of processes shows it.
+      ...(credential !== null && { [`http.${new URL(url).origin}/.extraHeader`]: `Authorization: Basic ${basic(credential)}` }),
+    };
+    return withBranch({ url: address.url, branch, protocols: [address.protocol], config, signal, ...this.#bounds }, (commits) =>
+      changeSince(commits, { branch, path }, before),
+    );
+  }
+}
+
+let pins: Promise<boolean> | undefined;
+
+/** An older git would look the name up once more, and may be led elsewhere. */
+async function checkPins(): Promise<void> {
+  pins ??= gitText(["version"]).then((text) => {
+    const [, major = "0", minor = "0"] = /(\d+)\.(\d+)/.exec(text) ?? [];
+    return Number(major) > 2 || (Number(major) === 2 && Number(minor) >= 37);
+  });
+  if (await pins) return;
+  throw new AppError("git_unavailable", {
+    reason: "The git of the machine that the engine runs on is older than 2.37, and cannot be kept to the addresses that were checked.",
+    fix: "Whoever runs the engine installs a newer one.",
+  });
+}
+
+function basic({ username, password }: { readonly username: string; readonly password: string }): string {
+  return Buffer.from(`${username}:${password}`).toString("base64");
+}

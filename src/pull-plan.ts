@@ -1,0 +1,267 @@
+import { createHash } from "node:crypto";
+import { diffFromPrevious, type SnapshotChanges } from "./changes.ts";
+import { checkEdits } from "./config-store.ts";
+import { AppError } from "./errors.ts";
+import { flagEntries } from "./flag-entries.ts";
+import { freezeAt } from "./freeze.ts";
+import type { Commit } from "./git-origins.ts";
+import { checkFolder } from "./git-source-documents.ts";
+import { type Documents, findRevision, writableHead } from "./heads.ts";
+import { keys } from "./keys.ts";
+import { LIMITS } from "./limits.ts";
+import { type ComponentConflict, mergePlatforms, parseResolutions, type Resolution } from "./merge.ts";
+import { canonicalJson, EMPTY_ROOT } from "./merkle/index.ts";
+import type { CheckResult, DiffFromPrevious, Environment, Snapshot } from "./model.ts";
+import { checkComponent, quoted } from "./names.ts";
+import { refuseUnused } from "./plan.ts";
+import { policyFor, policyOf } from "./policy.ts";
+import type { Hash, Json, JsonObject } from "./ports.ts";
+import { runPullChecks } from "./pull-checks.ts";
+import { newlyRequired, requirementsOf, unbound } from "./requirements.ts";
+import type { EditableMaps, Maps } from "./snapshots.ts";
+import { checkNewComponent } from "./state.ts";
+import { type Unasked, type Verdicts, validationOf } from "./validation.ts";
+import { checkVar } from "./variables.ts";
+
+/** What a commit holds, or changed since another: what travels, and the config of its environment. Of secrets it has names alone. */
+export interface CommitContent {
+  readonly set?: JsonObject | undefined;
+  readonly remove?: readonly string[] | undefined;
+  readonly vars?: JsonObject | undefined;
+  readonly flags?: JsonObject | undefined;
+  readonly evaluators?: JsonObject | undefined;
+  readonly flag_metadata?: JsonObject | undefined;
+  /** `vars/K`, `flags/K`, `evaluators/K` or `flag_metadata/K`. */
+  readonly unset?: readonly string[] | undefined;
+  /** Secrets that the commit refers to. */
+  readonly secrets?: readonly string[] | undefined;
+}
+
+/** What a pull is asked to bring in: everything that its plan depends on. */
+export interface PullOrder extends CommitContent {
+  readonly project: string;
+  readonly env: string;
+  readonly commit: Commit;
+  /** The folder of the repository that the content is of; its root where left out. */
+  readonly path?: string | undefined;
+  /** The commit that was pulled last, which the content is the difference to. Left out, the content is all that the commit holds. */
+  readonly from?: string | undefined;
+  /** The environment's revision that the commit was made on, where its history says so. */
+  readonly base_revision?: number | undefined;
+  /** The commit does not descend from the one that was pulled last, and that is accepted. */
+  readonly rewritten?: boolean | undefined;
+  /** How conflicts are settled, by component; of config by `config:vars/NAME`. */
+  readonly resolve?: JsonObject | undefined;
+}
+
+/** The document `pulled/<env>`: the commit that an environment was last brought up to, and what it held. The base of the next merge. */
+export interface Pulled extends Snapshot {
+  readonly commit: string;
+  /** The folder of the repository that was read; empty for its root. */
+  readonly path: string;
+  readonly revision: number;
+  readonly at: string;
+  readonly by: string;
+}
+
+export interface PullContext {
+  readonly now: string;
+  readonly automatic: boolean;
+  readonly verdicts: Verdicts | Unasked;
+}
+
+export interface PreparedPull {
+  readonly plan_id: string;
+  readonly head: Environment;
+  readonly before: Pulled | null;
+  /** What the commit holds. */
+  readonly theirs: Snapshot;
+  /** What the environment would have. */
+  readonly snapshot: Snapshot;
+  readonly changes: SnapshotChanges;
+  readonly checks: readonly CheckResult[];
+  readonly applicable: boolean;
+  readonly conflicts: readonly ComponentConflict[];
+  readonly diff: DiffFromPrevious;
+  /** Secrets that the commit refers to and the environment lacks. */
+  readonly secretsUnbound: readonly string[];
+}
+
+/** Begins the name of a config entry among conflicts: no collection can be called so. */
+const CONFIG = "config:";
+
+/** Merges what a commit changed with what the environment changed, and asks the checks. Reads only: what `maps` computes stays in it. */
+export async function preparePull(documents: Documents, maps: EditableMaps, order: PullOrder, context: PullContext): Promise<PreparedPull> {
+  const head = await writableHead(documents, order.env, context.now);
+  const [pulled] = await documents.getAll<Pulled>([keys.pulled(order.env)]);
+  const before = pulled ?? null;
+  const { policy, revision: policyRevision } = await policyOf(documents);
+  const targetPolicy = policyFor(policy, head.env, head.type);
+  const base = await baseOf(documents, maps, order, head, before);
+  const theirs = await contentOf(maps, order.from === undefined ? { platform: EMPTY_ROOT, config: EMPTY_ROOT } : base, order);
+  const merged = await mergeBoth(maps, head, base, theirs, order.resolve ?? {});
+  const { snapshot, conflicts } = merged;
+  await checkEdits(maps, head, merged.configEdits);
+  const changes = { platform: await maps.diff(head.platform, snapshot.platform), config: await maps.diff(head.config, snapshot.config) };
+  const requirements = await requirementsOf(maps, snapshot.platform);
+  const canAsk = typeof context.verdicts !== "string" && targetPolicy.validation !== "off" && conflicts.length === 0;
+  const checks = runPullChecks({
+    project: order.project,
+    target: head,
+    targetPolicy,
+    automatic: context.automatic,
+    components: changes.platform.length,
+    conflicts,
+    requirements,
+    unbound: await unbound(maps, requirements, snapshot.config),
+    freeze: freezeAt(targetPolicy.freeze, new Date(context.now)),
+    validation:
+      typeof context.verdicts === "string"
+        ? context.verdicts
+        : canAsk
+          ? await validationOf(documents, maps, context.verdicts, head, snapshot.platform)
+          : "not_now",
+  });
+  const required = await newlyRequired(maps, changes.platform);
+  return {
+    plan_id: planId(order, head, before, theirs, policyRevision),
+    head,
+    before,
+    theirs,
+    snapshot,
+    changes,
+    checks,
+    applicable: !checks.some(({ status }) => status === "failed"),
+    conflicts,
+    diff: diffFromPrevious(
+      changes,
+      required.filter(({ kind }) => kind !== "flag").map(({ name }) => name),
+    ),
+    secretsUnbound: await lacking(maps, snapshot.config, order.secrets ?? []),
+  };
+}
+
+/** What both sides started from. @throws invalid_request, plan_stale, history_rewritten, revision_not_found */
+async function baseOf(
+  documents: Documents,
+  maps: EditableMaps,
+  { env, path = "", from, base_revision, rewritten }: PullOrder,
+  head: Environment,
+  before: Pulled | null,
+): Promise<Snapshot> {
+  checkFolder(path);
+  if (from !== undefined) {
+    if (before !== null && before.commit === from && before.path === path) return before;
+    throw new AppError("plan_stale", {
+      reason:
+        before === null
+          ? `Nothing was pulled into ${quoted(env)} yet, so ${short(from)} is no commit to begin at.`
+          : `${quoted(env)} was brought up to the commit ${short(before.commit)} meanwhile.`,
+      fix: "Read again which commit was pulled last, and send what changed since.",
+      details: { pulled: before?.commit ?? null },
+    });
+  }
+  if (base_revision !== undefined) {
+    const { platform, config } = await findRevision(documents, head, base_revision);
+    return { platform, config: await withoutSecrets(maps, config) };
+  }
+  if (before === null) return { platform: EMPTY_ROOT, config: EMPTY_ROOT };
+  if (rewritten) return before;
+  throw new AppError("history_rewritten", {
+    reason:
+      before.path === path
+        ? `The commit does not descend from ${short(before.commit)}, which was pulled into ${quoted(env)} before.`
+        : `What was pulled into ${quoted(env)} before is of another folder: ${before.path === "" ? "the repository's root" : quoted(before.path)}.`,
+    fix: "Look at who rewrote the branch, and why; where it is meant, pull with --accept-rewrite (`rewritten` of the request).",
+    details: { pulled: before.commit },
+  });
+}
+
+async function contentOf(maps: EditableMaps, base: Snapshot, content: CommitContent): Promise<Snapshot> {
+  const components = new Map<string, Json | undefined>();
+  for (const name of content.remove ?? []) {
+    checkComponent(name);
+    components.set(name, undefined);
+  }
+  for (const [name, value] of Object.entries(content.set ?? {})) {
+    checkNewComponent(name, value);
+    components.set(name, value);
+  }
+  const config = new Map<string, Json | undefined>((content.unset ?? []).map((entry) => [entry, undefined]));
+  for (const [name, value] of Object.entries(content.vars ?? {})) {
+    checkVar(name, value);
+    config.set(`vars/${name}`, value);
+  }
+  for (const [entry, value] of flagEntries(content)) config.set(entry, value);
+  return { platform: (await maps.edit(base.platform, components)).root, config: (await maps.edit(base.config, config)).root };
+}
+
+interface Merged {
+  readonly snapshot: Snapshot;
+  readonly configEdits: ReadonlyMap<string, Json | undefined>;
+  readonly conflicts: readonly ComponentConflict[];
+}
+
+/** With conflicts the snapshot is the environment's own: nothing will be applied. */
+async function mergeBoth(maps: EditableMaps, ours: Snapshot, base: Snapshot, theirs: Snapshot, resolve: JsonObject): Promise<Merged> {
+  const all = [...parseResolutions(resolve)];
+  const ofConfig = all
+    .filter(([name]) => name.startsWith(CONFIG))
+    .map(([name, how]): [string, Resolution] => [name.slice(CONFIG.length), how]);
+  const ofPlatform = new Map(all.filter(([name]) => !name.startsWith(CONFIG)));
+  const platform = await mergeRoots(maps, base.platform, ours.platform, theirs.platform, ofPlatform);
+  const config = await mergeRoots(maps, base.config, ours.config, theirs.config, new Map(ofConfig));
+  refuseUnused([...platform.unused, ...config.unused.map((name) => CONFIG + name)]);
+  for (const [name, body] of platform.settled) checkNewComponent(name, body);
+  const conflicts = [
+    ...platform.conflicts,
+    ...config.conflicts.map((conflict) => ({ ...conflict, component: CONFIG + conflict.component })),
+  ];
+  if (conflicts.length > 0) return { snapshot: ours, configEdits: new Map(), conflicts };
+  return { snapshot: { platform: platform.root, config: config.root }, configEdits: config.edits, conflicts };
+}
+
+async function mergeRoots(maps: EditableMaps, base: Hash, ours: Hash, theirs: Hash, resolve: ReadonlyMap<string, Resolution>) {
+  const merge = await mergePlatforms(maps, { base, ours, theirs }, resolve);
+  // Two valid bodies may merge to one that is not.
+  const settled = [...merge.merged, ...merge.resolved].flatMap((name): [string, Json][] => {
+    const body = merge.edits.get(name);
+    return body === undefined ? [] : [[name, body]];
+  });
+  const root = ours === base ? theirs : (await maps.edit(ours, merge.edits)).root;
+  return { root, edits: merge.edits, conflicts: merge.conflicts, unused: merge.unusedResolutions, settled };
+}
+
+async function withoutSecrets(maps: EditableMaps, config: Hash): Promise<Hash> {
+  const names = await maps.names(config, { prefix: "secrets/", limit: LIMITS.configEntries });
+  return (await maps.edit(config, new Map(names.map((name) => [name, undefined])))).root;
+}
+
+async function lacking(maps: Maps, config: Hash, names: readonly string[]): Promise<string[]> {
+  const bound = await maps.has(
+    config,
+    names.map((name) => `secrets/${name}`),
+  );
+  return names.filter((_, index) => !bound[index]);
+}
+
+/** Names what was planned: the commit's content, the environment, the policy and the choices; neither time nor outcomes. */
+function planId(order: PullOrder, head: Environment, before: Pulled | null, theirs: Snapshot, policy: number): string {
+  const { project, env, commit, path = "", from, base_revision, rewritten, resolve = {} } = order;
+  const covered = {
+    project,
+    env,
+    commit: commit.id,
+    content: [theirs.platform, theirs.config],
+    head: head.revision,
+    before: before?.commit ?? null,
+    policy,
+    resolve,
+    choices: [path, from ?? null, base_revision ?? null, rewritten ?? false],
+  };
+  return createHash("sha256").update("env-pull\0").update(canonicalJson(covered)).digest("hex").slice(0, 40);
+}
+
+function short(commit: string): string {
+  return commit.slice(0, 12);
+}

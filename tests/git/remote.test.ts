@@ -1,0 +1,145 @@
+import { randomBytes } from "node:crypto";
+import { readdirSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { AllowList } from "../../src/engines/address.ts";
+import { checkRepository } from "../../src/engines/repository-address.ts";
+import { RemoteRepositories } from "../../src/git/remote.ts";
+import { codeOf, errorOf } from "../domain/support.ts";
+import { forge } from "./serving.ts";
+import { type WorkTree, workTree } from "./work-tree.ts";
+
+const BEFORE = { project: "pf-777", env: "staging", pulled: null, rewritten: false };
+const NEVER = new AbortController().signal;
+const allow = new AllowList(["127.0.0.1", "localhost"]);
+
+/** Repositories as the engine fetches them, where the operator allows this machine. */
+const repositories = (bounds: { timeoutMs?: number; maxBytes?: number } = {}) =>
+  new RemoteRepositories((url) => checkRepository(url, { allow }), bounds);
+
+async function served(credential = ""): Promise<{ tree: WorkTree; url: string; at: (path: string) => string }> {
+  const tree = workTree();
+  tree.commit("One", { "platform/flows/a.json": { v: 1 } });
+  const base = await forge(dirname(tree.folder), credential);
+  const at = (path: string) => `${base}${path}/${tree.folder.slice(dirname(tree.folder).length + 1)}/.git`;
+  return { tree, url: at(""), at };
+}
+
+const branch = (url: string, more: object = {}) => ({ url, branch: "main", path: "", credential: null, ...more });
+
+describe("a branch is fetched", () => {
+  test("over HTTP, as one that is there is read, and nothing of it stays behind", async () => {
+    const { tree, url } = await served();
+    const first = await repositories().changeSince(branch(url), BEFORE, NEVER);
+    expect(first).toMatchObject({ set: { "flows/a": { v: 1 } }, commit: { author: "Grace" } });
+    tree.commit("Two", { "platform/flows/b.json": { v: 2 } });
+    const second = await repositories().changeSince(branch(url), { ...BEFORE, pulled: { commit: first.commit.id, path: "" } }, NEVER);
+    expect(second).toMatchObject({ from: first.commit.id, set: { "flows/b": { v: 2 } } });
+  });
+
+  test("with a credential, which no message tells", async () => {
+    const { url } = await served("x:p4ssw0rd-of-the-forge");
+    const good = { username: "x", password: "p4ssw0rd-of-the-forge" };
+    expect(await repositories().changeSince(branch(url, { credential: good }), BEFORE, NEVER)).toMatchObject({
+      set: { "flows/a": { v: 1 } },
+    });
+    const error = await errorOf(repositories().changeSince(branch(url, { credential: { ...good, password: "wr0ng-one" } }), BEFORE, NEVER));
+    expect(error).toMatchObject({ code: "repository_unavailable", message: expect.stringContaining("credential") });
+    expect(`${error.message}${error.fix}${error.cause}`).not.toMatch(/p4ssw0rd|wr0ng/);
+    expect(await codeOf(repositories().changeSince(branch(url), BEFORE, NEVER))).toBe("repository_unavailable");
+  });
+
+  test("by a name whose addresses were looked at, and by no other", async () => {
+    const { url } = await served();
+    const { port, pathname } = new URL(url);
+    const named = `http://forge.internal:${port}${pathname}`;
+    const by = (addresses: readonly string[], list: AllowList) =>
+      new RemoteRepositories((text) => checkRepository(text, { allow: list, lookup: async () => addresses }));
+    // Nobody else knows that name: it is reached by the address that was looked at.
+    const found = await by(["127.0.0.1"], new AllowList(["forge.internal"])).changeSince(branch(named), BEFORE, NEVER);
+    expect(found.set).toEqual({ "flows/a": { v: 1 } });
+  });
+});
+
+describe("what is no sound repository elsewhere is told:", () => {
+  test.each([
+    ["one that there is not", "/none", "repository_unavailable"],
+    ["what answers with something else", "/broken", "repository_unavailable"],
+    ["a redirect, which is not followed", "/redirecting", "repository_unavailable"],
+  ])("%s", async (_, path, code) => {
+    const { at } = await served();
+    expect(await codeOf(repositories().changeSince(branch(at(path)), BEFORE, NEVER))).toBe(code);
+  });
+
+  test("one that never answers is given up", async () => {
+    const { at } = await served();
+    const error = await errorOf(repositories({ timeoutMs: 300 }).changeSince(branch(at("/hanging")), BEFORE, NEVER));
+    expect(error).toMatchObject({ code: "repository_unavailable", message: expect.stringContaining("took longer") });
+    const stop = new AbortController();
+    const stopped = codeOf(repositories().changeSince(branch(at("/hanging")), BEFORE, stop.signal));
+    stop.abort();
+    expect(await stopped).toBe("repository_unavailable");
+  });
+
+  test("a branch that there is not", async () => {
+    const { url } = await served();
+    expect(await codeOf(repositories().changeSince(branch(url, { branch: "none" }), BEFORE, NEVER))).toBe("branch_not_found");
+  });
+
+  test("one that is too large", async () => {
+    const { tree, url } = await served();
+    tree.commit("Large", { "large.bin": randomBytes(300_000) });
+    const error = await errorOf(repositories({ maxBytes: 100_000 }).changeSince(branch(url), BEFORE, NEVER));
+    expect(error).toMatchObject({ code: "too_large", message: expect.stringContaining("100000 bytes") });
+  });
+
+  test("one that is not sound, object by object", async () => {
+    const { tree, url } = await served();
+    // A tree with an entry that climbs out of it: Git itself makes none.
+    const blob = tree.git("rev-parse", "HEAD:platform/flows/a.json");
+    const entry = Buffer.concat([Buffer.from("100644 ..\0"), Buffer.from(blob, "hex")]);
+    writeFileSync(join(tree.folder, "entry"), entry);
+    const root = tree.git("hash-object", "-t", "tree", "-w", "--literally", "entry");
+    tree.git("update-ref", "refs/heads/main", tree.git("commit-tree", root, "-m", "Unsound"));
+    expect(await codeOf(repositories().changeSince(branch(url), BEFORE, NEVER))).toBe("invalid_repository");
+  });
+});
+
+describe("an address is looked at before anything is asked of it:", () => {
+  const check = (url: string, addresses: readonly string[] = ["93.184.215.14"], list = new AllowList()) =>
+    checkRepository(url, { allow: list, lookup: async () => addresses });
+
+  test.each([
+    ["plain http", "http://git.example.com/x.git"],
+    ["another scheme", "ssh://git.example.com/x.git"],
+    ["a folder", "file:///etc"],
+    ["a helper of Git's", "ext::sh -c id"],
+    ["an option of Git's", "--upload-pack=id"],
+    ["a credential within", "https://u:p@git.example.com/x.git"],
+    ["a private address", "https://10.1.2.3/x.git"],
+    ["this machine", "https://127.0.0.1/x.git"],
+    ["a query", "https://git.example.com/x.git?a=b"],
+    ["a port of another service", "https://git.example.com:22/x.git"],
+  ])("%s is refused", async (_, url) => {
+    expect(await codeOf(check(url))).toBe("target_not_allowed");
+  });
+
+  test("a name that leads to a private address is refused, one such among others is enough, and what the operator allows is not", async () => {
+    const url = "https://git.example.com/x.git";
+    expect(await codeOf(check(url, ["93.184.215.14", "10.0.0.1"]))).toBe("target_not_allowed");
+    expect(await check(url, ["10.0.0.1"], new AllowList(["10.0.0.0/8"]))).toMatchObject({ resolve: "git.example.com:443:10.0.0.1" });
+    expect(await check(url)).toEqual({ url, protocol: "https", resolve: "git.example.com:443:93.184.215.14" });
+    expect(await codeOf(check(url, []))).toBe("repository_unavailable");
+  });
+});
+
+test("no folder of a fetch is left behind, however it ended", async () => {
+  const { tree, url, at } = await served();
+  // A place of its own: others fetch at the same time.
+  vi.stubEnv("TMPDIR", join(tree.folder, ".git"));
+  onTestFinished(() => void vi.unstubAllEnvs());
+  await repositories().changeSince(branch(url), BEFORE, NEVER);
+  await codeOf(repositories().changeSince(branch(at("/none")), BEFORE, NEVER));
+  expect(readdirSync(tmpdir()).filter((name) => name.startsWith("envm-git-"))).toEqual([]);
+});
