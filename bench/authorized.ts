@@ -13,13 +13,14 @@ export interface AuthorizedEngine extends ServerProcess {
   token(role: string): Promise<string>;
 }
 
-export async function startAuthorized(folder: string): Promise<AuthorizedEngine> {
-  const engine = await startEngine({
-    STORE_URL: `sqlite:${databasePath(folder)}`,
-    ENV_MANAGER_AUTH: "on",
-    ENV_MANAGER_ADMIN_TOKEN: ADMIN,
-    ...UNLIMITED,
-  });
+/** The source of this engine unless another entry is given. */
+export async function startAuthorized(
+  folder: string,
+  settings: Readonly<Record<string, string>> = {},
+  entry?: string,
+): Promise<AuthorizedEngine> {
+  const all = { STORE_URL: `sqlite:${databasePath(folder)}`, ENV_MANAGER_AUTH: "on", ENV_MANAGER_ADMIN_TOKEN: ADMIN, ...UNLIMITED };
+  const engine = await startEngine({ ...all, ...settings }, entry);
   const send = async (method: string, path: string, body: object): Promise<{ readonly token?: string }> => {
     const headers = { authorization: `Bearer ${ADMIN}`, "content-type": "application/json" };
     const reply = await fetch(engine.url + path, { method, headers, body: JSON.stringify(body) });

@@ -2,6 +2,8 @@ import type { Hash, Store, StoredObject } from "../src/ports.ts";
 
 /** What passed through a store since the last `reset`. */
 export interface Counts {
+  /** Questions that were asked: each is a way to the database. */
+  reads: number;
   /** Documents that a read or a list returned. */
   documentsRead: number;
   /** Content-addressed objects that were asked for: nodes, and values too long for a node. */
@@ -11,18 +13,20 @@ export interface Counts {
   commits: number;
 }
 
-const NOTHING: Counts = { documentsRead: 0, objectsRead: 0, objectsWritten: 0, objectBytes: 0, commits: 0 };
+const NOTHING: Counts = { reads: 0, documentsRead: 0, objectsRead: 0, objectsWritten: 0, objectBytes: 0, commits: 0 };
 
 /** A store that counts what is asked of the one behind it. */
 export class CountingStore implements Store {
   readonly objects: Store["objects"];
   readonly counts: Counts = { ...NOTHING };
+  aheadMs = 0;
   readonly #store: Store;
 
   constructor(store: Store) {
     this.#store = store;
     this.objects = {
       get: (partition: string, hashes: readonly Hash[]) => {
+        this.counts.reads++;
         this.counts.objectsRead += hashes.length;
         return store.objects.get(partition, hashes);
       },
@@ -39,12 +43,14 @@ export class CountingStore implements Store {
   }
 
   async get(...args: Parameters<Store["get"]>): ReturnType<Store["get"]> {
+    this.counts.reads++;
     const entries = await this.#store.get(...args);
     for (const entry of entries) if (entry !== null) this.counts.documentsRead++;
     return entries;
   }
 
   async list(...args: Parameters<Store["list"]>): ReturnType<Store["list"]> {
+    this.counts.reads++;
     const entries = await this.#store.list(...args);
     this.counts.documentsRead += entries.length;
     return entries;
@@ -64,8 +70,9 @@ export class CountingStore implements Store {
     return this.#store.watch(...args);
   }
 
-  now(): Promise<Date> {
-    return this.#store.now();
+  /** The database's time, and as much later as `aheadMs` says: for what happens when time has passed. */
+  async now(): Promise<Date> {
+    return new Date((await this.#store.now()).getTime() + this.aheadMs);
   }
 
   close(): Promise<void> {

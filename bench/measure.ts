@@ -25,6 +25,23 @@ export interface Row {
   readonly next: string | null;
   /** How long single requests took on either side. */
   readonly latency: readonly Latency[];
+  /** What the work costs for each size of what it works on; `null` where it has one size. */
+  readonly curve: Curve | null;
+}
+
+export interface Curve {
+  /** What there is so many of: `versions`. */
+  readonly over: string;
+  readonly points: readonly Point[];
+}
+
+export interface Point {
+  readonly n: number;
+  /** The median, and what the same work took at the smallest size in the same minute. */
+  readonly ms: number;
+  readonly smallestMs: number;
+  /** What was asked of the store, with nothing cached. */
+  readonly counts: Readonly<Record<string, number>>;
 }
 
 export interface Sides {
@@ -124,6 +141,7 @@ export function ratioRow({ id, work, subject, baseline, pairs, unit, ratio, goal
     met,
     runs,
     sides,
+    curve: null,
     ...said(words, met),
   };
 }
@@ -158,6 +176,7 @@ export function countRow({ id, work, subject, baseline = "–", values, unit, go
     met,
     runs: values,
     sides: null,
+    curve: null,
     ...said(words, met),
   };
 }
@@ -172,7 +191,7 @@ export function failedRow(id: string, work: string, error: unknown): Row {
   return { ...NOTHING, id, work, subject: oneLine(error), figure: "failed", met: false };
 }
 
-const NOTHING = { baseline: "–", goal: "–", met: null, runs: [], sides: null, about: null, next: null, latency: [] };
+const NOTHING = { baseline: "–", goal: "–", met: null, runs: [], sides: null, about: null, next: null, latency: [], curve: null };
 const LINE = 200;
 
 function oneLine(error: unknown): string {

@@ -23,11 +23,16 @@ export interface Measured<Content> {
 }
 
 export type Section = Readonly<Record<string, Measured<unknown>>>;
+const KNOWN = ["bench", "peers", "curves", "soak"];
+
 /** By suite (`bench`, `peers`, `curves`, `soak`), then by group. */
 export type Results = Readonly<Record<string, Section>>;
 
+/** What a file of an older form has besides is left out. */
 export function readResults(path: string = RESULTS): Results {
-  return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Results) : {};
+  if (!existsSync(path)) return {};
+  const read = JSON.parse(readFileSync(path, "utf8")) as Results;
+  return Object.fromEntries(Object.entries(read).filter(([suite]) => KNOWN.includes(suite)));
 }
 
 /** Keeps what one group measured in place of what it had measured before. The others stay: each row is a comparison within its own group. */

@@ -8,9 +8,9 @@ export interface Group {
   readonly seconds: number;
 }
 
-export type SuiteName = "bench" | "peers";
+export type SuiteName = "bench" | "peers" | "curves";
 
-/** What `npm run bench` and `npm run bench:peers` measure, in this order. */
+/** What `npm run bench`, `npm run bench:peers` and `npm run bench:curves` measure, in this order. */
 export const SUITES: Readonly<Record<SuiteName, Readonly<Record<string, Group>>>> = {
   // Nothing but what the tests need too.
   bench: {
@@ -22,7 +22,7 @@ export const SUITES: Readonly<Record<SuiteName, Readonly<Record<string, Group>>>
     reads: { load: async () => (await import("./reads.ts")).reads, seconds: 60 },
     watchers: { load: async () => (await import("./watchers.ts")).watchers, seconds: 90 },
     sdk: { load: async () => (await import("./sdk.ts")).sdk, seconds: 30 },
-    "ten-thousand": { load: async () => (await import("./ten-thousand.ts")).tenThousand, seconds: 120 },
+    "ten-thousand": { load: async () => (await import("./ten-thousand.ts")).tenThousand, seconds: 150 },
     "redis-commits": { load: async () => (await import("./redis-commits.ts")).redisCommits, seconds: 60 },
     postgres: { load: async () => (await import("./postgres.ts")).postgres, seconds: 60 },
     instances: { load: async () => (await import("./instances.ts")).instances, seconds: 60 },
@@ -36,5 +36,12 @@ export const SUITES: Readonly<Record<SuiteName, Readonly<Record<string, Group>>>
     git: { load: async () => (await import("./peers/git.ts")).git, seconds: 90 },
     redis: { load: async () => (await import("./peers/redis.ts")).redis, seconds: 60 },
     dotenvx: { load: async () => (await import("./peers/dotenvx.ts")).dotenvx, seconds: 60 },
+  },
+  // What work costs where there is more and more of something.
+  curves: {
+    components: { load: async () => (await import("./curves/index.ts")).curves("components"), seconds: 120 },
+    versions: { load: async () => (await import("./curves/index.ts")).curves("versions"), seconds: 200 },
+    environments: { load: async () => (await import("./curves/index.ts")).curves("environments"), seconds: 200 },
+    tokens: { load: async () => (await import("./curves/index.ts")).curves("tokens"), seconds: 200 },
   },
 };

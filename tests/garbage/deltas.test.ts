@@ -162,10 +162,9 @@ describe("a store check tells of an object in a chain", () => {
   function newestDelta(path: string): Omit<Planted, "path"> {
     const db = new Database(path, { readonly: true });
     const rows = "SELECT o.id, o.base, hex(o.hash) AS hash FROM object o JOIN partition p ON p.id = o.partition";
-    const row = db.prepare(`${rows} WHERE p.name = ? AND base IN (SELECT id FROM object WHERE base IS NULL) ORDER BY o.id DESC LIMIT 1`).get(PROJECT) as Omit<
-      Planted,
-      "path"
-    >;
+    const row = db
+      .prepare(`${rows} WHERE p.name = ? AND base IN (SELECT id FROM object WHERE base IS NULL) ORDER BY o.id DESC LIMIT 1`)
+      .get(PROJECT) as Omit<Planted, "path">;
     db.close();
     return { ...row, hash: row.hash.toLowerCase() };
   }

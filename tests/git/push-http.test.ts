@@ -18,6 +18,9 @@ test("a forge's push, signed over the very bytes that were sent, becomes a revis
   expect(status).toBe(200);
   expect((await engine.get(path)).text).not.toContain(source.hook_secret);
 
+  // Content of no commit is not passed over.
+  expect(await engine.request("POST", `${path}/pull`, { set: { "flows/a": 1 } })).toMatchObject({ status: 400 });
+
   // Spaced as no JSON writer would: what is signed are the bytes.
   const raw = '{ "ref" :"refs/heads/main" ,\n "deleted": false }';
   const signature = `sha256=${createHmac("sha256", source.hook_secret).update(raw).digest("hex")}`;

@@ -1,3 +1,4 @@
+import { AppError } from "../../errors.ts";
 import { EnvironmentParams } from "../../schemas/common.ts";
 import {
   GitSourceBody,
@@ -104,11 +105,22 @@ const pull = route({
   async handler({ params, body, caller, domain, connection }) {
     const { commit, ...rest } = body;
     if (commit !== undefined) return { body: await domain.pulls.pull(caller, { ...params, ...rest, commit }) };
-    const { rewritten, resolve, dry_run, plan_id, bump, version, message } = rest;
+    const { rewritten, resolve, dry_run, plan_id, bump, version, message, ...content } = rest;
+    checkNothing(content);
     const choices = { rewritten, resolve, dry_run, plan_id, bump, version, message };
     return { body: await domain.gitSources.pull(caller, { ...params, ...choices }, connection.signal) };
   },
 });
+
+/** Content of no commit would be passed over without a word. @throws invalid_request */
+function checkNothing(content: object): void {
+  const [member] = Object.keys(content);
+  if (member === undefined) return;
+  throw new AppError("invalid_request", {
+    reason: `\`${member}\` is given without the \`commit\` that it is of.`,
+    fix: "Send the commit too, or nothing of its content, to have the engine fetch the branch that the environment follows.",
+  });
+}
 
 const hook = route({
   method: "post",
