@@ -188,6 +188,7 @@ describe("a mirror over HTTP", () => {
     expect([state, last_error?.reason]).toEqual(["failing", expect.stringContaining("refuses the credential")]);
     expect(next_at).not.toBeNull();
     expect(JSON.stringify([last_error, here.failures])).not.toMatch(/wr0ng-token|s3cret/);
+    here.clock.time += 1_000;
     await here.domain.mirrors.set(here.project.caller, PROJECT, { url, token: TOKEN });
     await here.settled();
     expect(await here.sink("git")).toMatchObject({ state: "ok", backlog: 0 });
@@ -221,6 +222,7 @@ describe("a mirror over HTTP", () => {
     await here.settled();
     expect((await here.sink("git")).last_error?.reason).toContain("no repository at the mirror's address");
     await server.stop();
+    here.clock.time += 1_000;
     await here.domain.mirrors.set(here.project.caller, PROJECT, { url, token: TOKEN });
     await here.settled();
     expect(await here.sink("git")).toMatchObject({ state: "failing", last_error: { reason: "The mirror's host cannot be reached." } });
