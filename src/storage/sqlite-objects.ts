@@ -30,10 +30,14 @@ export class SqliteObjects {
     this.#sql = prepare(db);
   }
 
-  get(partition: { readonly id: number; readonly name: string }, hex: Hash): Uint8Array | null {
-    const row = this.#find(partition.id, hex);
-    if (row === undefined || row.storedAt === GONE) return null;
-    return row.base === null ? row.data : resolveChain(partition.name, this.#chain(row));
+  /** Rows that several of them stand upon, as versions of one node do, are read once. */
+  get(partition: { readonly id: number; readonly name: string }, hashes: readonly Hash[]): readonly (Uint8Array | null)[] {
+    const rows = new Map<number, Row>();
+    return hashes.map((hex) => {
+      const row = this.#find(partition.id, hex);
+      if (row === undefined || row.storedAt === GONE) return null;
+      return row.base === null ? row.data : resolveChain(partition.name, this.#chain(row, rows));
+    });
   }
 
   list(partition: number, after: Hash | null, limit: number): readonly ObjectInfo[] {
@@ -56,10 +60,13 @@ export class SqliteObjects {
     return this.#sql.find.get(partition, hash, hash);
   }
 
-  #chain(row: Row): Chain<SqliteLink> {
+  #chain(row: Row, known = new Map<number, Row>()): Chain<SqliteLink> {
     return chainFrom(linkOf(row), ({ base }) => {
-      const below = base === null ? undefined : this.#sql.byId.get(base);
-      return below === undefined ? undefined : linkOf(below);
+      if (base === null) return undefined;
+      const below = known.get(base) ?? this.#sql.byId.get(base);
+      if (below === undefined) return undefined;
+      known.set(base, below);
+      return linkOf(below);
     });
   }
 }

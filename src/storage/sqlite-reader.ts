@@ -48,7 +48,7 @@ export class SqliteReader {
 
   getObjects(partition: string, hashes: readonly Hash[]): readonly (Uint8Array | null)[] {
     const id = this.#id(partition);
-    return hashes.map((hash) => (id === undefined ? null : this.#objects.get({ id, name: partition }, hash)));
+    return id === undefined ? hashes.map(() => null) : this.#objects.get({ id, name: partition }, hashes);
   }
 
   listObjects(partition: string, after: Hash | null, limit: number): readonly ObjectInfo[] {
