@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { get, type IncomingMessage } from "node:http";
+import { type ClientRequest, type IncomingMessage, request } from "node:http";
 import { createInterface } from "node:readline";
 import { listeningUrl } from "../scripts/demo/engine-process.ts";
 import { type AuthorizedEngine, rawRequest, startAuthorized } from "./authorized.ts";
@@ -11,6 +11,10 @@ import { RawLoad } from "./raw-load.ts";
 const CLIENTS = 32;
 const READS_A_TURN = 20_000;
 const TURNS = 5;
+
+/** All flags for one context, as OpenFeature's providers ask for them. */
+const FLAGS = "/ofrep/v1/evaluate/flags?project_id=bench&env=production";
+const CONTEXT = JSON.stringify({ context: { targetingKey: "user-1", plan: "pro" } });
 
 /** Reads of an environment's config with a token, over HTTP, against a bare Node server that sends the same bytes and headers. */
 export async function reads(): Promise<Row[]> {
@@ -37,6 +41,14 @@ export async function reads(): Promise<Row[]> {
           answer: await ask(engine, path, token, { "if-none-match": etag }),
           goal: 0.85,
         }),
+      "flags-read": async () =>
+        against(engine, {
+          id: "flags-read",
+          work: "OFREP bulk evaluation of 20 flags, 200",
+          request: rawRequest(engine.url, "POST", FLAGS, { ...authorization, "Content-Type": "application/json" }, CONTEXT),
+          answer: await evaluate(engine, token),
+          goal: null,
+        }),
     });
     await engine.stop();
     return rows;
@@ -55,13 +67,13 @@ interface Read {
   readonly work: string;
   readonly request: string;
   readonly answer: Answer;
-  readonly goal: number;
+  readonly goal: number | null;
 }
 
-async function against(engine: ServerProcess, { id, work, request, answer, goal }: Read): Promise<Row> {
+async function against(engine: ServerProcess, { id, work, request: sent, answer, goal }: Read): Promise<Row> {
   const bare = await startBare(answer);
-  const subject = new RawLoad(engine.url, { clients: CLIENTS, amount: READS_A_TURN, request });
-  const baseline = new RawLoad(bare.url, { clients: CLIENTS, amount: READS_A_TURN, request });
+  const subject = new RawLoad(engine.url, { clients: CLIENTS, amount: READS_A_TURN, request: sent });
+  const baseline = new RawLoad(bare.url, { clients: CLIENTS, amount: READS_A_TURN, request: sent });
   const pairs = await alternate(
     TURNS,
     () => subject.run(),
@@ -76,7 +88,7 @@ async function against(engine: ServerProcess, { id, work, request, answer, goal 
     pairs,
     unit: perSecond,
     ratio: timesFaster,
-    goal: { atLeast: goal },
+    goal: goal === null ? null : { atLeast: goal },
     latency: [subject.latency("engine"), baseline.latency("bare node:http")],
     about:
       "The bare server knows its one answer beforehand. The engine also checks the token, its rights, its rate and whether its copy is current, for every request.",
@@ -111,13 +123,22 @@ async function prepare(engine: AuthorizedEngine): Promise<string> {
 }
 
 function ask({ url }: ServerProcess, path: string, token: string, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
+  return answerTo(request(url + path, { headers: { authorization: `Bearer ${token}`, ...headers } }).end());
+}
+
+function evaluate({ url }: ServerProcess, token: string): Promise<Answer> {
+  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json", "content-length": CONTEXT.length };
+  return answerTo(request(url + FLAGS, { method: "POST", headers }).end(CONTEXT));
+}
+
+function answerTo(asked: ClientRequest): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    get(url + path, { headers: { authorization: `Bearer ${token}`, ...headers } }, (response) => {
+    asked.once("error", reject).once("response", (response) => {
       let body = "";
       response.setEncoding("utf8").on("data", (text: string) => {
         body += text;
       });
       response.once("end", () => resolve({ status: response.statusCode ?? 0, headers: response.headers, raw: response.rawHeaders, body }));
-    }).once("error", reject);
+    });
   });
 }

@@ -21,6 +21,7 @@ export const SUITES: Readonly<Record<SuiteName, Readonly<Record<string, Group>>>
     "config-writes": { load: async () => (await import("./config-writes.ts")).configWrites, seconds: 90 },
     reads: { load: async () => (await import("./reads.ts")).reads, seconds: 60 },
     watchers: { load: async () => (await import("./watchers.ts")).watchers, seconds: 90 },
+    "cli-start": { load: async () => (await import("./cli-start.ts")).cliStart, seconds: 60 },
     sdk: { load: async () => (await import("./sdk.ts")).sdk, seconds: 30 },
     "ten-thousand": { load: async () => (await import("./ten-thousand.ts")).tenThousand, seconds: 150 },
     "redis-commits": { load: async () => (await import("./redis-commits.ts")).redisCommits, seconds: 60 },

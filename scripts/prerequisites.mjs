@@ -8,6 +8,10 @@ const NEEDED = {
   "redis-server": ["redis-server"],
   chromium: ["chromium", "chromium-browser", "google-chrome"],
   git: ["git"],
+  zsh: ["zsh"],
+  fish: ["fish"],
+  python3: ["python3"],
+  curl: ["curl"],
 };
 
 /** @param {string} program */

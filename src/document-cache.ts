@@ -1,5 +1,4 @@
 import { AppError } from "./errors.ts";
-import { LIMITS } from "./limits.ts";
 import type { Key, Store } from "./ports.ts";
 import type { ReadIndex } from "./read-index.ts";
 
@@ -66,7 +65,7 @@ export class DocumentCache<Value> {
   async read(partition: string, key: Key, freshness: Freshness): Promise<Shown<Value> | null> {
     if (freshness === "current" || this.#options.staleMs === 0) return fresh(await this.current(partition, key));
     try {
-      return fresh(await inTime(this.current(partition, key)));
+      return fresh(await this.#index.inTime(this.current(partition, key)));
     } catch (error) {
       const kept = this.#kept.get(idOf(partition, key));
       const ageMs = performance.now() - (kept?.confirmedAt ?? Number.NEGATIVE_INFINITY);
@@ -88,7 +87,7 @@ export class DocumentCache<Value> {
 
   /** `revision`: one that the partition has reached by now. */
   async #load(partition: string, key: Key, revision: number, begun: number): Promise<Value | null> {
-    const [entry] = await this.#store.get(partition, [key]);
+    const [entry] = await this.#index.asked(this.#store.get(partition, [key]));
     const id = idOf(partition, key);
     if (!entry) {
       this.#kept.delete(id);
@@ -121,15 +120,4 @@ function fresh<Value>(value: Value | null): Shown<Value> | null {
 /** Whether it is the store's absence that is in the way, and not what was asked of it. */
 function isAway(error: unknown): boolean {
   return error instanceof AppError && (error.code === "store_unavailable" || error.code === "overloaded");
-}
-
-/** Waits no longer than a reader should who could be shown what was last known. */
-export function inTime<Result>(work: Promise<Result>): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => reject(new AppError("store_unavailable", { reason: "The store does not answer in time." })),
-      LIMITS.staleAfterMs,
-    );
-    work.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
 }

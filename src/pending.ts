@@ -136,6 +136,16 @@ export class PendingPromotions {
     return { items, next_cursor: place?.slice(keys.promotionPrefix.length) ?? null };
   }
 
+  /** @throws promotion_not_found, for whoever may not read its target too */
+  async get(caller: Caller, project: string, id: string): Promise<PromotionView> {
+    checkProject(project);
+    const documents = documentsOf(this.#store, project);
+    if (!(await documents.getAll([keys.project]))[0]) throw projectNotFound(project);
+    const [found] = isPromotionId(id) ? await documents.getAll<PendingPromotion>([keys.promotion(id)]) : [];
+    if (!found || !may(caller, "read", project, found.order.target)) throw promotionNotFound(project, id);
+    return promotionView(await this.#seen(found));
+  }
+
   /**
    * Closes what has expired or lost its ground, and applies what has all approvals and waited for a check. The sweeper's
    * part. A timer may come early, since the clock goes on and back after it is set: what is left waiting gets another.
@@ -316,6 +326,7 @@ export async function putUp(
       plan_id: promotion.plan_id,
       source: `${prepared.source.env}@${prepared.source.revision}`,
       needed: rule.count,
+      ...(message !== null && { message }),
       // Whatever becomes of it: who asked to skip which checks, and why.
       ...(force !== null && { force: { by: force.by, reason: force.reason, checks: force.checks } }),
     },

@@ -1,5 +1,6 @@
 import { EVERY } from "./access.ts";
 import { may } from "./callers.ts";
+import { Feed } from "./feed.ts";
 import { keys } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
 import type { AuditRecord, Caller } from "./model.ts";
@@ -38,17 +39,11 @@ export interface ProjectWatcher {
   end(): void;
 }
 
-/** Somebody who watches. */
-interface Place {
-  isGone: boolean;
-  /** Ends the wait that is under way. */
-  wake: AbortController;
-}
-
 /** Tells those who watch a project of all that happens in it, as its audit log has it, as far as they may see it. */
 export class ProjectWatches {
   readonly #store: Store;
   readonly #news: News;
+  readonly #logs = new Map<string, Log>();
 
   constructor(store: Store, news: News) {
     this.#store = store;
@@ -56,11 +51,9 @@ export class ProjectWatches {
   }
 
   /** The number of the newest record. @throws project_not_found */
-  async newest(project: string): Promise<number> {
+  newest(project: string): Promise<number> {
     checkProject(project);
-    const [entry] = await this.#store.get(project, [keys.project]);
-    if (!entry) throw projectNotFound(project);
-    return (entry.value as unknown as Project).audit.seq;
+    return newestRecord(this.#store, project);
   }
 
   /**
@@ -68,50 +61,74 @@ export class ProjectWatches {
    * @returns what ends it
    */
   watch(caller: Caller, project: string, after: number | null, newest: number, watcher: ProjectWatcher): () => void {
-    const place: Place = { isGone: false, wake: new AbortController() };
     const isKnown = after !== null && after <= newest;
     if (!isKnown) watcher.tell([{ type: "projectWatched", project_id: project, seq: newest }]);
-    void this.#follow(caller, project, isKnown ? after : newest, watcher, place);
-    return () => {
-      place.isGone = true;
-      place.wake.abort();
-    };
-  }
-
-  async #follow(caller: Caller, project: string, from: number, watcher: ProjectWatcher, place: Place): Promise<void> {
-    let at = from;
-    while (!place.isGone && !this.#news.closed) {
-      const wake = new AbortController();
-      place.wake = wake;
-      // Before the log is looked at, so that no change falls between the look and the wait.
-      const news = this.#news.next(project, LIMITS.waitMs, wake.signal);
-      let retry: NodeJS.Timeout | undefined;
-      try {
-        at = await this.#look(caller, project, at, watcher, place);
-      } catch {
-        // A store that is away is looked at again.
-        retry = setTimeout(() => wake.abort(), LIMITS.watchRetryMs);
-      }
-      await news;
-      clearTimeout(retry);
+    let log = this.#logs.get(project);
+    if (log === undefined) {
+      log = new Log(this.#store, this.#news, project, () => void this.#logs.delete(project));
+      this.#logs.set(project, log);
     }
-    watcher.end();
-  }
-
-  async #look(caller: Caller, project: string, at: number, watcher: ProjectWatcher, place: Place): Promise<number> {
-    const newest = await this.newest(project);
-    if (at >= newest) return newest;
-    const first = Math.max(at, newest - LIMITS.watchReplay);
-    const range = { prefix: keys.auditPrefix, after: keys.audit(first), limit: LIMITS.watchReplay };
-    const records = (await this.#store.list(project, range)).map(({ value }) => value as unknown as AuditRecord);
-    const events = eventsOf(caller, project, records, first - at);
-    if (events.length > 0 && !place.isGone) watcher.tell(events);
-    return records.at(-1)?.seq ?? newest;
+    return log.feed.join({ watcher, caller, sees: JSON.stringify(caller.grants), at: isKnown ? after : newest });
   }
 }
 
-function eventsOf(caller: Caller, project: string, records: readonly AuditRecord[], skipped: number): readonly ProjectEvent[] {
-  const seen = records.filter(({ environment }) => may(caller, "read", project, environment ?? EVERY));
+/** Somebody who watches, what they may see, and the record that they have. */
+interface Place {
+  readonly watcher: ProjectWatcher;
+  readonly caller: Caller;
+  /** The same for all who may see the same. */
+  readonly sees: string;
+  at: number;
+}
+
+/** The audit log of one project, as those who watch it are told of it. */
+class Log {
+  readonly feed: Feed<Place>;
+  readonly #store: Store;
+  readonly #project: string;
+  /** The newest record at the last look. */
+  #newest = 0;
+
+  constructor(store: Store, news: News, project: string, empty: () => void) {
+    this.#store = store;
+    this.#project = project;
+    this.feed = new Feed({ news, project, look: (newcomers) => this.#look(newcomers), end: ({ watcher }) => watcher.end(), empty });
+  }
+
+  /** Tells everybody what they do not have. @returns milliseconds after which to look again */
+  async #look(newcomers: readonly Place[]): Promise<number> {
+    const newest = await newestRecord(this.#store, this.#project);
+    const places = newest === this.#newest ? newcomers : [...this.feed.places];
+    const behind = places.filter(({ at }) => at < newest);
+    const from = behind.reduce((oldest, { at }) => Math.min(oldest, at), newest);
+    const records = from < newest ? await this.#recordsAfter(Math.max(from, newest - LIMITS.watchReplay)) : [];
+    const told = new Map<string, readonly ProjectEvent[]>();
+    for (const place of behind) {
+      const id = `${place.at} ${place.sees}`;
+      const events = told.get(id) ?? eventsFor(place, this.#project, records);
+      told.set(id, events);
+      place.at = records.at(-1)?.seq ?? newest;
+      if (events.length > 0 && this.feed.places.has(place)) place.watcher.tell(events);
+    }
+    this.#newest = newest;
+    return LIMITS.waitMs;
+  }
+
+  async #recordsAfter(seq: number): Promise<readonly AuditRecord[]> {
+    const range = { prefix: keys.auditPrefix, after: keys.audit(seq), limit: LIMITS.watchReplay };
+    return (await this.#store.list(this.#project, range)).map(({ value }) => value as unknown as AuditRecord);
+  }
+}
+
+async function newestRecord(store: Store, project: string): Promise<number> {
+  const [entry] = await store.get(project, [keys.project]);
+  if (!entry) throw projectNotFound(project);
+  return (entry.value as unknown as Project).audit.seq;
+}
+
+function eventsFor({ caller, at }: Place, project: string, records: readonly AuditRecord[]): readonly ProjectEvent[] {
+  const skipped = Math.max(0, (records[0]?.seq ?? 0) - 1 - at);
+  const seen = records.filter(({ seq, environment }) => seq > at && may(caller, "read", project, environment ?? EVERY));
   return seen.map(({ seq, action, environment, version, revision, at }, index) => ({
     type: "projectChanged",
     project_id: project,

@@ -34,6 +34,8 @@ export class ReadIndex {
   #dropped = 0;
   #waiting: Waiter[] = [];
   #checking = false;
+  /** When each question that the store has not answered was asked, by `performance.now()`; the oldest first. */
+  readonly #unanswered = new Set<{ readonly since: number }>();
 
   constructor(store: Store, { exclusive }: ReadIndexOptions) {
     this.#store = store;
@@ -67,6 +69,33 @@ export class ReadIndex {
     });
   }
 
+  /** Notes that the store owes an answer until `question` has one. */
+  async asked<Result>(question: Promise<Result>): Promise<Result> {
+    const asked = { since: performance.now() };
+    this.#unanswered.add(asked);
+    try {
+      return await question;
+    } finally {
+      this.#unanswered.delete(asked);
+    }
+  }
+
+  /**
+   * Waits no longer than a reader should who could be shown what was last known: for how long the store has been silent counts, and not
+   * when each of them began to wait, so that several waits of one request are no longer than one.
+   */
+  inTime<Result>(work: Promise<Result>): Promise<Result> {
+    const [oldest] = this.#unanswered;
+    const silentMs = oldest === undefined ? 0 : performance.now() - oldest.since;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(
+        () => reject(new AppError("store_unavailable", { reason: "The store does not answer in time." })),
+        Math.max(0, LIMITS.staleAfterMs - silentMs),
+      );
+      work.then(resolve, reject).finally(() => clearTimeout(timer));
+    });
+  }
+
   /** One check at a time: who comes while one is under way is answered by the next. */
   async #checkAll(): Promise<void> {
     this.#checking = true;
@@ -91,7 +120,7 @@ export class ReadIndex {
     const wanted = [...new Set(waiters.flatMap(({ partitions }) => partitions))];
     const before = this.#dropped;
     try {
-      const revisions = await this.#store.revision(wanted);
+      const revisions = await this.asked(this.#store.revision(wanted));
       const found = new Map(wanted.map((partition, index) => [partition, revisions[index] ?? 0]));
       if (this.#exclusive && this.#dropped === before) for (const [partition, revision] of found) this.#learn(partition, revision);
       for (const { partitions, resolve } of waiters) resolve(partitions.map((partition) => found.get(partition) ?? 0));

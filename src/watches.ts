@@ -1,4 +1,5 @@
 import { headTag } from "./etags.ts";
+import { Feed } from "./feed.ts";
 import { type Documents, documentsOf, isExpired, readableHead } from "./heads.ts";
 import { keys } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
@@ -37,7 +38,7 @@ export interface Watcher {
 export class Watches {
   readonly #store: Store;
   readonly #news: News;
-  readonly #feeds = new Map<string, Feed>();
+  readonly #heads = new Map<string, Heads>();
 
   constructor(store: Store, news: News) {
     this.#store = store;
@@ -47,7 +48,7 @@ export class Watches {
   /** Who watches now, all together. */
   get size(): number {
     let size = 0;
-    for (const feed of this.#feeds.values()) size += feed.size;
+    for (const { feed } of this.#heads.values()) size += feed.places.size;
     return size;
   }
 
@@ -62,107 +63,58 @@ export class Watches {
    */
   watch(project: string, env: string, after: number | null, watcher: Watcher): () => void {
     const name = `${project}/${env}`;
-    const feed = this.#feeds.get(name) ?? new Feed(this.#store, this.#news, project, env);
-    const forget = () => {
-      if (feed.size === 0 && this.#feeds.get(name) === feed) this.#feeds.delete(name);
-    };
-    this.#feeds.set(name, feed);
-    const leave = feed.join(after, {
-      tell: (events) => watcher.tell(events),
-      end: () => {
-        forget();
-        watcher.end();
-      },
-    });
-    return () => {
-      leave();
-      forget();
-    };
+    let heads = this.#heads.get(name);
+    if (heads === undefined) {
+      heads = new Heads(this.#store, this.#news, { project, env }, () => void this.#heads.delete(name));
+      this.#heads.set(name, heads);
+    }
+    return heads.feed.join({ watcher, at: after });
   }
 }
 
-/** Somebody in a feed, and the revision that they have. */
+/** Somebody who watches, and the revision that they have. */
 interface Place {
   readonly watcher: Watcher;
   at: number | null;
 }
 
-/** One environment, for as long as somebody watches it. One look after another: each tells all that have come until it began. */
-class Feed {
+/** The heads of one environment, as those who watch it are told of them. */
+class Heads {
+  readonly feed: Feed<Place>;
   readonly #store: Store;
   readonly #documents: Documents;
-  readonly #news: News;
   readonly #env: string;
-  readonly #places = new Set<Place>();
-  #following = false;
-  #wake = new AbortController();
   /** The newest revision at the last look. */
   #newest = 0;
 
-  constructor(store: Store, news: News, project: string, env: string) {
+  constructor(store: Store, news: News, { project, env }: { readonly project: string; readonly env: string }, empty: () => void) {
     this.#store = store;
     this.#documents = documentsOf(store, project);
-    this.#news = news;
     this.#env = env;
-  }
-
-  get size(): number {
-    return this.#places.size;
-  }
-
-  join(at: number | null, watcher: Watcher): () => void {
-    const place: Place = { watcher, at };
-    this.#places.add(place);
-    if (this.#following) this.#wake.abort();
-    else void this.#follow();
-    return () => {
-      this.#places.delete(place);
-      if (this.#places.size === 0) this.#wake.abort();
-    };
-  }
-
-  /** Looks whenever the project may have changed, somebody has joined, or the environment's end has come. */
-  async #follow(): Promise<void> {
-    this.#following = true;
-    while (this.#places.size > 0 && !this.#news.closed) {
-      const wake = new AbortController();
-      this.#wake = wake;
-      // Before it is looked at, so that no change falls between the look and the wait.
-      const news = this.#news.next(this.#documents.project, LIMITS.waitMs, wake.signal);
-      const againMs = await this.#look().catch(() => LIMITS.watchRetryMs); // A store that is away is looked at again.
-      if (this.#places.size === 0) wake.abort();
-      const timer = setTimeout(() => wake.abort(), againMs);
-      await news;
-      clearTimeout(timer);
-    }
-    this.#following = false;
-    this.#end([...this.#places]);
-  }
-
-  #end(places: readonly Place[]): void {
-    for (const place of places) if (this.#places.delete(place)) place.watcher.end();
+    this.feed = new Feed({ news, project, look: (newcomers) => this.#look(newcomers), end: ({ watcher }) => watcher.end(), empty });
   }
 
   /** Tells everybody what they do not have. @returns milliseconds after which to look again */
-  async #look(): Promise<number> {
-    const places = [...this.#places];
+  async #look(newcomers: readonly Place[]): Promise<number> {
     const [head, next] = await this.#documents.getAll<Environment | Revision>([
       keys.environment(this.#env),
       keys.revision(this.#env, this.#newest + 1),
     ]);
     if (!head) throw new Error(`${this.#env} was there when it was asked for`);
     const end = await this.#endOf(head as Environment);
+    const isNew = head.revision !== this.#newest || end.reason !== undefined;
+    const places = isNew ? [...this.feed.places] : newcomers;
     for (const [at, group] of grouped(places, head.revision)) {
       if (at === head.revision && end.reason === undefined) continue;
       const revisions = await this.#revisionsAfter(Math.min(at, head.revision - 1), head.revision, (next ?? null) as Revision | null);
       const events = eventsOf(this.#documents.project, revisions, head.revision - at, end.reason);
       for (const place of group) {
         place.at = head.revision;
-        if (this.#places.has(place)) place.watcher.tell(events);
+        if (this.feed.places.has(place)) place.watcher.tell(events);
       }
     }
     this.#newest = head.revision;
-    if (end.reason !== undefined) this.#end(places);
+    if (end.reason !== undefined) this.feed.end(places);
     return end.inMs;
   }
 

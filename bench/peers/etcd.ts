@@ -18,7 +18,8 @@ export async function etcd(): Promise<Row[]> {
     const token = await engine.token("admin");
     await createProjects(engine, token);
     const rows = await inTurn({
-      "config-writes-etcd": () => writes(engine, token, member),
+      "config-writes-etcd": () => writes(engine, token, member, CONFIG),
+      "state-writes-etcd": () => writes(engine, token, member, STATE),
       "config-read-etcd": () => reads(engine, token, member),
     });
     await Promise.all([engine.stop(), member.stop()]);
@@ -35,7 +36,23 @@ async function createProjects({ url }: ServerProcess, token: string): Promise<vo
   await load(url, { clients: 8, amount: PROJECTS, headers: bearer(token), request });
 }
 
-async function writes({ url }: AuthorizedEngine, token: string, member: Etcd): Promise<Row> {
+interface Written {
+  readonly id: string;
+  readonly what: string;
+  readonly request: (n: number) => LoadRequest;
+}
+
+const CONFIG: Written = { id: "config-writes-etcd", what: "config", request: writeRequest };
+const STATE: Written = {
+  id: "state-writes-etcd",
+  what: "state",
+  request: (n) => {
+    const [[name, value] = ["", ""]] = Object.entries(variable(n));
+    return { method: "PATCH", path: `/env/${projectName(n)}/dev/state`, body: { set: { [`settings/${name}`]: { value } } } };
+  },
+};
+
+async function writes({ url }: AuthorizedEngine, token: string, member: Etcd, { id, what, request }: Written): Promise<Row> {
   const put = (n: number): LoadRequest => {
     const [[name, value] = ["", ""]] = Object.entries(variable(n));
     return { method: "POST", path: "/v3/kv/put", body: { key: encoded(`${projectName(n)}/dev/${name}`), value: encoded(value) } };
@@ -44,19 +61,19 @@ async function writes({ url }: AuthorizedEngine, token: string, member: Etcd): P
   const common = { clients: CLIENTS, amount: WRITES_A_TURN };
   const pairs = await alternate(
     TURNS,
-    () => load(url, { ...common, request: writeRequest, headers: bearer(token), times: times.ours }),
+    () => load(url, { ...common, request, headers: bearer(token), times: times.ours }),
     () => load(member.url, { ...common, request: put, times: times.theirs }),
   );
   return ratioRow({
-    id: "config-writes-etcd",
-    work: `durable config writes over HTTP, ${CLIENTS} clients, ${PROJECTS} projects`,
-    subject: "PATCH config with a token",
+    id,
+    work: `durable ${what} writes over HTTP, ${CLIENTS} clients, ${PROJECTS} projects`,
+    subject: `PATCH ${what} with a token`,
     baseline: `${member.version}, put through its gateway`,
     pairs,
     unit: perSecond,
     ratio: timesFaster,
     goal: { atLeast: 1 },
-    latency: [latencyOf("config write", times.ours), latencyOf("etcd put", times.theirs)],
+    latency: [latencyOf(`${what} write`, times.ours), latencyOf("etcd put", times.theirs)],
     about:
       "One member with its settings as they come: it syncs every put before it answers, and keeps the value and a revision. Ours also checks a token, gives the environment a version, keeps the difference and an audit record in a hash chain. etcd would copy it to other members; ours has one database.",
     next: {

@@ -1,6 +1,12 @@
 /** How many columns a text takes in a terminal, and how it is cut to fit. */
 
-const segmenter = new Intl.Segmenter(undefined, { granularity: "grapheme" });
+/** Made when a text needs it: what it knows of all languages takes as long to load as the rest of the command line. */
+let segmenter: Intl.Segmenter | null = null;
+
+function graphemesOf(text: string): Intl.Segments {
+  segmenter ??= new Intl.Segmenter(undefined, { granularity: "grapheme" });
+  return segmenter.segment(text);
+}
 
 /** Ranges of East Asian Wide and Fullwidth characters (Unicode 16, UAX #11), without emoji, which their property tells. */
 const WIDE: readonly (readonly [number, number])[] = [
@@ -31,7 +37,7 @@ const PLAIN = /^[\x20-\x7e]*$/;
 export function widthOf(text: string): number {
   if (PLAIN.test(text)) return text.length;
   let width = 0;
-  for (const { segment } of segmenter.segment(text)) width += graphemeWidth(segment);
+  for (const { segment } of graphemesOf(text)) width += graphemeWidth(segment);
   return width;
 }
 
@@ -40,7 +46,7 @@ export function cut(text: string, columns: number): string {
   if (widthOf(text) <= columns) return text;
   let kept = "";
   let width = 0;
-  for (const { segment } of segmenter.segment(text)) {
+  for (const { segment } of graphemesOf(text)) {
     width += graphemeWidth(segment);
     if (width > columns - 1) break;
     kept += segment;

@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Writable } from "node:stream";
 import { LIMITS } from "../limits.ts";
 import type { ProjectEvent } from "../project-watches.ts";
 import type { HeadEvent } from "../watches.ts";
+import { endWire, wireOf } from "./connections.ts";
 
 type ToldEvent = HeadEvent | ProjectEvent;
 
@@ -21,11 +23,11 @@ const SIGN_OF_LIFE = Buffer.from(":\n\n");
 const TURNS = 15;
 
 /**
- * Server-sent events (WHATWG HTML §9.2). What all are told is written down once and goes to each socket as it is, past Node's framing
+ * Server-sent events (WHATWG HTML §9.2). What all are told is written down once and goes to each connection as it is, past Node's framing
  * of replies, so that a reply ends with its connection. Whoever does not read is cut off.
  */
 export class EventStreams {
-  readonly #turns: readonly Set<ServerResponse>[] = Array.from({ length: TURNS }, () => new Set());
+  readonly #turns: readonly Set<Writable>[] = Array.from({ length: TURNS }, () => new Set());
   readonly #texts = { whole: new WeakMap<readonly ToldEvent[], Buffer>(), bare: new WeakMap<readonly ToldEvent[], Buffer>() };
   readonly #bounds: EventBounds;
   #open = 0;
@@ -36,8 +38,11 @@ export class EventStreams {
     this.#bounds = bounds;
   }
 
-  /** Answers with events until the reader leaves or the source ends. */
-  send(request: IncomingMessage, response: ServerResponse, source: EventSource): void {
+  /**
+   * Answers with events until the reader leaves or the source ends.
+   * @returns what they are written to, until it closes; `null` where nobody reads
+   */
+  send(request: IncomingMessage, response: ServerResponse, source: EventSource): Writable | null {
     response.setHeader("content-type", "text/event-stream; charset=utf-8");
     response.setHeader("cache-control", "no-store");
     // nginx would gather what is to be told now.
@@ -46,15 +51,22 @@ export class EventStreams {
     response.useChunkedEncodingByDefault = false;
     if (request.method === "HEAD" || response.destroyed) {
       response.end();
-      return;
+      return null;
     }
-    response.write(`retry: ${Math.floor(this.#bounds.watchReturnMs * (1 + 2 * Math.random()))}\n\n`);
-    const forget = this.#keepAlive(response);
-    const leave = source.watch({
-      tell: (events) => this.#give(response, this.#textOf(events, source.view)),
-      end: () => void response.end(),
+    const wire = wireOf(response);
+    this.#follow(wire, source);
+    return wire;
+  }
+
+  /** Apart from `send`, so that what lasts as long as the reader does not know of the request. */
+  #follow(wire: Writable, { view, watch }: EventSource): void {
+    wire.write(`retry: ${Math.floor(this.#bounds.watchReturnMs * (1 + 2 * Math.random()))}\n\n`);
+    const forget = this.#keepAlive(wire);
+    const leave = watch({
+      tell: (events) => this.#give(wire, this.#textOf(events, view)),
+      end: () => endWire(wire),
     });
-    response.once("close", () => {
+    wire.once("close", () => {
       leave();
       forget();
     });
@@ -68,14 +80,14 @@ export class EventStreams {
     return text;
   }
 
-  #keepAlive(response: ServerResponse): () => void {
+  #keepAlive(wire: Writable): () => void {
     const turn = this.#turns[this.#open++ % TURNS];
-    turn?.add(response);
+    turn?.add(wire);
     this.#timer ??= setInterval(() => {
       for (const reader of this.#turns[this.#turn++ % TURNS] ?? []) this.#give(reader, SIGN_OF_LIFE);
     }, this.#bounds.watchHeartbeatMs / TURNS);
     return () => {
-      turn?.delete(response);
+      turn?.delete(wire);
       if (this.#turns.some(({ size }) => size > 0)) return;
       clearInterval(this.#timer);
       this.#timer = undefined;
@@ -83,13 +95,17 @@ export class EventStreams {
   }
 
   /** Whoever leaves too much of it unread is not waited for. */
-  #give(response: ServerResponse, text: Buffer): void {
-    const { socket } = response;
-    // A reply that waits for the one before it on its connection has no socket yet.
-    if (socket === null) response.write(text);
-    else socket.write(text);
-    if ((socket ?? response).writableLength > this.#bounds.watchBufferBytes) response.destroy();
+  #give(wire: Writable, text: Buffer): void {
+    if (wire.writableEnded || wire.destroyed) return;
+    const socket = socketOf(wire);
+    socket.write(text);
+    if (socket.writableLength > this.#bounds.watchBufferBytes) wire.destroy();
   }
+}
+
+/** A reply that waits for the one before it on its connection has no socket yet. */
+function socketOf(wire: Writable | ServerResponse): Writable {
+  return "socket" in wire && wire.socket !== null ? wire.socket : wire;
 }
 
 /** By which a reader goes on where they were. */

@@ -10,6 +10,11 @@ interface Known extends Judged {
   readonly asOf: number;
 }
 
+/** By which a header is known. */
+export function digestOf(header: string): string {
+  return hash("sha256", header, "base64");
+}
+
 /** Whose token an Authorization header shows, known without waiting: by the header's digest, so that no token is kept. */
 export class FastCallers {
   readonly #authentication: Authentication;
@@ -20,8 +25,7 @@ export class FastCallers {
   }
 
   /** `null` where it is not known, or not valid: then whoever can say why has to look. */
-  at(header: string, revision: number): Principal | null {
-    const digest = hash("sha256", header, "base64");
+  at(header: string, digest: string, revision: number): Principal | null {
     const known = this.#known.get(digest);
     if (known !== undefined && known.asOf >= revision && this.#authentication.stillHolds(known)) return known.principal;
     const judged = this.#judge(header, revision);
@@ -32,9 +36,9 @@ export class FastCallers {
   }
 
   /** Has a token that was known before looked up as of that revision. Of others nobody asks twice. @throws unauthorized, and the like */
-  async renew(header: string, revision: number): Promise<void> {
+  async renew(header: string, digest: string, revision: number): Promise<void> {
     const token = bearerOf(header);
-    const known = this.#known.get(hash("sha256", header, "base64"));
+    const known = this.#known.get(digest);
     if (token !== null && known !== undefined && known.asOf < revision) await this.#authentication.byToken(token);
   }
 

@@ -5,7 +5,7 @@ import type { Domain } from "../domain.ts";
 import type { Settings } from "../settings.ts";
 import type { Principal } from "../tokens.ts";
 import { bearerOf, LOCAL_PRINCIPAL, type Rates } from "./auth.ts";
-import { FastCallers } from "./fast-callers.ts";
+import { digestOf, FastCallers } from "./fast-callers.ts";
 import { isHostGuarded, isKnownHost } from "./guards.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Place } from "./ofrep.ts";
@@ -24,13 +24,21 @@ export interface FastLaneParts {
 /** Of `_system` and of a project. */
 type Revisions = readonly [system: number, project: number];
 
+/** What is known of a connection while it is open. */
+interface Visitor {
+  readonly address: string;
+  /** The last Authorization header that it showed, which mostly is the next one too, and its digest. That request is kept as long anyway. */
+  header: string;
+  digest: string;
+}
+
 /** Who is let into the fast lane: what is true of a request whatever it asks for. It refuses nobody, and sends them to the routes. */
 export class FastDoor {
   readonly #parts: FastLaneParts;
   readonly #callers: FastCallers | null;
   readonly #isHostGuarded: boolean;
   readonly #believesProxies: boolean;
-  readonly #addresses = new WeakMap<Socket, string>();
+  readonly #visitors = new WeakMap<Socket, Visitor>();
   /** The last one that was found to be good. */
   #host: string | undefined;
 
@@ -65,18 +73,28 @@ export class FastDoor {
   /** The store is asked nothing for whoever shows no token, or is over what their address may. */
   isWorthAsking({ socket }: IncomingMessage, { authorization }: PlainHeaders, now: number): boolean {
     if (this.#callers !== null && bearerOf(authorization ?? "") === null) return false;
-    return this.#parts.rates.perAddress.admits(this.#addressOf(socket), now);
+    return this.#parts.rates.perAddress.admits(this.#visitorOf(socket).address, now);
   }
 
   /** Who asks, where that is known as of that revision of `_system`. */
-  callerAt({ authorization }: PlainHeaders, system: number): Principal | null {
+  callerAt(socket: Socket, { authorization }: PlainHeaders, system: number): Principal | null {
     if (this.#callers === null) return LOCAL_PRINCIPAL;
-    return authorization === undefined ? null : this.#callers.at(authorization, system);
+    return authorization === undefined ? null : this.#callers.at(authorization, this.#digestOf(socket, authorization), system);
   }
 
   /** Has a token that was known before looked up as of that revision of `_system`. @throws unauthorized, and the like */
-  async renew({ authorization }: PlainHeaders, system: number): Promise<void> {
-    if (this.#callers !== null && authorization !== undefined) await this.#callers.renew(authorization, system);
+  async renew(socket: Socket, { authorization }: PlainHeaders, system: number): Promise<void> {
+    if (this.#callers !== null && authorization !== undefined) {
+      await this.#callers.renew(authorization, this.#digestOf(socket, authorization), system);
+    }
+  }
+
+  #digestOf(socket: Socket, header: string): string {
+    const visitor = this.#visitorOf(socket);
+    if (visitor.header === header) return visitor.digest;
+    visitor.header = header;
+    visitor.digest = digestOf(header);
+    return visitor.digest;
   }
 
   /** Notes of a reader, and of a head, that they were current at a moment after `at`: what may be shown while the store is away is that old. */
@@ -89,21 +107,21 @@ export class FastDoor {
   /** Whether one more request may be answered: counts nothing. */
   admits({ socket }: IncomingMessage, { token }: Principal, now: number): boolean {
     const { perAddress, perToken } = this.#parts.rates;
-    return perAddress.admits(this.#addressOf(socket), now) && perToken.admits(token, now);
+    return perAddress.admits(this.#visitorOf(socket).address, now) && perToken.admits(token, now);
   }
 
   /** Counts a request that is sure to be answered here. */
   take({ socket }: IncomingMessage, { token }: Principal, now: number): void {
     const { perAddress, perToken } = this.#parts.rates;
-    perAddress.take(this.#addressOf(socket), now);
+    perAddress.take(this.#visitorOf(socket).address, now);
     perToken.take(token, now);
   }
 
-  #addressOf(socket: Socket): string {
-    const known = this.#addresses.get(socket);
+  #visitorOf(socket: Socket): Visitor {
+    const known = this.#visitors.get(socket);
     if (known !== undefined) return known;
-    const address = addressKey(socket.remoteAddress ?? "");
-    this.#addresses.set(socket, address);
-    return address;
+    const visitor = { address: addressKey(socket.remoteAddress ?? ""), header: "", digest: "" };
+    this.#visitors.set(socket, visitor);
+    return visitor;
   }
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import { allows } from "../access.ts";
-import { inTime } from "../document-cache.ts";
 import type { ReadyFlags } from "../evaluation.ts";
 import { SYSTEM_PARTITION } from "../keys.ts";
 import type { Environment } from "../model.ts";
@@ -71,7 +71,7 @@ export class FastFlags {
   /** @throws what the routes say better */
   async #answer(question: PlainQuestion, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
     // A store that does not answer is not waited for here: the routes may know what to show meanwhile.
-    const found = await inTime(this.#look(question));
+    const found = await this.#parts.domain.readIndex.inTime(this.#look(request.socket, question));
     if (found === null || !this.#door.admits(request, found.caller, performance.now())) return false;
     const answer = this.#evaluate(found, await readJsonBodyAhead(request, SMALL_BODY), question.headers.ifNoneMatch);
     // A body may take its time, in which a preview ends, or others ask as often as they may.
@@ -84,14 +84,14 @@ export class FastFlags {
   }
 
   /** Everything as of a moment after the request began. */
-  async #look({ query, headers, start }: PlainQuestion): Promise<Found | null> {
+  async #look(socket: Socket, { query, headers, start }: PlainQuestion): Promise<Found | null> {
     const { domain } = this.#parts;
     // Of which project the newest revision has to be known, is told by what was known of the token.
-    const place = this.#placeOf(this.#door.callerAt(headers, 0), query);
+    const place = this.#placeOf(this.#door.callerAt(socket, headers, 0), query);
     if (place === null) return null;
     const [system = 0, revision = 0] = await domain.readIndex.confirm([SYSTEM_PARTITION, place.project]);
-    await this.#door.renew(headers, system);
-    const caller = this.#door.callerAt(headers, system);
+    await this.#door.renew(socket, headers, system);
+    const caller = this.#door.callerAt(socket, headers, system);
     const { project, env } = this.#placeOf(caller, query) ?? {};
     if (caller === null || project !== place.project || env !== place.env) return null;
     const stream = this.#streamOf(caller, place, system);

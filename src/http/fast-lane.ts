@@ -1,6 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import { allows } from "../access.ts";
-import { inTime } from "../document-cache.ts";
 import { SYSTEM_PARTITION } from "../keys.ts";
 import type { Principal } from "../tokens.ts";
 import { FastDoor, type FastLaneParts } from "./fast-door.ts";
@@ -55,7 +55,7 @@ export class FastLane {
     const revision = readIndex.known(plain.lane.project);
     const { ready } = plain.lane;
     if (system !== null && revision !== null && ready !== null && ready.asOf >= revision) {
-      const caller = this.#reader(plain, system);
+      const caller = this.#reader(request.socket, plain, system);
       if (caller !== null && this.#send(plain, ready, caller, request, response)) return;
     }
     if (this.#door.isWorthAsking(request, plain.headers, plain.start)) void this.#askFirst(plain, request, response);
@@ -71,8 +71,8 @@ export class FastLane {
   }
 
   /** Who asks, where that is known as of that revision of `_system`, and they may read. */
-  #reader({ lane, headers }: PlainRead, system: number): Principal | null {
-    const caller = this.#door.callerAt(headers, system);
+  #reader(socket: Socket, { lane, headers }: PlainRead, system: number): Principal | null {
+    const caller = this.#door.callerAt(socket, headers, system);
     return caller !== null && allows(caller.grants, "read", lane.project, lane.env) ? caller : null;
   }
 
@@ -89,16 +89,16 @@ export class FastLane {
   /** Has what is not known, or not as new as the request, looked up: those who wait for the same wait together. */
   async #askFirst(plain: PlainRead, request: IncomingMessage, response: ServerResponse): Promise<void> {
     // A store that does not answer is not waited for here: the routes may know what to show meanwhile.
-    const found = await inTime(this.#look(plain)).catch(() => null);
+    const found = await this.#parts.domain.readIndex.inTime(this.#look(request.socket, plain)).catch(() => null);
     const isAnswered = found !== null && this.#send(plain, found.ready, found.caller, request, response);
     if (!isAnswered) this.#routes(request, response);
   }
 
-  async #look(plain: PlainRead): Promise<{ readonly ready: ReadyReply; readonly caller: Principal } | null> {
+  async #look(socket: Socket, plain: PlainRead): Promise<{ readonly ready: ReadyReply; readonly caller: Principal } | null> {
     const { lane, headers, start } = plain;
     const [system = 0, revision = 0] = await this.#parts.domain.readIndex.confirm([SYSTEM_PARTITION, lane.project]);
-    await this.#door.renew(headers, system);
-    const caller = this.#reader(plain, system);
+    await this.#door.renew(socket, headers, system);
+    const caller = this.#reader(socket, plain, system);
     const ready = caller === null ? null : await this.#replies.make(lane, revision);
     if (caller === null || ready === null || ready.asOf < revision) return null;
     this.#door.confirm(caller, lane, [system, revision], start);

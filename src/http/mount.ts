@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import type { Writable } from "node:stream";
 import type { Express, RequestHandler } from "express";
 import { mayDoLittle } from "../callers.ts";
 import type { Domain } from "../domain.ts";
@@ -8,6 +9,7 @@ import type { Caller } from "../model.ts";
 import { traced } from "../tracing.ts";
 import type { Asked } from "./asked.ts";
 import type { Gate } from "./auth.ts";
+import { endWire } from "./connections.ts";
 import { parseIfMatch } from "./etag.ts";
 import { EventStreams } from "./event-streams.ts";
 import { readJsonBody } from "./json.ts";
@@ -99,11 +101,13 @@ function serve(route: Route, services: Services): Answer {
       }
       throw error;
     });
-    if ("lines" in reply || "events" in reply) holdStream(streams, caller, response);
     if ("events" in reply) {
-      sendEvents(request, response, reply, connection, services);
+      sendEvents(request, response, { reply, connection, caller }, services);
       observe();
-    } else await sendReply(request, response, reply);
+    } else {
+      if ("lines" in reply) holdStream(response, streams.open(caller.token));
+      await sendReply(request, response, reply);
+    }
   }
 }
 
@@ -119,27 +123,31 @@ function observeOnce(metrics: Metrics, { operationId }: Route, response: ServerR
   return observe;
 }
 
-/** For as long as the reader stays, and their token holds. */
-function sendEvents(
-  request: Asked,
-  response: ServerResponse,
-  { events: source }: EventsReply,
-  connection: Connection,
-  { events, standing }: Services,
-): void {
-  events.send(request, response, source);
-  if (!response.writableEnded)
-    response.once(
-      "close",
-      standing.hold(connection, () => response.end()),
-    );
+/** For as long as the reader stays, and their token holds. Nothing here is a closure: what lasts as long need not know of the request. */
+function sendEvents(request: Asked, response: ServerResponse, { reply, connection, caller }: Watching, services: Services): void {
+  const { streams, events, standing } = services;
+  const close = streams.open(caller.token);
+  const wire = events.send(request, response, reply.events);
+  if (wire === null) {
+    close();
+    return;
+  }
+  holdStream(wire, close);
+  holdStream(wire, standing.hold(connection, endOf(wire)));
 }
 
-/** Counts a streamed reply for as long as its connection lives. The reader may be gone by now, and then nothing tells of it any more. */
-function holdStream(streams: Streams, caller: Caller, response: ServerResponse): void {
-  const close = streams.open(caller.token);
-  if (response.destroyed) close();
-  else response.once("close", close);
+interface Watching {
+  readonly reply: EventsReply;
+  readonly connection: Connection;
+  readonly caller: Caller;
+}
+
+const endOf = (wire: Writable) => () => endWire(wire);
+
+/** Has something done when a reply is over. The reader may be gone by now, and then nothing tells of it any more. */
+function holdStream(wire: Writable, close: () => void): void {
+  if (wire.destroyed) close();
+  else wire.once("close", close);
 }
 
 function isOpen({ operationId }: Route): boolean {

@@ -90,6 +90,7 @@ export const ACCESS = {
     ],
   },
   listPromotions: inProject("read", SOME, "shows promotions to environments that the token may read"),
+  getPromotion: inProject("read", SOME, "shows a promotion to an environment that the token may read"),
   approvePromotion: { needs: [{ right: "approve", project: "body.project_id", env: SOME }], also: "`approve` in the promotion's target" },
   rejectPromotion: { needs: [{ right: "approve", project: "body.project_id", env: SOME }], also: "`approve` in the promotion's target" },
   rollback: inBody("edit", PROTECTED),

@@ -9,6 +9,7 @@ import {
 } from "node:http";
 import type { Duplex } from "node:stream";
 import { LIMITS } from "../limits.ts";
+import { connections } from "./connections.ts";
 
 /** The socket's side of HTTP: nothing here knows a route, so that it can listen before they are loaded. */
 export interface EngineServer {
@@ -192,10 +193,6 @@ function originForm(request: IncomingMessage): string | null {
 /** Answers what never gets to the app. A client reads replies in the order of its requests, so each has to wait for its turn. */
 class Refusals {
   readonly #bounds: ServerBounds;
-  /** The last response that was begun on each connection. */
-  readonly #last = new WeakMap<Duplex, ServerResponse>();
-  /** Connections of which nothing more is taken: where one request is not clear, nobody knows where the next one begins. */
-  readonly #refused = new WeakSet<Duplex>();
 
   constructor(bounds: ServerBounds) {
     this.#bounds = bounds;
@@ -203,24 +200,26 @@ class Refusals {
 
   /** Whether the app may have this request; where not, it is answered. */
   admit(request: IncomingMessage, response: ServerResponse): boolean {
-    if (this.#refused.has(request.socket)) return false;
+    const { socket } = request;
+    if (!connections.takesRequests(socket)) return false;
+    connections.begun(socket, response);
     const fault = faultOf(request, this.#bounds);
-    if (fault === null) this.#last.set(request.socket, response);
-    else this.reject(request, response, fault);
+    if (fault !== null) this.reject(request, response, fault);
     return fault === null;
   }
 
+  /** Where one request is not clear, nobody knows where the next one begins. */
   reject(request: IncomingMessage, response: ServerResponse, refusal: Refusal): void {
-    this.#refused.add(request.socket);
+    connections.takeNoMore(request.socket);
     sendRefusal(response, refusal);
   }
 
   /** Refuses what came last on a connection, be it the rest of a request or the beginning of one. */
   refuse(socket: Duplex, refusal: Refusal): void {
     // Node reports each further piece of what was refused.
-    if (this.#refused.has(socket)) return;
-    this.#refused.add(socket);
-    const last = this.#last.get(socket);
+    if (!connections.takesRequests(socket)) return;
+    connections.takeNoMore(socket);
+    const last = connections.last(socket);
     if (last === undefined) this.#write(socket, refusal);
     else if (!last.req.complete) breakOff(socket, last, refusal);
     else if (last.destroyed) this.#write(socket, refusal);

@@ -11,6 +11,7 @@ import {
   Message,
   mapOf,
   ProjectId,
+  ProjectParams,
   pageMembers,
   pageOf,
   Timestamp,
@@ -189,6 +190,8 @@ export const DecisionParams = z.strictObject({
   id: z.string().meta({ description: "The promotion's id.", examples: ["0mi5k2v1x9f2c1e7ab3"] }),
 });
 
+export const PromotionParams = z.strictObject({ ...ProjectParams.shape, ...DecisionParams.shape });
+
 export const DecisionBody = z
   .strictObject({ project_id: ProjectId, comment: Message.exactOptional().meta({ description: "Why; kept with the decision." }) })
   .meta({ id: "Decision", description: "Whose promotion it is, and why.", examples: [{ project_id: "pf-777", comment: "Looks good." }] });
@@ -230,7 +233,7 @@ const waitingExample = {
   diff_from_previous: exampleOf(DiffFromPreviousSchema),
 };
 
-const WaitingPromotion = z
+export const Promotion = z
   .object({
     id: z.string(),
     project_id: ProjectId,
@@ -267,7 +270,7 @@ export const PromotionQuery = z.strictObject({
     .meta({ description: "Those alone.", examples: ["pending"] }),
 });
 
-export const PromotionPage = pageOf(WaitingPromotion).meta({
+export const PromotionPage = pageOf(Promotion).meta({
   id: "PromotionPage",
   description: "A page of promotions that were put up for approval.",
   examples: [{ items: [waitingExample], next_cursor: null }],

@@ -54,6 +54,7 @@ export const OPERATIONS = {
   promote: once("POST", "/env/promote"),
   getPromotionReadiness: get("/env/:project/:env/readiness"),
   listPromotions: get("/env/:project/promotions"),
+  getPromotion: get("/env/:project/promotions/:id"),
   approvePromotion: once("POST", "/env/promotions/:id/approve"),
   rejectPromotion: once("POST", "/env/promotions/:id/reject"),
   rollback: once("POST", "/env/rollback"),

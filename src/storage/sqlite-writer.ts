@@ -16,7 +16,7 @@ interface PartitionRow {
   readonly revision: number;
 }
 
-/** Writes groups of commits, each group as one durable transaction and each commit in a savepoint of its own. */
+/** Writes groups of commits, each group as one durable transaction in which each commit stands or falls for itself. */
 export class SqliteWriter {
   readonly #db: Database.Database;
   readonly #path: string;
@@ -54,15 +54,19 @@ export class SqliteWriter {
     try {
       this.#sql.begin.run();
       const outcomes = this.#attempt(() => writes.map(apply));
-      if (outcomes === null) this.#sql.rollback.run();
+      if (outcomes === null) this.#undo();
       else this.#sql.commit.run();
       return outcomes;
     } catch (error) {
-      // SQLite has rolled back by itself where the disk was full.
-      if (this.#db.inTransaction) this.#sql.rollback.run();
-      this.#objects.forget();
+      this.#undo();
       throw storeError(error, this.#path, RUNNING);
     }
+  }
+
+  #undo(): void {
+    // SQLite has rolled back by itself where the disk was full.
+    if (this.#db.inTransaction) this.#sql.rollback.run();
+    this.#objects.forget();
   }
 
   #attempt<Result>(work: () => Result): Result | null {

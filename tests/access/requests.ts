@@ -98,6 +98,7 @@ const REQUESTS: Readonly<Record<OperationId, (names: Names) => Built>> = {
   promote: ({ project, env }) => ({ body: { project_id: project, source_env: env("stg", 0), target_env: env("prd", 1) } }),
   getPromotionReadiness: ({ project, env }) => ({ path: { project, env: env("prd", 1) }, query: { source: env("stg", 0) } }),
   listPromotions: inProject,
+  getPromotion: ({ project, made, ending }) => ({ path: { project, id: made.promotions[ending][0] } }),
   approvePromotion: ({ project, made, ending }) => ({ path: { id: made.promotions[ending][0] }, body: { project_id: project } }),
   rejectPromotion: ({ project, made, ending }) => ({ path: { id: made.promotions[ending][1] }, body: { project_id: project } }),
   rollback: inBody("stg", { to: VERSION }),

@@ -6,6 +6,7 @@ import { PROJECT, useCli } from "./support.ts";
 
 const context = useCli();
 const has = (shell: string) => spawnSync(shell, ["--version"]).status === 0;
+const missing = (shell: string) => (has(shell) ? "" : ` (skipped: there is no ${shell})`);
 
 beforeAll(async () => {
   const { cli } = context;
@@ -25,7 +26,7 @@ async function offered(line: string, env: Readonly<Record<string, string>> = {})
   return out.split("\n").filter(Boolean);
 }
 
-describe.skipIf(!has("bash"))("bash offers", () => {
+describe.skipIf(!has("bash"))(`bash offers${missing("bash")}`, () => {
   test("commands and their members", async () => {
     expect(await offered("envm pro")).toEqual(["promote"]);
     expect(await offered("envm env ")).toEqual(["list", "show", "create", "archive", "restore"]);
@@ -56,7 +57,7 @@ describe.skipIf(!has("bash"))("bash offers", () => {
   });
 });
 
-test.skipIf(!has("zsh"))(`zsh takes its script${has("zsh") ? "" : " (skipped: there is no zsh)"}`, async () => {
+test.skipIf(!has("zsh"))(`zsh takes its script${missing("zsh")}`, async () => {
   expect(
     await context.cli.shell(
       'envm completion zsh > c.zsh && zsh -n c.zsh && zsh -fc "autoload -U compinit; compinit -u; source ./c.zsh; whence _envm"',
@@ -64,7 +65,7 @@ test.skipIf(!has("zsh"))(`zsh takes its script${has("zsh") ? "" : " (skipped: th
   ).toMatchObject({ code: 0 });
 });
 
-test.skipIf(!has("fish"))(`fish takes its script and offers commands${has("fish") ? "" : " (skipped: there is no fish)"}`, async () => {
+test.skipIf(!has("fish"))(`fish takes its script and offers commands${missing("fish")}`, async () => {
   const { code, out } = await context.cli.shell(
     `envm completion fish > c.fish && fish --no-config -c "source c.fish; complete -C 'envm pro'"`,
   );

@@ -1,9 +1,9 @@
-import type { ChildProcess } from "node:child_process";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { childEnvironment } from "../../src/cli/child-environment.ts";
-import { ended, useCli } from "./support.ts";
+import { Lines } from "./lines.ts";
+import { useCli } from "./support.ts";
 
 const context = useCli();
 
@@ -26,37 +26,6 @@ beforeAll(async () => {
 
 const run = (args: readonly string[], env: Readonly<Record<string, string>> = {}) =>
   context.cli.run(["run", "-e", "dev", ...args], { env });
-
-/** A command under way whose lines can be waited for. */
-class Watched {
-  readonly #child: ChildProcess;
-  readonly ended: ReturnType<typeof ended>;
-  #text = "";
-  #waiting: (() => void)[] = [];
-
-  constructor(child: ChildProcess) {
-    this.#child = child;
-    this.ended = ended(child);
-    const more = (part: string) => {
-      this.#text += part;
-      for (const look of this.#waiting.splice(0)) look();
-    };
-    child.stdout?.on("data", more);
-    child.stderr?.on("data", more);
-    void this.ended.then(() => more(""));
-  }
-
-  async line(wanted: RegExp, times = 1): Promise<void> {
-    while ((this.#text.match(new RegExp(wanted, "g"))?.length ?? 0) < times) {
-      if (this.#child.exitCode !== null) throw new Error(`it ended without ${wanted}:\n${this.#text}`);
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    }
-  }
-
-  kill(signal: NodeJS.Signals): void {
-    this.#child.kill(signal);
-  }
-}
 
 describe("run", () => {
   test("gives a program the vars, the platform's defaults and the secrets, over what is set here", async () => {
@@ -105,10 +74,10 @@ describe("run", () => {
   });
 
   test.each(["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"] as const)("passes %s on", async (signal) => {
-    const watched = new Watched(context.cli.start(["run", "-e", "dev", "--", "node", "program.mjs"]));
-    await watched.line(/started red/);
+    const watched = new Lines(context.cli.start(["run", "-e", "dev", "--", "node", "program.mjs"]));
+    await watched.show(/started red/);
     watched.kill(signal);
-    await watched.line(new RegExp(`got ${signal}`));
+    await watched.show(new RegExp(`got ${signal}`));
     if (signal === "SIGUSR1") watched.kill("SIGTERM");
     expect(await watched.ended).toMatchObject({ code: signal === "SIGUSR1" || signal === "SIGTERM" ? 0 : 40, signal: null });
   });
@@ -152,11 +121,11 @@ describe("run", () => {
 describe("--watch", () => {
   test("starts the program anew with each new head, once for several at a time, and ends as the program does", async () => {
     const { cli } = context;
-    const watched = new Watched(cli.start(["run", "-e", "dev", "--watch", "--", "node", "program.mjs"]));
-    await watched.line(/started red/);
+    const watched = new Lines(cli.start(["run", "-e", "dev", "--watch", "--", "node", "program.mjs"]));
+    await watched.show(/started red/);
     await cli.ok(["var", "set", "COLOUR=green", "-e", "dev"]);
-    await watched.line(/got SIGTERM/);
-    await watched.line(/started green/);
+    await watched.show(/got SIGTERM/);
+    await watched.show(/started green/);
     watched.kill("SIGINT");
     expect(await watched.ended).toMatchObject({ code: 40, out: "started red\ngot SIGTERM\nstarted green\ngot SIGINT\n" });
     await cli.ok(["var", "set", "COLOUR=red", "-e", "dev"]);
@@ -165,13 +134,13 @@ describe("--watch", () => {
   test("with a token that ends in the middle says so, and leaves the program running", async () => {
     const { cli } = context;
     const { id, token } = await cli.json<{ id: string; token: string }>(["token", "create", "short", "--role", "reader", "--reveal"]);
-    const watched = new Watched(cli.start(["run", "-e", "dev", "--watch", "--", "node", "program.mjs"], { env: { ENVM_TOKEN: token } }));
-    await watched.line(/started red/);
+    const watched = new Lines(cli.start(["run", "-e", "dev", "--watch", "--", "node", "program.mjs"], { env: { ENVM_TOKEN: token } }));
+    await watched.show(/started red/);
     await cli.ok(["token", "revoke", id]);
-    await watched.line(/Changes are not followed any more/);
-    await watched.line(/envm login/);
+    await watched.show(/Changes are not followed any more/);
+    await watched.show(/envm login/);
     watched.kill("SIGUSR1");
-    await watched.line(/got SIGUSR1/);
+    await watched.show(/got SIGUSR1/);
     watched.kill("SIGTERM");
     expect(await watched.ended).toMatchObject({ code: 0 });
   });

@@ -25,6 +25,8 @@ export async function openBrowser(): Promise<Browser> {
     args: [...QUIET],
     reducedMotion: "reduce",
   });
+  // Playwright gives up after 30 seconds, in which a machine that does much else may not have loaded a page.
+  context.setDefaultTimeout(120_000);
   return {
     context,
     async open({ width = 1280, height = 900, colorScheme = "light" } = {}) {

@@ -17,7 +17,7 @@ test("a value is edited in place, and who set it is told", async () => {
   await page.getByRole("button", { name: "Save API_URL" }).click();
   await page.getByRole("status").getByText("API_URL was saved in staging.").waitFor();
   expect((await root.getConfig({ project, env: "staging" })).vars).toMatchObject({ API_URL: "https://new.example.com" });
-  await page.getByRole("button", { name: /new\.example\.com.*change API_URL in staging/ }).click();
+  await page.getByRole("button", { name: /new\.example\.com.*by root, just now.*change API_URL in staging/ }).click();
   await page
     .getByRole("dialog")
     .getByText(/root changed the configuration/)
@@ -101,6 +101,22 @@ test("what is selected in a comparison is what travels", async () => {
   const { state } = await root.getState({ project, env: "staging" });
   expect(Object.keys(state.pages ?? {})).toContain("chosen");
   expect(Object.keys(state.pages ?? {})).not.toContain("left-out");
+  expect(faults).toEqual([]);
+});
+
+test("a comparison tells what both sides changed, and what the other side lacks", async () => {
+  const { root, project } = dashboard.scene;
+  for (const [env, label] of [
+    ["development", "As development has it"],
+    ["staging", "As staging has it"],
+  ] as const)
+    await root.patchState({ project, env, set: { "themes/default": { label } } });
+  await root.patchState({ project, env: "development", set: { "requires/TAX_ID": { kind: "var", description: "For invoices" } } });
+  const { page, go, faults } = await dashboard.tab();
+  await go(`${base()}/compare?left=development&right=staging`);
+  await page.getByText(/^1 component was changed on both sides/).waitFor();
+  await page.getByText(/^themes\/default\. A promotion asks/).waitFor();
+  await page.getByText("staging lacks 1 value that the version of development needs").waitFor();
   expect(faults).toEqual([]);
 });
 

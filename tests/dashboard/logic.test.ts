@@ -4,12 +4,14 @@ import { act, createElement } from "react";
 import { createRoot } from "react-dom/client";
 import { describe, expect, test } from "vitest";
 import { EnvmError } from "../../src/sdk/errors.ts";
-import type { Environment } from "../../web/src/api.ts";
+import type { Check, Environment, Revision } from "../../web/src/api.ts";
 import { flagInWords } from "../../web/src/config/Matrix.tsx";
+import { originInWords, originsOf } from "../../web/src/config/origins.ts";
 import { faultOf } from "../../web/src/faults.ts";
-import { type Diff, hasChanges, sentencesOf, singular } from "../../web/src/plan.ts";
+import { oneAtATime } from "../../web/src/live/repeat.ts";
+import { type Diff, hasChanges, reasonOf, sentencesOf, singular } from "../../web/src/plan.ts";
 import { inOrder, rulesOf } from "../../web/src/policy.ts";
-import { staysOf } from "../../web/src/stays.ts";
+import { lastHealthy, type Stay, staysOf } from "../../web/src/stays.ts";
 import { ago, lengthOf } from "../../web/src/time.ts";
 import { useAction } from "../../web/src/useAction.ts";
 import { listed, plural, statusOf, worstOf } from "../../web/src/words.ts";
@@ -43,7 +45,7 @@ describe("what a plan changes, as sentences", () => {
       "2 entities new: Order and Refund",
       "1 flow new: welcome",
       "1 more component new",
-      "1 value needed or set: KEY",
+      "1 value set, changed or newly needed: KEY",
     ]);
   });
 
@@ -125,9 +127,108 @@ test("a stay lasts until the next revision, and those that change nothing of wha
   const revisions = [revision(3, "expire"), revision(2, "config"), revision(1, "create")] as unknown as Parameters<typeof staysOf>[0];
   const deployed = { snapshot: "s1" } as Environment["deployed"];
   expect(staysOf(revisions, { deployed })).toMatchObject([
-    { revision: 2, until: null, wasDeployed: false },
-    { revision: 1, until: "t2", wasDeployed: true },
+    { revision: 2, until: null, outcome: null },
+    { revision: 1, until: "t2", outcome: "deployed" },
   ]);
+});
+
+test("the way back that is proposed is the last version that was deployed and worked, never one that failed", () => {
+  const stay = (revision: number, version: string, outcome: "deployed" | "failed" | null) => ({ revision, version, outcome }) as Stay;
+  const stays = [stay(5, "v5", "deployed"), stay(4, "v4", "failed"), stay(3, "v3", null), stay(2, "v2", "deployed"), stay(1, "v1", null)];
+  expect(lastHealthy(stays)?.revision).toBe(2);
+  expect(lastHealthy(stays.slice(0, 3))?.revision).toBe(3);
+  expect(lastHealthy(stays.slice(0, 2))?.revision).toBe(4);
+  expect(lastHealthy(stays.slice(0, 1))).toBeUndefined();
+});
+
+test("of a stay's reports the newest counts, and one that is under way says nothing yet", () => {
+  const revisions = [2, 1].map((n) => ({
+    revision: n,
+    version: `v${n}`,
+    action: "promote",
+    timestamp: "",
+    created_by: "a",
+    snapshot: `s${n}`,
+  }));
+  const report = (revision: number, status: string) => ({ revision, details: { status } });
+  const reports = [report(2, "deploying"), report(1, "failed"), report(1, "deployed")];
+  expect(staysOf(revisions as never, { deployed: null }, reports).map(({ outcome }) => outcome)).toEqual([null, "failed"]);
+});
+
+test("a value is from the newest revision that names it, else from the environment's first", () => {
+  const revision = (part: object) =>
+    ({ created_by: "ada", changes: { feature_flags: [], env_vars_changed: [] }, ...part }) as unknown as Revision;
+  const origins = originsOf([
+    revision({ action: "config", changes: { feature_flags: ["beta"], env_vars_changed: ["A"] } }),
+    revision({ action: "promote", source: { version: "v2" }, changes: { feature_flags: [], env_vars_changed: ["A", "B"] } }),
+    revision({ action: "create" }),
+  ]);
+  const from = (kind: "vars" | "flags", name: string) => {
+    const origin = origins({ kind, name });
+    return origin === undefined ? null : originInWords(origin, { base_from: "staging" });
+  };
+  expect([from("vars", "A"), from("vars", "B"), from("vars", "C"), from("flags", "beta")]).toEqual([
+    "by ada",
+    "with v2, by ada",
+    "from staging, by ada",
+    "by ada",
+  ]);
+  expect(originsOf([])({ kind: "vars", name: "A" })).toBeUndefined();
+});
+
+test("what a check says in the engine's terms is said in words, with names", () => {
+  const check = (part: object) => ({ status: "failed", reason: "As the engine has it.", ...part }) as Check;
+  expect([
+    reasonOf(check({ name: "config_complete", details: { unbound: ["secrets/KEY", "vars/URL"] } })),
+    reasonOf(check({ name: "approvals", details: { needed: 2, approved_by: [] } })),
+    reasonOf(check({ name: "approvals", details: { needed: 2, approved_by: ["ada"] } })),
+    reasonOf(check({ name: "soak_time" })),
+    reasonOf(check({ name: "approvals", status: "passed" })),
+  ]).toEqual([
+    "KEY and URL are needed, and not set there yet.",
+    "2 other people have to agree.",
+    "ada agreed: 1 of 2.",
+    "As the engine has it.",
+    "As the engine has it.",
+  ]);
+});
+
+test("advice that names a request stands apart from what a person is told to do", () => {
+  const faultWith = (fix: string) => faultOf(new EnvmError("environment_not_found", { status: 404, reason: "It is not there.", fix }));
+  expect(faultWith("GET /env/p lists them.")).toMatchObject({
+    byApi: "GET /env/p lists them.",
+    todo: expect.stringMatching(/may have ended/),
+  });
+  expect(faultWith("Ask somebody.")).toMatchObject({ byApi: null, todo: "Ask somebody." });
+});
+
+test("work is done one at a time: what is asked meanwhile is done once more, and what does not end is not waited for", async () => {
+  const ends: (() => void)[] = [];
+  let begun = () => {};
+  const next = () =>
+    new Promise<void>((resolve) => {
+      begun = resolve;
+    });
+  const work = () => {
+    begun();
+    return new Promise<void>((resolve) => {
+      ends.push(resolve);
+    });
+  };
+  const ask = oneAtATime(work, 20);
+  ask();
+  ask();
+  ask();
+  expect(ends).toHaveLength(1);
+  const second = next();
+  ends[0]?.();
+  await second;
+  expect(ends).toHaveLength(2);
+  const third = next();
+  ask();
+  // The second never ends.
+  await third;
+  expect(ends).toHaveLength(3);
 });
 
 test("a flag is told in words", () => {
@@ -180,5 +281,5 @@ test("an action is done once, however often its button is pressed before it is d
   await act(async () => finish());
   await act(async () => button?.click());
   expect(calls).toBe(2);
-  root.unmount();
+  await act(async () => root.unmount());
 });

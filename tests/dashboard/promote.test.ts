@@ -65,6 +65,7 @@ test("of two tabs that confirm the same promotion one wins, and the other is tol
   await button(first.page).waitFor();
   // A tab that hears of nothing, as one whose stream is late.
   const second = await dashboard.browser.open();
+  await second.page.addInitScript(() => Object.defineProperty(window, "SharedWorker", { value: undefined }));
   await second.page.route("**/watch", (route) => route.abort());
   await second.page.goto(dashboard.engine.url + promoteAddress());
   await settled(second.page);
@@ -178,8 +179,28 @@ test("a rollback says what returns and what does not, and leaves a hold that can
     .getByRole("status")
     .getByText(/^production is back at/)
     .waitFor();
+  // The result stays, with what lifts the hold; the environment's page says so too.
+  await page.getByRole("link", { name: "See it in the history" }).waitFor();
+  await page.getByRole("button", { name: "Resume" }).waitFor();
   await go(`/projects/${project}/env/production`);
   await page.getByText("On hold").first().waitFor();
   await page.getByRole("button", { name: "Resume" }).click();
   await page.getByRole("status").getByText("production takes automatic promotions again.").waitFor();
+});
+
+test("an environment that is closed for promotions says so, and when it opens", async () => {
+  const { root, project } = dashboard.scene;
+  const yesterday = new Date(Date.now() - 24 * 3_600_000);
+  const cron = `0 0 ${yesterday.getUTCDate()} ${yesterday.getUTCMonth() + 1} *`;
+  const freeze = [{ kind: "deny" as const, cron, duration: "96h", reason: "Stocktaking" }];
+  await root.replacePolicy({ project, policy: { environments: { staging: { freeze } } } });
+  const { page, go, faults } = await dashboard.tab();
+  await go(`/projects/${project}/env/staging`);
+  await page.getByText("Closed for promotions").waitFor();
+  await page
+    .getByText(/Stocktaking/)
+    .first()
+    .waitFor();
+  await page.getByText(/A rollback is possible at any time/).waitFor();
+  expect(faults).toEqual([]);
 });

@@ -1,12 +1,15 @@
 import { execFileSync } from "node:child_process";
-import { readdirSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll } from "vitest";
+import { afterAll, afterEach, beforeAll, vi } from "vitest";
 import { packageRoot } from "../../src/settings.ts";
 import { Engine } from "../support/engine.ts";
 import { type Browser, type Look, logIn, openBrowser } from "./browser.ts";
 import { type Scene, setScene } from "./scene.ts";
+
+/** Milliseconds after which a test is given up: pages are many, and a machine may be slow. Nothing waits for time to pass. */
+const PATIENCE_MS = 600_000;
 
 export const ROOT = "root-token-of-the-dashboard-tests";
 
@@ -22,16 +25,23 @@ function built(): void {
   const folders = ["web/src", "src/sdk", "src/flagd", "src/dotenv"].map((folder) => join(packageRoot(), folder));
   const at = statSync(join(packageRoot(), "dist/web/index.html"), { throwIfNoEntry: false })?.mtimeMs ?? 0;
   if (Math.max(...folders.map(newest)) <= at) return;
-  // In a process of its own: what is shipped is not built for tests.
-  execFileSync(
-    process.execPath,
-    [join(packageRoot(), "node_modules/vite/bin/vite.js"), "build", "-c", "web/vite.config.ts", "-l", "error"],
-    {
+  const dist = join(packageRoot(), "dist");
+  mkdirSync(dist, { recursive: true });
+  // Another file's tests may be looking at the old ones, or be building too: they change places at once.
+  const [made, old] = [mkdtempSync(join(dist, "web-new-")), mkdtempSync(join(dist, "web-old-"))];
+  try {
+    // In a process of its own: what is shipped is not built for tests.
+    const build = ["build", "-c", "web/vite.config.ts", "-l", "error", "--outDir", made, "--emptyOutDir"];
+    execFileSync(process.execPath, [join(packageRoot(), "node_modules/vite/bin/vite.js"), ...build], {
       cwd: packageRoot(),
       env: { ...process.env, NODE_ENV: "production" },
       stdio: "inherit",
-    },
-  );
+    });
+    if (existsSync(join(dist, "web"))) renameSync(join(dist, "web"), join(old, "web"));
+    renameSync(made, join(dist, "web"));
+  } finally {
+    for (const folder of [made, old]) rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 export interface Dashboard {
@@ -51,6 +61,7 @@ export interface Tab {
 
 /** A real engine with a project in the middle of its life, and a real browser. */
 export function useDashboard({ withScene = true } = {}): Dashboard {
+  vi.setConfig({ testTimeout: PATIENCE_MS, hookTimeout: PATIENCE_MS });
   let engine: Engine | undefined;
   let scene: Scene | undefined;
   let browser: Browser | undefined;
@@ -63,7 +74,7 @@ export function useDashboard({ withScene = true } = {}): Dashboard {
     built();
     [engine, browser] = await Promise.all([new Engine({ token: ROOT }).start(), openBrowser()]);
     if (withScene) scene = await setScene(engine.url, ROOT);
-  }, 180_000);
+  });
   afterEach(async () => {
     for (const page of pages.splice(0)) await page.close();
   });

@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { packageRoot } from "../../src/settings.ts";
 import { useEngine } from "../support/engine.ts";
-import { hasShell } from "./curl.ts";
+import { hasShell, withoutShell } from "./curl.ts";
 import { blocks, read, section } from "./support.ts";
 
 const PAGE = read("docs/audit.md");
@@ -14,7 +14,7 @@ const TOKEN = "a-root-token-of-this-test";
 const run = promisify(execFile);
 
 /** `docs/audit.md`, as the engine's operator and a stranger would follow it. */
-describe.runIf(hasShell())("an audit log is proven to somebody", () => {
+describe.runIf(hasShell())(`an audit log is proven to somebody${withoutShell()}`, () => {
   const engine = useEngine({ token: TOKEN });
   const folder = mkdtempSync(join(tmpdir(), "env-manager-audit-"));
   const file = (name: string) => join(folder, name);

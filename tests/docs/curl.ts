@@ -130,3 +130,8 @@ function run(program: string, args: readonly string[]): Promise<string> {
     child.once("close", (status) => (status === 0 ? resolve(output) : reject(new Error(`${program} ended with ${status}: ${errors}`))));
   });
 }
+
+/** For the title of what needs them: a skipped test says why. */
+export function withoutShell(): string {
+  return hasShell() ? "" : " (skipped: bash or curl is not installed)";
+}

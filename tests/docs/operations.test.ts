@@ -7,7 +7,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { ERRORS } from "../../src/errors.ts";
 import { packageRoot } from "../../src/settings.ts";
 import { Engine, useEngine } from "../support/engine.ts";
-import { hasShell } from "./curl.ts";
+import { hasShell, withoutShell } from "./curl.ts";
 import { blocks, read, rows, section } from "./support.ts";
 
 const PAGE = read("docs/operations.md");
@@ -19,7 +19,7 @@ function here(commands: string): string {
   return commands.replace(/npm run store:(\w+)(?: --)?/g, (_, name) => `${node} ${join(packageRoot(), "scripts", `store-${name}.ts`)}`);
 }
 
-describe.runIf(hasShell())("a backup, as the page says,", () => {
+describe.runIf(hasShell())(`a backup, as the page says,${withoutShell()}`, () => {
   const engine = useEngine();
   const folder = mkdtempSync(join(tmpdir(), "env-manager-backup-"));
   const [backUp = "", restore = ""] = blocks(section(PAGE, "## Backups and keys"), "sh");

@@ -188,10 +188,16 @@ describe("whoever watches an environment", () => {
     const listeners = Array.from({ length: 500 }, () => watch(world).listener);
     await Promise.all(listeners.map((listener) => listener.hears(1)));
     const { domain } = domainWithout(world, memory);
+    const edit = async (revision: number) => {
+      const vars = { N: String(revision) };
+      await domain.config.patch(world.project.caller, { project: PROJECT, env: "staging", ifMatch: null, vars });
+      await Promise.all(listeners.map((listener) => listener.hears(revision)));
+    };
+    // Those who joined while others were looked at are looked at once more.
+    await edit(2);
     reads.length = 0;
-    await domain.config.patch(world.project.caller, { project: PROJECT, env: "staging", ifMatch: null, vars: { N: "2" } });
-    await Promise.all(listeners.map((listener) => listener.hears(2)));
-    expect(reads).toEqual(["get env/staging rev/staging/000000000002"]);
+    await edit(3);
+    expect(reads).toEqual(["get env/staging rev/staging/000000000003"]);
     expect(new Set(listeners.map(({ lists }) => lists.at(-1)))).toHaveProperty("size", 1);
     expect(world.domain.watches.size).toBe(500);
   });

@@ -181,3 +181,24 @@ describe("a closed promotion", () => {
     expect(await listed(made.ask)).toMatchObject([{ status }]);
   });
 });
+
+describe("one promotion", () => {
+  const read = (ask: Ask, id: string, as = "ann", project = PROJECT) =>
+    ask({ path: `/env/${project}/promotions/${id}`, headers: { authorization: as } });
+
+  test("is read as the list shows it, before and after it is closed", async () => {
+    const { ask, id } = await served();
+    expect(await read(ask, id)).toMatchObject({ status: 200, body: (await listed(ask))[0] });
+    await decide(ask, "reject", "bea", id);
+    expect(await read(ask, id)).toMatchObject({ status: 200, body: { id, status: "rejected", rejection: { by: "bea" } } });
+  });
+
+  test.each([
+    ["what there is not", "0mi5k2v1x9f2c1e7ab3", PROJECT, "promotion_not_found"],
+    ["what can be none", "..%2Fpolicy", PROJECT, "promotion_not_found"],
+    ["in a project that there is not", "0mi5k2v1x9f2c1e7ab3", "nobody", "project_not_found"],
+  ])("that is not there is said: %s", async (_what, id, project, code) => {
+    const { ask } = await served();
+    expectRefused(await read(ask, id, "ann", project), 404, code);
+  });
+});

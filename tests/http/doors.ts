@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 import { pino } from "pino";
-import { afterAll, vi } from "vitest";
+import { afterAll, expect, vi } from "vitest";
 import { Authentication } from "../../src/authentication.ts";
 import type { Domain } from "../../src/domain.ts";
 import { createApp } from "../../src/http/app.ts";
@@ -134,6 +134,25 @@ export function written(asked: Asked, connection: "close" | "keep-alive" = "clos
 /** Three times on one connection. */
 export function thrice(asked: Asked): string {
   return written(asked, "keep-alive").repeat(2) + written(asked);
+}
+
+/** What both doors answer the second time, when the lane knows of it; the very same each time. */
+export async function answeredAlike(world: Doors, request: string): Promise<{ readonly lane: string; readonly asked: number }> {
+  const first = await world.both(request);
+  expect(first.lane).toBe(first.routes);
+  const { lane, routes, asked } = await world.both(request);
+  expect(lane).toBe(routes);
+  return { lane, asked };
+}
+
+/** Asserts that the lane answered all three by itself. */
+export function expectTaken({ lane, asked }: { readonly lane: string; readonly asked: number }, looks = 0): void {
+  expect(lane.match(/HTTP\/1\.1 (200|304) /g)).toHaveLength(3);
+  expect(asked).toBe(looks);
+}
+
+export function statusesOf({ lane }: { readonly lane: string }): readonly string[] {
+  return (lane.match(/HTTP\/1\.1 \d+/g) ?? []).map((line) => line.slice(9));
 }
 
 export const STORES = [

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { pass, ROOT } from "../access/support.ts";
 import { PROJECT } from "../domain/support.ts";
-import { ACTIVE, type Asked, CONFIG, type Doors, doors, STORES, thrice, written } from "./doors.ts";
+import { ACTIVE, type Asked, answeredAlike, CONFIG, type Doors, doors, expectTaken, STORES, statusesOf, thrice, written } from "./doors.ts";
 import { ROOT_TOKEN } from "./support.ts";
 
 type Case = readonly [what: string, ask: (doors: Doors) => Asked | Promise<Asked>];
@@ -93,23 +93,21 @@ describe.each(STORES)("the fast lane answers as the routes do, byte by byte, %s"
   });
 
   test.each(TAKEN)("%s, which it takes", async (what, ask) => {
-    const request = thrice(await ask(world));
-    const first = await world.both(request);
-    expect(first.lane).toBe(first.routes);
-    const second = await world.both(request);
-    expect(second.lane).toBe(second.routes);
-    expect(second.lane.match(/HTTP\/1\.1 (200|304) /g)).toHaveLength(3);
+    const answered = await answeredAlike(world, thrice(await ask(world)));
     // Of what ends, a store that is shared is asked for the time.
-    expect(second.asked).toBe(what.includes("preview") && !options.exclusive ? 3 : 0);
+    expectTaken(answered, what.includes("preview") && !options.exclusive ? 3 : 0);
   });
 
   test.each(LEFT)("%s, which it leaves to them", async (_what, ask) => {
     await world.both(written({ token: world.tokens.reader }));
-    const request = thrice(await ask(world));
-    for (let time = 0; time < 2; time++) {
-      const { lane, routes } = await world.both(request);
-      expect(lane).toBe(routes);
-    }
+    await answeredAlike(world, thrice(await ask(world)));
+  });
+
+  test("whose tokens change on one connection, each as its own token may", async () => {
+    const { reader, stranger, revoked } = world.tokens;
+    const asked = [reader, stranger, reader, revoked, null, "wrong", reader].map((token) => written({ token }, "keep-alive"));
+    const answered = await answeredAlike(world, asked.join("") + written({ token: reader }));
+    expect(statusesOf(answered)).toEqual("200 404 200 401 401 401 200 200".split(" "));
   });
 
   test("without tokens too", async () => {

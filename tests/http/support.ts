@@ -27,7 +27,12 @@ import { bodyOf } from "../support/body.ts";
 
 /** A domain of which a test needs a function or two: what HTTP does with their answers is the subject. */
 export function domainOf(parts: { readonly [Part in keyof Domain]?: Partial<Domain[Part]> }): Domain {
-  const unknown = { known: () => null, confirm: () => Promise.reject(new Error("nothing is kept ready here")), exclusive: true };
+  const unknown = {
+    known: () => null,
+    confirm: () => Promise.reject(new Error("nothing is kept ready here")),
+    inTime: <Result>(work: Promise<Result>) => work,
+    exclusive: true,
+  };
   return { refusals: { note() {} }, readIndex: unknown, ...parts } as Domain;
 }
 

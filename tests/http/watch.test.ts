@@ -1,8 +1,11 @@
+import { once } from "node:events";
+import type { RequestListener, ServerResponse } from "node:http";
 import { connect } from "node:net";
 import { pino } from "pino";
 import { afterEach, describe, expect, test } from "vitest";
 import { createApp } from "../../src/http/app.ts";
 import { EventStreams } from "../../src/http/event-streams.ts";
+import { createServer, type EngineServer } from "../../src/http/server.ts";
 import { LIMITS } from "../../src/limits.ts";
 import type { HeadEvent, Watcher } from "../../src/watches.ts";
 import { type Access, openAccess, pass, ROOT } from "../access/support.ts";
@@ -212,11 +215,29 @@ function exchange(port: number, request: string): Promise<string> {
   });
 }
 
-/** A source that a test speaks through, served without anything around it. */
-async function spoken(bounds: Partial<Record<"watchReturnMs" | "watchHeartbeatMs" | "watchBufferBytes", number>> = {}) {
+/** Starts a server, and answers its port. */
+type Serving = (listener: RequestListener) => Promise<number>;
+
+const closing: EngineServer[] = [];
+afterEach(async () => {
+  for (const server of closing.splice(0)) await server.close(0);
+});
+
+const byTheEngine: Serving = async (listener) => {
+  const server = createServer(Promise.resolve(listener));
+  closing.push(server);
+  return Number(new URL(await server.listen(0, "127.0.0.1")).port);
+};
+/** Without what the engine knows of its connections. */
+const byNodeAlone: Serving = async (listener) => (await serve(listener)).port;
+
+/** A source that a test speaks through, served without any route around it. */
+async function spoken(serving: Serving, bounds: Partial<Record<"watchReturnMs" | "watchHeartbeatMs" | "watchBufferBytes", number>> = {}) {
   const watchers = new Set<Watcher>();
+  const responses: ServerResponse[] = [];
   const streams = new EventStreams({ ...LIMITS, ...bounds });
-  const { port } = await serve((request, response) => {
+  const port = await serving((request, response) => {
+    responses.push(response);
     const source = {
       view: "whole" as const,
       watch: (watcher: Watcher) => {
@@ -226,7 +247,7 @@ async function spoken(bounds: Partial<Record<"watchReturnMs" | "watchHeartbeatMs
     };
     streams.send(request, response, source);
   });
-  return { port, watchers };
+  return { port, watchers, responses };
 }
 
 const event = (revision: number, more = ""): HeadEvent => ({
@@ -244,15 +265,72 @@ const event = (revision: number, more = ""): HeadEvent => ({
 
 describe("a stream of events", () => {
   test("gives signs of life while there is nothing to tell", async () => {
-    const { port } = await spoken({ watchHeartbeatMs: 15 });
+    const { port } = await spoken(byTheEngine, { watchHeartbeatMs: 15 });
     const reader = new EventReader(port, "/");
     readers.push(reader);
     await reader.until(() => reader.comments.length >= 3);
     expect(reader.events).toEqual([]);
   });
 
-  test("cuts off whoever does not read, and goes on for the others", async () => {
-    const { port, watchers } = await spoken({ watchBufferBytes: 64 * 1024 });
+  test("keeps neither the request nor the response while somebody reads", async () => {
+    const { port, watchers, responses } = await spoken(byTheEngine);
+    const reader = new EventReader(port, "/");
+    readers.push(reader);
+    await reader.until(() => reader.retryMs !== null);
+    const [response] = responses;
+    if (response?.closed === false) await once(response, "close");
+    expect(response?.socket).toBeNull();
+    for (const watcher of watchers) watcher.tell([event(1)]);
+    await reader.hears(1);
+    reader.leave();
+    while (watchers.size > 0) await new Promise(setImmediate);
+  });
+
+  test("ends its connection, also where the reader does not close their end", async () => {
+    const { port, watchers, responses } = await spoken(byTheEngine);
+    const reader = connect({ port, host: "127.0.0.1", allowHalfOpen: true }).resume();
+    reader.write("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+    while (watchers.size === 0) await new Promise(setImmediate);
+    const socket = responses[0]?.req.socket;
+    for (const watcher of [...watchers]) watcher.end();
+    if (socket?.closed === false) await once(socket, "close");
+    expect(watchers.size).toBe(0);
+    reader.destroy();
+  });
+
+  test("is followed by no other reply, whatever else is asked on its connection", async () => {
+    const { port, watchers, responses } = await spoken(byTheEngine);
+    const socket = connect({ port, host: "127.0.0.1" });
+    const ask = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+    let text = "";
+    const heard = (part: string) =>
+      new Promise<void>((resolve) => {
+        const look = () => text.includes(part) && resolve();
+        socket.on("data", look);
+        look();
+      });
+    socket.on("data", (chunk) => {
+      text += chunk.toString("latin1");
+    });
+    // One behind it at once, and one when it has begun.
+    socket.write(ask + ask);
+    await heard("retry: ");
+    socket.write(ask);
+    for (let revision = 1; revision <= 3; revision++) {
+      for (const watcher of watchers) watcher.tell([event(revision)]);
+      await heard(`id: ${revision}\n`);
+    }
+    for (const watcher of [...watchers]) watcher.end();
+    await once(socket, "close");
+    expect(text.match(/HTTP\/1\.1/g)).toHaveLength(1);
+    expect(responses.length).toBeLessThan(3);
+  });
+
+  test.each([
+    { served: "by the engine", serving: byTheEngine },
+    { served: "by Node alone", serving: byNodeAlone },
+  ])("cuts off whoever does not read, and goes on for the others, served $served", async ({ serving }) => {
+    const { port, watchers } = await spoken(serving, { watchBufferBytes: 64 * 1024 });
     const slow = connect({ port, host: "127.0.0.1" });
     slow.write("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
     slow.on("error", () => {});

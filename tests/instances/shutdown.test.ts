@@ -78,7 +78,7 @@ describe("an engine that is told to stop", () => {
   });
 
   test.runIf(LONG)(
-    "a client that never ends its request holds it up for so long and no longer",
+    `a client that never ends its request holds it up for so long and no longer${LONG ? "" : " (skipped: npm run test:long has it)"}`,
     async () => {
       const engine = await start();
       const project = new Project(engine, "shop");

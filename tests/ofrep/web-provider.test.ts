@@ -45,7 +45,10 @@ afterAll(async () => {
 }, START_MS);
 
 async function openTab(context: Record<string, string>): Promise<Tab> {
-  const tab = await browser.newPage();
+  return openIn(await browser.newPage(), context);
+}
+
+async function openIn(tab: Tab, context: Record<string, string>): Promise<Tab> {
   await tab.goto(pages.origin);
   const { engine, token } = running;
   await tab.evaluate(([url, key, who]) => page.open(url, key, who), [engine.url, token, context] as const);
@@ -79,8 +82,10 @@ describe("OpenFeature's provider for browsers", () => {
   });
 
   test("is told of a change by the stream that the engine named, and has it", async () => {
-    const tab = await openTab(PRO);
+    const tab = await browser.newPage();
+    // Before it is asked for: the provider may have it before its page is ready.
     const watching = tab.waitForResponse((response) => response.url().includes("/watch?ticket="));
+    await openIn(tab, PRO);
     expect(await tab.evaluate(() => page.boolean("plain", false))).toMatchObject({ value: true });
     expect((await watching).status()).toBe(200);
     await running.change({ plain: false });

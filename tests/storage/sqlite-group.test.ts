@@ -1,5 +1,6 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LIMITS } from "../../src/limits.ts";
 import type { Store } from "../../src/ports.ts";
@@ -57,6 +58,28 @@ describe("commits that arrive in one turn", () => {
     await Promise.all(["aa", "bb", "cc"].map((digits) => store.objects.put("p", [large(digits)])));
     expect(backend.stats.transactions).toBe(3);
     expect((await store.objects.get("p", [hash("cc")]))[0]?.byteLength).toBe(LIMITS.commitBytes / 2 + 1);
+  });
+
+  it("are all there but for the one that fails, with the objects that stand upon one another", async () => {
+    await Promise.all(["p", "bad"].map((partition) => store.commit(partition, put("first", 1))));
+    const path = join(folder, "env.db");
+    const other = new Database(path);
+    other.exec(`CREATE TRIGGER fault AFTER INSERT ON document WHEN NEW.key = 'fails' BEGIN SELECT RAISE(ABORT, 'injected fault'); END`);
+    other.close();
+    const states = Array.from({ length: 6 }, (_, n) => Buffer.from(`${"same ".repeat(200)}${n}`));
+    const line = states.map((data, n) => ({ hash: hash(`a${n}`), data, ...(n > 0 && { replaces: hash(`a${n - 1}`) }) }));
+    const write = (n: number) => store.commit("p", change({ puts: [{ key: `k/${n}`, value: n }], objects: line.slice(2 * n, 2 * n + 2) }));
+    const failing = store.commit("bad", change({ puts: [{ key: "fails", value: 1 }], objects: [object("bb")] }));
+    const [first, failed, ...later] = await Promise.allSettled([write(0), failing, write(1), write(2)]);
+    expect([first, ...later].map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "fulfilled"]);
+    expect(failed?.status).toBe("rejected");
+    await store.close();
+    backend = await openSqlite(`sqlite:${path}`);
+    store = checked(backend);
+    const names = line.map((one) => one.hash);
+    expect((await store.objects.get("p", names)).map((data) => Buffer.from(data ?? []).toString())).toEqual(states.map(String));
+    expect(await store.objects.get("bad", [hash("bb")])).toEqual([null]);
+    expect(await store.get("bad", ["fails"])).toEqual([null]);
   });
 
   it("are refused, and never written, where too many wait", async () => {

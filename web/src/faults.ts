@@ -6,6 +6,8 @@ export interface Fault {
   readonly happened: string;
   readonly unaffected: string | null;
   readonly todo: string | null;
+  /** The same for whoever uses the API: the engine's advice, where it names a request. */
+  readonly byApi: string | null;
   readonly requestId: string | null;
 }
 
@@ -17,43 +19,52 @@ export function faultOf(error: unknown): Fault {
     happened,
     unaffected: "Nothing was changed by that.",
     todo: "Load the page again. If it fails again, tell whoever runs the engine.",
+    byApi: null,
     requestId: null,
   };
 }
 
+/** Advice that names a request or a field of one is for programs. */
+const FOR_PROGRAMS = /\b(?:GET|POST|PUT|PATCH|DELETE) \/|"\w+":/;
+
 function faultOfReply(error: EnvmError): Fault {
   const kind = kindOf(error);
-  const { requestId } = error;
-  const todo = error.fix === "" ? null : error.fix;
+  const isForPrograms = FOR_PROGRAMS.test(error.fix);
+  const advice = error.fix === "" || isForPrograms ? null : error.fix;
+  const rest = { kind, byApi: isForPrograms ? error.fix : null, requestId: error.requestId };
   switch (kind) {
     case "signed-out":
-      return { kind, happened: "You are not logged in any more.", unaffected: "What was saved is saved.", todo: null, requestId };
+      return { ...rest, happened: "You are not logged in any more.", unaffected: "What was saved is saved.", todo: null };
     case "forbidden":
       return {
-        kind,
+        ...rest,
         happened: error.message,
         unaffected: "Nothing was changed.",
-        todo: todo ?? "Ask an administrator of the project.",
-        requestId,
+        todo: advice ?? "Ask an administrator of the project.",
       };
     case "away":
       return {
-        kind,
+        ...rest,
         happened: error.status === 0 ? "The engine cannot be reached." : error.message,
         unaffected: "Applications keep the configuration that they have. What was saved is saved.",
         todo: "It is tried again by itself. If this lasts, tell whoever runs the engine.",
-        requestId,
       };
     case "broken":
       return {
-        kind,
+        ...rest,
         happened: "Something went wrong inside the engine.",
         unaffected: "Nothing was changed by this request.",
         todo: "Try again. If it fails again, give whoever runs the engine the number below.",
-        requestId,
+      };
+    case "missing":
+      return {
+        ...rest,
+        happened: error.message,
+        unaffected: null,
+        todo: advice ?? "It may have ended, or its address may have been copied only in part.",
       };
     default:
-      return { kind, happened: error.message, unaffected: kind === "refused" ? "Nothing was changed." : null, todo, requestId };
+      return { ...rest, happened: error.message, unaffected: "Nothing was changed.", todo: advice };
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Check, PromoteReply } from "./api.ts";
-import { listed, plural } from "./words.ts";
+import { keyInWords, listed, plural } from "./words.ts";
 
 /** What a plan says, as sentences. */
 
@@ -33,7 +33,7 @@ export function sentencesOf(diff: Diff): readonly Sentence[] {
     }));
     return more > 0 ? [...sentences, { text: `${plural(more, "more component")} ${word}`, names: [], more }] : sentences;
   });
-  const values = diff.env_updated.length === 0 ? [] : [named("value", diff.env_updated, "needed or set")];
+  const values = diff.env_updated.length === 0 ? [] : [named("value", diff.env_updated, "set, changed or newly needed")];
   const flags = diff.flags_changed.length === 0 ? [] : [named("feature flag", diff.flags_changed, "arrive or change")];
   return [...components, ...values, ...flags];
 }
@@ -62,6 +62,23 @@ export function hasChanges({ status, diff_from_previous: diff }: Pick<PromoteRep
   if (status === "no_changes") return false;
   const { added, changed, removed } = diff.components;
   return added.count + changed.count + removed.count + diff.env_updated.length + diff.flags_changed.length > 0;
+}
+
+/** What a check says. Where the engine says it in its own terms, it is said here in words. */
+export function reasonOf({ name, status, reason, details }: Check): string {
+  if (status !== "failed" && status !== "warning") return reason;
+  const unbound = details?.unbound;
+  if (name === "config_complete" && Array.isArray(unbound)) {
+    const names = (unbound as readonly string[]).map((key) => keyInWords(key).name);
+    return `${listed(names)} ${names.length === 1 ? "is" : "are"} needed, and not set there yet.`;
+  }
+  if (name === "approvals" && typeof details?.needed === "number") {
+    const by = (details.approved_by ?? []) as readonly string[];
+    return by.length === 0
+      ? `${plural(details.needed, "other person has", "other people have")} to agree.`
+      : `${listed(by)} agreed: ${by.length} of ${details.needed}.`;
+  }
+  return reason;
 }
 
 /** Who can clear what is in the way. */

@@ -76,13 +76,17 @@ export const promotionsQuery = (project: string, status: Promotion["status"] | u
     queryFn: ({ signal }) => api.listPromotions({ project, limit: 50, status, ...(cursor !== null && { cursor }) }, { signal }),
   });
 
-/** One promotion, found among the newest; `null` where there is none of that id. */
+/** One promotion, however old; `null` where there is none of that id. */
 export const promotionQuery = (project: string, id: string) =>
   queryOptions({
     queryKey: of(project, "promotion", id),
     queryFn: async ({ signal }) => {
-      const { items } = await api.listPromotions({ project, limit: 1_000 }, { signal });
-      return items.find((promotion) => promotion.id === id) ?? null;
+      try {
+        return await api.getPromotion({ project, id }, { signal });
+      } catch (error) {
+        if (error instanceof EnvmError && error.code === "promotion_not_found") return null;
+        throw error;
+      }
     },
   });
 
@@ -90,6 +94,13 @@ export const readinessQuery = (project: string, source: string, env: string, ver
   queryOptions({
     queryKey: of(project, "readiness", source, env, version),
     queryFn: ({ signal }) => api.getPromotionReadiness({ project, env, source, version }, { signal }),
+  });
+
+/** What merging one environment into another would meet. */
+export const mergeQuery = (project: string, source: string, env: string) =>
+  queryOptions({
+    queryKey: of(project, "merge", source, env),
+    queryFn: ({ signal }) => api.getPromotionReadiness({ project, env, source, strategy: "merge" }, { signal }),
   });
 
 export const compareQuery = (project: string, left: string, right: string) =>

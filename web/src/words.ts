@@ -76,8 +76,8 @@ export function whatHappened({
 export function changedWhat({ changes }: Pick<Revision, "changes">): string {
   const parts = [
     changes.components_added > 0 ? `${plural(changes.components_added, "component")} added` : "",
-    changes.components_changed > 0 ? `${changes.components_changed} changed` : "",
-    changes.components_removed > 0 ? `${changes.components_removed} removed` : "",
+    changes.components_changed > 0 ? `${plural(changes.components_changed, "component")} changed` : "",
+    changes.components_removed > 0 ? `${plural(changes.components_removed, "component")} removed` : "",
     changes.env_vars_changed.length > 0 ? `${listed(changes.env_vars_changed, 3)} set` : "",
     changes.feature_flags.length > 0 ? `${plural(changes.feature_flags.length, "flag")} (${listed(changes.feature_flags, 3)})` : "",
   ].filter(Boolean);

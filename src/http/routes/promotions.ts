@@ -5,7 +5,9 @@ import {
   DecisionParams,
   PromoteBody,
   PromoteReply,
+  Promotion,
   PromotionPage,
+  PromotionParams,
   PromotionQuery,
   ReadinessParams,
   ReadinessQuery,
@@ -99,6 +101,20 @@ const listPromotions = route({
   }),
 });
 
+const getPromotion = route({
+  method: "get",
+  path: "/env/:project/promotions/:id",
+  operationId: "getPromotion",
+  tag: "Promotion",
+  summary: "Read one promotion that was put up for approval",
+  description: "What `listPromotions` says of it, however long ago it was put up.",
+  params: PromotionParams,
+  conditional: "read",
+  responses: { 200: { description: "The promotion.", schema: Promotion } },
+  errors: ["invalid_name", "project_not_found", "promotion_not_found"],
+  handler: async ({ params: { project, id }, caller, domain }) => ({ body: await domain.pending.get(caller, project, id) }),
+});
+
 const DECISION_ERRORS = ["invalid_name", "forbidden", "project_not_found", "promotion_not_found", "promotion_closed"] as const;
 
 const approvePromotion = route({
@@ -146,4 +162,4 @@ function promotionReply(result: PromotionResult): Reply {
   return { status: result.status === "pending_approval" ? 202 : 200, body: result };
 }
 
-export const promotionRoutes: readonly Route[] = [promote, getReadiness, listPromotions, approvePromotion, rejectPromotion];
+export const promotionRoutes: readonly Route[] = [promote, getReadiness, listPromotions, getPromotion, approvePromotion, rejectPromotion];

@@ -43,7 +43,9 @@ export function Differences({ project, kind, left, right, differences, chosen, o
   return (
     <>
       <p className={styles.soft}>
-        {plural(differences.same_count, "other")} {differences.same_count === 1 ? "is" : "are"} the same.
+        {differences.same_count === 0
+          ? "Nothing else is on both sides."
+          : `${plural(differences.same_count, "other")} ${differences.same_count === 1 ? "is" : "are"} the same.`}
         {kind === "secrets" && " Values are never shown; whether two are equal is told to those alone who may reveal both."}
       </p>
       <ul className={styles.list}>

@@ -1,4 +1,36 @@
+import { type ReactNode, useState } from "react";
+import type { Environment } from "../api.ts";
+import { useAsked } from "../policy.ts";
 import { Field } from "./Field.tsx";
+
+interface Said {
+  readonly fields: ReactNode;
+  /** Whether all that is asked is there. */
+  readonly isSaid: boolean;
+  /** What the request carries of it. */
+  readonly word: { readonly message?: string; readonly confirm?: string };
+}
+
+/** The fields in which somebody says why, and types the environment's name, as far as that is asked; and what they say there. */
+export function useSayingSo(environment: Environment): Said {
+  const [{ reason, name }, setWord] = useState({ reason: "", name: "" });
+  const asked = useAsked(environment);
+  const message = reason.trim();
+  return {
+    fields: (
+      <SayingSo
+        env={environment.env}
+        typed={asked.name}
+        reasonNeeded={asked.reason}
+        reason={reason}
+        name={name}
+        onChange={(change) => setWord({ reason, name, ...change })}
+      />
+    ),
+    isSaid: (!asked.reason || message !== "") && (!asked.name || name.trim() === environment.env),
+    word: { ...(message !== "" && { message }), ...(asked.name && { confirm: name.trim() }) },
+  };
+}
 
 interface SayingSoProps {
   readonly env: string;
@@ -10,8 +42,7 @@ interface SayingSoProps {
   readonly onChange: (change: { readonly reason?: string; readonly name?: string }) => void;
 }
 
-/** Why, and the environment's name once more: what is asked before something that everybody feels. */
-export function SayingSo({ env, typed, reasonNeeded, reason, name, onChange }: SayingSoProps) {
+function SayingSo({ env, typed, reasonNeeded, reason, name, onChange }: SayingSoProps) {
   return (
     <>
       <Field label={reasonNeeded ? "Why" : "Why (may be left out)"} hint="Kept in the history, for everybody who looks there later.">

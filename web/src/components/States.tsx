@@ -52,6 +52,12 @@ export function Failure({ error, what, onRetry }: FailureProps) {
       <p>{fault.happened}</p>
       {fault.unaffected !== null && <p>{fault.unaffected}</p>}
       {fault.todo !== null && <p>{fault.todo}</p>}
+      {fault.byApi !== null && (
+        <details className={styles.request}>
+          <summary>How by the API</summary>
+          <p>{fault.byApi}</p>
+        </details>
+      )}
       {fault.requestId !== null && (
         <p className={styles.request}>
           Request <code>{fault.requestId}</code>

@@ -21,7 +21,7 @@ interface TableProps<Row> {
 export function Table<Row>({ caption, columns, rows, keyOf }: TableProps<Row>) {
   return (
     <Scroll label={caption} className={styles.scroll}>
-      <table className={styles.table}>
+      <table className={`${styles.table} stacks`}>
         <caption className="visually-hidden">{caption}</caption>
         <thead>
           <tr>
@@ -36,7 +36,7 @@ export function Table<Row>({ caption, columns, rows, keyOf }: TableProps<Row>) {
           {rows.map((row) => (
             <tr key={keyOf(row)}>
               {columns.map(({ title, cell, numeric }) => (
-                <td key={title} className={numeric ? styles.numeric : undefined}>
+                <td key={title} data-title={title} className={numeric ? styles.numeric : undefined}>
                   {cell(row)}
                 </td>
               ))}

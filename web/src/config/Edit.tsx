@@ -1,4 +1,4 @@
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, lazy, Suspense, useState } from "react";
 import { api } from "../api.ts";
 import { useAnnounce } from "../components/Announcer.tsx";
@@ -7,7 +7,6 @@ import { Dialog } from "../components/Dialog.tsx";
 import { Field } from "../components/Field.tsx";
 import { Failure, Loading } from "../components/States.tsx";
 import { Ago } from "../components/Time.tsx";
-import { revisionsQuery } from "../queries.ts";
 import { useAction } from "../useAction.ts";
 import { whatHappened } from "../words.ts";
 import { Actions, type FormProps } from "./Actions.tsx";
@@ -45,7 +44,7 @@ export function Edit({ of: { kind, name }, place, onClose }: EditProps) {
   const form = { name, busy: write.isPending, onSave: save, onCancel: onClose };
   return (
     <Dialog title={`${name} in ${env}`} onClose={onClose} wide={kind === "flags"}>
-      {current !== undefined && <Provenance project={project} env={env} of={{ kind, name }} />}
+      {current !== undefined && <Provenance of={{ kind, name }} place={place} />}
       {kind === "vars" && <TextForm {...form} initial={config.vars[name] ?? ""} />}
       {kind === "secrets" && <SecretForm {...form} isSet={current !== undefined} />}
       {kind === "flags" && (
@@ -67,17 +66,14 @@ export function Edit({ of: { kind, name }, place, onClose }: EditProps) {
   );
 }
 
-/** Who set it last, and how: found among the newest changes of the environment. */
-function Provenance({ project, env, of: { kind, name } }: { readonly project: string; readonly env: string; readonly of: Key }) {
-  const revisions = useQuery(revisionsQuery(project, env, 100));
-  if (!revisions.isSuccess) return null;
-  const found = revisions.data.items.find(
-    ({ changes, action }) => action === "create" || (kind === "flags" ? changes.feature_flags : changes.env_vars_changed).includes(name),
-  );
-  if (found === undefined) return <p>It has not changed for long: not within the last {revisions.data.items.length} changes.</p>;
+/** Who set it last, and how. */
+function Provenance({ of, place: { origins } }: { readonly of: Key; readonly place: Place }) {
+  if (origins === null) return null;
+  const origin = origins(of);
+  if (origin === undefined) return <p>It has been so for long: none of the newest changes was to it.</p>;
   return (
     <p>
-      {whatHappened(found)}, <Ago at={found.timestamp} />, and it has been so since.
+      {whatHappened(origin)}, <Ago at={origin.timestamp} />, and it has been so since.
     </p>
   );
 }

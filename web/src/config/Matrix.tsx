@@ -1,6 +1,8 @@
-import type { Config, Environment } from "../api.ts";
+import type { Config, Environment, Revision } from "../api.ts";
 import { Scroll } from "../components/Scroll.tsx";
+import { Ago } from "../components/Time.tsx";
 import styles from "./Matrix.module.css";
+import { type Origins, originInWords } from "./origins.ts";
 
 export interface Key {
   readonly kind: "vars" | "secrets" | "flags";
@@ -11,13 +13,15 @@ export interface Key {
 export interface Place {
   readonly environment: Environment;
   readonly config: Config;
+  /** `null` until it is known. */
+  readonly origins: Origins | null;
 }
 
 const KINDS = ["vars", "secrets", "flags"] as const;
 const HEADINGS: Readonly<Record<Key["kind"], string>> = { vars: "Values", secrets: "Passwords kept in the vault", flags: "Feature flags" };
 
 /** Every key that any of the places has, or needs. */
-export function keysOf(places: readonly Place[]): readonly Key[] {
+export function keysOf(places: readonly Pick<Place, "config" | "environment">[]): readonly Key[] {
   const found = new Map<string, Key>();
   for (const { config, environment } of places) {
     for (const kind of KINDS) for (const name of Object.keys(config[kind])) found.set(`${kind}/${name}`, { kind, name });
@@ -41,7 +45,7 @@ interface MatrixProps {
 export function Matrix({ keys, columns, onEdit }: MatrixProps) {
   return (
     <Scroll label="Configuration of each environment" className={styles.scroll}>
-      <table className={styles.table}>
+      <table className={`${styles.table} stacks`}>
         <caption className="visually-hidden">Configuration: a row for each key, a column for each environment</caption>
         <thead>
           <tr>
@@ -68,10 +72,11 @@ export function Matrix({ keys, columns, onEdit }: MatrixProps) {
                   <th scope="row" className={styles.name}>
                     {key.name}
                   </th>
-                  {columns.map(({ environment, config }) => (
-                    <td key={environment.env}>
+                  {columns.map(({ environment, config, origins }) => (
+                    <td key={environment.env} data-title={environment.env}>
                       <button type="button" className={styles.cell} onClick={() => onEdit(key, environment.env)}>
                         <Shown of={key} config={config} environment={environment} />
+                        {config[kind][key.name] !== undefined && <From origin={origins?.(key)} environment={environment} />}
                         <span className="visually-hidden">
                           , change {key.name} in {environment.env}
                         </span>
@@ -103,6 +108,15 @@ function Shown({
   if (kind === "secrets") return <span>•••••• set</span>;
   if (kind === "vars") return <span className={styles.value}>{config.vars[name] === "" ? "(empty)" : config.vars[name]}</span>;
   return <span>{flagInWords(config.flags[name])}</span>;
+}
+
+function From({ origin, environment }: { readonly origin: Revision | undefined; readonly environment: Environment }) {
+  if (origin === undefined) return null;
+  return (
+    <span className={styles.from}>
+      {originInWords(origin, environment)}, <Ago at={origin.timestamp} />
+    </span>
+  );
 }
 
 /** `on for everybody`, `by rules, else off`, `switched off`. */

@@ -1,8 +1,15 @@
-import type { AuditRecord } from "../api.ts";
+import type { AuditRecord, Revision } from "../api.ts";
+import { changedWhat } from "../words.ts";
 
 /** Audit records as sentences. What has no words of its own is told by its name. */
 
 type Words = (record: AuditRecord) => string;
+
+const DEPLOYED: Readonly<Record<string, string>> = {
+  deploying: "Began to deploy",
+  deployed: "Deployed",
+  failed: "Could not deploy",
+};
 
 const WORDS: Readonly<Record<string, Words>> = {
   create: ({ environment, version }) => `Created ${environment} at ${version}`,
@@ -21,7 +28,7 @@ const WORDS: Readonly<Record<string, Words>> = {
   restore: ({ environment }) => `Brought ${environment} back`,
   archive: ({ environment }) => `Archived ${environment}`,
   clear: ({ environment }) => `Took the passwords of ${environment} out of the vault`,
-  deployment: ({ version, details }) => `Deployment of ${version}: ${String(details.status ?? "reported")}`,
+  deployment: ({ version, environment, details }) => `${DEPLOYED[String(details.status)] ?? "Deployment of"} ${version} to ${environment}`,
   policy: () => "Changed the policy",
   reveal: () => "Revealed passwords",
   collect: () => "Cleared away what nothing refers to",
@@ -29,6 +36,18 @@ const WORDS: Readonly<Record<string, Words>> = {
 
 export function recordInWords(record: AuditRecord): string {
   return WORDS[record.action]?.(record) ?? `${record.action.replaceAll("_", " ")}${record.version === null ? "" : ` (${record.version})`}`;
+}
+
+/** Why it was done, as whoever did it said. */
+export function reasonOf({ details }: Pick<AuditRecord, "details">): string | null {
+  const said = [details.message, details.reason, details.comment].find((each) => typeof each === "string" && each !== "");
+  return typeof said === "string" ? said : null;
+}
+
+/** What it changed, where that is counted: `2 components changed, API_URL set`. */
+export function changeOf({ details }: Pick<AuditRecord, "details">): string | null {
+  const { changes } = details;
+  return typeof changes === "object" && changes !== null ? changedWhat({ changes: changes as unknown as Revision["changes"] }) : null;
 }
 
 export function detailsOf({ details }: AuditRecord): readonly { readonly name: string; readonly value: string }[] {

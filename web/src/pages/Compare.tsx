@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useId, useState } from "react";
 import { Link, useParams, useSearchParams } from "react-router";
 import type { Comparison, Environment } from "../api.ts";
+import { Between } from "../compare/Between.tsx";
 import { Differences, type Kind } from "../compare/Differences.tsx";
 import { LinkButton } from "../components/Button.tsx";
 import { Field } from "../components/Field.tsx";
@@ -98,11 +99,20 @@ const TITLES: Readonly<Record<Kind, string>> = {
   secrets: "Passwords",
 };
 
+/** Told also where nothing differs. */
+const ALWAYS: readonly Kind[] = ["components", "vars", "flags", "secrets"];
+
 function Result({ project, left, right }: { readonly project: string; readonly left: string; readonly right: string }) {
   const comparison = useQuery(compareQuery(project, left, right));
   if (comparison.isPending) return <Loading what="the comparison" />;
   if (comparison.isError) return <Failure error={comparison.error} what="compare" onRetry={() => void comparison.refetch()} />;
-  return <Compared project={project} comparison={comparison.data} />;
+  const isNow = !left.includes("@") && !right.includes("@");
+  return (
+    <>
+      {isNow && left !== right && <Between project={project} left={left} right={right} />}
+      <Compared project={project} comparison={comparison.data} />
+    </>
+  );
 }
 
 function Compared({ project, comparison }: { readonly project: string; readonly comparison: Comparison }) {
@@ -116,7 +126,7 @@ function Compared({ project, comparison }: { readonly project: string; readonly 
       <section aria-labelledby={heading} className={styles.counts}>
         <h2 id={heading}>{total === 0 ? "Both sides are the same" : `${total} ${total === 1 ? "difference" : "differences"}`}</h2>
         <ul className="row">
-          {KINDS.map((kind) => (
+          {KINDS.filter((kind) => ALWAYS.includes(kind) || countOf(comparison[kind]) > 0).map((kind) => (
             <li key={kind}>
               {countOf(comparison[kind]) === 0 ? (
                 <span className={styles.soft}>{TITLES[kind]}: same</span>

@@ -9,9 +9,10 @@ import { Empty, Failure, Loading } from "../components/States.tsx";
 import { Edit } from "../config/Edit.tsx";
 import { type Key, keysOf, Matrix, type Place } from "../config/Matrix.tsx";
 import { NewKey } from "../config/NewKey.tsx";
+import { originsOf } from "../config/origins.ts";
 import { PasteEnv } from "../config/PasteEnv.tsx";
 import { useEnvironments } from "../policy.ts";
-import { configQuery } from "../queries.ts";
+import { configQuery, revisionsQuery } from "../queries.ts";
 import styles from "./Configuration.module.css";
 
 /** Environments shown beside one another where nobody chose. */
@@ -26,10 +27,12 @@ export default function Configuration() {
   const { environments, active } = useEnvironments(project);
   const shown = shownOf(active, query.getAll("env"));
   const configs = useQueries({ queries: shown.map(({ env }) => configQuery(project, env)) });
+  const revisions = useQueries({ queries: shown.map(({ env }) => revisionsQuery(project, env, 100)) });
   const failed = configs.find(({ isError }) => isError);
   const columns = shown.flatMap((environment, index) => {
     const config = configs[index]?.data;
-    return config === undefined ? [] : [{ environment, config }];
+    const known = revisions[index]?.data?.items;
+    return config === undefined ? [] : [{ environment, config, origins: known === undefined ? null : originsOf(known) }];
   });
   const search = query.get("search") ?? "";
   const isPartial = query.get("differences") === "1";

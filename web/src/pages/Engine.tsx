@@ -5,7 +5,7 @@ import { Page } from "../components/Page.tsx";
 import { Panel } from "../components/Panel.tsx";
 import { Failure, Loading } from "../components/States.tsx";
 import { Table } from "../components/Table.tsx";
-import { Ago } from "../components/Time.tsx";
+import { Moment } from "../components/Time.tsx";
 import { healthQuery } from "../queries.ts";
 import { Tokens } from "../settings/Tokens.tsx";
 
@@ -13,6 +13,7 @@ const STATUS: Readonly<Record<string, { readonly tone: Tone; readonly text: stri
   ok: { tone: "good", text: "Works" },
   degraded: { tone: "warn", text: "Works in part" },
   down: { tone: "bad", text: "Away" },
+  absent: { tone: "plain", text: "Not set up" },
 };
 
 const NAMES: Readonly<Record<string, string>> = {
@@ -25,6 +26,14 @@ const NAMES: Readonly<Record<string, string>> = {
   feedback: "The Feedback Loop: tells people that they are waited for",
   identity_provider: "The identity provider",
 };
+
+interface Row {
+  readonly name: string;
+  readonly status: string;
+  readonly reason?: string;
+  readonly last_error?: string;
+  readonly since?: string;
+}
 
 /** The engine itself: what it depends on, and who may get in. */
 export default function Engine() {
@@ -41,11 +50,13 @@ export default function Engine() {
   );
 }
 
-function Health({ readiness }: { readonly readiness: Readiness }) {
+/** Everything that the engine can depend on: what is not set up is not asked, and stands in nobody's way. */
+function Health({ readiness: { checks } }: { readonly readiness: Readiness }) {
+  const names = [...Object.keys(NAMES), ...Object.keys(checks).filter((name) => NAMES[name] === undefined)];
   return (
     <Table
       caption="What the engine depends on"
-      rows={Object.entries(readiness.checks).map(([name, check]) => ({ name, ...check }))}
+      rows={names.map((name): Row => ({ name, status: "absent", ...checks[name] }))}
       keyOf={({ name }) => name}
       columns={[
         { title: "What", cell: ({ name }) => NAMES[name] ?? name },
@@ -54,18 +65,15 @@ function Health({ readiness }: { readonly readiness: Readiness }) {
           cell: ({ status }) => <Badge tone={STATUS[status]?.tone ?? "plain"}>{STATUS[status]?.text ?? status}</Badge>,
         },
         {
-          title: "Why",
-          cell: ({ reason, last_error, since }) => (
-            <>
-              {reason ?? last_error ?? ""}
-              {since !== undefined && (
-                <>
-                  {" "}
-                  since <Ago at={since} />
-                </>
-              )}
-            </>
-          ),
+          title: "More",
+          cell: ({ reason = "", last_error = reason, since }) =>
+            since === undefined ? (
+              last_error
+            ) : (
+              <>
+                {last_error} since <Moment at={since} />
+              </>
+            ),
         },
       ]}
     />

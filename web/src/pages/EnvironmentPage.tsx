@@ -1,8 +1,7 @@
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, useParams } from "react-router";
 import { api, type Environment } from "../api.ts";
-import { useAnnounce } from "../components/Announcer.tsx";
 import { Badge } from "../components/Badge.tsx";
 import { Button, LinkButton } from "../components/Button.tsx";
 import { HistoryList } from "../components/HistoryList.tsx";
@@ -10,11 +9,11 @@ import { Notice } from "../components/Notice.tsx";
 import { Page } from "../components/Page.tsx";
 import { type Fact, Facts, Panel, Technical } from "../components/Panel.tsx";
 import { ReasonDialog } from "../components/ReasonDialog.tsx";
+import { Resume } from "../components/Resume.tsx";
 import { Failure, Loading } from "../components/States.tsx";
 import { Ago, Moment } from "../components/Time.tsx";
-import { pipelineOf } from "../policy.ts";
-import { environmentQuery, policyQuery, revisionsQuery } from "../queries.ts";
-import { useAction } from "../useAction.ts";
+import { pipelineOf, rulesOf, useEnvironments } from "../policy.ts";
+import { environmentQuery, policyQuery, readinessQuery, revisionsQuery } from "../queries.ts";
 import { keyInWords, statusOf } from "../words.ts";
 import styles from "./EnvironmentPage.module.css";
 
@@ -39,14 +38,19 @@ function Actions({ environment: { project_id: project, env, status } }: { readon
   const policy = useQuery(policyQuery(project));
   if (status !== "active") return null;
   const pipeline = pipelineOf(policy.data?.policy);
-  const next = pipeline[pipeline.indexOf(env) + 1];
-  const isLast = pipeline.includes(env) && next === undefined;
-  const to = pipeline.includes(env) && next !== undefined ? next : null;
+  const position = pipeline.indexOf(env);
+  const [before, next] = position < 0 ? [] : [pipeline[position - 1], pipeline[position + 1]];
+  const isLast = position >= 0 && next === undefined && before !== undefined;
+  const promote = `/projects/${project}/promote`;
   return (
     <>
-      {!isLast && (
-        <LinkButton look="primary" to={`/projects/${project}/promote?from=${env}${to === null ? "" : `&to=${to}`}`}>
-          Promote {to === null ? "…" : `to ${to}`}
+      {isLast ? (
+        <LinkButton look="primary" to={`${promote}?from=${before}&to=${env}`}>
+          Promote {before} to here …
+        </LinkButton>
+      ) : (
+        <LinkButton look="primary" to={`${promote}?from=${env}${next === undefined ? "" : `&to=${next}`}`}>
+          Promote {next === undefined ? "…" : `to ${next} …`}
         </LinkButton>
       )}
       <LinkButton to={`/projects/${project}/env/${env}/rollback`}>Roll back …</LinkButton>
@@ -68,6 +72,7 @@ function Contents({ environment }: { readonly environment: Environment }) {
       )}
       {status !== "active" && <Ended environment={environment} />}
       {hold !== null && <Held environment={environment} hold={hold} />}
+      {status === "active" && <Frozen environment={environment} />}
       {unbound.length > 0 && <Unbound project={project} env={env} unbound={unbound} />}
       {environment.sync_status === "failed" && (
         <Notice tone="bad" title="The last deployment failed">
@@ -83,7 +88,6 @@ function Contents({ environment }: { readonly environment: Environment }) {
         <Technical>
           <Facts
             facts={[
-              { name: "Revision", value: environment.revision },
               { name: "Snapshot", value: <code>{environment.snapshot}</code> },
               { name: "Sync status", value: <code>{environment.sync_status}</code> },
               { name: "Type", value: <code>{environment.type}</code> },
@@ -97,10 +101,17 @@ function Contents({ environment }: { readonly environment: Environment }) {
 }
 
 function factsOf(environment: Environment): readonly Fact[] {
-  const { version, updated_at, updated_by, deployed, url, base_from, created_at, created_by, source_ref } = environment;
+  const { version, revision, updated_at, updated_by, deployed, url, base_from, created_at, created_by, source_ref } = environment;
   const status = statusOf(environment);
   return [
-    { name: "Version", value: <strong className={styles.version}>{version}</strong> },
+    {
+      name: "Version",
+      value: (
+        <>
+          <strong className={styles.version}>{version}</strong> <span className={styles.soft}>revision {revision}</span>
+        </>
+      ),
+    },
     { name: "Status", value: <Badge tone={status.tone}>{status.text}</Badge> },
     {
       name: "Last change",
@@ -142,37 +153,39 @@ function factsOf(environment: Environment): readonly Fact[] {
   ];
 }
 
-function Held({
-  environment: { project_id: project, env },
-  hold,
-}: {
-  readonly environment: Environment;
-  readonly hold: NonNullable<Environment["hold"]>;
-}) {
-  const queries = useQueryClient();
-  const announce = useAnnounce();
-  const resume = useAction({
-    mutationFn: () => api.resumeEnvironment({ project_id: project, env }),
-    onSuccess: async () => {
-      announce(`${env} takes automatic promotions again.`);
-      await queries.invalidateQueries({ queryKey: ["project", project] });
-    },
-  });
+function Held({ environment, hold }: { readonly environment: Environment; readonly hold: NonNullable<Environment["hold"]> }) {
   return (
-    <Notice
-      tone="warn"
-      title="On hold"
-      actions={
-        <Button busy={resume.isPending} onClick={() => resume.act()}>
-          Resume
-        </Button>
-      }
-    >
+    <Notice tone="warn" title="On hold" actions={<Resume environment={environment} />}>
       <p>
         {hold.by} placed a hold <Ago at={hold.at} />: “{hold.reason}”. Nothing is promoted here by itself until it is resumed; by hand it
         can be.
       </p>
-      {resume.isError && <Failure error={resume.error} what="resume" />}
+    </Notice>
+  );
+}
+
+/** Times in which the policy lets no promotion in: that it is such a time, and until when. */
+function Frozen({ environment: { project_id: project, env, type } }: { readonly environment: Environment }) {
+  const policy = useQuery(policyQuery(project)).data?.policy;
+  const { active } = useEnvironments(project);
+  const pipeline = pipelineOf(policy);
+  const source = pipeline[pipeline.indexOf(env) - 1] ?? active.find((each) => each.env !== env)?.env;
+  const windows = rulesOf(policy, { env, type }).freeze;
+  const isAsked = Array.isArray(windows) && windows.length > 0 && source !== undefined;
+  // What stands in the way of a promotion says so; whichever promotion it would be.
+  const plan = useQuery({ ...readinessQuery(project, source ?? "", env), enabled: isAsked });
+  const check = plan.data?.checks.find(({ name, status }) => name === "freeze_window" && status === "failed");
+  if (check === undefined) return null;
+  const opening = check.details?.next_open;
+  return (
+    <Notice tone="warn" title="Closed for promotions">
+      <p>{check.reason}</p>
+      {typeof opening === "string" && (
+        <p>
+          Open again <Ago at={opening} /> (<Moment at={opening} />
+          ). A rollback is possible at any time.
+        </p>
+      )}
     </Notice>
   );
 }

@@ -12,7 +12,7 @@ import { Empty, Failure, Loading } from "../components/States.tsx";
 import { Table } from "../components/Table.tsx";
 import { Ago } from "../components/Time.tsx";
 import { ActivityCharts } from "../history/ActivityCharts.tsx";
-import { detailsOf, recordInWords } from "../history/records.ts";
+import { changeOf, detailsOf, reasonOf, recordInWords } from "../history/records.ts";
 import { auditQuery, environmentsQuery, historyQuery } from "../queries.ts";
 import { useAction } from "../useAction.ts";
 import styles from "./History.module.css";
@@ -52,7 +52,7 @@ export default function History() {
           <Field label="Show">
             {(control) => (
               <select {...control} value={view} onChange={({ target }) => change({ view: target.value === "audit" ? "audit" : "" })}>
-                <option value="revisions">What it was</option>
+                <option value="revisions">Its versions</option>
                 <option value="audit">Everything that was done</option>
               </select>
             )}
@@ -61,7 +61,13 @@ export default function History() {
         {view === "audit" && (
           <>
             <Filter label="By whom" name="actor" query={query} onChange={change} />
-            <Filter label="What" name="action" query={query} onChange={change} hint="promote, rollback, config, update, policy …" />
+            <Filter
+              label="What"
+              name="action"
+              query={query}
+              onChange={change}
+              hint="promote, rollback, config, update, policy, deployment …"
+            />
           </>
         )}
       </div>
@@ -98,7 +104,7 @@ function Revisions({ project, env, cursor }: { readonly project: string; readonl
   if (history.isPending) return <Loading what="the history" />;
   if (history.isError) return <Failure error={history.error} what="load the history" onRetry={() => void history.refetch()} />;
   return (
-    <Panel title={`What ${env} was`}>
+    <Panel title={`Versions of ${env}`}>
       <HistoryList revisions={history.data.items} />
       <More cursor={history.data.next_cursor} />
     </Panel>
@@ -134,9 +140,12 @@ function Log({ project, query }: { readonly project: string; readonly query: URL
 function What({ record }: { readonly record: AuditRecord }) {
   const { project, environment, revision } = record;
   const details = detailsOf(record);
+  const [reason, change] = [reasonOf(record), changeOf(record)];
   return (
     <>
       <p>{recordInWords(record)}</p>
+      {change !== null && <p className={styles.soft}>{change}</p>}
+      {reason !== null && <p className={styles.reason}>“{reason}”</p>}
       {environment !== null && revision !== null && revision > 1 && (
         <p>
           <Link

@@ -8,7 +8,7 @@ import { Panel } from "../components/Panel.tsx";
 import { Empty, Failure, Loading } from "../components/States.tsx";
 import { Ago } from "../components/Time.tsx";
 import { VersionsChart } from "../components/VersionsChart.tsx";
-import { hasChanges, sentencesOf } from "../plan.ts";
+import { hasChanges, reasonOf, sentencesOf } from "../plan.ts";
 import { inOrder } from "../policy.ts";
 import { environmentsQuery, policyQuery, previewCountQuery, readinessQuery } from "../queries.ts";
 import { listed, plural, statusOf } from "../words.ts";
@@ -91,7 +91,7 @@ function Step({ from, to }: { readonly from: Environment; readonly to: Environme
   return (
     <div className={styles.step}>
       <span className={styles.arrow} aria-hidden="true" />
-      {readiness.isPending && <p className={styles.soft}>Comparing …</p>}
+      {readiness.isPending && <Loading what={`what is ahead of ${to.env}`} />}
       {readiness.isError && <p className={styles.soft}>What would change is not known: {readiness.error.message}</p>}
       {readiness.isSuccess && <Ahead plan={readiness.data} from={from} to={to} />}
     </div>
@@ -100,23 +100,24 @@ function Step({ from, to }: { readonly from: Environment; readonly to: Environme
 
 function Ahead({ plan, from, to }: { readonly plan: PromoteReply; readonly from: Environment; readonly to: Environment }) {
   if (!hasChanges(plan)) return <p className={styles.soft}>Nothing to promote: {to.env} has all of it.</p>;
-  const blocking = plan.checks.filter(({ status }) => status === "failed");
+  const [first, ...others] = plan.checks.filter(({ status }) => status === "failed");
   return (
     <>
       <p>
+        <strong>Ahead of {to.env}:</strong>{" "}
         {sentencesOf(plan.diff_from_previous)
           .map(({ text }) => text)
           .join(". ")}
         .
       </p>
-      {blocking.length > 0 && (
+      {first !== undefined && (
         <p>
-          <Badge tone="warn">In the way</Badge> {blocking[0]?.reason}
-          {blocking.length > 1 && ` And ${blocking.length - 1} more.`}
+          <Badge tone="warn">In the way</Badge> {reasonOf(first)}
+          {others.length > 0 && ` And ${others.length} more.`}
         </p>
       )}
       <LinkButton
-        look={blocking.length === 0 ? "primary" : "secondary"}
+        look={first === undefined ? "primary" : "secondary"}
         to={`/projects/${from.project_id}/promote?from=${from.env}&to=${to.env}`}
       >
         Promote to {to.env}

@@ -3,6 +3,7 @@ import { useParams } from "react-router";
 import { Page } from "../components/Page.tsx";
 import { Panel } from "../components/Panel.tsx";
 import { Failure, Loading } from "../components/States.tsx";
+import { inOrder } from "../policy.ts";
 import { environmentsQuery, policyQuery } from "../queries.ts";
 import { PolicyForm } from "../settings/PolicyForm.tsx";
 import { Sinks } from "../settings/Sinks.tsx";
@@ -23,7 +24,7 @@ export default function ProjectSettings() {
             key={policy.data.revision}
             project={project}
             policy={policy.data.policy}
-            environments={environments.data?.items ?? []}
+            environments={inOrder(environments.data?.items ?? [], policy.data.policy)}
           />
         )}
       </Panel>

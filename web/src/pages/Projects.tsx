@@ -79,7 +79,7 @@ function ProjectTable({ projects }: { readonly projects: readonly ProjectEntry[]
           { title: "Project", cell: ({ project }) => <ProjectLink id={project.project_id} /> },
           { title: "In production", cell: ({ environments: all }) => <InProduction environments={all} /> },
           { title: "Needs attention", cell: ({ environments: all }) => <Attention environments={all} /> },
-          { title: "Waiting approvals", cell: (row) => <Waiting {...row} /> },
+          { title: "Approvals", cell: (row) => <Waiting {...row} /> },
           { title: "Previews", numeric: true, cell: (row) => row.previews ?? "…" },
         ]}
       />
@@ -124,7 +124,7 @@ function Attention({ environments }: { readonly environments: readonly Environme
 function Waiting({ project, waiting }: Row) {
   if (waiting === undefined) return "…";
   if (waiting === 0) return <span className={styles.soft}>None</span>;
-  return <Link to={`/projects/${project.project_id}/promotions`}>{plural(waiting, "approval")}</Link>;
+  return <Link to={`/projects/${project.project_id}/promotions`}>{waiting} waiting</Link>;
 }
 
 function NoProjects() {

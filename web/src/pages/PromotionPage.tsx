@@ -10,8 +10,8 @@ import { Notice } from "../components/Notice.tsx";
 import { Page } from "../components/Page.tsx";
 import { Facts, Panel, Technical } from "../components/Panel.tsx";
 import { Empty, Failure, Loading } from "../components/States.tsx";
-import { Ago } from "../components/Time.tsx";
-import { sentencesOf } from "../plan.ts";
+import { Ago, Moment } from "../components/Time.tsx";
+import { Changes } from "../promote/Changes.tsx";
 import { Checks } from "../promote/Checks.tsx";
 import { promotionQuery, sessionQuery } from "../queries.ts";
 import { useAction } from "../useAction.ts";
@@ -53,11 +53,11 @@ function Contents({ promotion }: { readonly promotion: Promotion }) {
         <p>
           {version} goes from {source_env} to {target_env}.{message !== null && ` “${message}”`}
         </p>
-        <ul className="bullets">
-          {sentencesOf(diff_from_previous).map(({ text }) => (
-            <li key={text}>{text}</li>
-          ))}
-        </ul>
+        <Changes
+          diff={diff_from_previous}
+          before={{ project: promotion.project_id, env: target_env, at: promotion.target_revision }}
+          after={{ project: promotion.project_id, env: source_env, at: promotion.source_revision }}
+        />
       </Panel>
       <Panel title="Checks">
         <Checks checks={checks} />
@@ -101,9 +101,9 @@ function Steps({ promotion }: { readonly promotion: Promotion }) {
         <li>
           {approvals.length} of {needed} approvals.{" "}
           {missing > 0
-            ? `Waits for ${waiting_for === null ? "anybody but whoever asked" : listed(waiting_for)}, until `
-            : "Waits for a check to pass, until "}
-          <Ago at={expires_at} />.
+            ? `Waits for ${waiting_for === null ? `anybody but ${requested_by}` : listed(waiting_for)}; the last approval applies it.`
+            : "It is applied by itself as soon as what is in the way below is gone."}{" "}
+          It ends unanswered on <Moment at={expires_at} />.
         </li>
       )}
       {status !== "pending" && (
@@ -138,7 +138,11 @@ function Decision({ promotion: { project_id: project, id, requested_by, target_e
     },
   });
   if (session.data?.actor === requested_by) {
-    return <Notice tone="info" title="You asked for this, so somebody else has to agree" />;
+    return (
+      <Notice tone="info" title="You asked for this, so somebody else has to agree">
+        <p>Send them the address of this page. Nothing changes until then.</p>
+      </Notice>
+    );
   }
   return (
     <Panel title="Your word">

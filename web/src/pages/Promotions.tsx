@@ -28,18 +28,20 @@ export default function Promotions() {
   const promotions = useQuery(promotionsQuery(project, status === "" ? undefined : status, query.get("cursor")));
   return (
     <Page title="Approvals" lead="Promotions that were put up for somebody else’s word.">
-      <Field label="Show">
-        {(control) => (
-          <select {...control} value={status} onChange={({ target }) => setQuery(target.value === "" ? {} : { status: target.value })}>
-            <option value="">All</option>
-            {Object.entries(PROMOTION_STATUS).map(([value, { text }]) => (
-              <option key={value} value={value}>
-                {text}
-              </option>
-            ))}
-          </select>
-        )}
-      </Field>
+      <div className={styles.filters}>
+        <Field label="Show">
+          {(control) => (
+            <select {...control} value={status} onChange={({ target }) => setQuery(target.value === "" ? {} : { status: target.value })}>
+              <option value="">All</option>
+              {Object.entries(PROMOTION_STATUS).map(([value, { text }]) => (
+                <option key={value} value={value}>
+                  {text}
+                </option>
+              ))}
+            </select>
+          )}
+        </Field>
+      </div>
       {promotions.isPending && <Loading what="the promotions" />}
       {promotions.isError && <Failure error={promotions.error} what="load the promotions" onRetry={() => void promotions.refetch()} />}
       {promotions.data?.items.length === 0 && (

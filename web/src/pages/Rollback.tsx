@@ -1,30 +1,32 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { Link, useParams, useSearchParams } from "react-router";
-import { api, type Environment, type Revision } from "../api.ts";
+import { api, type Environment } from "../api.ts";
 import { useAnnounce } from "../components/Announcer.tsx";
 import { Badge } from "../components/Badge.tsx";
 import { Button, LinkButton } from "../components/Button.tsx";
 import { Notice } from "../components/Notice.tsx";
 import { Page } from "../components/Page.tsx";
 import { Panel } from "../components/Panel.tsx";
-import { SayingSo } from "../components/SayingSo.tsx";
+import { isStale, PlanFailure } from "../components/PlanFailure.tsx";
+import { Resume } from "../components/Resume.tsx";
+import { useSayingSo } from "../components/SayingSo.tsx";
 import { Empty, Failure, Loading } from "../components/States.tsx";
 import { Table } from "../components/Table.tsx";
-import { Ago } from "../components/Time.tsx";
-import { sentencesOf } from "../plan.ts";
-import { useAsked } from "../policy.ts";
-import { environmentQuery, revisionsQuery, rollbackQuery } from "../queries.ts";
-import { type Stay, staysOf } from "../stays.ts";
+import { Moment } from "../components/Time.tsx";
+import { Changes } from "../promote/Changes.tsx";
+import { auditQuery, environmentQuery, revisionsQuery, rollbackQuery } from "../queries.ts";
+import { lastHealthy, type Stay, staysOf } from "../stays.ts";
 import { lengthOf } from "../time.ts";
 import { useAction } from "../useAction.ts";
-import styles from "./Rollback.module.css";
 
 /** The way back: to where, what that means, what it does not take back, and that automatic promotions wait from then on. */
 export default function Rollback() {
   const { project = "", env = "" } = useParams();
   const environment = useQuery(environmentQuery(project, env));
   const revisions = useQuery(revisionsQuery(project, env, 100));
+  const reports = useQuery(auditQuery(project, { env, action: "deployment" }));
+  const [done, setDone] = useState<RolledBack | null>(null);
   const error = environment.error ?? revisions.error;
   return (
     <Page
@@ -39,15 +41,30 @@ export default function Rollback() {
       {error !== null && (
         <Failure error={error} what={`load ${env}`} onRetry={() => void Promise.all([environment.refetch(), revisions.refetch()])} />
       )}
-      {error === null && (environment.isPending || revisions.isPending) && <Loading what="what ran here before" />}
-      {environment.isSuccess && revisions.isSuccess && <Choice environment={environment.data} revisions={revisions.data.items} />}
+      {error === null && (environment.isPending || revisions.isPending || reports.isPending) && <Loading what="what ran here before" />}
+      {environment.isSuccess && done !== null && <Done environment={environment.data} done={done} />}
+      {environment.isSuccess && revisions.isSuccess && !reports.isPending && done === null && (
+        <Choice
+          environment={environment.data}
+          stays={staysOf(revisions.data.items, environment.data, reports.data?.items)}
+          onDone={setDone}
+        />
+      )}
     </Page>
   );
 }
 
-function Choice({ environment, revisions }: { readonly environment: Environment; readonly revisions: readonly Revision[] }) {
+type RolledBack = Awaited<ReturnType<typeof api.rollback>>;
+
+interface ChoiceProps {
+  readonly environment: Environment;
+  readonly stays: readonly Stay[];
+  readonly onDone: (reply: RolledBack) => void;
+}
+
+function Choice({ environment, stays, onDone }: ChoiceProps) {
   const [query, setQuery] = useSearchParams();
-  const [now, ...before] = staysOf(revisions, environment);
+  const [now, ...before] = stays;
   if (now === undefined || before.length === 0) {
     return (
       <Empty
@@ -58,8 +75,7 @@ function Choice({ environment, revisions }: { readonly environment: Environment;
       </Empty>
     );
   }
-  const proposed = before.find(({ wasDeployed }) => wasDeployed) ?? before.find(({ version }) => version !== now.version) ?? before[0];
-  const to = Number(query.get("to")) || (proposed?.revision ?? 0);
+  const to = Number(query.get("to")) || (lastHealthy(stays)?.revision ?? 0);
   return (
     <>
       <Panel title="1. Back to">
@@ -78,17 +94,18 @@ function Choice({ environment, revisions }: { readonly environment: Environment;
           ]}
         />
       </Panel>
-      <Plan key={to} environment={environment} to={to} now={now} target={before.find(({ revision }) => revision === to)} />
+      <Plan key={to} environment={environment} to={to} now={now} target={before.find(({ revision }) => revision === to)} onDone={onDone} />
     </>
   );
 }
 
-function Lived({ stay: { from, until, wasDeployed } }: { readonly stay: Stay }) {
+const OUTCOMES = { deployed: { tone: "good", text: "Worked" }, failed: { tone: "bad", text: "Deployment failed" } } as const;
+
+function Lived({ stay: { from, until, outcome } }: { readonly stay: Stay }) {
   return (
     <>
-      {until === null ? "since " : `${lengthOf(Date.parse(until) - Date.parse(from))}, from `}
-      <Ago at={from} />
-      {wasDeployed && <span className={styles.soft}> · deployed</span>}
+      {until === null ? "since " : `for ${lengthOf(Date.parse(until) - Date.parse(from))}, from `}
+      <Moment at={from} /> {outcome !== null && <Badge tone={OUTCOMES[outcome].tone}>{OUTCOMES[outcome].text}</Badge>}
     </>
   );
 }
@@ -118,55 +135,47 @@ interface PlanProps {
   readonly to: number;
   readonly now: Stay;
   readonly target: Stay | undefined;
+  readonly onDone: (reply: RolledBack) => void;
 }
 
-function Plan({ environment, to, now, target }: PlanProps) {
+function Plan({ environment, to, now, target, onDone }: PlanProps) {
   const { project_id: project, env } = environment;
   const plan = useQuery(rollbackQuery(project, env, to));
-  const [{ reason, name }, setWord] = useState({ reason: "", name: "" });
-  const asked = useAsked(environment);
+  const { fields, isSaid, word } = useSayingSo(environment);
   const announce = useAnnounce();
   const queries = useQueryClient();
   const rollback = useAction({
-    mutationFn: () =>
-      api.rollback({
-        project_id: project,
-        env,
-        to,
-        ...(reason.trim() !== "" && { message: reason.trim() }),
-        ...(asked.name && { confirm: name.trim() }),
-      }),
+    mutationFn: (plan_id: string) => api.rollback({ project_id: project, env, to, plan_id, ...word }),
     onSuccess: async (reply) => {
       announce(`${env} is back at ${reply.version}.`);
+      onDone(reply);
       await queries.invalidateQueries({ queryKey: ["project", project] });
     },
   });
-  if (rollback.isSuccess) return <Done environment={environment} version={rollback.data.version} />;
   if (plan.isPending) return <Loading what="what would change" />;
   if (plan.isError) return <Failure error={plan.error} what="plan the way back" onRetry={() => void plan.refetch()} />;
-  const isSaid = (!asked.reason || reason.trim() !== "") && (!asked.name || name.trim() === env);
+  const again = () => {
+    rollback.reset();
+    void queries.invalidateQueries({ queryKey: ["project", project] });
+  };
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    if (isSaid) rollback.act();
+    if (isSaid) rollback.act(plan.data.plan_id);
   };
   return (
     <>
       <Panel title="2. What that means">
         <p>
-          From <strong>{now.version}</strong> to <strong>{plan.data.version}</strong>
-          {target !== undefined && (
+          Now <strong>{now.version}</strong>, since <Moment at={now.from} />. Then <strong>{plan.data.version}</strong>
+          {target?.until != null && (
             <>
-              , as it was <Ago at={target.from} />
+              , which was live from <Moment at={target.from} /> until <Moment at={target.until} />
             </>
           )}
           .
         </p>
-        <ul className="bullets">
-          {sentencesOf(plan.data.diff_from_previous).map(({ text }) => (
-            <li key={text}>{text}</li>
-          ))}
-          <li>The configuration goes back too: values, switches, and which passwords are used.</li>
-        </ul>
+        <Changes diff={plan.data.diff_from_previous} before={{ project, env, at: now.revision }} after={{ project, env, at: to }} />
+        <p>The configuration goes back too: values, switches, and which passwords are used.</p>
         <Notice tone="info" title="What does not go back">
           <p>What people entered into the product since then, and what was sent out meanwhile. Other environments stay as they are.</p>
         </Notice>
@@ -176,17 +185,15 @@ function Plan({ environment, to, now, target }: PlanProps) {
       </Panel>
       <Panel title="3. Roll back">
         <form onSubmit={submit} className="form">
-          <SayingSo
-            env={env}
-            typed={asked.name}
-            reasonNeeded={asked.reason}
-            reason={reason}
-            name={name}
-            onChange={(change) => setWord({ reason, name, ...change })}
-          />
-          {rollback.isError && <Failure error={rollback.error} what="roll back" />}
+          {fields}
+          {rollback.isError && <PlanFailure error={rollback.error} what="roll back" again={again} />}
           <div>
-            <Button type="submit" look="danger" busy={rollback.isPending} disabled={!isSaid || plan.data.status === "no_changes"}>
+            <Button
+              type="submit"
+              look="danger"
+              busy={rollback.isPending}
+              disabled={!isSaid || isStale(rollback.error) || plan.data.status === "no_changes"}
+            >
               Roll {env} back to {plan.data.version}
             </Button>
           </div>
@@ -196,14 +203,25 @@ function Plan({ environment, to, now, target }: PlanProps) {
   );
 }
 
-function Done({ environment: { project_id: project, env }, version }: { readonly environment: Environment; readonly version: string }) {
+/** The record of it, and what ends the hold that it left. */
+function Done({ environment, done: { version, revision } }: { readonly environment: Environment; readonly done: RolledBack }) {
+  const { project_id: project, env, hold } = environment;
   return (
     <Notice
       tone="good"
       title={`${env} is back at ${version}`}
-      actions={<LinkButton to={`/projects/${project}/env/${env}`}>Look at {env}</LinkButton>}
+      actions={
+        <>
+          {hold !== null && <Resume environment={environment} />}
+          <LinkButton to={`/projects/${project}/env/${env}`}>Look at {env}</LinkButton>
+          <LinkButton to={`/projects/${project}/history?env=${env}`}>See it in the history</LinkButton>
+        </>
+      }
     >
-      <p>It is on hold: nothing is promoted there by itself. “Resume” on its page lifts that.</p>
+      <p>
+        The history has it as “rolled back to {version}”, revision {revision}. Nothing is promoted there by itself until somebody presses
+        “Resume”.
+      </p>
     </Notice>
   );
 }

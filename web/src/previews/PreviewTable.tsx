@@ -39,7 +39,7 @@ export function PreviewTable({ rows, total, onMore, onExtend, onRestore }: Previ
   }, [last, rows.length, total, onMore]);
   return (
     <Scroll ref={scroller} label="Previews" className={styles.scroll}>
-      <table className={styles.table} aria-rowcount={total + 1}>
+      <table className={`${styles.table} stacks`} aria-rowcount={total + 1}>
         <caption className="visually-hidden">Previews, {total} in all</caption>
         <thead>
           <tr aria-rowindex={1}>
@@ -88,20 +88,20 @@ function Cells({ row, onExtend, onRestore }: { readonly row: Environment } & Pic
         <Link to={`/projects/${project}/env/${env}`}>{env}</Link>
         {source_ref !== null && <span className={styles.soft}>{source_ref}</span>}
       </th>
-      <td>
+      <td data-title="Of">
         {base_from ?? "nothing"} <span className={styles.soft}>{version}</span>
       </td>
-      <td>
+      <td data-title="Made by">
         {created_by}{" "}
         <span className={styles.soft}>
           <Ago at={created_at} />
         </span>
       </td>
-      <td>{expires_at === null ? "never" : <Ago at={expires_at} />}</td>
-      <td>
+      <td data-title="Ends">{expires_at === null ? "never" : <Ago at={expires_at} />}</td>
+      <td data-title="Status">
         <Badge tone={words.tone}>{words.text}</Badge>
       </td>
-      <td>
+      <td data-title="Do">
         {status === "active" && (
           <Button small onClick={() => onExtend(env)} aria-label={`Extend ${env}`}>
             Extend

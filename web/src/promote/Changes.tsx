@@ -1,41 +1,38 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import type { Environment, PromoteReply } from "../api.ts";
-import { Notice } from "../components/Notice.tsx";
 import { Failure, Loading } from "../components/States.tsx";
 import { TextDiff } from "../components/TextDiff.tsx";
-import { type Sentence, sentencesOf } from "../plan.ts";
+import { type Diff, type Sentence, sentencesOf } from "../plan.ts";
 import { componentQuery } from "../queries.ts";
 import styles from "./Changes.module.css";
 
+/** Where a component is looked at: an environment, as it was in a revision. */
+export interface Place {
+  readonly project: string;
+  readonly env: string;
+  readonly at: number;
+}
+
 interface ChangesProps {
-  readonly plan: PromoteReply;
-  readonly source: Environment;
-  readonly target: Environment;
+  readonly diff: Diff;
+  readonly before: Place;
+  readonly after: Place;
 }
 
 /** What changes, as sentences; what is behind each, for those who open it. */
-export function Changes({ plan, source, target }: ChangesProps) {
+export function Changes({ diff, before, after }: ChangesProps) {
   return (
-    <>
-      <p>
-        {target.env} goes from <strong>{target.version}</strong> to <strong>{plan.version}</strong>.
-      </p>
-      <ul className={styles.sentences}>
-        {sentencesOf(plan.diff_from_previous).map((sentence) => (
-          <li key={sentence.text}>
-            <Change sentence={sentence} plan={plan} source={source} target={target} />
-          </li>
-        ))}
-      </ul>
-      {plan.warnings?.map((warning) => (
-        <Notice key={warning} tone="warn" title={warning} />
+    <ul className={styles.sentences}>
+      {sentencesOf(diff).map((sentence) => (
+        <li key={sentence.text}>
+          <Change sentence={sentence} before={before} after={after} />
+        </li>
       ))}
-    </>
+    </ul>
   );
 }
 
-function Change({ sentence: { text, names }, plan, source, target }: ChangesProps & { readonly sentence: Sentence }) {
+function Change({ sentence: { text, names }, before, after }: { readonly sentence: Sentence } & Pick<ChangesProps, "before" | "after">) {
   const [isOpen, setOpen] = useState(false);
   const components = names.filter((name) => name.includes("/"));
   if (components.length === 0) return <p className={styles.plain}>{text}</p>;
@@ -45,24 +42,13 @@ function Change({ sentence: { text, names }, plan, source, target }: ChangesProp
       {isOpen && (
         <div className={styles.bodies}>
           {components.slice(0, 20).map((name) => (
-            <ComponentChange
-              key={name}
-              name={name}
-              before={{ project: target.project_id, env: target.env, at: plan.revision }}
-              after={{ project: source.project_id, env: source.env, at: plan.source_revision }}
-            />
+            <ComponentChange key={name} name={name} before={before} after={after} />
           ))}
           {components.length > 20 && <p>And {components.length - 20} more, in the comparison.</p>}
         </div>
       )}
     </details>
   );
-}
-
-interface Place {
-  readonly project: string;
-  readonly env: string;
-  readonly at: number;
 }
 
 /** One component before and after, line by line. */

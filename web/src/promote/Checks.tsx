@@ -1,7 +1,7 @@
 import type { Check } from "../api.ts";
 import { Badge, type Tone } from "../components/Badge.tsx";
 import { Moment } from "../components/Time.tsx";
-import { whoClears } from "../plan.ts";
+import { reasonOf, whoClears } from "../plan.ts";
 import { checkInWords } from "../words.ts";
 import styles from "./Checks.module.css";
 
@@ -51,7 +51,7 @@ function CheckRow({ check }: { readonly check: Check }) {
       <Badge tone={tone}>{text}</Badge>
       <div>
         <p className={styles.name}>{checkInWords(check.name)}</p>
-        <p>{check.reason}</p>
+        <p>{reasonOf(check)}</p>
         {typeof opening === "string" && (
           <p>
             Opens again: <Moment at={opening} />

@@ -1,6 +1,6 @@
 import { useQueries, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import type { Environment, Revision } from "../api.ts";
+import type { Environment, PromoteReply, Revision } from "../api.ts";
 import { Badge } from "../components/Badge.tsx";
 import { Button } from "../components/Button.tsx";
 import { Field } from "../components/Field.tsx";
@@ -8,6 +8,7 @@ import { Notice } from "../components/Notice.tsx";
 import { Panel } from "../components/Panel.tsx";
 import { Table } from "../components/Table.tsx";
 import { Ago } from "../components/Time.tsx";
+import { reasonOf } from "../plan.ts";
 import { readinessQuery, revisionsQuery } from "../queries.ts";
 import { listed, plural } from "../words.ts";
 import styles from "./Choice.module.css";
@@ -160,17 +161,11 @@ function Offered({ source: { project_id: project, env }, to, chosen, onChoose }:
   );
 }
 
-function Eligible({
-  plan,
-  to,
-}: {
-  readonly plan: { status: string; checks: readonly { status: string; reason: string }[] } | undefined;
-  readonly to: string;
-}) {
+function Eligible({ plan, to }: { readonly plan: PromoteReply | undefined; readonly to: string }) {
   if (plan === undefined) return "…";
   if (plan.status === "no_changes") return `No: ${to} has it already.`;
   const failed = plan.checks.filter(({ status }) => status === "failed");
-  return failed.length === 0 ? <Badge tone="good">Yes</Badge> : `Not yet: ${failed.map(({ reason }) => reason).join(" ")}`;
+  return failed.length === 0 ? <Badge tone="good">Yes</Badge> : `Not yet: ${failed.map(reasonOf).join(" ")}`;
 }
 
 function newestOfEach(revisions: readonly Revision[]): readonly Revision[] {

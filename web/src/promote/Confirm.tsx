@@ -1,14 +1,12 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
-import { EnvmError } from "../../../src/sdk/errors.ts";
+import type { FormEvent } from "react";
 import { api, type Environment, type PromoteReply } from "../api.ts";
 import { useAnnounce } from "../components/Announcer.tsx";
 import { Button, LinkButton } from "../components/Button.tsx";
 import { Notice } from "../components/Notice.tsx";
 import { Panel } from "../components/Panel.tsx";
-import { SayingSo } from "../components/SayingSo.tsx";
-import { Failure } from "../components/States.tsx";
-import { useAsked } from "../policy.ts";
+import { isStale, PlanFailure } from "../components/PlanFailure.tsx";
+import { useSayingSo } from "../components/SayingSo.tsx";
 import { useAction } from "../useAction.ts";
 import type { Planned } from "./usePlan.ts";
 
@@ -16,33 +14,30 @@ interface ConfirmProps {
   readonly planned: Planned;
   readonly plan: PromoteReply;
   readonly target: Environment;
+  readonly onDone: (reply: PromoteReply) => void;
 }
 
 /** The one button. It applies the very plan that is shown, or nothing. */
-export function Confirm({ planned, plan, target }: ConfirmProps) {
+export function Confirm({ planned, plan, target, onDone }: ConfirmProps) {
   const { project_id: project, env } = target;
-  const [{ reason, name }, setWord] = useState({ reason: "", name: "" });
-  const asked = useAsked(target);
+  const { fields, isSaid, word } = useSayingSo(target);
   const announce = useAnnounce();
   const queries = useQueryClient();
   const promote = useAction({
-    mutationFn: () =>
-      api.promote({
-        ...planned.request,
-        plan_id: plan.plan_id,
-        ...(reason.trim() !== "" && { message: reason.trim() }),
-        ...(asked.name && { confirm: name.trim() }),
-      }),
+    mutationFn: () => api.promote({ ...planned.request, plan_id: plan.plan_id, ...word }),
     onSuccess: async (reply) => {
       announce(resultOf(reply));
+      onDone(reply);
       await queries.invalidateQueries({ queryKey: ["project", project] });
     },
   });
-  if (promote.isSuccess) return <Done reply={promote.data} target={target} />;
   const needsApproval = plan.checks.some(({ name: check, status }) => check === "approvals" && status === "failed");
   const blocked = plan.checks.filter(({ name: check, status }) => status === "failed" && check !== "approvals");
-  const isSaid = (!asked.reason || reason.trim() !== "") && (!asked.name || name.trim() === env);
   const isReady = isSaid && blocked.length === 0 && !planned.isFetching;
+  const again = () => {
+    promote.reset();
+    planned.again();
+  };
   const submit = (event: FormEvent) => {
     event.preventDefault();
     if (isReady) promote.act();
@@ -50,36 +45,8 @@ export function Confirm({ planned, plan, target }: ConfirmProps) {
   return (
     <Panel title={`5. ${needsApproval ? "Ask for approval" : "Promote"}`}>
       <form onSubmit={submit} className="form">
-        <SayingSo
-          env={env}
-          typed={asked.name}
-          reasonNeeded={asked.reason}
-          reason={reason}
-          name={name}
-          onChange={(change) => setWord({ reason, name, ...change })}
-        />
-        {isStale(promote.error) ? (
-          <Notice
-            tone="warn"
-            alert
-            title="Something changed while you were looking"
-            actions={
-              <Button
-                look="primary"
-                onClick={() => {
-                  promote.reset();
-                  planned.again();
-                }}
-              >
-                Review again
-              </Button>
-            }
-          >
-            <p>Somebody changed one of the two environments, or the policy. Nothing was promoted by you.</p>
-          </Notice>
-        ) : (
-          promote.isError && <Failure error={promote.error} what="promote" />
-        )}
+        {fields}
+        {promote.isError && <PlanFailure error={promote.error} what="promote" again={again} />}
         {blocked.length > 0 && <p>First settle what is in the way, above.</p>}
         <div>
           <Button type="submit" look="primary" busy={promote.isPending} disabled={!isReady || isStale(promote.error)}>
@@ -91,16 +58,13 @@ export function Confirm({ planned, plan, target }: ConfirmProps) {
   );
 }
 
-function isStale(error: unknown): boolean {
-  return error instanceof EnvmError && error.code === "plan_stale";
-}
-
 function resultOf({ status, version, environment }: PromoteReply): string {
   if (status === "pending_approval") return `${version} waits for approval to go to ${environment}.`;
   return status === "no_changes" ? `${environment} has all of it already.` : `${version} was promoted to ${environment}.`;
 }
 
-function Done({ reply, target: { project_id: project, env } }: { readonly reply: PromoteReply; readonly target: Environment }) {
+/** What came of it, which stays though there is nothing left to promote. */
+export function Done({ reply, target: { project_id: project, env } }: { readonly reply: PromoteReply; readonly target: Environment }) {
   const isWaiting = reply.status === "pending_approval";
   const to = isWaiting ? `/projects/${project}/promotions/${reply.promotion_id}` : `/projects/${project}/env/${env}`;
   return (

@@ -1,3 +1,4 @@
+import { useState } from "react";
 import { Link } from "react-router";
 import type { Environment, PromoteReply } from "../api.ts";
 import { LinkButton } from "../components/Button.tsx";
@@ -7,7 +8,7 @@ import { Failure, Loading } from "../components/States.tsx";
 import { hasChanges } from "../plan.ts";
 import { Changes } from "./Changes.tsx";
 import { Checks } from "./Checks.tsx";
-import { Confirm } from "./Confirm.tsx";
+import { Confirm, Done } from "./Confirm.tsx";
 import { Conflicts, Divergence } from "./Conflicts.tsx";
 import { Missing } from "./Missing.tsx";
 import { usePlan } from "./usePlan.ts";
@@ -23,6 +24,8 @@ export function Review(ends: ReviewProps) {
   const planned = usePlan(ends);
   const { plan, error, again } = planned;
   const { source, target } = ends;
+  const [done, setDone] = useState<PromoteReply | null>(null);
+  if (done !== null) return <Done reply={done} target={target} />;
   if (plan === undefined) {
     return error === null ? <Loading what="what would change" /> : <Failure error={error} what="plan the promotion" onRetry={again} />;
   }
@@ -31,7 +34,17 @@ export function Review(ends: ReviewProps) {
     <>
       {error !== null && <Failure error={error} what="plan that" onRetry={again} />}
       <Panel title="2. What changes">
-        <Changes plan={plan} source={source} target={target} />
+        <p>
+          {target.env} goes from <strong>{target.version}</strong> to <strong>{plan.version}</strong>.
+        </p>
+        <Changes
+          diff={plan.diff_from_previous}
+          before={{ project: target.project_id, env: target.env, at: plan.revision }}
+          after={{ project: source.project_id, env: source.env, at: plan.source_revision }}
+        />
+        {plan.warnings?.map((warning) => (
+          <Notice key={warning} tone="warn" title={warning} />
+        ))}
       </Panel>
       <Panel title="3. What stays as it is">
         <Staying plan={plan} source={source} target={target} />
@@ -48,7 +61,7 @@ export function Review(ends: ReviewProps) {
           </p>
         </Technical>
       </Panel>
-      <Confirm planned={planned} plan={plan} target={target} />
+      <Confirm planned={planned} plan={plan} target={target} onDone={setDone} />
     </>
   );
 }

@@ -1,9 +1,9 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { api } from "../api.ts";
-import { useAnnounce } from "../components/Announcer.tsx";
 import { Badge, type Tone } from "../components/Badge.tsx";
 import { Button } from "../components/Button.tsx";
+import { ConfirmDialog } from "../components/ConfirmDialog.tsx";
 import { Dialog, DialogActions } from "../components/Dialog.tsx";
 import { Field } from "../components/Field.tsx";
 import { Panel } from "../components/Panel.tsx";
@@ -78,7 +78,18 @@ export function Tokens() {
         />
       )}
       {dialog?.kind === "new" && <NewToken onClose={() => setDialog(null)} />}
-      {dialog?.kind === "revoke" && <Revoke id={dialog.id} name={dialog.name} onClose={() => setDialog(null)} />}
+      {dialog?.kind === "revoke" && (
+        <ConfirmDialog
+          title={`Revoke the token of ${dialog.name}?`}
+          verb="Revoke"
+          act={() => api.revokeToken({ id: dialog.id })}
+          done={`The token of ${dialog.name} was revoked.`}
+          changes={["tokens"]}
+          onClose={() => setDialog(null)}
+        >
+          It is refused from now on, everywhere. This cannot be undone; another can be made.
+        </ConfirmDialog>
+      )}
     </Panel>
   );
 }
@@ -159,31 +170,6 @@ function NewToken({ onClose }: { readonly onClose: () => void }) {
           </Button>
         </DialogActions>
       </form>
-    </Dialog>
-  );
-}
-
-function Revoke({ id, name, onClose }: { readonly id: string; readonly name: string; readonly onClose: () => void }) {
-  const announce = useAnnounce();
-  const queries = useQueryClient();
-  const revoke = useAction({
-    mutationFn: () => api.revokeToken({ id }),
-    onSuccess: async () => {
-      announce(`The token of ${name} was revoked.`);
-      onClose();
-      await queries.invalidateQueries({ queryKey: ["tokens"] });
-    },
-  });
-  return (
-    <Dialog title={`Revoke the token of ${name}?`} onClose={onClose}>
-      <p>It is refused from now on, everywhere. This cannot be undone; another can be made.</p>
-      {revoke.isError && <Failure error={revoke.error} what="revoke it" />}
-      <DialogActions>
-        <Button onClick={onClose}>Cancel</Button>
-        <Button look="danger" busy={revoke.isPending} onClick={() => revoke.act()}>
-          Revoke
-        </Button>
-      </DialogActions>
     </Dialog>
   );
 }

@@ -4,6 +4,7 @@ import { api } from "../api.ts";
 import { useAnnounce } from "../components/Announcer.tsx";
 import { Badge } from "../components/Badge.tsx";
 import { Button } from "../components/Button.tsx";
+import { ConfirmDialog } from "../components/ConfirmDialog.tsx";
 import { Dialog, DialogActions } from "../components/Dialog.tsx";
 import { Field } from "../components/Field.tsx";
 import { Panel } from "../components/Panel.tsx";
@@ -80,7 +81,18 @@ export function Webhooks({ project }: { readonly project: string }) {
       )}
       {dialog?.kind === "new" && <NewWebhook project={project} onClose={() => setDialog(null)} />}
       {dialog?.kind === "log" && <Deliveries project={project} id={dialog.id} onClose={() => setDialog(null)} />}
-      {dialog?.kind === "delete" && <DeleteWebhook project={project} id={dialog.id} onClose={() => setDialog(null)} />}
+      {dialog?.kind === "delete" && (
+        <ConfirmDialog
+          title="Delete the webhook?"
+          verb="Delete webhook"
+          act={() => api.deleteWebhook({ project, id: dialog.id })}
+          done="The webhook was deleted."
+          changes={["project", project]}
+          onClose={() => setDialog(null)}
+        >
+          Nothing more is sent to it. What it missed is not sent later.
+        </ConfirmDialog>
+      )}
     </Panel>
   );
 }
@@ -175,30 +187,5 @@ function Outcome({ delivery: { outcome, status, error, duration_ms } }: { readon
     <>
       <Badge tone={OUTCOMES[outcome].tone}>{OUTCOMES[outcome].text}</Badge> {error ?? `status ${status}, ${duration_ms} ms`}
     </>
-  );
-}
-
-function DeleteWebhook({ project, id, onClose }: { readonly project: string; readonly id: string; readonly onClose: () => void }) {
-  const announce = useAnnounce();
-  const queries = useQueryClient();
-  const remove = useAction({
-    mutationFn: () => api.deleteWebhook({ project, id }),
-    onSuccess: async () => {
-      announce("The webhook was deleted.");
-      onClose();
-      await queries.invalidateQueries({ queryKey: ["project", project] });
-    },
-  });
-  return (
-    <Dialog title="Delete the webhook?" onClose={onClose}>
-      <p>Nothing more is sent to it. What it missed is not sent later.</p>
-      {remove.isError && <Failure error={remove.error} what="delete it" />}
-      <DialogActions>
-        <Button onClick={onClose}>Cancel</Button>
-        <Button look="danger" busy={remove.isPending} onClick={() => remove.act()}>
-          Delete webhook
-        </Button>
-      </DialogActions>
-    </Dialog>
   );
 }

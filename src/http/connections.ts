@@ -1,0 +1,54 @@
+import type { ServerResponse } from "node:http";
+import type { Duplex, Writable } from "node:stream";
+import { LIMITS } from "../limits.ts";
+
+/** The last response that was begun on each connection. */
+const last = new WeakMap<Duplex, ServerResponse>();
+/** Connections of which no request is taken any more. */
+const closed = new WeakSet<Duplex>();
+
+/** What is known of a connection beside what Node knows: it lives as long as the connection does. */
+export const connections = {
+  begun(connection: Duplex, response: ServerResponse): void {
+    last.set(connection, response);
+  },
+  last: (connection: Duplex): ServerResponse | undefined => last.get(connection),
+  takeNoMore(connection: Duplex): void {
+    closed.add(connection);
+  },
+  takesRequests: (connection: Duplex): boolean => !closed.has(connection),
+};
+
+/** Whether Node ends a connection with this reply: what Node keeps for itself, so that it may be called otherwise one day. */
+interface WithLast {
+  _last?: boolean;
+}
+
+/**
+ * Sends the head of a reply that lasts as long as its connection, and answers what the rest of it is to be written to: the connection. As
+ * far as Node's HTTP can tell the reply is complete then, so that nothing is kept of the request, the response and all that it took to
+ * answer, which is four times what a connection alone takes. What comes in on it after that is read by nobody.
+ *
+ * It is the response where others are before or behind it on its connection, and where Node does not say what was to be set right here.
+ */
+export function wireOf(response: ServerResponse): Writable {
+  const { socket } = response;
+  const within = response as ServerResponse & WithLast;
+  response.writeHead(response.statusCode);
+  if (socket === null || last.get(socket) !== response || within._last !== true) return response;
+  within._last = false;
+  last.delete(socket);
+  closed.add(socket);
+  socket.removeAllListeners("data").on("data", ignored);
+  // Node takes a connection without a request for an idle one, and would end it as such.
+  response.once("finish", () => socket.setTimeout(LIMITS.stalledMs));
+  response.end();
+  return socket;
+}
+
+/** Ends such a reply, and its connection with it: whoever does not close their end is not waited for. */
+export function endWire(wire: Writable): void {
+  wire.end(() => wire.destroy());
+}
+
+function ignored(): void {}
