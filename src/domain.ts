@@ -16,6 +16,7 @@ import { GitSources } from "./git-sources.ts";
 import { HeadCache } from "./head-cache.ts";
 import { instanceName, Leases } from "./leases.ts";
 import { Ledger, type LedgerCounts } from "./ledger.ts";
+import { Mirrors } from "./mirrors.ts";
 import { News } from "./news.ts";
 import { PendingPromotions } from "./pending.ts";
 import { Policies } from "./policy.ts";
@@ -23,6 +24,7 @@ import type {
   Clock,
   Deployer,
   FeedbackLoop,
+  MirrorPusher,
   PreviewBuilder,
   Repositories,
   Sink,
@@ -75,6 +77,7 @@ export interface Domain {
   readonly alerts: Alerts;
   readonly sinks: Sinks;
   readonly webhooks: Webhooks;
+  readonly mirrors: Mirrors;
   readonly tokens: Tokens;
   readonly sessions: Sessions;
   readonly refusals: Refusals;
@@ -105,12 +108,16 @@ export interface DomainParts {
   readonly repositories?: Repositories | null;
   /** Where the audit log of every project is sent. */
   readonly sinks?: readonly Sink[];
+  /** How mirrors are pushed to; without it there are none. */
+  readonly pusher?: MirrorPusher | null;
   /** How webhooks are delivered; without it there are none. */
   readonly deliverer?: WebhookDeliverer | null;
   /** Whether this engine has its store to itself, as `ReadIndexOptions` says. Left out, other engines may write it too. */
   readonly exclusive?: boolean;
   /** How old config and flags may be, in milliseconds, while the store cannot be reached. Left out, they are not shown then. */
   readonly staleMs?: number;
+  /** Where somebody else reads the Merkle maps too, so that both share one cache. */
+  readonly snapshots?: Snapshots;
   /** Judges when tokens and sessions end. */
   readonly clock: Clock;
   /** Told of a failure in work that no caller waits for. */
@@ -128,6 +135,7 @@ export function createDomain(parts: DomainParts): Domain {
     failed,
     sinks: given = [],
     deliverer = null,
+    pusher = null,
     exclusive = false,
     staleMs = 0,
     deployer = null,
@@ -136,7 +144,7 @@ export function createDomain(parts: DomainParts): Domain {
   } = parts;
   const readIndex = new ReadIndex(store, { exclusive });
   const ledger = new Ledger(store, readIndex);
-  const snapshots = new Snapshots(store);
+  const { snapshots = new Snapshots(store) } = parts;
   const secrets = new Secrets(ledger, vault);
   const timers = new Timers(store);
   const news = new News(store);
@@ -155,6 +163,7 @@ export function createDomain(parts: DomainParts): Domain {
   const alerts = new Alerts(store, given, clock, failed);
   const webhookSecrets = new WebhookSecrets(store, ledger, secrets, timers);
   const outlets = new WebhookOutlets(store, ledger, webhookSecrets, deliverer);
+  const mirrors = new Mirrors(store, ledger, secrets, pusher);
   const versions = new Versions(store, ledger, snapshots, secrets);
   const deployments = new Deployments(store, ledger, timers, news, heads);
   const followers: readonly Sink[] = [
@@ -164,7 +173,7 @@ export function createDomain(parts: DomainParts): Domain {
   ];
   // One engine to a store: the leases of one that crashed are nobody's. Of several, each has a name of its own.
   const instance = exclusive ? "single" : instanceName();
-  const sinks = new Sinks({ store, timers, sinks: followers, webhooks: outlets, alerts, instance, failed });
+  const sinks = new Sinks({ store, timers, sinks: followers, webhooks: outlets, mirrors, alerts, instance, failed });
   return {
     creation: new Creation(store, ledger, snapshots, secrets, timers, new PreviewUrls(store, ledger, builder), previewUrlTemplate),
     environments: new Environments(store, ledger, snapshots),
@@ -193,6 +202,7 @@ export function createDomain(parts: DomainParts): Domain {
     alerts,
     sinks,
     webhooks: new Webhooks(store, ledger, webhookSecrets, outlets),
+    mirrors,
     tokens,
     sessions,
     refusals,

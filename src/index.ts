@@ -14,6 +14,7 @@ import { createLogger } from "./log.ts";
 import type { Clock, Store } from "./ports.ts";
 import { rootToken } from "./root-token.ts";
 import { loadSettings, type OidcSettings, type Settings, SettingsError } from "./settings.ts";
+import { Snapshots } from "./snapshots.ts";
 import { isExclusive, openStore } from "./storage/open.ts";
 import { StoreClock } from "./store-clock.ts";
 import { openTracing } from "./tracing.ts";
@@ -64,9 +65,18 @@ async function open(settings: Settings, logger: Logger) {
     const family = await openFamily(settings);
     opened.push(family);
     const clock = isExclusive(storeUrl) ? { now: () => new Date() } : await sharedClock(store, stopping.signal, failed);
+    const snapshots = new Snapshots(store);
+    const [{ openRepositories }, { Mirror }, { AllowList }] = await Promise.all([
+      import("./repositories/open.ts"),
+      import("./repositories/mirror.ts"),
+      import("./engines/address.ts"),
+    ]);
+    const repositories = openRepositories({ path: settings.gitPath, storeUrl, store, snapshots });
     const domain = createDomain({
       store,
       vault,
+      snapshots,
+      pusher: new Mirror(repositories, { allow: new AllowList(settings.gitAllow), folders: settings.gitAllowFolders }),
       previewUrlTemplate: settings.previewUrlTemplate,
       ...family.ports(),
       clock,
@@ -84,6 +94,7 @@ async function open(settings: Settings, logger: Logger) {
       authentication,
       counted: () => family.samples(),
       draining: () => stopping.signal.aborted,
+      gitReader: repositories,
       readiness: () => readiness(store, vault, provider, family),
     });
     domain.sweeper.start();
@@ -99,7 +110,7 @@ async function open(settings: Settings, logger: Logger) {
         stopping.abort();
         // Again, since requests that were finished meanwhile have used tokens too.
         await domain.sweeper.stop();
-        await Promise.all([vault.close(), family.close()]);
+        await Promise.all([vault.close(), family.close(), repositories.close()]);
         await store.close();
       },
     };

@@ -46,6 +46,8 @@ export const keys = {
   /** Which webhooks there are: a transaction may read it together with others that change them. */
   webhooks: "webhooks",
   webhook: (id: string): Key => `webhook/${id}`,
+  /** The repository elsewhere that the project is pushed to. */
+  mirror: "mirror",
   pulledPrefix: "pulled/",
   /** The commit that an environment was last brought up to, and what it held. */
   pulled: (env: string): Key => `pulled/${env}`,

@@ -399,6 +399,34 @@ export const LIMITS = {
   gitMs: 30 * 60_000,
   /** Bytes that a run of git may write, where it does not say. */
   gitOutputBytes: 16 * 1024 * 1024,
+  /** Audit records whose revisions are made commits at a time: what a crash repeats at most. */
+  gitPage: 500,
+  /** Components whose values are read at a time for that. */
+  gitValuesAtOnce: 64,
+  /** Imports after which packs are put together. */
+  gitRepackEvery: 32,
+  /** Bytes of one pack. */
+  gitPackBytes: 2 * 1024 * 1024 * 1024,
+  /** Repositories of projects that are kept: others are made anew when somebody asks for them. */
+  gitRepositories: 1_000,
+  /** Parts of one project's repository that are kept, for tokens that may not read all of it. */
+  gitParts: 16,
+  /** Milliseconds that a client of Git may take for one request. */
+  gitServeMs: 10 * 60_000,
+  /** Clients of Git that are served at a time. */
+  gitServes: 32,
+  /** Clients of Git with one token that are served at a time. */
+  gitServesPerToken: 8,
+  /** Bytes that such a client may send in one request, unpacked. */
+  gitRequestBytes: 32 * 1024 * 1024,
+  /** Milliseconds that one push to a mirror may take. */
+  mirrorPushMs: 10 * 60_000,
+  /** Milliseconds for which a mirror may take nothing. */
+  mirrorStallMs: 30_000,
+  /** Branches and tags that one failure of a mirror names. */
+  mirrorNames: 10,
+  /** Public keys of one mirror's host. */
+  mirrorHostKeys: 10,
   /** Characters of what git says went wrong that are kept. */
   gitErrorLength: 2_000,
   /** Milliseconds that `SHUTDOWN_DELAY` may be at most. */

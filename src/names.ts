@@ -25,6 +25,7 @@ export const RESERVED_NAMES: ReadonlySet<string> = new Set([
   "hook",
   "mcp",
   "metrics",
+  "mirror",
   "ofrep",
   "openapi",
   "ping",

@@ -329,3 +329,42 @@ export interface WebhookDeliverer {
   /** @throws target_not_allowed */
   open(url: string): WebhookConnection;
 }
+
+/** A repository elsewhere that a project is pushed to. */
+export interface MirrorTarget {
+  readonly url: string;
+  readonly username: string | null;
+  /** The public keys that an ssh host may show. */
+  readonly host_keys: readonly string[];
+  /** A token for https, a private key for ssh. */
+  readonly credential: string | null;
+}
+
+export interface MirrorPusher {
+  /** @throws target_not_allowed, invalid_request where nothing could be pushed there, as far as can be told now */
+  check(target: MirrorTarget): Promise<void>;
+  /**
+   * Pushes everything that is recorded, over nobody's commits, and says up to which record that was.
+   * @throws mirror_unavailable, mirror_diverged, target_not_allowed, git_unavailable where it is to be tried again later
+   */
+  push(project: string, target: MirrorTarget, signal: AbortSignal): Promise<number>;
+}
+
+/** A git that is asked something: what it reads, what it writes, and how it ends. */
+export interface GitTalk {
+  readonly input: NodeJS.WritableStream;
+  readonly output: NodeJS.ReadableStream;
+  readonly ended: Promise<void>;
+  stop(): void;
+}
+
+/** A project's Git repository, up to date, as somebody may read it. `protocol`: what a client said of the version that it speaks. */
+export interface GitReading {
+  refs(protocol: string, signal: AbortSignal): GitTalk;
+  pack(protocol: string, signal: AbortSignal): GitTalk;
+}
+
+export interface GitReader {
+  /** `mayRead` is asked of environments, and of `*` for all that there are and will be. @throws project_not_found, forbidden, git_unavailable */
+  open(project: string, mayRead: (env: string) => boolean, signal: AbortSignal): Promise<GitReading>;
+}

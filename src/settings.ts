@@ -32,8 +32,12 @@ export interface Settings {
   readonly vault: VaultSettings;
   /** Hosts and networks that webhooks may go to although they are not public. */
   readonly webhookAllow: readonly string[];
-  /** Hosts and networks that repositories may be fetched from although they are not public. */
+  /** Where the Git repositories of projects are kept; beside the database file, or for as long as the engine runs, where it is not set. */
+  readonly gitPath: string | null;
+  /** Hosts and networks that repositories may be fetched from, and mirrors may be at, although they are not public. */
   readonly gitAllow: readonly string[];
+  /** Folders below which mirrors may be. */
+  readonly gitAllowFolders: readonly string[];
   /** Base URLs of sibling engines; `null` for one that is not there. */
   readonly siblings: Readonly<Record<SiblingName, string | null>>;
   /** Where people sign in elsewhere. */
@@ -123,7 +127,9 @@ export function loadSettings(env: Environment = process.env, root: string = pack
     },
     vault: vault(read),
     webhookAllow: list(read("WEBHOOK_ALLOW")),
+    gitPath: read("GIT_PATH"),
     gitAllow: list(read("GIT_ALLOW")),
+    gitAllowFolders: list(read("GIT_ALLOW_FOLDERS")),
     siblings: siblings(read),
     oidc: oidc(read),
   });

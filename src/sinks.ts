@@ -2,6 +2,8 @@ import type { Alerts } from "./alerts.ts";
 import { documentsOf } from "./heads.ts";
 import { keys, SYSTEM_PARTITION, sinkKeys, sinkPartition, systemKeys } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
+import { MIRROR } from "./mirror-outlet.ts";
+import type { Mirrors } from "./mirrors.ts";
 import { checkProject } from "./names.ts";
 import { type Outlet, SinkOutlet } from "./outlets.ts";
 import type { Sink, Store, Subscription } from "./ports.ts";
@@ -20,6 +22,7 @@ export interface SinksParts {
   readonly timers: Timers;
   readonly sinks: readonly Sink[];
   readonly webhooks: WebhookOutlets;
+  readonly mirrors: Mirrors;
   readonly alerts: Alerts;
   /** Names this engine in leases. Of one that has its store to itself the same after each start, so that it need not wait for its own. */
   readonly instance: string;
@@ -64,7 +67,7 @@ export class Sinks {
     this.#hints = new SinkHints(parts.timers);
     this.#sender = new Sender(parts.store, this.#hints, parts.failed, parts.instance);
     this.#changed = this.#queue((project) => this.#wake(project));
-    const kinds = [...parts.sinks.map(({ name }) => name), WEBHOOK];
+    const kinds = [...parts.sinks.map(({ name }) => name), WEBHOOK, MIRROR];
     this.#turns = new Map(kinds.map((kind) => [kind, this.#queue((key) => this.#turn(key))]));
   }
 
@@ -115,12 +118,14 @@ export class Sinks {
     const found = await documentsOf(this.#parts.store, project).getAll<Project>([keys.project]);
     const head = found[0]?.audit.seq;
     if (head === undefined) throw projectNotFound(project);
-    const webhooks = await this.#parts.webhooks.all(project);
-    const names = [...this.#parts.sinks.map(({ name }) => name), ...webhooks.map(({ id }) => id)];
+    const [webhooks, mirror] = await Promise.all([this.#parts.webhooks.all(project), this.#parts.mirrors.find(project)]);
+    const ids = [...webhooks.map(({ id }) => id), ...(mirror === null ? [] : [MIRROR])];
+    const names = [...this.#parts.sinks.map(({ name }) => name), ...ids];
     const states = await documentsOf(this.#parts.store, sinkPartition(project)).getAll<SinkState>(names.map(sinkKeys.state));
     return names.map((name, index) => {
       const webhook = webhooks.find(({ id }) => id === name);
-      return viewOf(name, states[index] ?? newState(webhook?.from ?? 0), head, webhook);
+      const from = webhook?.from ?? (name === MIRROR ? mirror?.from : 0) ?? 0;
+      return viewOf(name, states[index] ?? newState(from), head, webhook);
     });
   }
 
@@ -143,7 +148,8 @@ export class Sinks {
   }
 
   async #names(project: string): Promise<readonly string[]> {
-    return [...this.#parts.sinks.map(({ name }) => name), ...(await this.#parts.webhooks.ids(project))];
+    const [webhooks, hasMirror] = await Promise.all([this.#parts.webhooks.ids(project), this.#parts.mirrors.has(project)]);
+    return [...this.#parts.sinks.map(({ name }) => name), ...webhooks, ...(hasMirror ? [MIRROR] : [])];
   }
 
   async #look(project: string, name: string): Promise<void> {
@@ -178,6 +184,7 @@ export class Sinks {
 
   /** `null` for what is none, or none any more. */
   async #outlet(project: string, name: string): Promise<Outlet | null> {
+    if (name === MIRROR) return this.#parts.mirrors.outlet(project);
     const sink = this.#parts.sinks.find((one) => one.name === name);
     return sink === undefined ? this.#parts.webhooks.outlet(project, name) : new SinkOutlet(sink, this.#parts.alerts);
   }

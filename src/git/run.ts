@@ -36,6 +36,8 @@ export class GitError extends Error {
   readonly exitCode: number | null;
   /** The end of what it wrote to standard error. */
   readonly stderr: string;
+  /** What it wrote until then, of one that was run to its end. */
+  stdout = "";
 
   constructor(what: string, exitCode: number | null, stderr: string) {
     super(`git ${what}${stderr === "" ? "" : `: ${stderr.trim().slice(-LIMITS.gitErrorLength)}`}`);
@@ -117,6 +119,7 @@ export async function runGit(args: readonly string[], options: GitRun = {}): Pro
     (error: unknown) => error,
   );
   if (isTooMuch) throw new GitError(`${args[0]} wrote more than ${maxBytes} bytes`, null, "");
+  if (failure instanceof GitError) failure.stdout = Buffer.concat(pieces).toString("utf8");
   if (failure !== null) throw failure;
   return Buffer.concat(pieces);
 }

@@ -6,6 +6,7 @@ import type { Logger } from "pino";
 import type { Authentication } from "../authentication.ts";
 import type { Domain } from "../domain.ts";
 import { LIMITS } from "../limits.ts";
+import type { GitReader } from "../ports.ts";
 import { packageRoot, type Settings } from "../settings.ts";
 import { isTracing } from "../tracing.ts";
 import { openGate, type Rates } from "./auth.ts";
@@ -15,6 +16,7 @@ import { Dispatch } from "./dispatch.ts";
 import { mountDocs } from "./docs.ts";
 import { errorHandler, failedOf } from "./errors.ts";
 import { FastLane } from "./fast-lane.ts";
+import { mountGit } from "./git.ts";
 import { type Judge, judgeOf } from "./judge.ts";
 import { mountMcp } from "./mcp.ts";
 import { Metrics, type Sample } from "./metrics.ts";
@@ -38,6 +40,8 @@ export interface AppOptions {
   readonly draining?: () => boolean;
   /** What others count, for the metrics. */
   readonly counted?: (() => readonly Sample[]) | undefined;
+  /** Projects as Git repositories; without it there are none. */
+  readonly gitReader?: GitReader;
   /** `null` where auth is off. */
   readonly authentication: Authentication | null;
   /** Whether plain requests go past the router: unless it is said otherwise. */
@@ -46,7 +50,7 @@ export interface AppOptions {
 
 /** The engine's HTTP side. Give it to a `node:http` server; see `server.ts`. */
 export function createApp(options: AppOptions): RequestListener {
-  const { domain, settings, logger, authentication, readiness, draining, counted, fastLane = true } = options;
+  const { domain, settings, logger, authentication, readiness, draining, counted, gitReader, fastLane = true } = options;
   const rates = ratesOf(settings);
   const gate = openGate(authentication, rates, domain.refusals);
   const streams = new Streams();
@@ -70,6 +74,7 @@ export function createApp(options: AppOptions): RequestListener {
   const failed = failedOf(logger);
   app.use(logged(logger), judged(judge));
   mountRoutes(app, served, gate);
+  if (gitReader !== undefined) mountGit(app, { domain, gate, metrics, reader: gitReader });
   mountMcp(app, { gate, open: authentication === null, version, listener: () => listener });
   mountDocs(app);
   mountDashboard(app);

@@ -9,6 +9,7 @@ import { quoted } from "../names.ts";
 import type { Refusals } from "../refusals.ts";
 import { isTakenName, type Principal } from "../tokens.ts";
 import type { Asked } from "./asked.ts";
+import { basicToken, isGit } from "./git-client.ts";
 import { keptBody } from "./json.ts";
 import { isOfrep } from "./ofrep.ts";
 import { addressKey, type RateLimiter } from "./rate.ts";
@@ -127,7 +128,7 @@ function bearerToken(request: Asked): string {
     throw new AppError("unauthorized", { reason: "The request has no Authorization header." });
   }
   if (second !== undefined) throw new AppError("unauthorized", { reason: "The request has more than one Authorization header." });
-  const token = bearerOf(header);
+  const token = bearerOf(header) ?? (isGit(request.originalUrl) ? basicToken(header) : null);
   if (token === null) throw new AppError("unauthorized", { reason: "The Authorization header is not of the form `Bearer <token>`." });
   return token;
 }

@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import { AppError, type ErrorCode } from "../errors.ts";
 import type { ErrorReply } from "../schemas/operations.ts";
 import type { Asked } from "./asked.ts";
+import { GIT_CHALLENGE, gitFailure, isGit } from "./git-client.ts";
 import { isOfrep, ofrepFailure } from "./ofrep.ts";
 
 /** What to do next, where whoever threw the error had nothing better to say. */
@@ -66,6 +67,9 @@ export const FIXES: Readonly<Record<ErrorCode, string>> = {
   vault_unavailable: "Try again in a moment. GET /readyz says what is missing.",
   identity_unavailable: "Try again in a moment, or use a token of the engine's own. GET /readyz says what is missing.",
   validation_unavailable: "Try again when the Validation engine is back. GET /readyz says what is missing.",
+  mirror_not_found: "PUT /env/<project>/git/mirror sets one.",
+  mirror_diverged: "Rename or remove the branches that the reason names in the mirror, or give the project an empty repository.",
+  mirror_unavailable: "Look at the address and the credential: GET /env/<project>/git/mirror, and GET /env/<project>/sinks for the reason.",
   repository_unavailable: "Try again in a moment; where it stays, look at the repository's address and credential.",
   git_unavailable: "Install git where the engine runs: `apt-get install git`, `apk add git` or `dnf install git`.",
   engine_unavailable: "Try again in a moment. GET /readyz says what is missing.",
@@ -158,6 +162,12 @@ export function failedOf(logger: Logger): Failed {
       return;
     }
     for (const name of ["etag", "location"]) response.removeHeader(name);
+    if (isGit(request.originalUrl)) {
+      const { status, headers, text } = gitFailure(failure);
+      const challenge = status === 401 ? { "www-authenticate": GIT_CHALLENGE } : {};
+      response.writeHead(status, { ...headers, ...challenge, "content-type": "text/plain; charset=utf-8" }).end(text);
+      return;
+    }
     const told = isOfrep(request.originalUrl) ? ofrepFailure(failure, request.originalUrl) : failure;
     const text = JSON.stringify(told.body);
     const headers = { ...failure.headers, "content-type": "application/json; charset=utf-8", "content-length": Buffer.byteLength(text) };

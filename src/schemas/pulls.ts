@@ -27,7 +27,8 @@ export const CommitId = z
 const Person = z
   .string()
   .max(LIMITS.commitAuthorLength)
-  .regex(/^\P{Cc}*$/u, "must not hold control characters");
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is refused
+  .regex(/^[^\x00-\x1f\x7f]*$/, "must not hold control characters");
 
 const CommitSchema = z
   .strictObject({
@@ -166,7 +167,7 @@ export const GitSourceBody = z
       .string()
       .min(1)
       .max(256)
-      .regex(/^[^\p{Cc}:]+$/u, "must hold neither `:` nor control characters")
+      .regex(/^[\x20-\x39\x3b-\x7e]+$/, "must be printable ASCII without `:`")
       .exactOptional()
       .meta({
         description: "Who the credential belongs to; most forges take any.",

@@ -16,6 +16,7 @@ import {
   TransitionReply,
 } from "./environments.ts";
 import { FlagFileBody, FlagFileReply, ReplaceFlagsQuery } from "./flags.ts";
+import { MirrorRemoved, MirrorSchema, SetMirrorBody } from "./mirror.ts";
 import { OfrepAnswer, OfrepBody, OfrepBulk, OfrepKeyParams, OfrepQuery } from "./ofrep.ts";
 import { HealthReply, MetricsText, OpenApiDocument, ReadinessReply } from "./operations.ts";
 import { PolicyBody, PolicyReply, PolicyWritten } from "./policy.ts";
@@ -137,6 +138,9 @@ export const ROUTE_SCHEMAS = {
   rotateWebhook: { params: WebhookParams, body: RotateWebhookBody, reply: ShownWebhookSchema },
   pingWebhook: { params: WebhookParams, reply: PingReply },
   listDeliveries: { params: WebhookParams, reply: DeliveryList },
+  setMirror: { params: ProjectParams, body: SetMirrorBody, reply: MirrorSchema },
+  getMirror: { params: ProjectParams, reply: MirrorSchema },
+  removeMirror: { params: ProjectParams, reply: MirrorRemoved },
   getGitSource: { params: EnvironmentParams, reply: GitSourceReply },
   putGitSource: { params: EnvironmentParams, body: GitSourceBody, reply: GitSourceWritten },
   deleteGitSource: { params: EnvironmentParams, reply: GitSourceRemoved },

@@ -19,8 +19,8 @@ const example = {
 
 export const SinkSchema = z
   .object({
-    name: z.string().meta({ description: "The engine that it is, or a webhook's id." }),
-    kind: z.string().meta({ description: "`monitoring`, `deployment`, `feedback` or `webhook`." }),
+    name: z.string().meta({ description: "The engine that it is, a webhook's id, or `git`: the project's mirror." }),
+    kind: z.string().meta({ description: "`monitoring`, `deployment`, `feedback`, `webhook` or `git`." }),
     state: z.enum(["ok", "waiting", "failing", "inactive"]).meta({
       description:
         "`ok`: has everything. `waiting`: has not had everything yet. `failing`: the newest try failed. `inactive`: switched off.",

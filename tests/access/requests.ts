@@ -60,6 +60,9 @@ const theWebhook = ({ project }: Names): Built => ({ path: { project, id: "01234
 const REQUESTS: Readonly<Record<OperationId, (names: Names) => Built>> = {
   getMetrics: nothing,
   listSinks: inProject,
+  setMirror: ({ project }) => ({ path: { project }, body: { url: "https://mirror.example.com/pf.git", token: "a-token-of-the-mirror" } }),
+  getMirror: inProject,
+  removeMirror: inProject,
   createWebhook: (names) => ({ ...inProject(names), body: { url: "https://hooks.example.com/a" } }),
   listWebhooks: inProject,
   getWebhook: theWebhook,

@@ -156,7 +156,8 @@ describe("a walk over every route", () => {
       walked++;
       if (verdict === "allowed") {
         // Nobody made a webhook that could be asked for: to be told so is to have been let in.
-        const isNamedByNobody = operation.id.endsWith("Webhook") || operation.id === "listDeliveries" || operation.id === "deleteGitSource";
+        const isNamedByNobody =
+          operation.id.endsWith("Webhook") || ["listDeliveries", "deleteGitSource", "getMirror", "removeMirror"].includes(operation.id);
         // A push shows no token: its signature is what lets it in, and this one has none.
         const statuses = operation.id === "takePush" ? [401] : isNamedByNobody ? [200, 201, 404] : [200, 201, 202];
         expect(isHome({ operation, place }) ? statuses : [...statuses, 409], told).toContain(answer.status);
@@ -290,10 +291,10 @@ describe("the table of rights", () => {
       approve: "approvePromotion rejectPromotion",
       report: "reportDeployment",
       administer:
-        "replacePolicy createToken listTokens getToken rotateToken revokeToken listAccessAudit verifyAccessAudit createWebhook listWebhooks getWebhook patchWebhook deleteWebhook rotateWebhook pingWebhook listDeliveries putGitSource deleteGitSource",
+        "replacePolicy createToken listTokens getToken rotateToken revokeToken listAccessAudit verifyAccessAudit createWebhook listWebhooks getWebhook patchWebhook deleteWebhook rotateWebhook pingWebhook listDeliveries putGitSource deleteGitSource setMirror getMirror removeMirror",
     };
     const everywhere =
-      "getPolicy replacePolicy verifyAudit exportAudit listAccessAudit verifyAccessAudit listSinks createWebhook listWebhooks getWebhook patchWebhook deleteWebhook rotateWebhook pingWebhook listDeliveries".split(
+      "getPolicy replacePolicy verifyAudit exportAudit listAccessAudit verifyAccessAudit listSinks createWebhook listWebhooks getWebhook patchWebhook deleteWebhook rotateWebhook pingWebhook listDeliveries setMirror getMirror removeMirror".split(
         " ",
       );
     for (const id of OPERATIONS) {

@@ -9,7 +9,7 @@ import { durationMs } from "../../src/durations.ts";
 import type { AppError } from "../../src/errors.ts";
 import { SYSTEM_PARTITION } from "../../src/keys.ts";
 import type { AuditRecord, Caller } from "../../src/model.ts";
-import type { Clock, Json, Repositories, Store, WebhookDeliverer } from "../../src/ports.ts";
+import type { Clock, Json, MirrorPusher, Repositories, Store, WebhookDeliverer } from "../../src/ports.ts";
 import { checked } from "../../src/storage/checked.ts";
 import { openSqlite } from "../../src/storage/sqlite.ts";
 import { type ShownToken, tokenDigest } from "../../src/token-documents.ts";
@@ -36,6 +36,7 @@ export async function openAccess(store?: Store, clock: TestClock = new TestClock
       clock: clockOf(clock),
       deliverer: DELIVERER,
       repositories: REPOSITORIES,
+      pusher: PUSHER,
       exclusive,
     })),
     clock,
@@ -47,6 +48,9 @@ const DELIVERER: WebhookDeliverer = {
   check: async () => {},
   open: () => ({ send: async () => ({ status: 204, retryAfterMs: null }), close: async () => {} }),
 };
+
+/** Takes every mirror, and pushes nothing. */
+const PUSHER: MirrorPusher = { check: async () => {}, push: async () => 0 };
 
 /** Takes every address, and leads nowhere. */
 const REPOSITORIES: Repositories = {

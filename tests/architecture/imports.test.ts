@@ -26,6 +26,7 @@ type Room =
   | "identity"
   | "vault"
   | "git"
+  | "repositories"
   | "schemas"
   | "http"
   | "sdk"
@@ -72,6 +73,12 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
     rooms: ["errors", "limits", "ports"],
     // A file is read with the very rules that a request's body is.
     files: ["src/json.ts", "src/http/json-scan.ts"],
+    modules: ["node:*"],
+  },
+  // Projects as repositories: made of what the domain has recorded.
+  repositories: {
+    rooms: ["git", "domain", "errors", "limits", "ports", "merkle"],
+    files: ["src/engines/address.ts"],
     modules: ["node:*"],
   },
   schemas: { rooms: ["errors", "limits", "ports"], modules: ["zod"] },
@@ -121,6 +128,7 @@ const FOLDERS: readonly Room[] = [
   "identity",
   "vault",
   "git",
+  "repositories",
   "schemas",
   "http",
   "sdk",

@@ -20,6 +20,8 @@ const SCENES: Readonly<Record<string, SceneKind>> = {
   resume: "held",
   approve: "waiting",
   reject: "waiting",
+  "git mirror show": "mirrored",
+  "git mirror remove": "mirrored",
   "git source show": "following",
   "git source remove": "following",
 };

@@ -11,7 +11,7 @@ export interface Scene {
   readonly variables: Readonly<Record<string, string>>;
 }
 
-export type SceneKind = "usual" | "empty" | "archived" | "held" | "waiting" | "following";
+export type SceneKind = "usual" | "empty" | "archived" | "held" | "waiting" | "following" | "mirrored";
 
 interface TokenReply {
   readonly id: string;
@@ -25,6 +25,8 @@ export function writeExampleFiles(cli: Cli, token: string): void {
   cli.file("token.txt", `${token}\n`);
   cli.file("motd.txt", "Hello\nthere\n");
   cli.file("key.txt", "key-1\n");
+  cli.file("mirror_key", "-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n-----END OPENSSH PRIVATE KEY-----\n");
+  cli.file("known_hosts", "git.example.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl\n");
   cli.file("tls.pem", "-----BEGIN KEY-----\nabc\n-----END KEY-----\n");
   cli.file("colour.flag.json", JSON.stringify({ state: "ENABLED", variants: { red: "#f00", blue: "#00f" }, defaultVariant: "red" }));
   cli.file("flags.json", JSON.stringify({ flags: { "new-checkout": true } }));
@@ -51,6 +53,7 @@ export async function setScene(engine: Engine, project: string, kind: SceneKind)
   if (kind !== "empty") await environments(engine, project);
   if (kind === "archived") await done(engine, "/env/archive", { project_id: project, env: "qa" });
   if (kind === "held") await done(engine, "/env/hold", { project_id: project, env: "staging" });
+  if (kind === "mirrored") await done(engine, `/env/${project}/git/mirror`, { url: "https://git.example.com/x.git", token: "t" }, "PUT");
   if (kind === "following")
     await done(engine, `/env/${project}/staging/git`, { url: "https://git.example.com/platform.git", branch: "main" }, "PUT");
   const token = await made(engine, { name: "somebody", role: "promoter", projects: [project] });

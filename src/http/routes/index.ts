@@ -5,6 +5,7 @@ import { configRoutes } from "./config.ts";
 import { deploymentRoutes } from "./deployments.ts";
 import { environmentRoutes } from "./environments.ts";
 import { flagRoutes } from "./flags.ts";
+import { mirrorRoutes } from "./mirror.ts";
 import { ofrepRoutes } from "./ofrep.ts";
 import { policyRoutes } from "./policy.ts";
 import { promotionRoutes } from "./promotions.ts";
@@ -33,5 +34,6 @@ export const apiRoutes: readonly Route[] = [
   ...auditRoutes,
   ...sinkRoutes,
   ...webhookRoutes,
+  ...mirrorRoutes,
   ...tokenRoutes,
 ];
