@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { AppError } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
 import { AllowList, isPublicAddress } from "./address.ts";
 import { type Lookup, lookupBySystem } from "./channel.ts";
 import { notAllowed } from "./failures.ts";
@@ -38,16 +39,29 @@ export async function checkRepository(
     throw notAllowed("The URL of a repository must begin with https.", "Give an https URL, or ask the operator to allow this host.");
   }
   const protocol = url.protocol === "https:" ? "https" : "http";
-  if (isIP(target.host) !== 0) return { url: url.href, protocol, resolve: null };
-  const addresses = await lookup(target.host).catch(() => []);
+  const addresses = await allowedAddresses(target.host, { allow, lookup });
   if (addresses.length === 0) throw new AppError("repository_unavailable", { reason: `The host "${target.host}" has no address.` });
-  if (!allow.hasName(target.host) && !addresses.every((address) => isPublicAddress(address) || allow.hasAddress(address))) {
-    throw notAllowed(
-      `The host "${target.host}" has a private address, and repositories are fetched from public ones alone.`,
-      "Give a public address, or ask the operator to allow this host (GIT_ALLOW).",
-    );
+  return { url: url.href, protocol, resolve: pinOf(url, addresses) };
+}
+
+/** What the name of a repository's host leads to now, all of it allowed. @throws target_not_allowed */
+export async function allowedAddresses(
+  host: string,
+  { allow = new AllowList(), lookup = lookupBySystem }: RepositoryOptions,
+): Promise<readonly string[]> {
+  const found = isIP(host) === 0 ? await lookup(host).catch(() => []) : [host];
+  if (allow.hasName(host) || found.every((address) => isPublicAddress(address) || allow.hasAddress(address))) {
+    return found.slice(0, LIMITS.addressesTried);
   }
-  const port = url.port === "" ? (protocol === "https" ? "443" : "80") : url.port;
+  throw notAllowed(
+    `The host "${host}" has a private address, and the engine goes to repositories at public ones alone.`,
+    "Give a public address, or ask the operator to allow this host (GIT_ALLOW).",
+  );
+}
+
+/** Host, port and addresses as curl takes them; `null` where the host is an address itself. */
+export function pinOf({ hostname, port, protocol }: URL, addresses: readonly string[]): string | null {
+  if (isIP(hostname.replace(/^\[|\]$/g, "")) !== 0) return null;
   const list = addresses.map((address) => (isIP(address) === 6 ? `[${address}]` : address)).join(",");
-  return { url: url.href, protocol, resolve: `${target.host}:${port}:${list}` };
+  return `${hostname}:${port || (protocol === "https:" ? "443" : "80")}:${list}`;
 }

@@ -1,7 +1,7 @@
 import { AppError } from "../errors.ts";
 import type { PulledBefore, RemoteBranch, Repositories, RepositoryChange } from "../ports.ts";
 import { withBranch } from "./fetching.ts";
-import { gitText } from "./run.ts";
+import { httpConfig } from "./http-config.ts";
 import { changeSince } from "./source.ts";
 
 /** An address that was looked at: what it leads to, and nothing else, is connected to. */
@@ -34,33 +34,9 @@ export class RemoteRepositories implements Repositories {
 
   async changeSince({ url, branch, path, credential }: RemoteBranch, before: PulledBefore, signal: AbortSignal): Promise<RepositoryChange> {
     const address = await this.#checked(url);
-    if (address.resolve !== null) await checkPins();
-    const config = {
-      ...(address.resolve !== null && { "http.curloptResolve": address.resolve }),
-      // As configuration, which git reads from its environment: no list of processes shows it.
-      ...(credential !== null && { [`http.${new URL(url).origin}/.extraHeader`]: `Authorization: Basic ${basic(credential)}` }),
-    };
+    const config = await httpConfig(new URL(url), address.resolve, credential);
     return withBranch({ url: address.url, branch, protocols: [address.protocol], config, signal, ...this.#bounds }, (commits) =>
       changeSince(commits, { branch, path }, before),
     );
   }
-}
-
-let pins: Promise<boolean> | undefined;
-
-/** An older git would look the name up once more, and may be led elsewhere. */
-async function checkPins(): Promise<void> {
-  pins ??= gitText(["version"]).then((text) => {
-    const [, major = "0", minor = "0"] = /(\d+)\.(\d+)/.exec(text) ?? [];
-    return Number(major) > 2 || (Number(major) === 2 && Number(minor) >= 37);
-  });
-  if (await pins) return;
-  throw new AppError("git_unavailable", {
-    reason: "The git of the machine that the engine runs on is older than 2.37, and cannot be kept to the addresses that were checked.",
-    fix: "Whoever runs the engine installs a newer one.",
-  });
-}
-
-function basic({ username, password }: { readonly username: string; readonly password: string }): string {
-  return Buffer.from(`${username}:${password}`).toString("base64");
 }

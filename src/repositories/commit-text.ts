@@ -4,8 +4,9 @@ import type { Revision, RevisionAction, RevisionRef } from "../model.ts";
 
 const ENGINE = "Environment Manager <engine@environment-manager.invalid>";
 
-/** `Name <address> seconds +0000`, of whoever made the revision. */
-export function authorOf({ created_by, timestamp }: Revision): string {
+/** `Name <address> seconds +0000`, of whoever made the revision; of one that came from a commit, that commit's author. */
+export function authorOf({ created_by, timestamp, git }: Revision): string {
+  if (git !== undefined) return `${nameOf(git.author)} <${emailOf(git.email)}> ${secondsOf(git.authored_at)}`;
   return `${nameOf(created_by)} <${addressOf(created_by)}> ${secondsOf(timestamp)}`;
 }
 
@@ -15,7 +16,7 @@ export function committerOf({ timestamp }: Revision): string {
 
 /** The message of the revision, or what happened in words; and trailers that say which revision it is. */
 export function messageOf(revision: Revision): string {
-  const { message, project_id, env, version, action, snapshot, source } = revision;
+  const { message, project_id, env, version, action, snapshot, source, git } = revision;
   const said = (message ?? "").replaceAll("\0", "\ufffd").trim();
   const trailers = [
     ["Project", project_id],
@@ -25,6 +26,12 @@ export function messageOf(revision: Revision): string {
     ["Action", action],
     ...(source === undefined ? [] : [["Source", shown(source)]]),
     ...(action === "rollback" ? revision.parents.map((restored) => ["Restored", shown(restored)]) : []),
+    ...(git === undefined
+      ? []
+      : [
+          ["Commit", git.commit],
+          ["Pulled-By", nameOf(revision.created_by)],
+        ]),
     ["Snapshot", snapshot],
   ];
   return `${said === "" ? subjectOf(revision) : said}\n\n${trailers.map(([name, value]) => `Env-${name}: ${value}\n`).join("")}`;
@@ -57,6 +64,11 @@ function nameOf(actor: string): string {
 function addressOf(actor: string): string {
   if (/^[^\s<>@\p{Cc}]+@[^\s<>@\p{Cc}]+$/u.test(actor)) return actor;
   return `${encodeURIComponent(nameOf(actor))}@environment-manager.invalid`;
+}
+
+/** As the repository had it, which may be no address at all. */
+function emailOf(email: string): string {
+  return email.replace(/[\p{Cc}\s<>]+/gu, "");
 }
 
 function secondsOf(timestamp: string): string {

@@ -1,11 +1,12 @@
-import { lookup } from "node:dns/promises";
 import { mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
-import { isIP } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type AllowList, isPublicAddress } from "../engines/address.ts";
+import type { AllowList } from "../engines/address.ts";
+import type { Lookup } from "../engines/channel.ts";
+import { allowedAddresses, pinOf } from "../engines/repository-address.ts";
 import { AppError } from "../errors.ts";
+import { httpConfig } from "../git/http-config.ts";
 import type { GitOptions } from "../git/run.ts";
 import { LIMITS } from "../limits.ts";
 import type { MirrorTarget } from "../ports.ts";
@@ -16,7 +17,7 @@ export interface RemoteOptions {
   /** Folders below which `file://` may lead. */
   readonly folders: readonly string[];
   /** Tests replace it. */
-  readonly addresses?: (host: string) => Promise<readonly string[]>;
+  readonly lookup?: Lookup;
 }
 
 /** The way to a repository elsewhere, for one run of git. */
@@ -55,19 +56,13 @@ export async function openRemote(target: MirrorTarget, options: RemoteOptions): 
   const close = async () => {};
   if (scheme === "file") return { url: url.href, protocols: ["file"], close };
   if (scheme === "ssh") return sshWay(remote, addresses[0] ?? host, target);
-  const port = url.port || PORTS[scheme];
-  const list = addresses.map((address) => (isIP(address) === 6 ? `[${address}]` : address)).join(",");
+  const shown = target.credential === null ? null : { username: target.username ?? "git", password: target.credential };
   const config = {
-    ...(isIP(host) === 0 && { "http.curloptResolve": `${host}:${port}:${list}` }),
-    ...(target.credential !== null && { [`http.${url.origin}/.extraHeader`]: `Authorization: Basic ${basic(target)}` }),
+    ...(await httpConfig(url, pinOf(url, addresses), shown)),
     "http.lowSpeedLimit": "1",
     "http.lowSpeedTime": String(LIMITS.mirrorStallMs / 1_000),
   };
   return { url: url.href, protocols: [scheme], config, close };
-}
-
-function basic({ username, credential }: MirrorTarget): string {
-  return Buffer.from(`${username ?? "git"}:${credential}`).toString("base64");
 }
 
 async function sshWay({ url, host }: Remote, address: string, { credential, host_keys }: MirrorTarget): Promise<Way> {
@@ -162,25 +157,15 @@ function urlOf(text: string): URL {
   throw notAllowed("The mirror's URL is none.", "Give an address such as https://example.com/team/platform.git.");
 }
 
-/** The addresses that the host has now, all of them allowed. */
-async function pinned({ scheme, url, host }: Remote, { allow, folders, addresses = bySystem }: RemoteOptions): Promise<readonly string[]> {
+/** The addresses that the host has now, all of them allowed; none of a folder. */
+async function pinned({ scheme, url, host }: Remote, { allow, folders, lookup }: RemoteOptions): Promise<readonly string[]> {
   if (scheme === "file") {
     await checkFolder(url, folders);
     return [];
   }
-  const found = isIP(host) === 0 ? await addresses(host).catch(() => []) : [host];
+  const found = await allowedAddresses(host, { allow, ...(lookup && { lookup }) });
   if (found.length === 0) throw new AppError("mirror_unavailable", { reason: `The host "${host}" has no address.` });
-  if (allow.hasName(host) || found.every((address) => isPublicAddress(address) || allow.hasAddress(address))) {
-    return found.slice(0, LIMITS.addressesTried);
-  }
-  throw notAllowed(
-    "The URL leads to a private address, and mirrors are at public ones alone.",
-    "Give a public address, or ask the operator to allow this host (GIT_ALLOW).",
-  );
-}
-
-async function bySystem(host: string): Promise<readonly string[]> {
-  return (await lookup(host, { all: true })).map(({ address }) => address);
+  return found;
 }
 
 /** Where it leads in the end counts, links included. */

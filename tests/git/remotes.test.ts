@@ -17,7 +17,7 @@ const NAMES: Readonly<Record<string, readonly string[]>> = {
 };
 
 function options(more: Partial<RemoteOptions> = {}): RemoteOptions {
-  return { allow: new AllowList(), folders: [], addresses: async (host) => NAMES[host] ?? [], ...more };
+  return { allow: new AllowList(), folders: [], lookup: async (host) => NAMES[host] ?? [], ...more };
 }
 
 function target(url: string, more: Partial<MirrorTarget> = {}): MirrorTarget {

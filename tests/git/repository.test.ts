@@ -67,6 +67,19 @@ describe("a project's repository", () => {
     expect(await git(repository, "fsck", "--strict", "--no-dangling")).toBe("");
   });
 
+  test("keeps the author of a revision that was pulled from somebody's commit, and says which one, and who pulled it", async () => {
+    const world = await told();
+    const commit = { id: "a".repeat(40), author: "Grace <H>", email: "grace@example.com", at: "2025-12-31T12:00:00.000Z", message: "Why" };
+    const { pulls } = world.domain;
+    await pulls.pull(world.project.caller, { project: PROJECT, env: "development", commit, set: { "flows/x": 1 } });
+    const repository = await repositoryOf(world, folder());
+    const format =
+      "--format=%an|%ae|%aI|%s|%(trailers:key=Env-Commit,valueonly,separator=)|%(trailers:key=Env-Pulled-By,valueonly,separator=)";
+    expect(await git(repository, "log", "-1", format, "refs/heads/development")).toBe(
+      ["Grace H", commit.email, "2025-12-31T12:00:00+00:00", "Why", commit.id, world.project.caller.actor].join("|"),
+    );
+  });
+
   test("has a tag for each version, at the revision that made it", async () => {
     const world = await told();
     const repository = await repositoryOf(world, folder());
