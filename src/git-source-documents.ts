@@ -74,12 +74,17 @@ export async function findSource(documents: Pick<Transaction, "getAll">, env: st
   });
 }
 
-const REF_PART = /^(?!\.)(?!.*\.lock$)(?!.*\.\.)[^\p{Cc} ~^:?*[\\]+(?<![./])$/u;
+const REF_PART = /^[^\p{Cc} ~^:?*[\\]+$/u;
+
+/** As `git check-ref-format` has it. */
+function isRefPart(part: string): boolean {
+  return REF_PART.test(part) && !part.startsWith(".") && !part.endsWith(".") && !part.endsWith(".lock") && !part.includes("..");
+}
 
 /** A branch as Git names one, without `refs/heads/`. @throws invalid_request */
 export function checkBranch(name: string): void {
   const isGood = Buffer.byteLength(name) <= LIMITS.branchBytes && !name.startsWith("-") && !name.includes("@{") && name !== "@";
-  if (isGood && name.split("/").every((part) => REF_PART.test(part))) return;
+  if (isGood && name.split("/").every(isRefPart)) return;
   throw new AppError("invalid_request", {
     reason: `${quoted(name)} names no branch.`,
     fix: "Give its name alone, for example `main` or `envs/staging`.",

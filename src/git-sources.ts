@@ -187,13 +187,20 @@ export class GitSources {
     const what = { project, what: `git:${env}` };
     const name = `${project}/${env}`;
     const isBusy = this.#running.has(name) || this.#running.size >= LIMITS.gitPullsAtOnce || this.#stopping.signal.aborted;
-    const wait = isBusy ? LIMITS.gitBusyMs : LIMITS.gitFetchMs + LIMITS.gitBusyMs;
-    await this.#parts.timers.setFor(what, new Date((await this.#parts.store.now()).getTime() + wait).toISOString());
-    if (isBusy) return;
-    const running = this.#answer(project, env, source)
-      .catch(this.#parts.failed)
-      .finally(() => this.#running.delete(name));
-    this.#running.set(name, running);
+    const looked = this.#lookAgain(what, isBusy ? LIMITS.gitBusyMs : LIMITS.gitFetchMs + LIMITS.gitBusyMs);
+    if (!isBusy) {
+      // At once: another timer of the same source may be due at the same moment.
+      const running = looked
+        .then(() => this.#answer(project, env, source))
+        .catch(this.#parts.failed)
+        .finally(() => this.#running.delete(name));
+      this.#running.set(name, running);
+    }
+    await looked;
+  }
+
+  async #lookAgain(what: { readonly project: string; readonly what: string }, ms: number): Promise<void> {
+    await this.#parts.timers.setFor(what, new Date((await this.#parts.store.now()).getTime() + ms).toISOString());
   }
 
   /** Resolves when the pulls that go on now have ended. */

@@ -145,7 +145,7 @@ export async function preparePull(documents: Documents, maps: EditableMaps, orde
 async function baseOf(
   documents: Documents,
   maps: EditableMaps,
-  { env, path = "", from, base_revision, rewritten }: PullOrder,
+  { env, commit, path = "", from, base_revision, rewritten }: PullOrder,
   head: Environment,
   before: Pulled | null,
 ): Promise<Snapshot> {
@@ -166,7 +166,8 @@ async function baseOf(
     return { platform, config: await withoutSecrets(maps, config) };
   }
   if (before === null) return { platform: EMPTY_ROOT, config: EMPTY_ROOT };
-  if (rewritten) return before;
+  // The same commit, which somebody else pulled meanwhile, is no other history.
+  if (rewritten || (before.commit === commit.id && before.path === path)) return before;
   throw new AppError("history_rewritten", {
     reason:
       before.path === path

@@ -180,7 +180,8 @@ function keep(tx: Transaction, { env, commit, path = "" }: PullRequest, { theirs
 
 /** Without the lines in which the engine's own commits say which revision they are: this one is another. */
 function messageOf({ commit }: PullRequest): string | null {
-  const text = commit.message.replaceAll(/^Env-[A-Z][a-z]+: .*$/gm, "").trim();
+  const lines = commit.message.split("\n").filter((line) => !/^Env-[A-Z][a-z]+(-[A-Z][a-z]+)?: /.test(line));
+  const text = lines.join("\n").trim();
   return text === "" ? null : [...text].slice(0, LIMITS.messageLength / 2).join("");
 }
 

@@ -25,7 +25,7 @@ let pins: Promise<boolean> | undefined;
 
 async function checkPins(): Promise<void> {
   pins ??= gitText(["version"]).then((text) => {
-    const [, major = "0", minor = "0"] = /(\d+)\.(\d+)/.exec(text) ?? [];
+    const [, major = "0", minor = "0"] = /^git version (\d{1,4})\.(\d{1,4})/.exec(text) ?? [];
     return Number(major) > PINS.major || (Number(major) === PINS.major && Number(minor) >= PINS.minor);
   });
   if (await pins) return;

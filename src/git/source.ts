@@ -70,8 +70,8 @@ async function newestRevision(commits: Commits, tip: string, since: string | nul
   if (since === tip) return null;
   const lines = [`Env-Project: ${project}`, `Env-Environment: ${env}`, "Env-Revision: [0-9]{1,12}"];
   const message = await commits.newestWith(tip, since, lines);
-  const [, number] = [...(message ?? "").matchAll(/^Env-Revision: (\d{1,12})$/gm)].at(-1) ?? [];
-  return number === undefined ? null : Number(number);
+  const told = (message ?? "").split("\n").flatMap((line) => /^Env-Revision: (\d{1,12})$/.exec(line)?.[1] ?? []);
+  return told.length === 0 ? null : Number(told.at(-1));
 }
 
 async function checkFolder(commits: Commits, tip: string, path: string): Promise<void> {

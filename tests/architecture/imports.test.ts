@@ -78,7 +78,7 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
   // Projects as repositories: made of what the domain has recorded.
   repositories: {
     rooms: ["git", "domain", "errors", "limits", "ports", "merkle"],
-    files: ["src/engines/address.ts"],
+    files: ["src/engines/address.ts", "src/engines/channel.ts", "src/engines/repository-address.ts"],
     modules: ["node:*"],
   },
   schemas: { rooms: ["errors", "limits", "ports"], modules: ["zod"] },

@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
+import { filesIn } from "./files.ts";
 import { ByteSearch, encodingsOf } from "./search.ts";
 
 /** One canary, found where it must not be. */
@@ -77,9 +78,7 @@ export class Canaries {
 
   /** Those that are in any file of a folder. What holds keys is not looked at: it holds nothing else. */
   findInFiles(place: string, folder: string): readonly Sighting[] {
-    return readdirSync(folder)
-      .filter((name) => !/\.key(?:\.new)?$/.test(name))
-      .flatMap((name) => this.find(`${place}: ${name}`, readFileSync(join(folder, name))));
+    return filesIn(folder).flatMap((name) => this.find(`${place}: ${name}`, readFileSync(join(folder, name))));
   }
 
   /** Those that are in any field of a closed database: a file keeps long values in pieces, and here they are whole. */

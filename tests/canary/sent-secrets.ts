@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { looksSecret } from "../../src/variables.ts";
+import { filesIn } from "./files.ts";
 import { ByteSearch, encodingsOf } from "./search.ts";
 
 /** Shorter ones occur by chance, and longer ones are there for their length alone. */
@@ -36,7 +37,7 @@ export class SentSecrets {
       [...encodingsOf(secret)].map(([encoding, bytes]) => ({ bytes, label: JSON.stringify([secret, encoding]) })),
     );
     const search = new ByteSearch(needles);
-    const files = existsSync(folder) ? readdirSync(folder).filter((name) => !/\.key(?:\.new)?$/.test(name)) : [];
+    const files = existsSync(folder) ? filesIn(folder) : [];
     const places: readonly (readonly [string, Buffer])[] = [
       ["its output", Buffer.from(output)],
       ...files.map((name) => [name, readFileSync(join(folder, name))] as const),

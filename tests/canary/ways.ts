@@ -280,6 +280,19 @@ export async function repositories(run: Run): Promise<void> {
   await run.done("DELETE", path);
 }
 
+/** A mirror: its credential goes in, and comes out nowhere. What it cannot reach fails, and is told. */
+export async function mirrors(run: Run): Promise<void> {
+  const path = `/env/${PROJECT}/git/mirror`;
+  const url = `http://${run.outside.gone}/mirror.git`;
+  await run.done("PUT", path, { url, username: "bot", token: run.mint("a mirror's token") });
+  await run.done("GET", path);
+  await run.refused("target_not_allowed", "PUT", path, {
+    url: run.mint("a password in a mirror's address", (core) => `https://x:${core}@git.example.com/x.git`),
+  });
+  await run.refused("invalid_request", "PUT", path, { url: "ssh://git@git.example.com/x.git", ssh_key: run.mint("a key that is none") });
+  await run.done("DELETE", path);
+}
+
 /** Whoever is to be told of what happened has been. */
 export async function toldEverybody(run: Run): Promise<void> {
   const behind = async () => {

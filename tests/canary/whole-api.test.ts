@@ -30,6 +30,7 @@ beforeAll(async () => {
   await ways.environments(run);
   await ways.webhooks(run);
   await ways.repositories(run);
+  await ways.mirrors(run);
   await ways.edits(run);
   await ways.flags(run);
   await ways.promotions(run, approver);

@@ -42,7 +42,8 @@ export class Judge {
       return codesOf(operation, methods, received.status).size > 0 || isTransport(received, "")
         ? emptyFaults(received)
         : [`answers HEAD with ${received.status}, which is not documented`];
-    if (sent.target.startsWith("/ofrep/")) return [...this.#ofrepFaults(received, operation), ...idFaults(sent, received)];
+    if (sent.target.startsWith("/ofrep/") && !neverCame(received))
+      return [...this.#ofrepFaults(received, operation), ...idFaults(sent, received)];
     const shape = this.#shapeFaults(received);
     if (shape.length > 0) return shape;
     const { code } = JSON.parse(received.text) as { readonly code: string };
@@ -109,6 +110,12 @@ function codesOf(operation: Operation | null, methods: readonly string[], status
 function isTransport({ status, headers }: Received, code: string): boolean {
   if (headers.connection !== "close") return false;
   return status === 431 || status === 408 || (status === 400 && (code === "invalid_request" || code === ""));
+}
+
+/** The same, as the engine says it before it knows what is asked for: in its own shape, on OFREP's paths too. */
+function neverCame(received: Received): boolean {
+  const { code } = (parsed(received.text) ?? {}) as { readonly code?: string };
+  return code !== undefined && isTransport(received, code);
 }
 
 /** The reference for people is no operation: a page, a script, a style. */

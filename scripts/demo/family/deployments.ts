@@ -28,6 +28,8 @@ export async function tellDeployments(scene: Scene): Promise<void> {
 
 async function refuse(scene: Scene): Promise<void> {
   scene.step("The rules: staging takes what the Validation engine finds valid, and what is promoted is deployed by the Deployment Planner");
+  // What happened before the rules is told before them: none of it is theirs.
+  await scene.allArrived();
   await policy(scene, POLICY);
 
   scene.step("A flow uses an action that there is not: it does not come to staging, and the reply says which and where");

@@ -6,6 +6,7 @@ const setMirror = route({
   method: "put",
   path: "/env/:project/git/mirror",
   operationId: "setMirror",
+  idempotent: true,
   tag: "Git",
   summary: "Push a project to a repository elsewhere",
   description:
