@@ -5,6 +5,9 @@
  * An object's `base` is the hash of the object that it is a delta upon, and a delta's first byte is its place. A row that another stands
  * upon stays when its object is deleted, at the time `-infinity`, which hides it. All of this happens while the partition is locked.
  *
+ * Rows are looked up one by one (LATERAL, which OFFSET 0 keeps apart): a plan that is made while the table is small, and kept, may
+ * otherwise begin with all rows of the partition, and gets slower with each.
+ *
  * `commit_group_2` is written out although it says much again: what a step of the schema made once is never edited with a later one.
  */
 export function deltaFunctions(schema: string, { lockMs, renewMs }: { readonly lockMs: number; readonly renewMs: number }): string {
@@ -30,8 +33,12 @@ BEGIN
   END IF;
   IF EXISTS (
     SELECT FROM jsonb_array_elements(_objects) e
-    JOIN ${schema}.object o ON o.partition = _partition AND o.hash = decode(e->>'hash', 'hex')
-    LEFT JOIN ${schema}.object b ON b.partition = _partition AND b.hash = o.base
+    CROSS JOIN LATERAL (
+      SELECT o.base, o.data FROM ${schema}.object o WHERE o.partition = _partition AND o.hash = decode(e->>'hash', 'hex') OFFSET 0
+    ) o
+    LEFT JOIN LATERAL (
+      SELECT b.hash, b.base, b.data FROM ${schema}.object b WHERE b.partition = _partition AND b.hash = o.base OFFSET 0
+    ) b ON true
     WHERE e ? 'base' AND o.base IS NOT NULL AND (get_byte(o.data, 0) & (get_byte(o.data, 0) - 1))
       IS DISTINCT FROM CASE WHEN b.hash IS NULL THEN NULL WHEN b.base IS NULL THEN 0 ELSE get_byte(b.data, 0) END
   ) THEN
@@ -69,10 +76,13 @@ BEGIN
     WITH RECURSIVE link (hash, base) AS (
       SELECT o.hash, o.base FROM ${schema}.object o WHERE o.partition = _partition AND o.hash = ANY (_hashes)
       UNION
-      SELECT o.hash, o.base FROM link l JOIN ${schema}.object o ON o.partition = _partition AND o.hash = l.base
+      SELECT o.hash, o.base FROM link l CROSS JOIN LATERAL (
+        SELECT o.hash, o.base FROM ${schema}.object o WHERE o.partition = _partition AND o.hash = l.base OFFSET 0
+      ) o
     )
-    SELECT o.hash, o.base, o.data, o.stored_at = '-infinity'
-    FROM link l JOIN ${schema}.object o ON o.partition = _partition AND o.hash = l.hash;
+    SELECT o.hash, o.base, o.data, o.stored_at = '-infinity' FROM link l CROSS JOIN LATERAL (
+      SELECT o.hash, o.base, o.data, o.stored_at FROM ${schema}.object o WHERE o.partition = _partition AND o.hash = l.hash OFFSET 0
+    ) o;
 END $$;
 
 -- Applies the writes in order, in one transaction. For each: the revision that it led to, or -1 where it lost its checks.

@@ -39,6 +39,24 @@ describe("objects in PostgreSQL", () => {
       await other.close();
     }));
 
+  it("cost as many rows looked at for each commit, however many there are, with a plan from when there were none", async () => {
+    const rowsFor = async (commits: number): Promise<number> => {
+      const url = await server().createDatabase();
+      const store = await openStore(url);
+      await writeVersions(store, "p", 0, commits - 1);
+      await store.close();
+      // A connection says what it did when it ends.
+      const others = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+      await expect.poll(async () => (await server().query(others, [], url)).length, { timeout: 30_000 }).toBe(0);
+      const counted = `SELECT (idx_tup_fetch + seq_tup_read)::int AS rows FROM pg_stat_user_tables WHERE relname = 'object'`;
+      const [{ rows }] = (await server().query(counted, [], url)) as [{ rows: number }];
+      expect(rows).toBeGreaterThan(commits / 2);
+      return rows / commits;
+    };
+    const [few, many] = [await rowsFor(50), await rowsFor(400)];
+    expect(many).toBeLessThan(2 * few);
+  });
+
   it("are stored whole where what they would stand upon is gone, though the engine remembers it", () =>
     withStore(async (store, sql, url) => {
       await writeVersions(store, "p", 0, 9);
