@@ -66,7 +66,14 @@ at = at + 2 * checks
 
 -- A key that is not of the engine's making fails here, before anything is written.
 redis.call('HLEN', documents) redis.call('ZCARD', order) redis.call('HLEN', objects) redis.call('ZCARD', uses)
-redis.call('HLEN', deltas) redis.call('HLEN', dependents) redis.call('HLEN', hidden)
+local has_hidden = redis.call('HLEN', hidden) > 0
+
+local first_object = at + 2 * puts + deletes
+local first_delta = nil
+for i = 1, puts_of_objects do
+  if ARGV[first_object + 2 * i - 2] ~= '' then first_delta = i break end
+end
+if first_delta or deletes_of_objects > 0 then redis.call('HLEN', deltas) redis.call('HLEN', dependents) end
 
 -- Nil where there is no such object.
 local function place_of(hash)
@@ -79,9 +86,9 @@ local function place_of(hash)
   return string.byte(value, 34)
 end
 
-local first_object = at + 2 * puts + deletes
+-- Most commits have whole objects alone, and ask for no place.
 local own = {}
-for i = 1, puts_of_objects do
+for i = 1, first_delta and puts_of_objects or 0 do
   local hash, base = string.sub(hashes, 32 * i - 31, 32 * i), ARGV[first_object + 2 * i - 2]
   local place = place_of(hash)
   if not place and base == '' then place = 0
@@ -130,7 +137,7 @@ for i = 1, puts_of_objects do
   local hash = string.sub(hashes, 32 * i - 31, 32 * i)
   local use = use_of(uses, hash)
   if not use then
-    local value = redis.call('HGET', hidden, hash)
+    local value = has_hidden and redis.call('HGET', hidden, hash)
     if value then unhide(hash, value) else store(hash, ARGV[first_object + 2 * i - 2], ARGV[first_object + 2 * i - 1]) end
     redis.call('ZADD', uses, '0', hash .. string.format('%.0f', now))
   elseif now - tonumber(string.sub(use, 33)) >= ${RENEW_AFTER_MS} then
