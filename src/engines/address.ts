@@ -97,3 +97,7 @@ function parseName(entry: string): string | null {
 function withoutRootDot(host: string): string {
   return host.endsWith(".") ? host.slice(0, -1) : host;
 }
+
+export function notAllowed(reason: string, fix: string): AppError {
+  return new AppError("target_not_allowed", { reason, fix });
+}

@@ -1,16 +1,13 @@
-import { lookup as systemLookup } from "node:dns/promises";
 import { isIP, type LookupFunction } from "node:net";
 import { buildConnector, Pool } from "undici";
 import { AppError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { Deadline } from "./deadline.ts";
 import { connectionFailure, exchangeFailure, unavailable } from "./failures.ts";
+import type { Lookup } from "./lookup.ts";
 import type { Message } from "./message.ts";
 import { type OutgoingResponse, readReply } from "./reply.ts";
 import { Turns } from "./turns.ts";
-
-/** The IP addresses of a host name. Rejects where there are none, or where they may not be used. */
-export type Lookup = (host: string) => Promise<readonly string[]>;
 
 export interface ChannelOptions {
   /** How messages name the other side. */
@@ -93,8 +90,6 @@ export class Channel {
     return new Deadline(timeoutMs, late, signal, givenUp);
   }
 }
-
-export const lookupBySystem: Lookup = async (host) => (await systemLookup(host, { all: true })).map(({ address }) => address);
 
 function connector({ subject, lookup, connectTimeoutMs = LIMITS.connectMs }: ChannelOptions): buildConnector.connector {
   const connect = buildConnector({

@@ -19,10 +19,6 @@ export function unavailable(failure: Failure, subject: string, what: string, ret
   });
 }
 
-export function notAllowed(reason: string, fix: string): AppError {
-  return new AppError("target_not_allowed", { reason, fix });
-}
-
 /** No connection came to be. */
 export function connectionFailure(error: Error, subject: string): AppError {
   return error instanceof AppError ? error : unavailable("unreachable", subject, `cannot be reached (${codeOf(error)})`);

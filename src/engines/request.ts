@@ -1,14 +1,14 @@
 import { isIP } from "node:net";
 import { LIMITS } from "../limits.ts";
-import { AllowList, isPublicAddress } from "./address.ts";
-import { Channel, type Lookup, lookupBySystem } from "./channel.ts";
-import { notAllowed } from "./failures.ts";
+import { AllowList, isPublicAddress, notAllowed } from "./address.ts";
+import { Channel } from "./channel.ts";
+import { type Lookup, lookupBySystem } from "./lookup.ts";
 import { encodePath, type OutgoingRequest, toMessage } from "./message.ts";
 import type { OutgoingResponse } from "./reply.ts";
 
 export { AllowList, isPublicAddress } from "./address.ts";
-export type { Lookup } from "./channel.ts";
 export type { Failure } from "./failures.ts";
+export type { Lookup } from "./lookup.ts";
 export type { OutgoingRequest } from "./message.ts";
 export type { OutgoingResponse } from "./reply.ts";
 

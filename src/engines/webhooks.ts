@@ -1,8 +1,7 @@
 import { LIMITS } from "../limits.ts";
 import type { WebhookConnection, WebhookDeliverer } from "../ports.ts";
-import { AllowList, isPublicAddress } from "./address.ts";
-import { type Lookup, lookupBySystem } from "./channel.ts";
-import { notAllowed } from "./failures.ts";
+import { AllowList, isPublicAddress, notAllowed } from "./address.ts";
+import { type Lookup, lookupBySystem } from "./lookup.ts";
 import { PublicTarget } from "./request.ts";
 
 export interface HttpWebhooksOptions {

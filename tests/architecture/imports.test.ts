@@ -78,7 +78,7 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
   // Projects as repositories: made of what the domain has recorded.
   repositories: {
     rooms: ["git", "domain", "errors", "limits", "ports", "merkle"],
-    files: ["src/engines/address.ts", "src/engines/channel.ts", "src/engines/repository-address.ts"],
+    files: ["src/engines/address.ts", "src/engines/lookup.ts", "src/engines/repository-pins.ts"],
     modules: ["node:*"],
   },
   schemas: { rooms: ["errors", "limits", "ports"], modules: ["zod"] },
@@ -170,19 +170,21 @@ interface Import {
   readonly specifier: string;
   /** Erased before anything runs. */
   readonly typeOnly: boolean;
+  /** Whether it is loaded when that line is reached. */
+  readonly later: boolean;
 }
 
 /** Every `import`, `export … from` and `import()` with a literal name. */
 function importsOf(path: string): Import[] {
   const found: Import[] = [];
-  const add = (specifier: ts.Node, typeOnly: boolean) => {
-    if (ts.isStringLiteralLike(specifier)) found.push({ specifier: specifier.text, typeOnly });
+  const add = (specifier: ts.Node, typeOnly: boolean, later = false) => {
+    if (ts.isStringLiteralLike(specifier)) found.push({ specifier: specifier.text, typeOnly, later });
   };
   const visit = (node: ts.Node) => {
     if (ts.isImportDeclaration(node)) add(node.moduleSpecifier, isTypeOnly(node.importClause));
     else if (ts.isExportDeclaration(node) && node.moduleSpecifier !== undefined) add(node.moduleSpecifier, node.isTypeOnly);
     else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword && node.arguments[0] !== undefined)
-      add(node.arguments[0], false);
+      add(node.arguments[0], false, true);
     else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) add(node.argument.literal, true);
     ts.forEachChild(node, visit);
   };
@@ -242,9 +244,21 @@ test("the SDK takes types alone from the schemas: nothing of theirs is in a prog
   expect(taken).toEqual([]);
 });
 
-test("tools for assistants are loaded when somebody asks for them: no start waits for their library", () => {
-  const isEarly = (file: string) => /^(?:import|export)\b[^;]*?\bfrom "[^"]*\/mcp\/[^"]+"/m.test(readFileSync(join(ROOT, file), "utf8"));
-  expect(sources.filter((file) => !file.startsWith("src/mcp/") && isEarly(file))).toEqual([]);
+test("no start waits for what only some use: it is loaded when somebody asks for it", () => {
+  const early = new Set<string>();
+  const follow = (file: string): void => {
+    if (early.has(file)) return;
+    early.add(file);
+    for (const { specifier, typeOnly, later } of file.startsWith("src/") ? importsOf(file) : []) {
+      if (!typeOnly && !later) follow(specifier.startsWith(".") ? posix.join(posix.dirname(file), specifier) : specifier);
+    }
+  };
+  // The routes are loaded while the store opens, with every start.
+  for (const file of ["src/index.ts", "src/http/app.ts"]) follow(file);
+  expect(early).toContain("express");
+  const forSome =
+    /^(undici|cockatiel|cloudevents|standardwebhooks|jose|pg|redis|better-sqlite3|commander|yaml|@modelcontextprotocol\/)/;
+  expect([...early].filter((name) => forSome.test(name))).toEqual([]);
 });
 
 test("no file needs itself to be loaded, by whatever detour", () => {
