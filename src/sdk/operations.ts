@@ -82,7 +82,7 @@ export const OPERATIONS = {
   rotateWebhook: { method: "POST", path: "/env/:project/webhooks/:id/rotate" },
   pingWebhook: { method: "POST", path: "/env/:project/webhooks/:id/ping" },
   listDeliveries: get("/env/:project/webhooks/:id/deliveries"),
-  setMirror: { method: "PUT", path: "/env/:project/git/mirror" },
+  setMirror: once("PUT", "/env/:project/git/mirror"),
   getMirror: get("/env/:project/git/mirror"),
   removeMirror: once("DELETE", "/env/:project/git/mirror"),
   getGitSource: get("/env/:project/:env/git"),

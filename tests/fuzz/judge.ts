@@ -118,12 +118,16 @@ function neverCame(received: Received): boolean {
   return code !== undefined && isTransport(received, code);
 }
 
-/** The reference for people is no operation: a page, a script, a style. */
+/** The reference for people and the dashboard are no operations: pages, scripts, styles. */
 function pageFaults({ target }: Sent, { status, headers }: Received): readonly string[] {
   const isPage =
     status === 200 && /^\/docs(?:\/[a-z0-9-]+\.(?:js|css|png))?(?:\?|$)/i.test(target) && headers["content-type"] !== undefined;
   const isUnchanged = status === 304 && target.startsWith("/docs/");
-  return isPage || isUnchanged ? [] : [`answers ${status} where no operation is documented`];
+  const isDashboard =
+    status === 200 &&
+    /^(?:\/+(?:login|settings|projects(?:\/.*)?)?\/?)?(?:\?|$)/i.test(target) &&
+    String(headers["content-type"]).startsWith("text/html");
+  return isPage || isDashboard || isUnchanged ? [] : [`answers ${status} where no operation is documented`];
 }
 
 function unchangedFaults({ headers }: Sent, received: Received): readonly string[] {

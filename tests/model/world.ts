@@ -337,6 +337,8 @@ export class World {
   }
 
   extend(_actor: Actor, env: string, expiresIn: string | undefined): Expected {
+    // Whether it may be edited is asked first, which needs one that is there.
+    this.find(env);
     checkDuration(expiresIn);
     const environment = this.writable(env);
     environment.expiresAt = this.#expiry(expiresIn, environment) ?? refuse("invalid_request");
