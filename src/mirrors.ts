@@ -65,6 +65,10 @@ export class Mirrors {
   /** Takes the place of the mirror that there was, its credential too. */
   async set(caller: Caller, project: string, request: MirrorRequest): Promise<MirrorView> {
     checkProject(project);
+    return this.#ledger.once(project, caller, () => this.#set(caller, project, request));
+  }
+
+  async #set(caller: Caller, project: string, request: MirrorRequest): Promise<MirrorView> {
     const credential = request.token ?? request.ssh_key;
     await this.#available().check({ ...targetOf(request), credential: credential ?? null });
     await this.#find(project);

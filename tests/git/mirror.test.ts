@@ -5,7 +5,7 @@ import { AllowList } from "../../src/engines/address.ts";
 import { gitText, runGit } from "../../src/git/run.ts";
 import type { Store } from "../../src/ports.ts";
 import { Mirror } from "../../src/repositories/mirror.ts";
-import { auditRecords, caller, documents, memoryStore, PROJECT, TestClock } from "../domain/support.ts";
+import { auditRecords, caller, documents, memoryStore, PROJECT, TestClock, vaultEntries } from "../domain/support.ts";
 import { LONG_ENOUGH, openSending, type Sending } from "../sinks/support.ts";
 import { ForgeServer } from "./forge-server.ts";
 import { folder, git, refs, repositoriesOf, repositoryOf } from "./support.ts";
@@ -95,6 +95,20 @@ describe("a mirror", () => {
     await here.settled();
     expect(pushes).toBe(1);
     expect(await refs(here.remote)).toEqual(await here.expected());
+  });
+
+  test("that is set again by the same request is set once, and has the first one's answer", async () => {
+    const { domain, store, url } = await scene();
+    const once = { ...caller("ann"), once: { id: "a".repeat(64), content: "b".repeat(64) } };
+    const set = (by = once) => domain.mirrors.set(by, PROJECT, { url, token: TOKEN });
+    const [first, beside] = await Promise.all([set(), set()]);
+    const records = (await auditRecords(store)).length;
+    const entries = await vaultEntries(store);
+    expect([beside, await set()]).toEqual([first, first]);
+    expect((await auditRecords(store)).length).toBe(records);
+    expect(await vaultEntries(store)).toEqual(entries);
+    expect(entries.length).toBe(1);
+    await expect(set({ ...once, once: { ...once.once, content: "c".repeat(64) } })).rejects.toMatchObject({ code: "idempotency_mismatch" });
   });
 
   test("that holds somebody else's commits keeps them: it is told which, has all else, and is whole once they are out of the way", async () => {
