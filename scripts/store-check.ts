@@ -2,8 +2,9 @@ import { existsSync } from "node:fs";
 import { checkStore, type IntegrityCounts } from "../src/integrity.ts";
 import { LIMITS } from "../src/limits.ts";
 import { loadSettings } from "../src/settings.ts";
-import { openStore } from "../src/storage/open.ts";
+import { openForReading } from "../src/storage/open.ts";
 import { sqlitePath } from "../src/storage/sqlite-file.ts";
+import { lockFile } from "../src/storage/sqlite-lock.ts";
 import { runCommand, say, UsageError } from "./command.ts";
 
 /** `npm run store:check`: proves that everything in the store still resolves. Changes nothing. */
@@ -32,7 +33,12 @@ async function main(args: readonly string[]): Promise<void> {
 
   const { storeUrl } = loadSettings();
   mustExist(storeUrl);
-  const store = await openStore(storeUrl, { existing: true });
+  // It is asked of nobody's file while it is written to, and brings none up to date.
+  const lock = storeUrl.startsWith("sqlite:") ? await lockFile(sqlitePath(storeUrl), LIMITS.storeLockMs) : null;
+  const store = await openForReading(storeUrl).catch((error: unknown) => {
+    lock?.release();
+    throw error;
+  });
   try {
     const total = await checkStore(store, {
       onFault: faults(),
@@ -50,6 +56,7 @@ async function main(args: readonly string[]): Promise<void> {
     }
   } finally {
     await store.close();
+    lock?.release();
   }
 }
 

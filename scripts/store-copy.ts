@@ -93,7 +93,7 @@ function storeUrl(given: string): string {
 
 /** The URL without user and password; of a file, its whole path. */
 function shownUrl(url: string): string {
-  return url.startsWith("sqlite:") ? `sqlite:${sqlitePath(url)}` : url.replace(/^([a-z+]+:\/\/)[^/@]*@/, "$1");
+  return url.startsWith("sqlite:") ? `sqlite:${sqlitePath(url)}` : url.replace(/^([a-z+]+:\/\/)[^/?#]*@/, "$1");
 }
 
 function told({ phase, round, partition, done, partitions, counts }: CopyProgress): string {

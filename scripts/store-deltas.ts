@@ -28,7 +28,7 @@ async function main(args: readonly string[]): Promise<void> {
       "Set STORE_URL to the PostgreSQL database or the Redis server that engines share.",
     );
   }
-  await (await openStore(storeUrl, { deltas: true, onNotice: say })).close();
+  await (await openStore(storeUrl, { existing: true, deltas: true, onNotice: say })).close();
   say("Objects are stored as deltas by every engine that starts from now on. Restart those that run, one after another.");
 }
 

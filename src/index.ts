@@ -72,6 +72,7 @@ async function open(settings: Settings, logger: Logger) {
       import("./engines/address.ts"),
     ]);
     const repositories = openRepositories({ path: settings.gitPath, storeUrl, store, snapshots });
+    opened.push(repositories);
     const domain = createDomain({
       store,
       vault,

@@ -138,6 +138,8 @@ export const LIMITS = {
   postgresConnectMs: 5_000,
   /** Milliseconds that a commit or a migration waits for a lock that another session of PostgreSQL holds. */
   postgresLockMs: 10_000,
+  /** Milliseconds that an index of PostgreSQL may take to be built beside those who write: tables may be of any size. */
+  postgresIndexMs: 6 * 60 * 60_000,
   /** Bytes of one NOTIFY of PostgreSQL, which takes less than 8,000. */
   notifyBytes: 7_900,
   /** Milliseconds between two looks for changes to PostgreSQL that nobody told of. */
@@ -183,6 +185,8 @@ export const LIMITS = {
   /** Bytes from which on an object may be stored as a delta, and up to which. */
   deltaMinBytes: 64,
   deltaObjectBytes: 1024 * 1024,
+  /** Objects that are fetched at a time in order to store others upon them. */
+  deltaFetched: 64,
   /** Part of an object's bytes that its delta may take; where it would take more, the object is stored whole. */
   deltaShare: 0.5,
   /** Bytes of objects kept in memory, upon which others are stored as deltas. */

@@ -46,7 +46,10 @@ export class DeltaBases {
       return replaced === undefined ? undefined : seatAfter(replaced, known);
     };
     const own = new Set(objects.map(({ hash }) => hash));
-    const replaced = new Set(objects.flatMap(({ replaces }) => (replaces === undefined || own.has(replaces) ? [] : [replaces])));
+    const mayBeDelta = ({ data }: StoredObject) => data.length >= LIMITS.deltaMinBytes && data.length <= LIMITS.deltaObjectBytes;
+    const replaced = new Set(
+      objects.filter(mayBeDelta).flatMap(({ replaces }) => (replaces === undefined || own.has(replaces) ? [] : [replaces])),
+    );
     await this.#fetch(
       partition,
       [...replaced].filter((hash) => seat(hash) === undefined),
@@ -72,10 +75,17 @@ export class DeltaBases {
     this.#memory.clear();
   }
 
-  /** Not to know what an object could stand upon costs room and nothing else. */
+  /** A few at a time, and no more than can be remembered: not to know what an object could stand upon costs room and nothing else. */
   async #fetch(partition: string, hashes: readonly Hash[]): Promise<void> {
-    if (hashes.length === 0) return;
-    const loaded = await this.#load(partition, hashes.slice(0, LIMITS.getKeys)).catch(() => []);
+    let bytes = 0;
+    for (let from = 0; from < hashes.length && bytes < LIMITS.deltaBaseBytes / 2; from += LIMITS.deltaFetched) {
+      bytes += await this.#fetchSome(partition, hashes.slice(from, from + LIMITS.deltaFetched));
+    }
+  }
+
+  /** Answers how many bytes came. */
+  async #fetchSome(partition: string, hashes: readonly Hash[]): Promise<number> {
+    const loaded = await this.#load(partition, hashes).catch(() => []);
     const links = new Map(loaded.map((link) => [link.hash, link]));
     for (const hash of hashes) {
       const link = links.get(hash);
@@ -83,6 +93,7 @@ export class DeltaBases {
       const chain = chainFrom(link, ({ base }) => links.get(base ?? ""));
       for (const { link: _, ...standing } of assemble(chain)) this.#memory.keep(partition, standing);
     }
+    return loaded.reduce((sum, { data }) => sum + data.length, 0);
   }
 }
 

@@ -7,7 +7,7 @@ export interface StoreOptions {
   readonly strict?: boolean;
   /** Store objects as deltas from now on, though the store is from before there were any: no older engine may use it any more. */
   readonly deltas?: boolean;
-  /** Refuse a shared store in which nothing of this engine's is yet, or that an older one wrote, instead of preparing it. */
+  /** Refuse a shared store in which nothing of this engine's is yet, or, without `deltas`, that an older one wrote, instead of preparing it. */
   readonly existing?: boolean;
   /** Told what the operator should know about the store. */
   readonly onNotice?: (notice: string) => void;

@@ -30,14 +30,16 @@ CREATE TABLE ${schema}.fence (ticket uuid PRIMARY KEY, raised_at timestamptz NOT
 ${writingFunctions(schema, { lockMs: LIMITS.postgresLockMs, renewMs: RENEW_AFTER_MS })}`,
   // Makes it possible to store objects as deltas, which nobody does yet: engines from before may run on it.
   (schema) => `
-ALTER TABLE ${schema}.object ADD COLUMN base bytea;
-CREATE INDEX object_base ON ${schema}.object (partition, base) WHERE base IS NOT NULL;
+ALTER TABLE ${schema}.object ADD COLUMN IF NOT EXISTS base bytea;
+CREATE INDEX IF NOT EXISTS object_base ON ${schema}.object (partition, base) WHERE base IS NOT NULL;
 ${deltaFunctions(schema, { lockMs: LIMITS.postgresLockMs, renewMs: RENEW_AFTER_MS })}`,
   // From here on objects are stored as deltas: an engine from before could not read them, and would delete what they stand upon.
   (schema) => `
 DROP FUNCTION ${schema}.commit_group(uuid, jsonb, bytea);
 DROP FUNCTION ${schema}.put_objects(text, jsonb, bytea);`,
 ];
+/** The step after which objects have no bases yet. */
+const WITHOUT_BASES = 1;
 /** Of an existing schema, how far it is brought without being asked: as far as engines of the version before can use it. */
 const SHARED_WITH_OLDER = 2;
 
@@ -47,9 +49,15 @@ const SHARED_WITH_OLDER = 2;
  * Where it is up to date nothing is locked or written, so that the engine's user needs no right to make anything.
  * @throws AppError `store_unavailable` where a newer engine has written the schema, or the database cannot keep what is promised
  */
-export async function migrate(client: pg.Client, schema: string, deltas: boolean): Promise<boolean> {
+export async function migrate(
+  client: pg.Client,
+  schema: string,
+  { deltas = false, existing = false }: Pick<StoreOptions, "deltas" | "existing">,
+): Promise<boolean> {
   const found = await version(client, schema);
+  if (found === 0 && existing) throw notThere(schema);
   if (found >= wanted(found, deltas)) return found === MIGRATIONS.length;
+  if (found === WITHOUT_BASES) await addBases(client, schema);
   await client.query("BEGIN");
   try {
     await client.query(`SET LOCAL lock_timeout = ${LIMITS.postgresLockMs}`);
@@ -71,6 +79,30 @@ export async function migrate(client: pg.Client, schema: string, deltas: boolean
   }
 }
 
+/**
+ * What the second step needs, made while engines go on reading and writing a table of any size: the column takes no time, and the index,
+ * which has no row yet, is built beside them. One that somebody gave up building is made anew.
+ */
+async function addBases(client: pg.Client, schema: string): Promise<void> {
+  await client.query("BEGIN");
+  try {
+    await client.query(`SET LOCAL lock_timeout = ${LIMITS.postgresLockMs}`);
+    await client.query(`ALTER TABLE ${schema}.object ADD COLUMN IF NOT EXISTS base bytea`);
+    await client.query("COMMIT");
+  } catch (error) {
+    await client.query("ROLLBACK").catch(() => {});
+    throw error;
+  }
+  const patient = (text: string) => client.query({ text, query_timeout: LIMITS.postgresIndexMs } as pg.QueryConfig);
+  const left = await client.query(
+    `SELECT FROM pg_catalog.pg_index i WHERE i.indexrelid = to_regclass($1) AND NOT i.indisvalid
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid)`,
+    [`${schema}.object_base`],
+  );
+  if (left.rowCount !== 0) await patient(`DROP INDEX CONCURRENTLY IF EXISTS ${schema}.object_base`);
+  await patient(`CREATE INDEX CONCURRENTLY IF NOT EXISTS object_base ON ${schema}.object (partition, base) WHERE base IS NOT NULL`);
+}
+
 function wanted(found: number, deltas: boolean): number {
   return found === 0 || deltas ? MIGRATIONS.length : SHARED_WITH_OLDER;
 }
@@ -79,15 +111,17 @@ function wanted(found: number, deltas: boolean): number {
 export async function mustBeThere(client: pg.Client, schema: string): Promise<boolean> {
   const found = await version(client, schema);
   if (found >= SHARED_WITH_OLDER) return found === MIGRATIONS.length;
+  if (found === 0) throw notThere(schema);
   throw new AppError("store_unavailable", {
-    reason:
-      found === 0
-        ? `The database has no tables of the engine in the schema "${schema}".`
-        : `The schema "${schema}" has version ${found}; this engine needs ${SHARED_WITH_OLDER}.`,
-    fix:
-      found === 0
-        ? "Look whether STORE_URL names the engine's database and schema."
-        : "Start this engine once: it brings the schema up to date.",
+    reason: `The schema "${schema}" has version ${found}; this engine needs ${SHARED_WITH_OLDER}.`,
+    fix: "Start this engine once: it brings the schema up to date.",
+  });
+}
+
+function notThere(schema: string): AppError {
+  return new AppError("store_unavailable", {
+    reason: `The database has no tables of the engine in the schema "${schema}".`,
+    fix: "Look whether STORE_URL names the engine's database and schema.",
   });
 }
 

@@ -44,7 +44,8 @@ export async function openPostgres(url: string, options: PostgresOptions = {}): 
     try {
       await examine(client, options);
       const { deltas = false, existing = false } = options;
-      const areDeltas = existing ? await mustBeThere(client, place.schema) : await migrate(client, place.schema, deltas);
+      const areDeltas =
+        existing && !deltas ? await mustBeThere(client, place.schema) : await migrate(client, place.schema, { deltas, existing });
       if (areDeltas) backend.useDeltas();
     } finally {
       await client.end();
@@ -73,6 +74,7 @@ export class PostgresBackend implements Backend {
   #writes = 0;
   #polling: NodeJS.Timeout | null = null;
   #polled: Promise<void> = Promise.resolve();
+  #settling: Promise<void> | null = null;
   #closed = false;
 
   constructor(place: PostgresPlace, pollMs: number) {
@@ -212,7 +214,10 @@ export class PostgresBackend implements Backend {
   /** Looks whether the listening connection is alive, what became of commits in doubt, and for what nobody told. */
   async #poll(): Promise<void> {
     await this.#measure();
-    await this.#writer.fences.settleAll();
+    // Beside it: who holds a partition that is in doubt keeps nobody from hearing of the others.
+    this.#settling ??= this.#writer.fences.settleAll().finally(() => {
+      this.#settling = null;
+    });
     try {
       this.#news.announce(await this.#reader.revisions(this.#news.cared()));
     } catch {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Store } from "../../src/ports.ts";
-import { openStore } from "../../src/storage/open.ts";
+import { openForReading, openStore } from "../../src/storage/open.ts";
 import { change, put, read, win } from "../conformance/store.ts";
 import { usePostgres } from "../support/postgres.ts";
 import { unreadable, version, writeVersions } from "./lines-support.ts";
@@ -106,4 +106,34 @@ describe("a schema from before there were deltas", () => {
       await store.close();
       await upgraded.close();
     }));
+
+  it("from before objects had bases gets an index that is built beside those who write, anew where somebody gave it up", () =>
+    withStore(async (_, sql, url) => {
+      const toFirst = async () => {
+        await sql(`DELETE FROM ${SCHEMA}.migration WHERE number > 1`);
+        for (const name of ["commit_group_2", "put_objects_2", "delete_objects", "read_objects"]) {
+          await sql(`DROP FUNCTION ${SCHEMA}.${name}`);
+        }
+      };
+      const validity = () => sql("SELECT indisvalid FROM pg_index WHERE indexrelid::regclass::text LIKE '%object_base'");
+      await turnBack(sql);
+      await toFirst();
+      await sql(`ALTER TABLE ${SCHEMA}.object DROP COLUMN base`);
+      expect(await errorOf(openForReading(url))).toMatchObject({ message: expect.stringContaining("version 1") });
+      await (await openStore(url)).close();
+      expect(await validity()).toEqual([{ indisvalid: true }]);
+      await sql("UPDATE pg_index SET indisvalid = false WHERE indexrelid::regclass::text LIKE '%object_base'");
+      await toFirst();
+      const stores = await Promise.all([openStore(url), openStore(url, { existing: true, deltas: true })]);
+      expect(await validity()).toEqual([{ indisvalid: true }]);
+      await writeVersions(stores[1], "p", 0, 3);
+      expect(await unreadable(stores[0], "p", ALL.slice(0, 4))).toEqual([]);
+      for (const store of stores) await store.close();
+    }));
+
+  it("is made in no database that has none, where objects are to be stored as deltas in an existing one", async () => {
+    const url = await server().createDatabase();
+    expect(await errorOf(openStore(url, { existing: true, deltas: true }))).toMatchObject({ code: "store_unavailable" });
+    expect(await server().query("SELECT FROM pg_namespace WHERE nspname = $1", [SCHEMA], url)).toEqual([]);
+  });
 });
