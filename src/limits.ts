@@ -140,6 +140,8 @@ export const LIMITS = {
   postgresLockMs: 10_000,
   /** Milliseconds that an index of PostgreSQL may take to be built beside those who write: tables may be of any size. */
   postgresIndexMs: 6 * 60 * 60_000,
+  /** Times that an engine begins to build it where another began at the same moment. */
+  postgresIndexAttempts: 10,
   /** Bytes of one NOTIFY of PostgreSQL, which takes less than 8,000. */
   notifyBytes: 7_900,
   /** Milliseconds between two looks for changes to PostgreSQL that nobody told of. */

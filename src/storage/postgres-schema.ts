@@ -30,8 +30,14 @@ CREATE TABLE ${schema}.fence (ticket uuid PRIMARY KEY, raised_at timestamptz NOT
 ${writingFunctions(schema, { lockMs: LIMITS.postgresLockMs, renewMs: RENEW_AFTER_MS })}`,
   // Makes it possible to store objects as deltas, which nobody does yet: engines from before may run on it.
   (schema) => `
-ALTER TABLE ${schema}.object ADD COLUMN IF NOT EXISTS base bytea;
-CREATE INDEX IF NOT EXISTS object_base ON ${schema}.object (partition, base) WHERE base IS NOT NULL;
+DO $$ BEGIN
+  -- Of a schema that is new: what was there already has them by now, and the index may still be building.
+  IF NOT EXISTS (SELECT FROM pg_catalog.pg_attribute
+                 WHERE attrelid = to_regclass('${schema}.object') AND attname = 'base' AND NOT attisdropped) THEN
+    ALTER TABLE ${schema}.object ADD COLUMN base bytea;
+    CREATE INDEX object_base ON ${schema}.object (partition, base) WHERE base IS NOT NULL;
+  END IF;
+END $$;
 ${deltaFunctions(schema, { lockMs: LIMITS.postgresLockMs, renewMs: RENEW_AFTER_MS })}`,
   // From here on objects are stored as deltas: an engine from before could not read them, and would delete what they stand upon.
   (schema) => `
@@ -81,26 +87,56 @@ export async function migrate(
 
 /**
  * What the second step needs, made while engines go on reading and writing a table of any size: the column takes no time, and the index,
- * which has no row yet, is built beside them. One that somebody gave up building is made anew.
+ * which has no row yet, is built beside them. Of engines that start together one builds it, and the others need not wait for that.
  */
 async function addBases(client: pg.Client, schema: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await addColumn(client, schema);
+      return await buildIndex(client, schema);
+    } catch (error) {
+      // Two that began at the same moment: the server gave up one of them, which looks again.
+      if (!isDeadlock(error) || attempt === LIMITS.postgresIndexAttempts) throw error;
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * attempt * 100));
+    }
+  }
+}
+
+async function addColumn(client: pg.Client, schema: string): Promise<void> {
+  const found = await client.query(
+    "SELECT FROM pg_catalog.pg_attribute WHERE attrelid = to_regclass($1) AND attname = 'base' AND NOT attisdropped",
+    [`${schema}.object`],
+  );
+  // Asked for in vain it would wait for whoever builds the index, and everybody else for it.
+  if (found.rowCount !== 0) return;
   await client.query("BEGIN");
   try {
     await client.query(`SET LOCAL lock_timeout = ${LIMITS.postgresLockMs}`);
     await client.query(`ALTER TABLE ${schema}.object ADD COLUMN IF NOT EXISTS base bytea`);
     await client.query("COMMIT");
   } catch (error) {
-    await client.query("ROLLBACK").catch(() => {});
+    await client.query("ROLLBACK").catch(() => {}); // The connection may be gone, and the transaction with it.
     throw error;
   }
-  const patient = (text: string) => client.query({ text, query_timeout: LIMITS.postgresIndexMs } as pg.QueryConfig);
-  const left = await client.query(
-    `SELECT FROM pg_catalog.pg_index i WHERE i.indexrelid = to_regclass($1) AND NOT i.indisvalid
-       AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid)`,
+}
+
+/** One that somebody gave up building is made anew. */
+async function buildIndex(client: pg.Client, schema: string): Promise<void> {
+  const { rows } = await client.query<{ valid: boolean; building: boolean }>(
+    `SELECT i.indisvalid AS valid,
+       EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid) AS building
+     FROM pg_catalog.pg_index i WHERE i.indexrelid = to_regclass($1)`,
     [`${schema}.object_base`],
   );
-  if (left.rowCount !== 0) await patient(`DROP INDEX CONCURRENTLY IF EXISTS ${schema}.object_base`);
+  const [index] = rows;
+  if (index?.valid || index?.building) return;
+  const patient = (text: string) => client.query({ text, query_timeout: LIMITS.postgresIndexMs } as pg.QueryConfig);
+  if (index !== undefined) await patient(`DROP INDEX CONCURRENTLY IF EXISTS ${schema}.object_base`);
   await patient(`CREATE INDEX CONCURRENTLY IF NOT EXISTS object_base ON ${schema}.object (partition, base) WHERE base IS NOT NULL`);
+}
+
+function isDeadlock(error: unknown): boolean {
+  return (error as { readonly code?: unknown }).code === "40P01";
 }
 
 function wanted(found: number, deltas: boolean): number {

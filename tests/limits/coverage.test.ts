@@ -336,6 +336,7 @@ const unreachable: Readonly<Partial<Record<Bound, string>>> = {
   postgresConnectMs: "Of the connections to PostgreSQL: tests/storage/postgres-*.test.ts.",
   postgresLockMs: "Of the connections to PostgreSQL: tests/storage/postgres-*.test.ts.",
   postgresIndexMs: "Of PostgreSQL, and of no request: tests/storage/postgres-lines.test.ts builds the index.",
+  postgresIndexAttempts: "The same, by two engines at once.",
   storePollMs: "Of the connections to PostgreSQL: tests/storage/postgres-*.test.ts.",
   storeDoubtMs: "Of the connections to PostgreSQL: tests/storage/postgres-*.test.ts.",
   gitPullsAtOnce: "Of what the engine fetches by itself, for which nobody waits: tests/git/pushes.test.ts.",
