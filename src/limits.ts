@@ -425,6 +425,8 @@ export const LIMITS = {
   gitServesPerToken: 8,
   /** Bytes that such a client may send in one request, unpacked. */
   gitRequestBytes: 32 * 1024 * 1024,
+  /** Mirrors of which an engine remembers what it pushed there. */
+  mirrorsKnown: 10_000,
   /** Milliseconds that one push to a mirror may take. */
   mirrorPushMs: 10 * 60_000,
   /** Milliseconds for which a mirror may take nothing. */

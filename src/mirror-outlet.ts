@@ -9,21 +9,24 @@ export const MIRROR = "git";
 export interface MirrorOutletParts {
   readonly from: number;
   readonly since: string;
+  /** Up to which record everything was pushed by an earlier turn; 0 where that is not known. */
+  readonly pushed: number;
   /** Pushes everything that there is, and says up to which record that was. */
   readonly push: (signal: AbortSignal) => Promise<number>;
 }
 
-/** A mirror, for one turn of a sender: one push brings all records that there are, so that a long backlog is one push too. */
+/** A mirror, for one turn of a sender: one push brings all records that there are, so that a long backlog is one push too, also where that takes longer than a turn. */
 export class MirrorOutlet implements Outlet {
   readonly name = MIRROR;
   readonly from: number;
   readonly since: string;
   readonly #push: MirrorOutletParts["push"];
-  #pushed = 0;
+  #pushed: number;
 
-  constructor({ from, since, push }: MirrorOutletParts) {
+  constructor({ from, since, pushed, push }: MirrorOutletParts) {
     this.from = from;
     this.since = since;
+    this.#pushed = pushed;
     this.#push = push;
   }
 

@@ -2,6 +2,7 @@ import { AppError } from "./errors.ts";
 import { documentsOf } from "./heads.ts";
 import { keys, sinkKeys, sinkPartition } from "./keys.ts";
 import type { Ledger } from "./ledger.ts";
+import { LIMITS } from "./limits.ts";
 import { MIRROR, MirrorOutlet } from "./mirror-outlet.ts";
 import type { Caller } from "./model.ts";
 import { checkProject, quoted } from "./names.ts";
@@ -47,12 +48,20 @@ export interface MirrorView {
   readonly updated_by: string;
 }
 
+/** Up to which record everything was pushed to a mirror, since it was set. */
+interface Pushed {
+  readonly since: string;
+  readonly upTo: number;
+}
+
 /** A project's repository elsewhere, which is pushed what happens here. */
 export class Mirrors {
   readonly #store: Store;
   readonly #ledger: Ledger;
   readonly #secrets: Secrets;
   readonly #pusher: MirrorPusher | null;
+  /** By project: what a push of an earlier turn brought there. A push may take longer than a turn. */
+  readonly #pushed = new Map<string, Pushed>();
 
   /** Without a pusher, nothing is pushed from here. */
   constructor(store: Store, ledger: Ledger, secrets: Secrets, pusher: MirrorPusher | null) {
@@ -121,6 +130,8 @@ export class Mirrors {
         return { status: "removed" as const, project_id: project };
       }),
     );
+    // Not that of a mirror which somebody has set since, where the same request comes again.
+    if ((await this.find(project)) !== null) return reply;
     const deletes = [sinkKeys.state(MIRROR)];
     await this.#store.commit(sinkPartition(project), { checks: [], puts: [], deletes, objects: [], objectDeletes: [] });
     return reply;
@@ -140,8 +151,21 @@ export class Mirrors {
     const mirror = await this.find(project);
     const pusher = this.#pusher;
     if (mirror === null || pusher === null) return null;
-    const push = async (signal: AbortSignal) => pusher.push(project, await this.#target(project, mirror), signal);
-    return new MirrorOutlet({ from: mirror.from, since: mirror.updated_at, push });
+    const since = mirror.updated_at;
+    const known = this.#pushed.get(project);
+    const push = async (signal: AbortSignal) => {
+      const upTo = await pusher.push(project, await this.#target(project, mirror), signal);
+      this.#noteAsPushed(project, { since, upTo });
+      return upTo;
+    };
+    return new MirrorOutlet({ from: mirror.from, since, pushed: known?.since === since ? known.upTo : 0, push });
+  }
+
+  #noteAsPushed(project: string, pushed: Pushed): void {
+    this.#pushed.delete(project);
+    this.#pushed.set(project, pushed);
+    const [oldest] = this.#pushed.keys();
+    if (this.#pushed.size > LIMITS.mirrorsKnown && oldest !== undefined) this.#pushed.delete(oldest);
   }
 
   async #target(project: string, { url, username, host_keys, credential }: MirrorDocument): Promise<MirrorTarget> {

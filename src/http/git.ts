@@ -15,7 +15,7 @@ import { projectNotFound } from "../transaction.ts";
 import type { Gate } from "./auth.ts";
 import type { Metrics } from "./metrics.ts";
 import { requestIdOf } from "./mount.ts";
-import { Streams } from "./streams.ts";
+import { holdStream, Streams } from "./streams.ts";
 
 export interface GitServices {
   readonly domain: Pick<Domain, "refusals">;
@@ -43,7 +43,7 @@ export function mountGit(app: Express, { domain, gate, metrics, reader }: GitSer
         const project = String(request.params.project).replace(/\.git$/, "");
         try {
           if (!may(caller, "read", project, SOME)) throw projectNotFound(project);
-          response.once("close", serves.open(caller.token));
+          holdStream(response, serves.open(caller.token));
           response.setHeader("cache-control", "no-store");
           await answer(request, response, caller, project);
         } catch (error) {
@@ -59,7 +59,7 @@ export function mountGit(app: Express, { domain, gate, metrics, reader }: GitSer
   /** Ends with the client: nobody makes or packs what nobody waits for. */
   const reading = async (response: Response, caller: Caller, project: string): Promise<GitReading & { readonly gone: AbortSignal }> => {
     const gone = new AbortController();
-    response.once("close", () => gone.abort());
+    holdStream(response, () => gone.abort());
     const found = await reader.open(project, (env) => may(caller, "read", project, env), gone.signal);
     return { ...found, gone: gone.signal };
   };

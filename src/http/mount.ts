@@ -18,7 +18,7 @@ import { type EventsReply, sendReply } from "./reply.ts";
 import { accessOf } from "./rights.ts";
 import type { Connection, Route } from "./route.ts";
 import { Standing } from "./standing.ts";
-import type { Streams } from "./streams.ts";
+import { holdStream, type Streams } from "./streams.ts";
 
 export interface RouteServices {
   readonly domain: Domain;
@@ -78,7 +78,7 @@ function serve(route: Route, services: Services): Answer {
     const requestId = requestIdOf(response);
     const caller = isOpen(route) ? NOBODY(requestId) : await gate.admit(request, requestId, route.mayBeStale ? "known" : "current");
     // Whoever waits for news holds a connection, as whoever reads a stream does.
-    if (request.query["wait"] !== undefined) response.once("close", streams.open(caller.token));
+    if (request.query["wait"] !== undefined) holdStream(response, streams.open(caller.token));
     const connection = gate.connection(request, response);
     const answer = async () => {
       const prepared = await route.prepare({
@@ -143,12 +143,6 @@ interface Watching {
 }
 
 const endOf = (wire: Writable) => () => endWire(wire);
-
-/** Has something done when a reply is over. The reader may be gone by now, and then nothing tells of it any more. */
-function holdStream(wire: Writable, close: () => void): void {
-  if (wire.destroyed) close();
-  else wire.once("close", close);
-}
 
 function isOpen({ operationId }: Route): boolean {
   return accessOf(operationId) === "open";

@@ -1,3 +1,4 @@
+import type { Writable } from "node:stream";
 import { AppError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 
@@ -11,8 +12,7 @@ export interface StreamBounds {
  * likes: so one token may have only so many, and all together too.
  *
  * @example
- * const close = streams.open(caller.token);
- * response.once("close", close);
+ * holdStream(response, streams.open(caller.token));
  */
 export class Streams {
   readonly #bounds: StreamBounds;
@@ -66,4 +66,10 @@ function once(act: () => void): () => void {
     done = true;
     act();
   };
+}
+
+/** Has something done when a reply is over. The reader may be gone by now, and then nothing tells of it any more. */
+export function holdStream(wire: Pick<Writable, "destroyed" | "once">, close: () => void): void {
+  if (wire.destroyed) close();
+  else wire.once("close", close);
 }

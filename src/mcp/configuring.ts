@@ -214,6 +214,11 @@ async function written(
       reason: "The plan is of other arguments.",
       fix: `Call ${name} without plan_id, look at the new plan, and apply that one with the same arguments.`,
     });
+  // What is a secret is found out before anything is written; of a head that is gone the write says so, or that it was made.
+  if (etag === head && change.env_variables !== undefined) {
+    const looked = await work.client.patchConfig({ ...request, dry_run: true, ifMatch: etag }, work.options);
+    checkNoSecrets(change.env_variables, looked.stored?.secrets ?? []);
+  }
   const reply = await work.client.patchConfig({ ...request, ifMatch: head, idempotencyKey: `mcp-${word.plan_id}` }, work.options);
   return { text: changeText(name, reply, word.plan_id), data: reply };
 }

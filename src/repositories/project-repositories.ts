@@ -94,7 +94,10 @@ export class ProjectRepositories implements GitReader {
     const path = join(this.#folderOf(project), "parts", `${name}.git`);
     const state = { ...whole.state, tips };
     const mark = `${whole.state.seq}:${whole.state.hash}`;
-    if ((await readFile(join(path, "envm-part"), "utf8").catch(() => "")) === mark) return { path, state };
+    if ((await readFile(join(path, "envm-part"), "utf8").catch(() => "")) === mark) {
+      await used(path);
+      return { path, state };
+    }
     try {
       await fetchPart(path, whole.path, tips, this.#until(signal));
     } catch (error) {
@@ -136,8 +139,10 @@ export class ProjectRepositories implements GitReader {
       .then(async () => {
         this.#closing.signal.throwIfAborted();
         await this.#checkOwner();
+        await used(this.#folderOf(project));
         const result = await work();
-        await this.#touch(project);
+        await used(this.#folderOf(project));
+        await this.#keepNewest(this.#options.folder, this.#options.limit);
         return result;
       });
     this.#turns.set(project, turn);
@@ -164,25 +169,27 @@ export class ProjectRepositories implements GitReader {
     });
   }
 
-  async #touch(project: string): Promise<void> {
-    const now = new Date();
-    // Who is refused has no folder.
-    await utimes(this.#folderOf(project), now, now).catch(() => {});
-    await this.#keepNewest(this.#options.folder, this.#options.limit);
-  }
-
+  /** Takes away what was used longest ago, and is not at work. */
   async #keepNewest(folder: string, limit: number): Promise<void> {
     const names = (await readdir(folder)).filter((name) => name !== "owner");
     if (names.length <= limit) return;
+    const atWork = new Set([...this.#turns.keys()].map((project) => join(this.#options.folder, encodeName(project, "folded"))));
     const aged = await Promise.all(
       names.map(async (name) => ({ name, at: (await stat(join(folder, name)).catch(() => null))?.mtimeMs ?? 0 })),
     );
     const oldest = aged.sort((left, right) => left.at - right.at).slice(0, names.length - limit);
     for (const { name } of oldest) {
+      if (atWork.has(join(folder, name))) continue;
       for (const [project] of this.#open) if (encodeName(project, "folded") === name) this.#open.delete(project);
       await rm(join(folder, name), { recursive: true, force: true });
     }
   }
+}
+
+/** Notes that a folder is used. Who is refused has none. */
+async function used(folder: string): Promise<void> {
+  const now = new Date();
+  await utimes(folder, now, now).catch(() => {});
 }
 
 /** Clients may leave out what is old, what is large, and what they do not look at. */

@@ -46,7 +46,7 @@ export class Repository {
       return await this.#goOn(head.seq, signal);
     } catch (error) {
       // Damage is mended by making it anew; what is wrong with this machine's git, or was stopped, is not.
-      if (!(error instanceof GitError) || error.exitCode === null || signal?.aborted) throw error;
+      if (!(error instanceof GitError) || error.exitCode === null || signal?.aborted || isOfTheMachine(error)) throw error;
       await this.#beginAnew();
       return this.#goOn(head.seq, signal);
     }
@@ -171,6 +171,13 @@ interface SavedState extends Position {
 export function headOf(tips: Tips): string | null {
   if (tips.get("production")?.expired === false) return "production";
   return [...tips].find(([, { expired }]) => !expired)?.[0] ?? null;
+}
+
+/** What making the repository anew would meet again. */
+function isOfTheMachine({ stderr }: GitError): boolean {
+  return /No space left on device|Disk quota exceeded|Read-only file system|[Oo]ut of memory|Cannot allocate memory|Too many open files/.test(
+    stderr,
+  );
 }
 
 function isBrokenPipe(error: unknown): boolean {

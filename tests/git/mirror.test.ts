@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { AllowList } from "../../src/engines/address.ts";
 import { gitText, runGit } from "../../src/git/run.ts";
 import type { Store } from "../../src/ports.ts";
@@ -95,6 +95,33 @@ describe("a mirror", () => {
     await here.settled();
     expect(pushes).toBe(1);
     expect(await refs(here.remote)).toEqual(await here.expected());
+  });
+
+  test("is not pushed again, by a later turn, for what an earlier one brought: a push may take longer than a turn", async () => {
+    const { domain, project, store, url, settled } = await scene();
+    await domain.mirrors.set(project.caller, PROJECT, { url });
+    await settled();
+    const pushes = vi.spyOn(Mirror.prototype, "push");
+    onTestFinished(() => pushes.mockRestore());
+    for (const record of (await auditRecords(store)).filter(({ revision }) => revision !== null)) {
+      const outlet = await domain.mirrors.outlet(PROJECT);
+      expect(await outlet?.send(record, { signal: new AbortController().signal } as never)).toBe("taken");
+    }
+    expect(pushes).not.toHaveBeenCalled();
+  });
+
+  test("that is removed by the same request again is another one by now, and goes on", async () => {
+    const here = await scene();
+    const { mirrors } = here.domain;
+    await mirrors.set(here.project.caller, PROJECT, { url: here.url });
+    await here.settled();
+    const once = { ...caller("ann"), once: { id: "d".repeat(64), content: "e".repeat(64) } };
+    const first = await mirrors.remove(once, PROJECT);
+    await mirrors.set(here.project.caller, PROJECT, { url: here.url });
+    await here.settled();
+    const before = await here.domain.sinks.overview(PROJECT);
+    expect(await mirrors.remove(once, PROJECT)).toEqual(first);
+    expect(await here.domain.sinks.overview(PROJECT)).toEqual(before);
   });
 
   test("that is set again by the same request is set once, and has the first one's answer", async () => {

@@ -235,6 +235,7 @@ const unreachable: Readonly<Partial<Record<Bound, string>>> = {
   commitPauseMs: "A pause of the engine's own, with jitter: tests/domain/ledger.test.ts loses races.",
   writeTurnCommits: "How long an instance waits for another: tests/domain/write-turns.test.ts.",
   deltaFetched: "The size of a batch: tests/conformance/store-lines.ts.",
+  mirrorsKnown: "What is forgotten is pushed once more.",
   writeTurnMs: "How long an instance waits for another at most: tests/domain/write-turns.test.ts.",
   rivalryMs: "For how long instances take turns: tests/domain/write-turns.test.ts.",
   rivalries: "Where instances stop taking turns, and race instead.",

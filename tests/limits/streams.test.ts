@@ -1,6 +1,8 @@
+import { once } from "node:events";
+import { PassThrough } from "node:stream";
 import { describe, expect, test } from "vitest";
 import { AppError } from "../../src/errors.ts";
-import { Streams } from "../../src/http/streams.ts";
+import { holdStream, Streams } from "../../src/http/streams.ts";
 import { LIMITS } from "../../src/limits.ts";
 
 function refusal(open: () => unknown): AppError {
@@ -23,6 +25,18 @@ describe("streams", () => {
     closes[7]!();
     expect(() => streams.open("ann")).not.toThrow();
     expect(refusal(() => streams.open("ann")).code).toBe("too_many_requests");
+  });
+
+  test("are over with their reply, also where its reader was gone before they began", async () => {
+    const streams = new Streams();
+    const [here, gone] = [new PassThrough(), new PassThrough()];
+    gone.destroy();
+    await once(gone, "close");
+    for (const reply of [here, gone]) holdStream(reply, streams.open("ann"));
+    expect(streams.size).toBe(1);
+    here.destroy();
+    await once(here, "close");
+    expect(streams.size).toBe(0);
   });
 
   test("of all tokens: as many as there may be and not one more, until one of them ends", () => {

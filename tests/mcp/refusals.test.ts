@@ -1,5 +1,7 @@
+import { createHash } from "node:crypto";
 import { McpError } from "@modelcontextprotocol/sdk/types.js";
 import { beforeAll, describe, expect, test } from "vitest";
+import { canonicalJson } from "../../src/merkle/canonical.ts";
 import { ROOT_TOKEN, useCli } from "../cli/support.ts";
 import { Assistant, done, nextVersion, platform } from "./support.ts";
 
@@ -230,6 +232,17 @@ describe("secrets", () => {
     expect(said).toMatchObject({ isError: true, data: { code: "invalid_call" } });
     expect(said.text).toContain("envm secret set");
     expect(said.text).not.toContain("sk-of-a-chat");
+  });
+
+  test("are not taken either where the id of a plan was made up that nobody was shown", async () => {
+    const config = await context.engine.get(`/env/${PROJECT}/staging/config`);
+    const env_variables = { API_TOKEN: "sk-of-a-chat" };
+    const covered = canonicalJson({ name: "set_vars", project: PROJECT, env: "staging", env_variables, unset: [] });
+    const digest = createHash("sha256").update(covered).digest("hex").slice(0, 32);
+    const head = String(config.headers["etag"]).replaceAll('"', "");
+    const given = { project_id: PROJECT, env: "staging", vars: env_variables, plan_id: `${head}.${digest}`, confirm: true };
+    expect(await root.call("set_vars", given)).toMatchObject({ isError: true, data: { code: "invalid_call" } });
+    expect(await context.engine.get(`/env/${PROJECT}/staging/config`)).toMatchObject({ body: config.body });
   });
 
   test("are shown by no tool, and vars where they are asked for alone", async () => {
