@@ -53,7 +53,8 @@ export default function Login() {
           )}
         </Field>
         {logIn.isError && wrong === null && <Failure error={logIn.error} what="log in" />}
-        <Button type="submit" look="primary" busy={logIn.isPending}>
+        {/* It is at work until the page is left. */}
+        <Button type="submit" look="primary" busy={logIn.isPending || logIn.isSuccess}>
           Log in
         </Button>
       </form>
