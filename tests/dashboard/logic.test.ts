@@ -11,7 +11,7 @@ import { faultOf } from "../../web/src/faults.ts";
 import { type Diff, hasChanges, reasonOf, sentencesOf, singular } from "../../web/src/plan.ts";
 import { inOrder, rulesOf } from "../../web/src/policy.ts";
 import { lastHealthy, type Stay, staysOf } from "../../web/src/stays.ts";
-import { ago, lengthOf } from "../../web/src/time.ts";
+import { ago, lengthOf, timeFor } from "../../web/src/time.ts";
 import { useAction } from "../../web/src/useAction.ts";
 import { listed, plural, statusOf, worstOf } from "../../web/src/words.ts";
 
@@ -96,6 +96,14 @@ test("times are told as people tell them", () => {
   expect(ago("2026-01-31T09:00:00Z", now)).toBe("3 hours ago");
   expect(ago("2026-02-03T12:00:00Z", now)).toBe("in 3 days");
   expect([lengthOf(1_000), lengthOf(90_000), lengthOf(86_400_000)]).toEqual(["1 second", "2 minutes", "1 day"]);
+});
+
+test("what happened since the clock of a page ticked has just happened, and what is ahead stays so", () => {
+  const [ticked, now] = ["2026-01-31T12:00:00Z", "2026-01-31T12:00:20Z"].map((at) => Date.parse(at)) as [number, number];
+  const told = (at: string) => ago(at, timeFor(at, ticked, now));
+  expect(told("2026-01-31T12:00:19Z")).toBe("just now");
+  expect(told("2026-01-31T12:00:40Z")).toBe("in a moment");
+  expect(told("2026-01-31T11:00:00Z")).toBe("1 hour ago");
 });
 
 test("environments stand in the pipeline's order, the others by how near they are to production", () => {
