@@ -13,8 +13,12 @@ export const connections = {
     last.set(connection, response);
   },
   last: (connection: Duplex): ServerResponse | undefined => last.get(connection),
+  /** Whether there is a reply on it that is not over. */
+  isBusy: (connection: Duplex): boolean => closed.has(connection) || last.get(connection)?.closed === false,
+  /** What comes in on it from here on is read by nobody, so that nothing is kept of it however much it is. */
   takeNoMore(connection: Duplex): void {
     closed.add(connection);
+    connection.removeAllListeners("data").on("data", ignored);
   },
   takesRequests: (connection: Duplex): boolean => !closed.has(connection),
 };
@@ -29,17 +33,18 @@ interface WithLast {
  * far as Node's HTTP can tell the reply is complete then, so that nothing is kept of the request, the response and all that it took to
  * answer, which is four times what a connection alone takes. What comes in on it after that is read by nobody.
  *
- * It is the response where others are before or behind it on its connection, and where Node does not say what was to be set right here.
+ * It is the response where others are before or behind it on its connection, where something behind it was refused, which is told as soon
+ * as Node takes this reply for complete, and where Node does not say what was to be set right here.
  */
 export function wireOf(response: ServerResponse): Writable {
-  const { socket } = response;
+  const { socket } = response.req;
   const within = response as ServerResponse & WithLast;
+  const isAlone = response.socket !== null && last.get(socket) === response && connections.takesRequests(socket);
   response.writeHead(response.statusCode);
-  if (socket === null || last.get(socket) !== response || within._last !== true) return response;
+  connections.takeNoMore(socket);
+  if (!isAlone || within._last !== true) return response;
   within._last = false;
   last.delete(socket);
-  closed.add(socket);
-  socket.removeAllListeners("data").on("data", ignored);
   // Node takes a connection without a request for an idle one, and would end it as such.
   response.once("finish", () => socket.setTimeout(LIMITS.stalledMs));
   response.end();

@@ -1,0 +1,119 @@
+import diagnostics from "node:diagnostics_channel";
+import type { IncomingMessage } from "node:http";
+import { pino } from "pino";
+import { describe, expect, test } from "vitest";
+import { createApp } from "../../src/http/app.ts";
+import { type Access, openAccess, ROOT } from "../access/support.ts";
+import { PROJECT } from "../domain/support.ts";
+import { echo, expectRefusal, openServer, pending, Wire } from "../limits/support.ts";
+import { SETTINGS, withTokens } from "./support.ts";
+
+/** Requests on one connection that do not wait for one another's replies, as HTTP/1.1 lets a client send them. */
+
+const get = (path: string, ...lines: readonly string[]) => [`GET ${path} HTTP/1.1`, "Host: 127.0.0.1", ...lines, "", ""].join("\r\n");
+const WATCH = `/env/${PROJECT}/staging/watch`;
+const WAIT = `/env/${PROJECT}/staging/active?wait=30s&after=1`;
+
+interface Scene extends Access {
+  readonly port: number;
+  /** One request with a token that may read. */
+  asks(path: string, ...lines: readonly string[]): string;
+  edit(): Promise<unknown>;
+}
+
+async function scene(): Promise<Scene> {
+  const access = await openAccess();
+  const { domain, project } = access;
+  await project.create("staging");
+  const authentication = await withTokens(domain);
+  const logger = pino({ level: "silent" });
+  // A test may ask again and again until something is so.
+  const settings = { ...SETTINGS, requestsPerSecond: { perToken: 1_000_000, perAddress: 1_000_000 } };
+  const port = await openServer(createApp({ domain, settings, logger, authentication, readiness: async () => ({}) }));
+  const { token } = await domain.tokens.create(ROOT, { name: "a reader", role: "reader", projects: [PROJECT] });
+  let edits = 0;
+  return {
+    ...access,
+    port,
+    asks: (path, ...lines) => get(path, `Authorization: Bearer ${token}`, ...lines),
+    edit: () => project.configure("staging", { vars: { N: String(edits++) } }),
+  };
+}
+
+/** Lines of server-sent events and nothing else; the last one may have broken off. */
+const EVENTS = /^(?:(?:retry|id|data): ?[^\n]*\n|:\n|\n)*[^\n]*$/;
+
+describe("what comes with a watch, behind it, never gets into it:", () => {
+  test.each([
+    ["what is no request", "smuggled\r\n\r\n"],
+    ["a tunnel", "CONNECT smuggled:443 HTTP/1.1\r\nHost: smuggled:443\r\n\r\n"],
+    ["an expectation that nobody knows", get("/env", "Expect: smuggled")],
+    ["an expectation that is met", get("/env", "Expect: 100-continue")],
+    ["two Hosts", get("/env", "Host: smuggled")],
+    ["another request", get("/env")],
+  ])("%s", async (_what, behind) => {
+    const { port, asks, edit, domain } = await scene();
+    const wire = new Wire(port).send(asks(WATCH) + behind);
+    // It begins, or the connection ends.
+    await Promise.race([wire.receive(/id: 1\n/), wire.closed]);
+    await edit();
+    await Promise.race([wire.receive(/id: 2\n/), wire.closed]);
+    domain.news.close();
+    await wire.closed;
+    const [head = "", body = "", ...more] = (await wire.receive(/(?:)/)).split("\r\n\r\n");
+    expect(more).toEqual([]);
+    if (head === "") return;
+    expect(head).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+    expect(body).toMatch(EVENTS);
+    expect(body).not.toMatch(/HTTP|smuggled/);
+  });
+});
+
+describe("the server", () => {
+  test("reads nothing any more of a connection on which it refused something, however long the reply before it takes", async () => {
+    let begun = 0;
+    const count = () => {
+      begun++;
+    };
+    const first = pending<IncomingMessage>();
+    const go = pending<void>();
+    const port = await openServer(async (request, response) => {
+      first.resolve(request);
+      await go.promise;
+      echo(request, response);
+    });
+    diagnostics.subscribe("http.server.request.start", count);
+    try {
+      const wire = new Wire(port).send(get("/first") + get("/refused", "Expect: smuggled"));
+      const { socket } = await first.promise;
+      const more = get("/more").repeat(100);
+      const before = socket.bytesRead;
+      wire.send(more);
+      while (socket.bytesRead < before + more.length) await new Promise(setImmediate);
+      expect(begun).toBe(2);
+      go.resolve();
+      const replies = await wire.replies();
+      expect(replies.map(({ status }) => status)).toEqual([200, 400]);
+      for (const refused of replies.slice(1)) expectRefusal(refused, 400, "invalid_request");
+    } finally {
+      diagnostics.unsubscribe("http.server.request.start", count);
+    }
+  });
+
+  test("does not refuse in the middle of a reply, also where the one behind it was given up", async () => {
+    const go = pending<void>();
+    const port = await openServer(async (request, response) => {
+      if (request.url === "/given-up") {
+        response.destroy();
+        return;
+      }
+      response.writeHead(200, { "content-length": 8 }).write("half");
+      await go.promise;
+      response.end("half");
+    });
+    const wire = new Wire(port).send(`${get("/first")}${get("/given-up")}smuggled\r\n\r\n`);
+    await wire.receive(/half/);
+    go.resolve();
+    expect((await wire.reply()).text).toBe("halfhalf");
+  });
+});
