@@ -6,11 +6,14 @@ import { LIMITS } from "../limits.ts";
 const last = new WeakMap<Duplex, ServerResponse>();
 /** Connections of which no request is taken any more. */
 const closed = new WeakSet<Duplex>();
+/** Responses whose turn on their connection has not come. */
+const waiting = new WeakMap<Duplex, Set<ServerResponse>>();
 
 /** What is known of a connection beside what Node knows: it lives as long as the connection does. */
 export const connections = {
   begun(connection: Duplex, response: ServerResponse): void {
     last.set(connection, response);
+    if (response.socket === null) tellOfEnd(connection, response);
   },
   last: (connection: Duplex): ServerResponse | undefined => last.get(connection),
   /** Whether there is a reply on it that is not over. */
@@ -22,6 +25,22 @@ export const connections = {
   },
   takesRequests: (connection: Duplex): boolean => !closed.has(connection),
 };
+
+/**
+ * Node tells of a connection's end to the response whose turn it is, and to none that waits behind it: whatever these hold would be held
+ * for good.
+ */
+function tellOfEnd(connection: Duplex, response: ServerResponse): void {
+  const others = waiting.get(connection);
+  const all = others ?? new Set();
+  all.add(response);
+  response.once("socket", () => all.delete(response));
+  if (others !== undefined) return;
+  waiting.set(connection, all);
+  connection.once("close", () => {
+    for (const one of all) one.destroy().emit("close");
+  });
+}
 
 /** Whether Node ends a connection with this reply: what Node keeps for itself, so that it may be called otherwise one day. */
 interface WithLast {
@@ -54,6 +73,12 @@ export function wireOf(response: ServerResponse): Writable {
 /** Ends such a reply, and its connection with it: whoever does not close their end is not waited for. */
 export function endWire(wire: Writable): void {
   wire.end(() => wire.destroy());
+}
+
+/** Cuts such a reply off, and its connection with it, also where its turn on that has not come. */
+export function cutWire(wire: Writable | ServerResponse): void {
+  const connection = "req" in wire ? wire.req.socket : wire;
+  connection.destroy();
 }
 
 function ignored(): void {}

@@ -3,7 +3,7 @@ import type { Writable } from "node:stream";
 import { LIMITS } from "../limits.ts";
 import type { ProjectEvent } from "../project-watches.ts";
 import type { HeadEvent } from "../watches.ts";
-import { endWire, wireOf } from "./connections.ts";
+import { cutWire, endWire, wireOf } from "./connections.ts";
 
 type ToldEvent = HeadEvent | ProjectEvent;
 
@@ -99,7 +99,7 @@ export class EventStreams {
     if (wire.writableEnded || wire.destroyed) return;
     const socket = socketOf(wire);
     socket.write(text);
-    if (socket.writableLength > this.#bounds.watchBufferBytes) wire.destroy();
+    if (socket.writableLength > this.#bounds.watchBufferBytes) cutWire(wire);
   }
 }
 

@@ -3,10 +3,13 @@ import type { IncomingMessage } from "node:http";
 import { pino } from "pino";
 import { describe, expect, test } from "vitest";
 import { createApp } from "../../src/http/app.ts";
+import { EventStreams } from "../../src/http/event-streams.ts";
+import { sendReply } from "../../src/http/reply.ts";
+import { LIMITS } from "../../src/limits.ts";
 import { type Access, openAccess, ROOT } from "../access/support.ts";
 import { PROJECT } from "../domain/support.ts";
 import { echo, expectRefusal, openServer, pending, Wire } from "../limits/support.ts";
-import { SETTINGS, withTokens } from "./support.ts";
+import { ROOT_TOKEN, SETTINGS, withTokens } from "./support.ts";
 
 /** Requests on one connection that do not wait for one another's replies, as HTTP/1.1 lets a client send them. */
 
@@ -19,6 +22,8 @@ interface Scene extends Access {
   /** One request with a token that may read. */
   asks(path: string, ...lines: readonly string[]): string;
   edit(): Promise<unknown>;
+  /** A number out of the metrics. */
+  metric(name: "streams" | "watchers"): Promise<number>;
 }
 
 async function scene(): Promise<Scene> {
@@ -37,6 +42,11 @@ async function scene(): Promise<Scene> {
     port,
     asks: (path, ...lines) => get(path, `Authorization: Bearer ${token}`, ...lines),
     edit: () => project.configure("staging", { vars: { N: String(edits++) } }),
+    async metric(name) {
+      const reply = await fetch(`http://127.0.0.1:${port}/metrics`, { headers: { authorization: `Bearer ${ROOT_TOKEN}` } });
+      const text = await reply.text();
+      return Number(new RegExp(`^environment_manager_${name} (\\d+)$`, "m").exec(text)?.[1]);
+    },
   };
 }
 
@@ -67,6 +77,63 @@ describe("what comes with a watch, behind it, never gets into it:", () => {
     expect(body).toMatch(EVENTS);
     expect(body).not.toMatch(/HTTP|smuggled/);
   });
+});
+
+describe("a connection that ends before the turn of the replies that wait on it", () => {
+  test("gives back their places among the streams, and among those who watch", async () => {
+    const { port, asks, metric } = await scene();
+    const behind = [WATCH, `/env/${PROJECT}/watch`, WAIT, `/env/${PROJECT}/audit/export`].map((path) => asks(path));
+    const wire = new Wire(port).send(asks(WAIT) + behind.join(""));
+    while ((await metric("streams")) < 5 || (await metric("watchers")) < 1) await new Promise(setImmediate);
+    wire.socket.destroy();
+    while ((await metric("streams")) > 0 || (await metric("watchers")) > 0) await new Promise(setImmediate);
+    const next = Array.from({ length: LIMITS.streamsPerToken }, () => new Wire(port).send(asks(WATCH)));
+    const heads = await Promise.all(next.map((one) => one.receive(/^[^\r]+\r\n/)));
+    expect(new Set(heads.map((head) => head.slice(9, 12)))).toEqual(new Set(["200"]));
+  });
+
+  test("ends the reading of lines that are sent by nobody", async () => {
+    const over = pending<void>();
+    async function* lines() {
+      try {
+        while (true) yield "x".repeat(LIMITS.linesLength);
+      } finally {
+        over.resolve();
+      }
+    }
+    let sent: Promise<void> | undefined;
+    const first = pending<IncomingMessage>();
+    const port = await openServer((request, response) => {
+      if (request.url === "/first") first.resolve(request);
+      else sent = sendReply(request, response, { lines: lines() });
+    });
+    const wire = new Wire(port).send(get("/first") + get("/second"));
+    await first.promise;
+    wire.socket.destroy();
+    await over.promise;
+    await sent;
+  });
+});
+
+test("a stream that nobody reads is cut off with its connection, also before its turn", async () => {
+  const [gone, begun] = [pending<void>(), pending<void>()];
+  const streams = new EventStreams({ ...LIMITS, watchBufferBytes: 64 * 1024 });
+  const port = await openServer((request, response) => {
+    if (request.url === "/first") return;
+    streams.send(request, response, {
+      view: "whole",
+      watch(watcher) {
+        const type = "projectWatched";
+        for (let seq = 1; seq < 100; seq++) watcher.tell([{ type, project_id: "x".repeat(10_000), seq }]);
+        begun.resolve();
+        return () => gone.resolve();
+      },
+    });
+  });
+  const wire = new Wire(port).send(get("/first") + get("/second"));
+  await begun.promise;
+  await gone.promise;
+  expect(await wire.replies()).toEqual([]);
 });
 
 describe("the server", () => {
