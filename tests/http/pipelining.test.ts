@@ -1,7 +1,7 @@
 import diagnostics from "node:diagnostics_channel";
 import type { IncomingMessage } from "node:http";
 import { pino } from "pino";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { createApp } from "../../src/http/app.ts";
 import { EventStreams } from "../../src/http/event-streams.ts";
 import { sendReply } from "../../src/http/reply.ts";
@@ -134,6 +134,19 @@ test("a stream that nobody reads is cut off with its connection, also before its
   await begun.promise;
   await gone.promise;
   expect(await wire.replies()).toEqual([]);
+});
+
+test("a watch that fails when it has begun ends its connection, and holds nothing", async () => {
+  const { port, asks, metric, domain } = await scene();
+  const watch = vi.spyOn(domain.watches, "watch").mockImplementation(() => {
+    throw new Error("broken");
+  });
+  const wire = new Wire(port).send(asks(WATCH));
+  await wire.closed;
+  expect(await wire.receive(/(?:)/)).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+  expect(await metric("streams")).toBe(0);
+  watch.mockRestore();
+  await new Wire(port).send(asks(WATCH)).receive(/id: 1\n/);
 });
 
 describe("the server", () => {
