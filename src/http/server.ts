@@ -47,9 +47,13 @@ export type ServerBounds = Readonly<
  */
 export function createServer(handler: Promise<RequestListener>, bounds: ServerBounds = LIMITS): EngineServer {
   let answer: RequestListener = (request, response) => {
+    // Whose body went wrong meanwhile was answered.
+    const unlessAnswered = (act: () => void) => {
+      if (!response.headersSent) act();
+    };
     handler.then(
-      (ready) => ready(request, response),
-      () => sendRefusal(response, CANNOT_START),
+      (ready) => unlessAnswered(() => ready(request, response)),
+      () => unlessAnswered(() => sendRefusal(response, CANNOT_START)),
     );
   };
   handler.then(
@@ -63,6 +67,8 @@ export function createServer(handler: Promise<RequestListener>, bounds: ServerBo
   const server = boundedServer(bounds);
   const refusals = new Refusals(bounds);
   server.on("request", (request, response) => {
+    // RFC 9112 §9.6: a request behind the last one of its connection is not to be carried out.
+    if (closing && connections.last(request.socket)?.getHeader("connection") === "close") return;
     if (!refusals.admit(request, response)) return;
     if (closing) response.setHeader("connection", "close");
     answer(request, response);

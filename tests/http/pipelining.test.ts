@@ -1,10 +1,11 @@
 import diagnostics from "node:diagnostics_channel";
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, RequestListener } from "node:http";
 import { pino } from "pino";
 import { describe, expect, test, vi } from "vitest";
 import { createApp } from "../../src/http/app.ts";
 import { EventStreams } from "../../src/http/event-streams.ts";
 import { sendReply } from "../../src/http/reply.ts";
+import { createServer } from "../../src/http/server.ts";
 import { LIMITS } from "../../src/limits.ts";
 import { type Access, openAccess, ROOT } from "../access/support.ts";
 import { PROJECT } from "../domain/support.ts";
@@ -195,5 +196,38 @@ describe("the server", () => {
     await wire.receive(/half/);
     go.resolve();
     expect((await wire.reply()).text).toBe("halfhalf");
+  });
+
+  test("carries nothing out that comes behind the last request of its connection, once it is about to stop", async () => {
+    const urls: unknown[] = [];
+    const listener: RequestListener = (request, response) => {
+      urls.push(request.url);
+      // Later than the next request comes.
+      setImmediate(() => echo(request, response));
+    };
+    const server = createServer(Promise.resolve(listener));
+    const wire = new Wire(Number(new URL(await server.listen(0, "127.0.0.1")).port));
+    await wire.send(get("/before")).receive(/before/);
+    server.drain();
+    await wire.send(get("/last") + get("/smuggled")).closed;
+    expect(urls).toEqual(["/before", "/last"]);
+    await server.close(0);
+  });
+
+  test.each([
+    ["that is there then", (app: ReturnType<typeof pending<RequestListener>>, listener: RequestListener) => app.resolve(listener)],
+    ["that never comes", (app: ReturnType<typeof pending<RequestListener>>) => app.reject(new Error("no"))],
+  ])("leaves what it refused before there was an app to no app %s", async (_what, settle) => {
+    const app = pending<RequestListener>();
+    const asked = vi.fn<RequestListener>();
+    const server = createServer(app.promise);
+    const port = Number(new URL(await server.listen(0, "127.0.0.1")).port);
+    const wire = new Wire(port).send("POST /early HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nsmuggled\r\n");
+    expectRefusal(await wire.reply(), 400, "invalid_request");
+    settle(app, asked);
+    // Whatever comes of it comes before this is answered.
+    await new Promise(setImmediate);
+    expect(asked).not.toHaveBeenCalled();
+    await server.close(0);
   });
 });
