@@ -32,7 +32,7 @@ export const LIMITS = {
   contextBytes: 64 * 1024,
   /** Elements of any list in such a context. */
   contextElements: 1_000,
-  /** Flags, of all environments together, that are kept in memory ready to be evaluated. */
+  /** Flags that are kept in memory ready to be evaluated, of all environments together: the same ones count once. */
   cachedFlags: 50_000,
   /** Vars, secrets, flags and what flags share in one environment. */
   configEntries: 20_000,
@@ -217,6 +217,8 @@ export const LIMITS = {
   sweepSeconds: 600,
   /** Bytes of decoded Merkle nodes and values kept in memory. */
   objectCacheBytes: 64 * 1024 * 1024,
+  /** Milliseconds for which objects that nobody asks for are kept in memory, where others come. */
+  cacheIdleMs: 5 * 60_000,
   /** Milliseconds that a start waits for a database file that another engine still holds. */
   storeLockMs: 2_000,
   /** Milliseconds that a token lives whose creation names no end. */
@@ -458,6 +460,8 @@ export const LIMITS = {
   stalledMs: 300_000,
   /** Milliseconds that an idle connection stays open: longer than the minute of most load balancers. */
   keepAliveMs: 65_000,
+  /** Milliseconds that it stays open after that, for a request that was on its way when its client was to give it up. */
+  keepAliveLateMs: 5_000,
   /** Milliseconds that a client has to read why its request was refused, before its connection is cut. */
   refusedMs: 2_000,
   /** Connections at a time. */
