@@ -81,13 +81,19 @@ test("whoever logs out while the engine is away is told that they are still logg
   await eventually(() => dashboard.browser.context.cookies()).toEqual([]);
 });
 
-test("a token that is no token is told so", async () => {
+test("the token can be typed at once; one that is no token is told so, and the next takes its place", async () => {
   const { page } = await dashboard.tab();
   await dashboard.browser.context.clearCookies();
   await page.goto(`${dashboard.engine.url}/login`);
-  await page.getByLabel("Access token").fill("envm_not_a_token");
+  const field = page.getByLabel("Access token");
+  await field.and(page.locator(":focus")).waitFor();
+  await page.keyboard.type("envm_not_a_token");
   await page.getByRole("button", { name: "Log in" }).click();
   await page.getByText("That is no valid token.").waitFor();
+  await field.and(page.locator(":focus")).waitFor();
+  await page.keyboard.type(ROOT);
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { level: 1, name: "Projects" }).waitFor();
 });
 
 test("where there is nothing yet, pages say how to begin", async () => {
