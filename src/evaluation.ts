@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { AppError } from "./errors.ts";
 import { EVALUATORS, FLAG_METADATA, FLAGS, membersOf } from "./flag-entries.ts";
-import { type Context, compileFlags, contextFault, type Evaluation, expanded, type FlagSet } from "./flagd/index.ts";
+import { type Context, compileFlags, contextFault, type Evaluation, expanded, type FlagSet, type Shared } from "./flagd/index.ts";
 import type { HeadCache } from "./head-cache.ts";
 import { documentsOf, findRevision } from "./heads.ts";
 import { LIMITS } from "./limits.ts";
@@ -36,18 +36,31 @@ export interface BulkEvaluation {
   load(): readonly Evaluation[];
 }
 
+/** What a snapshot's flags are, as they are written. */
+interface FlagContent extends Omit<ReadyFlags, "set"> {
+  readonly shared: Shared;
+}
+
+/** Flags that are ready, and how many of the snapshots that are kept have just these. */
+interface SharedFlags {
+  readonly ready: ReadyFlags;
+  snapshots: number;
+}
+
 /**
- * What flags are for a context. Flags are prepared once for each content of an environment, so that an evaluation costs neither a read of
- * the config nor a look at its definitions.
+ * What flags are for a context. Flags are prepared once for each content, so that an evaluation costs neither a read of the config nor a
+ * look at its definitions, and a change of something else no preparation.
  */
 export class Evaluations {
   readonly #store: Store;
   readonly #snapshots: Snapshots;
   readonly #heads: HeadCache;
-  /** Least recently asked for first. */
-  readonly #ready = new Map<string, ReadyFlags>();
+  /** By snapshot, least recently asked for first. */
+  readonly #ready = new Map<string, SharedFlags>();
+  /** The same by tag. */
+  readonly #byTag = new Map<string, SharedFlags>();
   readonly #limit: number;
-  /** Flags in all of those. */
+  /** Flags in all of those, and snapshots. */
   #count = 0;
   readonly #loading = new Map<string, Promise<ReadyFlags>>();
 
@@ -73,7 +86,7 @@ export class Evaluations {
     if (known !== undefined) {
       this.#ready.delete(key);
       this.#ready.set(key, known);
-      return known;
+      return known.ready;
     }
     const loading = this.#loading.get(key) ?? this.#load(project, { platform, config }, key);
     this.#loading.set(key, loading);
@@ -82,32 +95,41 @@ export class Evaluations {
 
   async #load(project: string, snapshot: Snapshot, key: string): Promise<ReadyFlags> {
     try {
-      const ready = await readFlags(this.#snapshots.read(project), snapshot);
-      this.#ready.set(key, ready);
-      this.#count += weightOf(ready);
+      const content = await readFlags(this.#snapshots.read(project), snapshot);
+      const shared = this.#sharedFlags(content);
+      shared.snapshots++;
+      this.#ready.set(key, shared);
+      this.#count++;
       this.#makeRoom();
-      return ready;
+      return shared.ready;
     } finally {
       this.#loading.delete(key);
     }
   }
 
+  #sharedFlags({ definitions, shared, tag }: FlagContent): SharedFlags {
+    const known = this.#byTag.get(tag);
+    if (known !== undefined) return known;
+    const made = { ready: { definitions, set: compileFlags(definitions, shared), tag }, snapshots: 0 };
+    this.#byTag.set(tag, made);
+    this.#count += made.ready.set.keys.length;
+    return made;
+  }
+
   /** The newest stays, of whatever size it is. */
   #makeRoom(): void {
-    for (const [key, ready] of this.#ready) {
+    for (const [key, shared] of this.#ready) {
       if (this.#count <= this.#limit || this.#ready.size === 1) return;
       this.#ready.delete(key);
-      this.#count -= weightOf(ready);
+      this.#count--;
+      if (--shared.snapshots > 0) continue;
+      this.#byTag.delete(shared.ready.tag);
+      this.#count -= shared.ready.set.keys.length;
     }
   }
 }
 
-/** An environment without flags takes room too. */
-function weightOf({ set }: ReadyFlags): number {
-  return 1 + set.keys.length;
-}
-
-async function readFlags(maps: Maps, { platform, config }: Snapshot): Promise<ReadyFlags> {
+async function readFlags(maps: Maps, { platform, config }: Snapshot): Promise<FlagContent> {
   const [bound, evaluators, metadata, requirements] = await Promise.all([
     membersOf(maps, config, FLAGS),
     membersOf(maps, config, EVALUATORS),
@@ -124,7 +146,7 @@ async function readFlags(maps: Maps, { platform, config }: Snapshot): Promise<Re
   const tag = createHash("sha256")
     .update(`flags\0${canonicalJson([definitions, evaluators, metadata])}`)
     .digest("hex");
-  return { definitions, set: compileFlags(definitions, { evaluators, metadata }), tag };
+  return { definitions, shared: { evaluators, metadata }, tag };
 }
 
 /**

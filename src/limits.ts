@@ -32,7 +32,7 @@ export const LIMITS = {
   contextBytes: 64 * 1024,
   /** Elements of any list in such a context. */
   contextElements: 1_000,
-  /** Flags, of all environments together, that are kept in memory ready to be evaluated. */
+  /** Flags that are kept in memory ready to be evaluated, of all environments together: the same ones count once. */
   cachedFlags: 50_000,
   /** Vars, secrets, flags and what flags share in one environment. */
   configEntries: 20_000,
@@ -221,6 +221,8 @@ export const LIMITS = {
   sweepSeconds: 600,
   /** Bytes of decoded Merkle nodes and values kept in memory. */
   objectCacheBytes: 64 * 1024 * 1024,
+  /** Milliseconds for which objects that nobody asks for are kept in memory, where others come. */
+  cacheIdleMs: 5 * 60_000,
   /** Milliseconds that a start waits for a database file that another engine still holds. */
   storeLockMs: 2_000,
   /** Milliseconds that a token lives whose creation names no end. */

@@ -93,7 +93,7 @@ export class EditableMaps extends Maps {
 /** Opens the Merkle maps of projects for reading, for a transaction, or for a plan that is thrown away. */
 export class Snapshots {
   readonly #store: Store;
-  readonly #cache = new NodeCache(LIMITS.objectCacheBytes);
+  readonly #cache = new NodeCache(LIMITS.objectCacheBytes, { idleMs: LIMITS.cacheIdleMs });
 
   constructor(store: Store) {
     this.#store = store;

@@ -5,11 +5,23 @@ import { decoding, type NodeSource, type ObjectSource } from "./source.ts";
 interface Slot {
   content: MapNode | string;
   readonly bytes: number;
+  /** When it was put at the end of the line, by the cache's clock. */
+  since: number;
   /** Asked for since it was last considered for eviction. */
   used: boolean;
   /** Asked for before, so that it was worth making it fast to compare. */
   settled: boolean;
 }
+
+export interface NodeCacheOptions {
+  /** Milliseconds after which what nobody asks for makes room, though there is some left; for ever where it is not given. */
+  readonly idleMs?: number;
+  /** Milliseconds of any clock that does not run backwards. */
+  readonly now?: () => number;
+}
+
+/** Entries at the head of the line that each newcomer looks at: more than one, so that what is idle goes faster than others come. */
+const LOOKS = 2;
 
 /**
  * Decoded nodes and values of any number of sources, bounded by an estimate of their bytes in memory; what was not used
@@ -21,11 +33,15 @@ interface Slot {
  */
 export class NodeCache {
   readonly #maxBytes: number;
+  readonly #idleMs: number;
+  readonly #now: () => number;
   readonly #slots = new Map<Hash, Slot>();
   #bytes = 0;
 
-  constructor(maxBytes: number) {
+  constructor(maxBytes: number, { idleMs = Number.POSITIVE_INFINITY, now = () => performance.now() }: NodeCacheOptions = {}) {
     this.#maxBytes = maxBytes;
+    this.#idleMs = idleMs;
+    this.#now = now;
   }
 
   /** Estimated bytes of memory in use: never more than the constructor's argument. */
@@ -98,18 +114,22 @@ export class NodeCache {
 
   #put(hash: Hash, content: MapNode | string, bytes: number, settled = false): void {
     if (bytes > this.#maxBytes || this.#slots.has(hash)) return;
-    this.#makeRoom(bytes);
-    this.#slots.set(hash, { content, bytes, used: false, settled });
+    const now = this.#now();
+    this.#makeRoom(bytes, now);
+    this.#slots.set(hash, { content, bytes, since: now, used: false, settled });
     this.#bytes += bytes;
   }
 
   /** A map iterates in order of insertion: putting an entry again gives it its second chance at the end of the line. */
-  #makeRoom(bytes: number): void {
+  #makeRoom(bytes: number, now: number): void {
+    let looks = LOOKS;
     for (const [hash, slot] of this.#slots) {
-      if (this.#bytes + bytes <= this.#maxBytes) return;
+      const isIdle = looks-- > 0 && now - slot.since > this.#idleMs;
+      if (!isIdle && this.#bytes + bytes <= this.#maxBytes) return;
       this.#slots.delete(hash);
       if (slot.used) {
         slot.used = false;
+        slot.since = now;
         this.#slots.set(hash, slot);
       } else {
         this.#bytes -= slot.bytes;

@@ -112,4 +112,29 @@ describe("a cache of nodes", () => {
     await lookup(source, roots[1]!, ["a"]);
     expect(objects.loads).toBe(1);
   });
+
+  test("lets go of what nobody asked for in a while, though there is room", async () => {
+    const objects = new Objects();
+    const roots: string[] = [];
+    for (let n = 0; n < 50; n++) roots.push((await objects.edit(EMPTY_ROOT, [["a", n]])).root);
+    let now = 0;
+    const cache = new NodeCache(1024 * 1024, { idleMs: 1_000, now: () => now });
+    const source = cache.over(objects);
+    const sizes: number[] = [];
+    for (const root of roots) {
+      now += 100;
+      await lookup(source, root, ["a"]);
+      await lookup(source, roots[0]!, ["a"]);
+      sizes.push(cache.bytes);
+    }
+    // Ten are younger than that, one is in use, and one may be about to go.
+    expect(Math.max(...sizes)).toBeLessThanOrEqual((sizes[0] ?? 0) * 13);
+    expect(sizes.at(-1)).toBe(sizes[25]);
+    objects.resetCounts();
+    await lookup(source, roots[0]!, ["a"]);
+    await lookup(source, roots.at(-1)!, ["a"]);
+    expect(objects.loads, "what is in use, and what is new, stays").toBe(0);
+    await lookup(source, roots[1]!, ["a"]);
+    expect(objects.loads).toBe(1);
+  });
 });
