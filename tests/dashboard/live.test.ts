@@ -192,6 +192,22 @@ test("filters are in the address: they survive a reload, and Back", async () => 
   await eventually(filter).toBe("stripe");
 });
 
+test("letters that are typed faster than a slow machine draws the page all arrive, in the field and in the address", async () => {
+  const { project } = dashboard.scene;
+  const { page, go } = await dashboard.tab();
+  await go(`/projects/${project}/config`);
+  const slow = await page.context().newCDPSession(page);
+  await slow.send("Emulation.setCPUThrottlingRate", { rate: 8 });
+  const field = page.getByLabel("Find a key");
+  await field.focus();
+  await page.keyboard.type("stripe_secret_k");
+  await eventually(() => field.inputValue()).toBe("stripe_secret_k");
+  await eventually(() => field.inputValue()).toBe("stripe_secret_k");
+  await eventually(() => new URL(page.url()).searchParams.get("search")).toBe("stripe_secret_k");
+  await page.getByText("API_URL").waitFor({ state: "detached" });
+  expect(await field.inputValue()).toBe("stripe_secret_k");
+});
+
 test("on a narrow screen the page that one is on is in sight among the others", async () => {
   const { project } = dashboard.scene;
   const { page, go } = await dashboard.tab({ width: 390, height: 844 });

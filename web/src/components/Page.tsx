@@ -14,14 +14,18 @@ interface PageProps {
 /** One page: its title is the document's, and gets the focus when somebody comes here by a link within the dashboard. */
 export function Page({ title, eyebrow, lead, actions, children }: PageProps) {
   const heading = useRef<HTMLHeadingElement>(null);
-  const { key } = useLocation();
+  const { key, pathname } = useLocation();
+  // The first page of a visit leaves the focus where the browser put it.
+  const shown = useRef(key === "default" ? pathname : null);
   useEffect(() => {
     document.title = `${title} · Environments`;
   }, [title]);
   useEffect(() => {
-    // The first page of a visit leaves the focus where the browser put it.
-    if (key !== "default") heading.current?.focus({ preventScroll: true });
-  }, [key]);
+    // Whoever filters what a page shows stays in the filter.
+    if (shown.current === pathname) return;
+    shown.current = pathname;
+    heading.current?.focus({ preventScroll: true });
+  }, [pathname]);
   return (
     <div className={styles.page}>
       <header className={styles.header}>

@@ -3,8 +3,8 @@ import { useState } from "react";
 import { useParams, useSearchParams } from "react-router";
 import type { Config, Environment } from "../api.ts";
 import { Button } from "../components/Button.tsx";
-import { Field } from "../components/Field.tsx";
 import { Page } from "../components/Page.tsx";
+import { SearchField } from "../components/SearchField.tsx";
 import { Empty, Failure, Loading } from "../components/States.tsx";
 import { Edit } from "../config/Edit.tsx";
 import { type Key, keysOf, Matrix, type Place } from "../config/Matrix.tsx";
@@ -64,9 +64,7 @@ export default function Configuration() {
       {failed?.isError && <Failure error={failed.error} what="load all of the configuration" onRetry={() => void failed.refetch()} />}
       {active.length > 0 && (
         <div className={styles.filters}>
-          <Field label="Find a key">
-            {(control) => <input {...control} type="search" value={search} onChange={({ target }) => change("search", target.value)} />}
-          </Field>
+          <SearchField label="Find a key" value={search} onChange={(value) => change("search", value)} />
           <label className="check">
             <input type="checkbox" checked={isPartial} onChange={({ target }) => change("differences", target.checked ? "1" : "")} />
             Only what is missing or different

@@ -6,6 +6,7 @@ import { Button } from "../components/Button.tsx";
 import { Field } from "../components/Field.tsx";
 import { Page } from "../components/Page.tsx";
 import { ReasonDialog } from "../components/ReasonDialog.tsx";
+import { SearchField } from "../components/SearchField.tsx";
 import { Empty, Failure, Loading } from "../components/States.tsx";
 import { CreatePreview } from "../previews/CreatePreview.tsx";
 import { ExtendPreview } from "../previews/ExtendPreview.tsx";
@@ -46,9 +47,7 @@ export default function Previews() {
       }
     >
       <div className={styles.filters}>
-        <Field label="Find a preview">
-          {(control) => <input {...control} type="search" value={search} onChange={({ target }) => change("search", target.value)} />}
-        </Field>
+        <SearchField label="Find a preview" value={search} onChange={(value) => change("search", value)} />
         <Field label="Show">
           {(control) => (
             <select {...control} value={status} onChange={({ target }) => change("status", target.value === "active" ? "" : target.value)}>

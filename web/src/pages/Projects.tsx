@@ -3,8 +3,8 @@ import { useMemo } from "react";
 import { Link, useSearchParams } from "react-router";
 import type { Environment, ProjectEntry } from "../api.ts";
 import { Badge } from "../components/Badge.tsx";
-import { Field } from "../components/Field.tsx";
 import { Page } from "../components/Page.tsx";
+import { SearchField } from "../components/SearchField.tsx";
 import { Empty, Failure, Loading } from "../components/States.tsx";
 import { Table } from "../components/Table.tsx";
 import { Ago } from "../components/Time.tsx";
@@ -31,19 +31,12 @@ export default function Projects() {
       {projects.isError && <Failure error={projects.error} what="load the projects" onRetry={() => void projects.refetch()} />}
       {projects.data?.items.length === 0 && <NoProjects />}
       {(projects.data?.items.length ?? 0) > SHOWN && (
-        <Field
+        <SearchField
           label="Find a project"
           hint={`${plural(found.length, "project")}${found.length > SHOWN ? `, the first ${SHOWN} shown` : ""}`}
-        >
-          {(control) => (
-            <input
-              {...control}
-              type="search"
-              value={search}
-              onChange={({ target }) => setQuery(target.value === "" ? {} : { search: target.value }, { replace: true })}
-            />
-          )}
-        </Field>
+          value={search}
+          onChange={(value) => setQuery(value === "" ? {} : { search: value }, { replace: true })}
+        />
       )}
       {found.length > 0 && <ProjectTable projects={found.slice(0, SHOWN)} />}
       {projects.data !== undefined && projects.data.items.length > 0 && found.length === 0 && (
