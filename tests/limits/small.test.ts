@@ -31,6 +31,15 @@ test("a platform: as many components as it may have, and one more", async () => 
     () => served.patchState({ set: { "flows/one-more": 1 } }),
     "too_large",
   );
+  const commit = { id: "a".repeat(40), author: "x", email: "x", at: "2026-01-31T12:00:00Z", message: "" };
+  const pull = (name: string) =>
+    served.ask({ method: "POST", path: `/env/${PROJECT}/staging/git/pull`, body: { commit, set: { [name]: 1 } } });
+  await expectBound(
+    served,
+    () => pull("flows/other"),
+    () => pull("flows/one-more"),
+    "too_large",
+  );
 });
 
 async function serveTwo(): Promise<Served> {
