@@ -15,6 +15,7 @@ import { isOfrep } from "./ofrep.ts";
 import { addressKey, type RateLimiter } from "./rate.ts";
 import { valuesOf } from "./raw-headers.ts";
 import type { Connection } from "./route.ts";
+import { holdStream } from "./streams.ts";
 
 /** Who gets in: tells who asks, and how often they may. */
 export interface Gate {
@@ -39,7 +40,7 @@ export function openGate(authentication: Authentication | null, rates: Rates, re
     secure: request.secure,
     get signal() {
       const gone = new AbortController();
-      response.once("close", () => gone.abort());
+      holdStream(response, () => gone.abort());
       return gone.signal;
     },
     admitAgain: async () => (authentication === null ? null : (await principalOf(request, authentication, "current")).expiresAt),

@@ -3,7 +3,8 @@ import type { Writable } from "node:stream";
 import { LIMITS } from "../limits.ts";
 import type { ProjectEvent } from "../project-watches.ts";
 import type { HeadEvent } from "../watches.ts";
-import { endWire, wireOf } from "./connections.ts";
+import { cutWire, endWire, wireOf } from "./connections.ts";
+import { holdStream } from "./streams.ts";
 
 type ToldEvent = HeadEvent | ProjectEvent;
 
@@ -39,7 +40,8 @@ export class EventStreams {
   }
 
   /**
-   * Answers with events until the reader leaves or the source ends.
+   * Answers with events until the reader leaves or the source ends. Where it throws after the head was sent, the connection has to be cut
+   * by whoever called it, which lets go of all that was begun.
    * @returns what they are written to, until it closes; `null` where nobody reads
    */
   send(request: IncomingMessage, response: ServerResponse, source: EventSource): Writable | null {
@@ -61,15 +63,9 @@ export class EventStreams {
   /** Apart from `send`, so that what lasts as long as the reader does not know of the request. */
   #follow(wire: Writable, { view, watch }: EventSource): void {
     wire.write(`retry: ${Math.floor(this.#bounds.watchReturnMs * (1 + 2 * Math.random()))}\n\n`);
-    const forget = this.#keepAlive(wire);
-    const leave = watch({
-      tell: (events) => this.#give(wire, this.#textOf(events, view)),
-      end: () => endWire(wire),
-    });
-    wire.once("close", () => {
-      leave();
-      forget();
-    });
+    holdStream(wire, this.#keepAlive(wire));
+    const watcher = { tell: (events: readonly ToldEvent[]) => this.#give(wire, this.#textOf(events, view)), end: () => endWire(wire) };
+    holdStream(wire, watch(watcher));
   }
 
   #textOf(events: readonly ToldEvent[], view: EventView): Buffer {
@@ -99,7 +95,7 @@ export class EventStreams {
     if (wire.writableEnded || wire.destroyed) return;
     const socket = socketOf(wire);
     socket.write(text);
-    if (socket.writableLength > this.#bounds.watchBufferBytes) wire.destroy();
+    if (socket.writableLength > this.#bounds.watchBufferBytes) cutWire(wire);
   }
 }
 

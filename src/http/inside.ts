@@ -50,6 +50,9 @@ export class Inside {
           response.once("end", () => resolve(replyOf(response.statusCode ?? 0, response.headers, Buffer.concat(chunks))));
         });
         asked.once("close", () => near.destroy());
+        // What cuts one end off cuts the other off, which a pair in memory does not do by itself.
+        near.once("close", () => far.destroy());
+        far.once("close", () => near.destroy());
         this.#server.emit("connection", far);
         asked.end(body ?? undefined);
       });

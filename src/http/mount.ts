@@ -127,13 +127,20 @@ function observeOnce(metrics: Metrics, { operationId }: Route, response: ServerR
 function sendEvents(request: Asked, response: ServerResponse, { reply, connection, caller }: Watching, services: Services): void {
   const { streams, events, standing } = services;
   const close = streams.open(caller.token);
-  const wire = events.send(request, response, reply.events);
-  if (wire === null) {
+  try {
+    const wire = events.send(request, response, reply.events);
+    if (wire === null) {
+      close();
+      return;
+    }
+    holdStream(wire, close);
+    holdStream(wire, standing.hold(connection, endOf(wire)));
+  } catch (error) {
     close();
-    return;
+    // The response may know nothing of its connection any more.
+    if (response.headersSent) request.socket.destroy();
+    throw error;
   }
-  holdStream(wire, close);
-  holdStream(wire, standing.hold(connection, endOf(wire)));
 }
 
 interface Watching {

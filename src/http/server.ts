@@ -49,9 +49,13 @@ export type ServerBounds = Readonly<
  */
 export function createServer(handler: Promise<RequestListener>, bounds: ServerBounds = LIMITS): EngineServer {
   let answer: RequestListener = (request, response) => {
+    // Whose body went wrong meanwhile was answered.
+    const unlessAnswered = (act: () => void) => {
+      if (!response.headersSent) act();
+    };
     handler.then(
-      (ready) => ready(request, response),
-      () => sendRefusal(response, CANNOT_START),
+      (ready) => unlessAnswered(() => ready(request, response)),
+      () => unlessAnswered(() => sendRefusal(response, CANNOT_START)),
     );
   };
   handler.then(
@@ -65,16 +69,21 @@ export function createServer(handler: Promise<RequestListener>, bounds: ServerBo
   const server = boundedServer(bounds);
   const refusals = new Refusals(bounds);
   server.on("request", (request, response) => {
+    // RFC 9112 §9.6: a request behind the last one of its connection is not to be carried out.
+    if (closing && connections.last(request.socket)?.getHeader("connection") === "close") return;
     if (!refusals.admit(request, response)) return;
     if (closing) response.setHeader("connection", "close");
     answer(request, response);
   });
-  server.on("checkExpectation", (request, response) => refusals.reject(request, response, malformed("What it expects is not known here.")));
+  server.on("checkExpectation", (request, response) => {
+    if (refusals.admit(request, response)) refusals.reject(request, response, malformed("What it expects is not known here."));
+  });
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => refusals.refuse(socket, refusalFor(error)));
   server.on("connect", (_request, socket) => {
-    // From here on Node leaves the connection to whoever listens.
     socket.on("error", () => {}).resume();
-    refusals.refuse(socket, malformed("The engine is no proxy, and takes no CONNECT."));
+    // From here on Node leaves the connection to whoever listens: it sees no reply through that is under way on it.
+    if (connections.isBusy(socket)) socket.destroy();
+    else refusals.refuse(socket, malformed("The engine is no proxy, and takes no CONNECT."));
   });
 
   return {
@@ -243,7 +252,8 @@ class Refusals {
     const last = connections.last(socket);
     if (last === undefined) this.#write(socket, refusal);
     else if (!last.req.complete) breakOff(socket, last, refusal);
-    else if (last.destroyed) this.#write(socket, refusal);
+    // One that was destroyed before its turn came has others before it, which are not over.
+    else if (last.closed) this.#write(socket, refusal);
     else last.once("close", () => this.#write(socket, refusal));
   }
 

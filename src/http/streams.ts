@@ -68,7 +68,10 @@ function once(act: () => void): () => void {
   };
 }
 
-/** Has something done when a reply is over. The reader may be gone by now, and then nothing tells of it any more. */
+/**
+ * Has something done when a reply is over, be it that its connection ended before its turn on that came (`connections.begun`). The reader
+ * may be gone by now, and then nothing tells of it any more.
+ */
 export function holdStream(wire: Pick<Writable, "destroyed" | "once">, close: () => void): void {
   if (wire.destroyed) close();
   else wire.once("close", close);

@@ -24,6 +24,7 @@ export interface McpReply {
  * @returns `null` where whoever asked is gone
  */
 export async function answerMcp({ headers, message, signal, fetch }: McpRequest, version: string): Promise<McpReply | null> {
+  if (signal.aborted) return null;
   const client = createClient({ url: "http://engine", fetch, retries: 0 });
   const server = createMcpServer({ client, project: null, version });
   const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: true });

@@ -120,6 +120,7 @@ const TOP: Readonly<Record<string, Room>> = {
 };
 
 const FOLDERS: readonly Room[] = [
+  "limits",
   "merkle",
   "flagd",
   "dotenv",

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { LIMITS } from "../../src/limits.ts";
 
@@ -384,6 +384,13 @@ const unreachable: Readonly<Partial<Record<Bound, string>>> = {
 test("every bound has a test of both its sides, or a reason why no request can reach it", () => {
   const told = [...Object.keys(testedIn), ...Object.keys(unreachable)];
   expect(told.sort()).toEqual(Object.keys(LIMITS).sort());
+});
+
+test("every bound is in one room's file, and in no other", () => {
+  const rooms = new URL("../../src/limits/", import.meta.url);
+  const texts = readdirSync(rooms).map((room) => readFileSync(new URL(room, rooms), "utf8"));
+  const bounds = texts.flatMap((text) => [...text.matchAll(/^ {2}(\w+):/gm)].map(([, name]) => name));
+  expect(bounds.sort()).toEqual(Object.keys(LIMITS).sort());
 });
 
 test("the tests that are named are there", () => {

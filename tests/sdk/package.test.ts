@@ -152,6 +152,7 @@ describe("the bundle", () => {
       "node_modules/object-hash",
       "node_modules/semver",
       "src/flagd",
+      "src/limits",
       "src/limits.ts",
       "src/sdk",
     ]);
