@@ -110,7 +110,7 @@ export class Creation {
 
   /** A preview that nobody gave an end has one all the same. */
   async #withExpiry(request: CreateRequest): Promise<CreateRequest> {
-    if ((request.type ?? guessType(request.env)) !== "preview" || hasExpiry(request)) return request;
+    if (typeOf(request) !== "preview" || hasExpiry(request)) return request;
     const { policy } = await policyOf(documentsOf(this.#store, request.project));
     return { ...request, ...defaultExpiry(policy, request.env, LIMITS.previewDefaultTtlMs) };
   }
@@ -230,7 +230,7 @@ export class Creation {
     const maps = this.#snapshots.read(project);
     const origin = await findOrigin(documents, request, caller, async () => now);
     const { base, existing, inherited } = origin;
-    const type = existing?.type ?? request.type ?? guessType(request.env);
+    const type = existing?.type ?? typeOf(request);
     expiryOf(request, { env: request.env, type, policy: (await policyOf(documents)).policy, now });
     const { known, vars, secrets } = await this.#sort(maps, origin, request);
     const values = new Map<string, SecretValue>([...secrets].map(([name, value]) => [name, { value }]));
@@ -286,7 +286,7 @@ export class Creation {
 
   async #head(tx: Transaction, request: CreateRequest, base: Environment | null, existing: Environment | null) {
     const { env } = request;
-    const type = existing?.type ?? request.type ?? guessType(env);
+    const type = existing?.type ?? typeOf(request);
     const { policy } = await policyOf(tx);
     const expires_at = expiryOf(request, { env, type, policy, now: tx.now });
     const renewed = {
@@ -321,6 +321,12 @@ export class Creation {
     const hint = { key: systemKeys.project(project), value: { by: caller.actor } };
     await this.#store.commit(SYSTEM_PARTITION, { checks: [], puts: [hint], deletes: [], objects: [], objectDeletes: [] });
   }
+}
+
+/** Previews alone expire: an environment that is to, and whose name says nothing else, is one. */
+function typeOf({ type, env, ...expiry }: CreateRequest): EnvironmentType {
+  const guessed = type ?? guessType(env);
+  return type === undefined && guessed === "custom" && hasExpiry(expiry) ? "preview" : guessed;
 }
 
 /** The first word of an environment's name that says what it is for. */

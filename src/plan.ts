@@ -326,20 +326,18 @@ async function copiedSecrets(documents: Documents, maps: Maps, config: Hash): Pr
   return bound.filter((_, index) => (facts[index]?.copied_from ?? null) !== null).map(({ key }) => key.slice("secrets/".length));
 }
 
-/** A failed check that the policy calls forceable, and that the force covers, becomes a warning that says who skipped it. */
+/**
+ * A failed check that the policy calls forceable, and that the force covers, becomes a warning that says who skipped it. One that
+ * the force covers and the policy does not says so, so that nobody takes the force for lost.
+ */
 function forced(checks: readonly CheckResult[], forceable: readonly CheckName[], force: Force | null): CheckResult[] {
   if (force === null) return [...checks];
-  const covers = (name: CheckName) => forceable.includes(name) && (force.checks === null || force.checks.includes(name));
-  return checks.map((check) =>
-    check.status === "failed" && covers(check.name)
-      ? {
-          ...check,
-          status: "warning",
-          reason: `${check.reason} Skipped by ${force.by}: ${force.reason}.`,
-          details: { ...check.details, forced: true },
-        }
-      : check,
-  );
+  return checks.map((check): CheckResult => {
+    if (check.status !== "failed" || !(force.checks?.includes(check.name) ?? true)) return check;
+    if (!forceable.includes(check.name)) return { ...check, reason: `${check.reason} The policy does not let it be skipped.` };
+    const reason = `${check.reason} Skipped by ${force.by}: ${force.reason}.`;
+    return { ...check, status: "warning", reason, details: { ...check.details, forced: true } };
+  });
 }
 
 /**

@@ -9,6 +9,7 @@ export type KnownDocuments = ReadonlyMap<Key, Entry | null>;
 interface Recent {
   readonly documents: KnownDocuments;
   readonly asOf: number;
+  readonly bytes: number;
 }
 
 /** What is written once and then read by nobody who writes. */
@@ -24,6 +25,9 @@ export class RecentDocuments {
   readonly #index: Pick<ReadIndex, "known"> | null;
   /** Least recently written first. */
   readonly #kept = new Map<string, Recent>();
+  #bytes = 0;
+  /** Most of what a commit reads is what the one before it has read, the very same. */
+  readonly #sizes = new WeakMap<Entry, number>();
 
   /** @param index `null` to keep nothing */
   constructor(index: Pick<ReadIndex, "known"> | null) {
@@ -37,12 +41,31 @@ export class RecentDocuments {
 
   /** Notes what the commit that made this revision read and wrote. */
   keep(project: string, asOf: number, touched: KnownDocuments): void {
-    if (this.#index === null || this.#index.known(project) !== asOf || touched.size > LIMITS.recentDocuments) return;
+    if (this.#index === null || this.#index.known(project) !== asOf) return;
+    this.#forget(project);
+    if (touched.size > LIMITS.recentDocuments) return;
     const documents = new Map([...touched].filter(([key]) => !APPENDED.some((prefix) => key.startsWith(prefix))));
+    const bytes = [...documents.values()].reduce((sum, entry) => sum + (entry === null ? 0 : this.#sizeOf(entry)), 0);
+    if (bytes > LIMITS.recentProjectBytes) return;
+    this.#kept.set(project, { documents, asOf, bytes });
+    this.#bytes += bytes;
+    for (const [oldest] of this.#kept) {
+      if (this.#kept.size <= LIMITS.recentProjects && this.#bytes <= LIMITS.recentBytes) break;
+      this.#forget(oldest);
+    }
+  }
+
+  #forget(project: string): void {
+    this.#bytes -= this.#kept.get(project)?.bytes ?? 0;
     this.#kept.delete(project);
-    this.#kept.set(project, { documents, asOf });
-    if (this.#kept.size <= LIMITS.recentProjects) return;
-    const [oldest] = this.#kept.keys();
-    if (oldest !== undefined) this.#kept.delete(oldest);
+  }
+
+  /** The length of its JSON: what it takes in memory is a small multiple of that. */
+  #sizeOf(entry: Entry): number {
+    const known = this.#sizes.get(entry);
+    if (known !== undefined) return known;
+    const size = Buffer.byteLength(JSON.stringify(entry.value));
+    this.#sizes.set(entry, size);
+    return size;
   }
 }

@@ -14,6 +14,8 @@ import { newlyRequired, parseRequirement, REQUIRES } from "./requirements.ts";
 import type { Maps, Snapshots } from "./snapshots.ts";
 import type { Transaction } from "./transaction.ts";
 
+const CONFIG_COLLECTIONS: ReadonlySet<string> = new Set(["vars", "secrets", "flags"]);
+
 /** A platform state as the API shows it: `{collection: {name: component}}`. */
 export type PlatformState = Readonly<Record<string, Readonly<Record<string, Json>>>>;
 
@@ -134,13 +136,25 @@ function flatten(state: PlatformState): Map<string, Json> {
   return components;
 }
 
+/** @throws invalid_name, invalid_request, too_large */
 export function checkNewComponent(name: string, value: Json): void {
   checkComponent(name);
+  checkNoConfig(name);
   if (name.startsWith(REQUIRES)) parseRequirement(name.slice(REQUIRES.length), value);
   if (Buffer.byteLength(canonicalJson(value)) <= LIMITS.componentBytes) return;
   throw new AppError("too_large", {
     reason: `The component ${quoted(name)} is larger than ${LIMITS.componentBytes} bytes.`,
     fix: "Split it into several components.",
+  });
+}
+
+/** What looks like config would travel with the platform, a secret in the clear. */
+function checkNoConfig(name: string): void {
+  const collection = name.slice(0, name.indexOf("/"));
+  if (!CONFIG_COLLECTIONS.has(collection)) return;
+  throw new AppError("invalid_name", {
+    reason: `${quoted(name)} cannot be a component: ${collection} are the config of an environment, and do not travel with the platform.`,
+    fix: `Send it to PATCH /env/<project>/<env>/config as {"${collection}":{…}}, or choose another collection.`,
   });
 }
 

@@ -57,7 +57,7 @@ export class Context {
   async readToken(): Promise<void> {
     const { token } = this.options;
     if (token !== "-" && !token?.startsWith("@")) return;
-    const read = await readValue("the token", token, { prompts: this.prompts, empty: false, hidden: true });
+    const read = await readValue("the token", token, { prompts: this.prompts, hidden: true });
     this.#settings = readSettings({ ...this.options, token: read.trim() });
   }
 

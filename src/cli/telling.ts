@@ -86,6 +86,8 @@ const FIXES: Readonly<Record<string, string>> = {
   revision_not_found: "envm history shows what there is.",
   promotion_not_found: "envm approve shows which wait.",
   token_not_found: "envm token list shows what there is.",
+  secret_stays_secret: "Set it with envm secret set; to make a var of it, remove the secret first: envm secret unset.",
+  project_not_found: "Check -p and the spelling: envm whoami says which projects the token may see. envm env create makes a new one.",
   plan_stale: "Look at the new plan: send the command again, with --dry-run first.",
   history_rewritten: "Look at who rewrote the branch, and why; where it is meant, add --accept-rewrite.",
   git_source_not_found: "envm git source set says which branch it follows.",

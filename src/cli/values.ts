@@ -12,8 +12,8 @@ export interface Assignment {
 
 export interface ReadingValues {
   readonly prompts: Prompts;
-  /** Whether an empty value is meant. */
-  readonly empty: boolean;
+  /** Whether an empty value is meant; left out where none can be. */
+  readonly empty?: boolean;
   /** Whether what is typed at the prompt shows. */
   readonly hidden: boolean;
 }
@@ -46,7 +46,10 @@ export async function readValues(found: readonly Assignment[], how: ReadingValue
 export async function readValue(name: string, given: string | null, { prompts, empty, hidden }: ReadingValues): Promise<string> {
   const value = await found();
   if (value === "" && !empty) {
-    throw usage(`The value of ${name} is empty.`, "Give its value, or say --empty where an empty one is meant.");
+    throw usage(
+      `The value of ${name} is empty.`,
+      `Give its value${empty === undefined ? "" : ", or say --empty where an empty one is meant"}.`,
+    );
   }
   if (value.includes("\0")) throw usage(`The value of ${name} holds a NUL character.`, "Give text: encode bytes, for example as base64.");
   return value;

@@ -109,7 +109,7 @@ export class Sibling {
     } catch (error) {
       if (!isBrokenCircuitError(error)) throw asUnavailable(error, this.name);
       this.#counts.notSent++;
-      const why = this.#status.last_error === undefined ? "" : `: ${this.#status.last_error}`;
+      const why = this.#status.last_error === undefined ? "" : `: ${this.#status.last_error.replace(/\.$/, "")}`;
       throw unavailable("unreachable", `The ${this.name} engine`, `failed several times in a row and is left alone for a while${why}`);
     }
   }

@@ -2,7 +2,7 @@ import { activeAt } from "../deployments.ts";
 import type { Domain } from "../domain.ts";
 import { LIMITS } from "../limits.ts";
 import type { Environment } from "../model.ts";
-import { ReadyReply } from "./ready-reply.ts";
+import { ReadyHeads, ReadyReply } from "./ready-reply.ts";
 
 /** One path that is read, and the reply that is ready for it. */
 export interface Lane {
@@ -25,6 +25,7 @@ export class ReadyReplies {
   readonly #domain: Domain;
   readonly #bounds: Readonly<Record<"readyPaths" | "readyBytes" | "readyBytesTotal", number>>;
   readonly #lanes = new Map<string, Lane>();
+  readonly #heads = new ReadyHeads();
   #bytes = 0;
 
   constructor(domain: Domain, bounds: Readonly<Record<"readyPaths" | "readyBytes" | "readyBytesTotal", number>> = LIMITS) {
@@ -69,7 +70,7 @@ export class ReadyReplies {
       lane.ready.renew(head, revision);
       return;
     }
-    const made = new ReadyReply(head, revision, tag, JSON.stringify(await load()));
+    const made = new ReadyReply(this.#heads, head, revision, tag, JSON.stringify(await load()));
     // Of two that were made at once, the older may come last.
     if (lane.ready !== null && lane.ready.asOf > revision) return;
     const isKept = made.bytes <= this.#bounds.readyBytes;

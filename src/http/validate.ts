@@ -1,11 +1,14 @@
 import type * as z from "zod";
 import { AppError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import { nearest } from "./nearest.ts";
 
 interface Fault {
   readonly path: string;
   readonly message: string;
 }
+
+const UNKNOWN_FIELD = "is not a known field";
 
 /**
  * Checks one part of a request.
@@ -15,11 +18,9 @@ export function validate<Schema extends z.ZodType>(schema: Schema, value: unknow
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const issues = result.error.issues.slice(0, LIMITS.faults).flatMap(faultsOf).slice(0, LIMITS.faults);
-  const [first] = issues;
-  const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : "";
   const where = part === "body" ? "body" : part === "query" ? "query string" : "path";
   throw new AppError("invalid_request", {
-    reason: first === undefined ? `The ${where} is not valid.` : `The ${where} is not valid: ${sentence(first)}${more}.`,
+    reason: `The ${where} is not valid${issues.length === 0 ? "" : `: ${told(issues)}`}.`,
     fix: `${fixFor(schema, issues)} GET /openapi.json describes all fields.`,
     details: { in: part, issues },
   });
@@ -27,7 +28,7 @@ export function validate<Schema extends z.ZodType>(schema: Schema, value: unknow
 
 function faultsOf(issue: z.core.$ZodIssue): Fault[] {
   if (issue.code === "unrecognized_keys") {
-    return issue.keys.slice(0, LIMITS.faults).map((key) => ({ path: pathOf([...issue.path, key]), message: "is not a known field" }));
+    return issue.keys.slice(0, LIMITS.faults).map((key) => ({ path: pathOf([...issue.path, key]), message: UNKNOWN_FIELD }));
   }
   return [{ path: pathOf(issue.path), message: cut(messageOf(issue)) }];
 }
@@ -76,15 +77,27 @@ function cut(text: string): string {
   return text.length > LIMITS.faultLength ? `${text.slice(0, LIMITS.faultLength)}…` : text;
 }
 
+/** The first of the faults, the first unknown field, since a slip in a name is what the others often come from, and how many are left. */
+function told(issues: readonly Fault[]): string {
+  const shown = new Set([issues[0], issues.find(isUnknownField)].filter((fault) => fault !== undefined));
+  const left = issues.length - shown.size;
+  return `${[...shown].map(sentence).join(", and ")}${left === 0 ? "" : ` (and ${left} more)`}`;
+}
+
+function isUnknownField({ message }: Fault): boolean {
+  return message === UNKNOWN_FIELD;
+}
+
 function sentence({ path, message }: Fault): string {
   return path === "" ? message : `\`${path}\` ${message}`;
 }
 
 function fixFor(schema: z.ZodType, issues: readonly Fault[]): string {
-  const unknown = issues.find(({ message, path }) => message === "is not a known field" && !path.includes("."));
+  const unknown = issues.find((fault) => isUnknownField(fault) && !fault.path.includes("."));
   const known = "shape" in schema && typeof schema.shape === "object" && schema.shape !== null ? Object.keys(schema.shape) : [];
   if (unknown === undefined) return "Correct each field that details.issues names.";
-  return known.length === 0
-    ? "Leave unknown fields out: none are taken here."
-    : `Leave unknown fields out; known are: ${known.join(", ")}.`;
+  if (known.length === 0) return "Leave unknown fields out: none are taken here.";
+  const meant = nearest(unknown.path, known);
+  const question = meant === undefined ? "" : `Did you mean \`${meant}\` by \`${unknown.path}\`? `;
+  return `${question}Leave unknown fields out; known are: ${known.join(", ")}.`;
 }

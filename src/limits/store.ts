@@ -46,6 +46,10 @@ export const STORE = {
   recentProjects: 1_000,
   /** Documents that such a commit may have read and written: of a larger one nothing is kept. */
   recentDocuments: 100,
+  /** Bytes of JSON that they may have together: of a larger commit nothing is kept. */
+  recentProjectBytes: 1024 * 1024,
+  /** Bytes of JSON that are kept of all projects together; the least recently written go first. */
+  recentBytes: 16 * 1024 * 1024,
   /** Heads of environments kept in memory. */
   cachedHeads: 10_000,
   /** Milliseconds that a read waits for the store before it is answered from memory, where that is allowed. */

@@ -36,9 +36,10 @@ export const Confirmation = z
 
 export const Message = z.string().max(LIMITS.messageLength).meta({ description: "Why, in a person's words: kept in the history." });
 
-export const EnvironmentTypeName = z
-  .enum(["development", "staging", "production", "preview", "custom"])
-  .meta({ description: "What the environment is for; guessed from its name where not given." });
+export const EnvironmentTypeName = z.enum(["development", "staging", "production", "preview", "custom"]).meta({
+  description:
+    "What the environment is for; guessed from its name where not given; a preview where the name tells nothing and an expiry is given.",
+});
 
 /** Any JSON value. What it may hold was checked when the body was parsed. */
 // zod has no type for JSON that neither walks nor copies the value; bodies are JSON by the time that they get here.

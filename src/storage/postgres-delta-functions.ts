@@ -5,7 +5,7 @@
  * An object's `base` is the hash of the object that it is a delta upon, and a delta's first byte is its place. A row that another stands
  * upon stays when its object is deleted, at the time `-infinity`, which hides it. All of this happens while the partition is locked.
  *
- * Rows are looked up one by one (LATERAL, which OFFSET 0 keeps apart): a plan that is made while the table is small, and kept, may
+ * Rows are looked up one by one (LATERAL or EXISTS, which OFFSET 0 keeps apart): a plan that is made while the table is small, and kept, may
  * otherwise begin with all rows of the partition, and gets slower with each.
  *
  * `commit_group_2` is written out although it says much again: what a step of the schema made once is never edited with a later one.
@@ -53,7 +53,7 @@ DECLARE
 BEGIN
   WITH gone AS (
     DELETE FROM ${schema}.object o WHERE o.partition = _partition AND o.hash = ANY (_hashes)
-      AND NOT EXISTS (SELECT FROM ${schema}.object d WHERE d.partition = _partition AND d.base = o.hash)
+      AND NOT EXISTS (SELECT FROM ${schema}.object d WHERE d.partition = _partition AND d.base = o.hash OFFSET 0)
     RETURNING o.base
   ) SELECT array_agg(DISTINCT g.base) INTO _bases FROM gone g WHERE g.base IS NOT NULL;
   UPDATE ${schema}.object o SET stored_at = '-infinity'
@@ -62,7 +62,7 @@ BEGIN
   WHILE _bases IS NOT NULL LOOP
     WITH gone AS (
       DELETE FROM ${schema}.object o WHERE o.partition = _partition AND o.hash = ANY (_bases) AND o.stored_at = '-infinity'
-        AND NOT EXISTS (SELECT FROM ${schema}.object d WHERE d.partition = _partition AND d.base = o.hash)
+        AND NOT EXISTS (SELECT FROM ${schema}.object d WHERE d.partition = _partition AND d.base = o.hash OFFSET 0)
       RETURNING o.base
     ) SELECT array_agg(DISTINCT g.base) INTO _bases FROM gone g WHERE g.base IS NOT NULL;
   END LOOP;

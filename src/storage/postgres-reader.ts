@@ -60,7 +60,7 @@ export class PostgresReader {
   }
 
   async getObjects(partition: string, hashes: readonly Hash[]): Promise<readonly (Uint8Array | null)[]> {
-    const found = new Map((await this.#links(partition, hashes)).map((link) => [link.hash, link]));
+    const found = new Map((await this.links(partition, hashes)).map((link) => [link.hash, link]));
     return hashes.map((hash) => {
       const link = found.get(hash);
       if (link === undefined || link.isHidden) return null;
@@ -73,8 +73,18 @@ export class PostgresReader {
   }
 
   /** What is stored of these objects, hidden ones included, and of all that they stand upon. */
-  async links(partition: string, hashes: readonly Hash[]): Promise<readonly NamedLink[]> {
-    return this.#links(partition, hashes);
+  async links(partition: string, hashes: readonly Hash[]): Promise<readonly (NamedLink & { readonly isHidden: boolean })[]> {
+    const rows = await this.#query<{ hash: Buffer; base: Buffer | null; data: Buffer; hidden: boolean }>(
+      `SELECT hash, base, data, hidden FROM ${this.#schema}.read_objects($1, $2::bytea[])`,
+      [partition, hashes.map((hash) => `\\x${hash}`)],
+    );
+    return rows.map(({ hash, base, data, hidden }) => ({
+      hash: hash.toString("hex"),
+      base: base?.toString("hex") ?? null,
+      isDelta: base !== null,
+      data,
+      isHidden: hidden,
+    }));
   }
 
   async listObjects(partition: string, after: Hash | null, limit: number): Promise<readonly ObjectInfo[]> {
@@ -88,20 +98,6 @@ export class PostgresReader {
       hash: hash.toString("hex"),
       storedAt: stored_at.getTime(),
       size: head === null ? stored : objectBytes(head),
-    }));
-  }
-
-  async #links(partition: string, hashes: readonly Hash[]): Promise<readonly (NamedLink & { readonly isHidden: boolean })[]> {
-    const rows = await this.#query<{ hash: Buffer; base: Buffer | null; data: Buffer; hidden: boolean }>(
-      `SELECT hash, base, data, hidden FROM ${this.#schema}.read_objects($1, $2::bytea[])`,
-      [partition, hashes.map((hash) => `\\x${hash}`)],
-    );
-    return rows.map(({ hash, base, data, hidden }) => ({
-      hash: hash.toString("hex"),
-      base: base?.toString("hex") ?? null,
-      isDelta: base !== null,
-      data,
-      isHidden: hidden,
     }));
   }
 

@@ -1,8 +1,9 @@
-import { chmodSync, closeSync, copyFileSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, rmSync } from "node:fs";
+import { chmodSync, closeSync, copyFileSync, existsSync, fsyncSync, linkSync, openSync, rmSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import Database from "better-sqlite3";
 import { AppError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import { makeFolder } from "./folder.ts";
 import { storeError } from "./sqlite-errors.ts";
 import { sqlitePath } from "./sqlite-file.ts";
 import { lockFile } from "./sqlite-lock.ts";
@@ -59,7 +60,7 @@ export async function restore(file: string, url: string): Promise<string> {
   const backup = resolve(file);
   for (const name of [path, `${path}-wal`, `${path}-journal`]) mustBeFree(name);
   if (!existsSync(backup)) throw new AppError("invalid_request", { reason: `There is no backup ${backup}.` });
-  mkdirSync(dirname(path), { recursive: true });
+  makeFolder(dirname(path));
   const lock = await lockFile(path, LIMITS.storeLockMs);
   const draft = `${path}.restoring`;
   try {

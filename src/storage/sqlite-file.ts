@@ -1,8 +1,9 @@
-import { mkdirSync, realpathSync, statSync } from "node:fs";
+import { realpathSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import Database from "better-sqlite3";
 import { AppError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import { makeFolder } from "./folder.ts";
 import { storeError } from "./sqlite-errors.ts";
 import { type FileLock, lockFile } from "./sqlite-lock.ts";
 import { identify, migrate } from "./sqlite-schema.ts";
@@ -59,7 +60,7 @@ export async function openFile(path: string, lockWaitMs: number): Promise<Sqlite
 function settle(path: string): string {
   const folder = dirname(path);
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     const file = join(realpathSync(folder), basename(path));
     const found = statSync(file, { throwIfNoEntry: false });
     if (found === undefined) return file;

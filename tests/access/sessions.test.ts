@@ -366,7 +366,7 @@ describe("after a restart", () => {
     cookies = { root: root?.pair ?? "", token: token?.pair ?? "", closed: closed?.pair ?? "" };
     await send(first.url, { method: "DELETE", path: "/session", headers: { cookie: cookies.closed, origin: first.url } });
     await first.restart();
-  }, 60_000);
+  }, 120_000);
   afterAll(async () => {
     await second.dispose();
     await first.dispose();

@@ -142,7 +142,7 @@ export function useCli(): { readonly engine: Engine; readonly cli: Cli } {
     const cli = new Cli(built.main, { ENVM_URL: engine.url, ENVM_TOKEN: ROOT_TOKEN, ENVM_PROJECT: PROJECT });
     held.cli = cli;
     held.dispose.push(() => cli.dispose(), built.dispose);
-  }, 60_000);
+  }, 120_000);
   afterAll(() => {
     for (const dispose of held.dispose) dispose();
   });

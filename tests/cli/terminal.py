@@ -7,8 +7,9 @@ import fcntl, json, os, pty, re, select, struct, sys, termios
 columns, dialogue, command = int(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3:]
 pid, terminal = pty.fork()
 if pid == 0:
+    # Before the command looks.
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     os.execvp(command[0], command)
-fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
 shown, seen = b"", 0
 while True:
     select.select([terminal], [], [])

@@ -19,8 +19,8 @@ beforeAll(async () => {
   folder = temporaryFolder();
   project = new Project(engine, "backup");
   await project.create("dev", { env_variables: { API_KEY: "a secret worth keeping" } });
-}, 60_000);
-afterAll(() => engine.dispose(), 60_000);
+}, 120_000);
+afterAll(() => engine.dispose(), 120_000);
 
 describe("npm run store:backup", () => {
   it("writes a whole copy of one moment while the engine writes, which a restored engine runs on", async () => {

@@ -28,11 +28,11 @@ beforeAll(async () => {
     await project.create("development");
     projects.push(project);
   }
-}, 60_000);
+}, 120_000);
 afterAll(async () => {
   await Promise.all(engines.map((engine) => engine.dispose()));
   await server.dispose();
-}, 60_000);
+}, 120_000);
 
 /** Asks until the engine has its store again: it tries by itself, after pauses. */
 async function ready(engine: Engine): Promise<void> {

@@ -17,7 +17,7 @@ const PAGE = read("docs/family.md");
 const NO_FILES = "/no/such/folder";
 const SETTINGS = ["VAULT_URL", "VALIDATION_URL", "LOGS_URL", "DEPLOYMENT_URL", "BUILDER_URL", "FEEDBACK_URL"];
 const PROJECT = "pf-777";
-const START_MS = 60_000;
+const START_MS = 120_000;
 /** A sibling that was away is left alone for a while, and what follows the log rests in between. */
 const RECOVERY_MS = 60_000;
 

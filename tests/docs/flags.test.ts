@@ -45,8 +45,8 @@ describe("the page's requests and program", () => {
   beforeAll(async () => {
     await engine.start();
     answers = await (skipped ? byFetch : inBash)(script, { ENGINE: engine.url, TOKEN: ROOT });
-  }, 90_000);
-  afterAll(() => engine.dispose(), 60_000);
+  }, 180_000);
+  afterAll(() => engine.dispose(), 120_000);
 
   test("are answered as the comments say", () => {
     const told = answers.map(({ status, body }, index) => {
@@ -64,8 +64,8 @@ describe("the page's requests and program", () => {
     const { token } = (await engine.request<{ readonly token: string }>("POST", "/tokens", wish)).body;
     await engine.request("PATCH", "/env/shop/staging/config", { flags: { "new-checkout": true } });
     const [program = ""] = blocks(section(PAGE, "## In a program"), "js");
-    const options = { cwd: packageRoot(), env: { ...process.env, ENGINE: engine.url, APP: token }, timeout: 60_000 };
+    const options = { cwd: packageRoot(), env: { ...process.env, ENGINE: engine.url, APP: token }, timeout: 120_000 };
     const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", program], options);
     expect(stdout).toBe("true\n");
-  }, 90_000);
+  }, 180_000);
 });

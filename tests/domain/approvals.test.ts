@@ -227,8 +227,17 @@ describe("force", () => {
       expect(failedOf(error.details?.checks as readonly CheckResult[])).toEqual(
         "checks" in force ? ["freeze_window", "soak_time", "config_complete"] : ["freeze_window", "config_complete"],
       );
+      expect(error.message).toContain("The policy does not let it be skipped.");
     }
     expect(await documents(made.store)).toEqual(before);
+  });
+
+  test("that the policy does not take is told, where the promotion waits for approval all the same", async () => {
+    const { project } = await strict([]);
+    await project.policy({ environments: { production: { approvals: 1 } } } as unknown as Json);
+    const { status, checks } = await project.promote("staging", "production", { ...HOST, force: { reason: "Hotfix" } });
+    expect(status).toBe("pending_approval");
+    expect(checks.find(({ name }) => name === "approvals")?.reason).toContain("The policy does not let it be skipped.");
   });
 
   test("never skips what would be lost for good: a divergence, or conflicts", async () => {

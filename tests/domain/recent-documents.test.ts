@@ -125,4 +125,39 @@ describe("what one commit left", () => {
     await write();
     expect(counts.keysRead).toBe(3);
   });
+
+  test("is kept of none that touches larger ones, however few", async () => {
+    const { counts, write } = opened();
+    const half = { text: "x".repeat(LIMITS.recentProjectBytes / 2) };
+    await write();
+    await write(async (tx) => {
+      for (const key of ["large/1", "large/2"]) tx.put(key, half);
+      return 0;
+    });
+    counts.keysRead = 0;
+    await write();
+    expect(counts.keysRead).toBe(3);
+  });
+
+  test("goes, the oldest first, where all of it together is more than is kept", async () => {
+    const { counts, ledger, write } = opened();
+    const bytes = LIMITS.recentProjectBytes - 10_000;
+    const large = (tx: Transaction) => {
+      tx.put("large", { text: "x".repeat(bytes) });
+      return increment(tx);
+    };
+    const room = Math.floor(LIMITS.recentBytes / bytes);
+    const fill = async (others: number) => {
+      await write(large);
+      for (let n = 1; n <= others; n++) await ledger.write(`pf-${n}-more`, ann, large);
+      counts.keysRead = 0;
+      await write();
+      return counts.keysRead;
+    };
+    expect(await fill(room - 1)).toBe(0);
+    // What a later commit of a project left stands in the place of what the one before it did.
+    expect(await fill(room - 1)).toBe(0);
+    expect(await fill(room)).toBe(3);
+    expect(await fill(room - 1)).toBe(0);
+  });
 });

@@ -120,6 +120,15 @@ describe("names", () => {
     `flows/${LONG}`,
     `${LONG}/x`,
   ])("no component is named %j", (name) => refused(patchState(`{"set":{${JSON.stringify(name)}:{}}}`), 400, "invalid_name"));
+
+  test.each(["vars/REGION", "secrets/API_KEY", "flags/beta"])(
+    "no component is named %j, which is config: it would travel",
+    async (name) => {
+      await refused(patchState({ set: { [name]: "value" } }), 400, "invalid_name");
+      const [collection = "", member = ""] = name.split("/");
+      await refused(putState({ state: { [collection]: { [member]: "value" } } }), 400, "invalid_name");
+    },
+  );
   test.each<readonly [string, Bad]>([
     ["a collection", putState('{"state":{"__proto__":{"x":1}}}')],
     ["a component", putState('{"state":{"flows":{"__proto__":1}}}')],

@@ -104,6 +104,8 @@ describe("the two routes that reveal", () => {
     expect(reply.status, reply.text).toBe(200);
     expect(reply.headers["cache-control"]).toContain("no-store");
     expect(reply.text).toContain("revealed-value");
+    // Who wants all need say nothing.
+    expect((await engine.request("POST", project.path("development", "secrets", "reveal"))).text).toBe(reply.text);
   });
 
   test("each use is in the audit log, by environment and without the value", async () => {

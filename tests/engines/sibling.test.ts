@@ -43,19 +43,17 @@ describe("another engine", () => {
   });
 
   test("is left alone after so many failures in a row, and asked with one request after a while", async () => {
-    const { sibling, hits } = await answering([500, 500, 500, 500, 500, 200], {}, { ...BOUNDS, attempts: 1, pauseMs: 100 });
+    const { sibling, hits } = await answering([500, 500, 500, 500, 500, 200], {}, { ...BOUNDS, attempts: 1, pauseMs: 1_000 });
     for (let failure = 0; failure < 5; failure++) await expect(sibling.call(["a"], GET)).rejects.toThrow("status 500");
     expect(sibling.status().status).toBe("down");
-    await expect(sibling.call(["a"], GET)).rejects.toThrow("left alone for a while");
+    await expect(sibling.call(["a"], GET)).rejects.toThrow(/left alone for a while: .*[^.]\.$/);
     expect([hits.length, sibling.counts().notSent]).toEqual([5, 1]);
     await expect
-      .poll(
-        () =>
-          sibling.call(["a"], GET).then(
-            ({ status }) => status,
-            () => null,
-          ),
-        { timeout: 10_000 },
+      .poll(() =>
+        sibling.call(["a"], GET).then(
+          ({ status }) => status,
+          () => null,
+        ),
       )
       .toBe(200);
     expect([hits.length, sibling.status().status]).toEqual([6, "ok"]);
@@ -101,13 +99,11 @@ describe("another engine that asks to be left alone", () => {
     const { sibling } = await answering([503, 200], { "retry-after": "1" });
     await expect(sibling.call(["a"], GET)).rejects.toMatchObject({ details: { retry_after_ms: 1_000 } });
     await expect
-      .poll(
-        () =>
-          sibling.call(["a"], GET).then(
-            ({ status }) => status,
-            () => null,
-          ),
-        { timeout: 10_000 },
+      .poll(() =>
+        sibling.call(["a"], GET).then(
+          ({ status }) => status,
+          () => null,
+        ),
       )
       .toBe(200);
     expect(sibling.status().status).toBe("ok");

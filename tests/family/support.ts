@@ -9,17 +9,19 @@ import { until } from "../../scripts/demo/waiting.ts";
 import { PlatformBuilder } from "../../src/engines/builder.ts";
 import { DeploymentPlanner } from "../../src/engines/deployment.ts";
 import { FeedbackEngine } from "../../src/engines/feedback.ts";
-import { Sibling, type SiblingCall } from "../../src/engines/sibling.ts";
+import type { Sibling } from "../../src/engines/sibling.ts";
 import type { Deployer, DeployOrder, DeployOutcome } from "../../src/ports.ts";
 import { auditRecords } from "../domain/support.ts";
 import { later, type Sending } from "../sinks/support.ts";
 import type { Engine } from "../support/engine.ts";
+import { expectSilence, PatientSibling } from "../support/patient-sibling.ts";
 
 /** How an engine may be: as `Behaviour` has it, or not running at all. */
 export const FAULTS = [...BEHAVIOURS.filter((behaviour) => behaviour !== "well"), "away"] as const;
 export type Fault = (typeof FAULTS)[number];
 
-const TIMEOUT_MS = 300;
+/** What answers when it is told to behave otherwise, or never. */
+const SILENT: readonly Fault[] = ["slow", "nothing"];
 
 /** One engine of the family for all tests of a file, as new for each of them. */
 export function useMember<Name extends MemberName>(name: Name): Member<Name> {
@@ -31,6 +33,7 @@ export function useMember<Name extends MemberName>(name: Name): Member<Name> {
   beforeEach(async () => {
     if (!member.running) await member.start();
     await member.behave("well", { forget: true });
+    expectSilence(false);
   });
   afterAll(async () => {
     await member.stop();
@@ -40,6 +43,7 @@ export function useMember<Name extends MemberName>(name: Name): Member<Name> {
 }
 
 export async function breaks(member: Pick<Member<MemberName>, "behave" | "stop">, fault: Fault): Promise<void> {
+  expectSilence(SILENT.includes(fault));
   if (fault === "away") await member.stop();
   else await member.behave(fault);
 }
@@ -47,18 +51,12 @@ export async function breaks(member: Pick<Member<MemberName>, "behave" | "stop">
 export async function recovers(member: Pick<Member<MemberName>, "behave" | "start">, fault: Fault): Promise<void> {
   if (fault === "away") await member.start();
   else await member.behave("well");
-}
-
-/** Whose requests end soon, whoever makes them: tests wait for no timeout of twenty seconds. */
-class HastySibling extends Sibling {
-  override call(path: readonly string[], call: SiblingCall) {
-    return super.call(path, { ...call, timeoutMs: TIMEOUT_MS });
-  }
+  expectSilence(false);
 }
 
 function siblingOf(name: string, { url }: Pick<Member<MemberName>, "url">): Sibling {
   // The breaker goes by real time, which tests do not wait for.
-  const sibling = new HastySibling(name, url, { attempts: 2, firstPauseMs: 1, failures: 1_000_000, pauseMs: 1 });
+  const sibling = new PatientSibling(name, url, { attempts: 2, firstPauseMs: 1, failures: 1_000_000, pauseMs: 1 });
   later(() => sibling.close());
   return sibling;
 }

@@ -151,7 +151,7 @@ describe("who may clone:", () => {
         expect(said).toMatch(/not our ref|unadvertised object|upload-pack: not our ref/);
       }
     }
-  }, 60_000);
+  }, 120_000);
 
   test("their part grows with the whole", async () => {
     const project = await threeStages();
@@ -268,7 +268,7 @@ describe("a machine without git", () => {
   beforeAll(async () => {
     mkdirSync(path, { recursive: true });
     await bare.start();
-  }, 60_000);
+  }, 120_000);
   afterAll(async () => {
     await bare.dispose();
     rmSync(path, { recursive: true, force: true });

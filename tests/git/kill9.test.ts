@@ -52,4 +52,4 @@ test("a repository whose engine is killed at any point goes on where it was, to 
   const repository = join(where, PROJECT, "repository.git");
   expect(await refs(repository)).toEqual(expected);
   expect(await git(repository, "fsck", "--strict")).toBe("");
-}, 120_000);
+}, 300_000);

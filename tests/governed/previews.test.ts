@@ -86,6 +86,14 @@ describe("a preview ends", () => {
     expect(await preview("pr-2")).toMatchObject({ expires_at: "2026-01-02T00:00:00.000Z" });
   });
 
+  test("so that an expiry makes one of what nothing else is said of", async () => {
+    expect(await project.create("qa-demo", { base: "development", expires_in: "24h" })).toMatchObject({
+      type: "preview",
+      expires_at: "2026-01-02T00:00:00.000Z",
+    });
+    expect(await codeOf(project.create("qa-custom", { base: "development", type: "custom", expires_in: "24h" }))).toBe("invalid_request");
+  });
+
   test("and nothing else does", async () => {
     expect(await codeOf(project.create("staging", { base: "development", expires_in: "1h" }))).toBe("invalid_request");
     expect(await codeOf(extend({ expires_in: "1h" }, "development"))).toBe("invalid_request");

@@ -159,6 +159,13 @@ describe("writes", () => {
     expect(body.fix_suggestion).toContain("known are: project_id, source_env, target_env");
   });
 
+  test("say of a slip in a field's name what was meant, beside what is missing for it", async () => {
+    const ask = await serveApp(domainOf({}));
+    const { body } = await ask({ method: "POST", path: "/env/create", body: { project_id: "p", new_enviroment: "staging" } });
+    expect(body.reason).toBe("The body is not valid: `new_environment` is required, and `new_enviroment` is not a known field.");
+    expect(body.fix_suggestion).toMatch(/^Did you mean `new_environment` by `new_enviroment`\? Leave unknown fields out; known are: /);
+  });
+
   test("show no value in a refusal, and of many faults only some", async () => {
     const ask = await serveApp(domainOf({}));
     const many = Object.fromEntries(Array.from({ length: 5_000 }, (_, index) => [`k${index}`, index]));

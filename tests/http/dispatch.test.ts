@@ -4,7 +4,7 @@ import { apiRoutes } from "../../src/http/routes/index.ts";
 import { type Access, openAccess, ROOT } from "../access/support.ts";
 import { auditRecords, PROJECT } from "../domain/support.ts";
 import { type Asked, CONFIG, exchange, listening, type Options, plain, STORES, written } from "./doors.ts";
-import { ROOT_TOKEN } from "./support.ts";
+import { ROOT_TOKEN, rateClockStands } from "./support.ts";
 
 const STATE = `/env/${PROJECT}/staging/state`;
 const ROLES = ["editor", "reader", "engine"] as const;
@@ -223,6 +223,7 @@ test("behind proxies that are believed, what they forward is the router's", asyn
 });
 
 test.each(["perToken", "perAddress"] as const)("as many requests as there may be %s, and not one more", async (which) => {
+  rateClockStands();
   const world = await twins({ settings: { requestsPerSecond: { perToken: 1_000, perAddress: 1_000, [which]: 1 } } });
   const statuses: string[] = [];
   for (let sent = 0; sent < 4; sent++) {

@@ -4,7 +4,7 @@ import { pass, ROOT } from "../access/support.ts";
 import { PROJECT } from "../domain/support.ts";
 import { BULK, CORS_ORIGIN, FLAGS } from "../ofrep/support.ts";
 import { type Asked, answeredAlike, type Doors, doors, expectTaken, STORES, statusesOf, thrice, written } from "./doors.ts";
-import { ROOT_TOKEN, type SETTINGS } from "./support.ts";
+import { ROOT_TOKEN, rateClockStands, type SETTINGS } from "./support.ts";
 
 const NAMED = `${BULK}?project_id=${PROJECT}&env=staging`;
 const PRO = { context: { targetingKey: "josé 🚀", plan: "pro", email: "ann@example.com" } };
@@ -195,6 +195,7 @@ describe.each(STORES)("all flags come from the fast lane as from the routes, byt
   });
 
   test.each(["perToken", "perAddress"] as const)("as many requests as there may be %s, and not one more", async (which) => {
+    rateClockStands();
     const requestsPerSecond = { perToken: 1_000, perAddress: 1_000, [which]: 1 };
     const world = await flagDoors({ ...options, settings: { requestsPerSecond } });
     const statuses: string[] = [];
@@ -246,6 +247,7 @@ describe.each(STORES)("whatever happens, the next evaluation knows of it, %s", (
 });
 
 test("the store is asked nothing for whoever shows no token, one that was never seen, or is over what their address may", async () => {
+  rateClockStands();
   const world = await flagDoors({ exclusive: false, settings: { requestsPerSecond: { perToken: 1_000, perAddress: 1 } } });
   const confirm = vi.spyOn(world.domain.readIndex, "confirm");
   await world.both(written(question(null, PRO, { path: NAMED })));

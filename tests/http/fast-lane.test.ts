@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test, vi } from "vitest";
 import { pass, ROOT } from "../access/support.ts";
 import { PROJECT } from "../domain/support.ts";
 import { ACTIVE, type Asked, answeredAlike, CONFIG, type Doors, doors, expectTaken, STORES, statusesOf, thrice, written } from "./doors.ts";
-import { ROOT_TOKEN } from "./support.ts";
+import { ROOT_TOKEN, rateClockStands } from "./support.ts";
 
 type Case = readonly [what: string, ask: (doors: Doors) => Asked | Promise<Asked>];
 const as =
@@ -133,6 +133,7 @@ describe.each(STORES)("the fast lane answers as the routes do, byte by byte, %s"
   });
 
   test.each(["perToken", "perAddress"] as const)("as many requests as there may be %s, and not one more", async (which) => {
+    rateClockStands();
     const requestsPerSecond = { perToken: 1_000, perAddress: 1_000, [which]: 1 };
     const world = await doors({ ...options, settings: { requestsPerSecond } });
     const request = written({ token: world.tokens.reader });
@@ -147,6 +148,7 @@ describe.each(STORES)("the fast lane answers as the routes do, byte by byte, %s"
 });
 
 test("the store is asked nothing for whoever shows no token, or is over what their address may", async () => {
+  rateClockStands();
   const world = await doors({ exclusive: false, settings: { requestsPerSecond: { perToken: 1_000, perAddress: 1 } } });
   const confirm = vi.spyOn(world.domain.readIndex, "confirm");
   for (const headers of [[], ["Authorization: Basic cm9vdDpyb290"]])

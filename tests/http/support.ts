@@ -9,7 +9,7 @@ import {
 import type { AddressInfo } from "node:net";
 import express from "express";
 import { pino } from "pino";
-import { afterEach } from "vitest";
+import { afterEach, onTestFinished, vi } from "vitest";
 import { Authentication } from "../../src/authentication.ts";
 import { mayDoAll } from "../../src/callers.ts";
 import type { Domain } from "../../src/domain.ts";
@@ -34,6 +34,12 @@ export function domainOf(parts: { readonly [Part in keyof Domain]?: Partial<Doma
     exclusive: true,
   };
   return { refusals: { note() {} }, readIndex: unknown, ...parts } as Domain;
+}
+
+/** Lets the clock stand by which rates are told, until the test ends: no allowance comes back, however slow the machine is. */
+export function rateClockStands(): void {
+  const clock = vi.spyOn(performance, "now").mockReturnValue(performance.now());
+  onTestFinished(() => clock.mockRestore());
 }
 
 /** What an engine that binds a loopback address is set to, where nobody sets anything. */

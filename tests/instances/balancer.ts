@@ -10,7 +10,11 @@ const RETRIED: ReadonlySet<string | undefined> = new Set(["ECONNREFUSED", "ECONN
 interface Backend {
   readonly url: string;
   isReady: boolean;
+  /** Asked, and not answered yet: an answer that comes late says nothing of what comes after it. */
+  isAsked: boolean;
 }
+
+const backendAt = (url: string): Backend => ({ url, isReady: true, isAsked: false });
 
 /**
  * A load balancer as people run them: it keeps connections to its backends, asks each for `/readyz`, sends requests to those that are
@@ -26,7 +30,7 @@ export class Balancer {
   readonly failures: string[] = [];
 
   private constructor(urls: readonly string[]) {
-    this.#backends = urls.map((url) => ({ url, isReady: true }));
+    this.#backends = urls.map(backendAt);
     this.#server = createServer((request, response) => void this.#serve(request, response));
     this.#probing = setInterval(() => void this.#probe(), PROBE_MS);
   }
@@ -43,7 +47,7 @@ export class Balancer {
 
   /** Takes a backend out, and others in: what a deployment does once those are there. */
   replace(gone: string, come: readonly string[]): void {
-    this.#backends = [...this.#backends.filter(({ url }) => url !== gone), ...come.map((url) => ({ url, isReady: true }))];
+    this.#backends = [...this.#backends.filter(({ url }) => url !== gone), ...come.map(backendAt)];
   }
 
   async close(): Promise<void> {
@@ -56,10 +60,13 @@ export class Balancer {
   async #probe(): Promise<void> {
     await Promise.all(
       this.#backends.map(async (backend) => {
-        backend.isReady = await fetch(`${backend.url}/readyz`, { signal: AbortSignal.timeout(2_000) }).then(
+        if (backend.isAsked) return;
+        backend.isAsked = true;
+        backend.isReady = await fetch(`${backend.url}/readyz`).then(
           ({ ok }) => ok,
           () => false,
         );
+        backend.isAsked = false;
       }),
     );
   }

@@ -79,7 +79,7 @@ describe("the engine's own work", () => {
     expect(held).toMatchObject({ holder: { instance: "two" } });
     // The first wakes up, and goes on as if nothing had been.
     vi.advanceTimersByTime(LIMITS.workLeaseMs / 3);
-    await vi.waitFor(() => expect(lost.aborted).toBe(true));
+    await expect.poll(() => lost.aborted).toBe(true);
     go.open();
     await first;
     expect(await document(store, systemKeys.lease("work"), SYSTEM_PARTITION)).toEqual(held);

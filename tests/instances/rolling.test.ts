@@ -5,7 +5,7 @@ import { Fleet, SHARED } from "./fleet.ts";
 const PROJECT = "shop";
 const CLIENTS = 8;
 /** Longer than the proxy takes to notice. */
-const DELAY = "1s";
+const DELAY = "3s";
 
 describe.each(SHARED)("on $name", ({ start }) => {
   let fleet: Fleet;
@@ -14,11 +14,11 @@ describe.each(SHARED)("on $name", ({ start }) => {
   beforeAll(async () => {
     fleet = await Fleet.start(start, 2, { env: { SHUTDOWN_DELAY: DELAY } });
     proxy = await Balancer.start(fleet.engines.map(({ url }) => url));
-  }, 60_000);
+  }, 120_000);
   afterAll(async () => {
     await proxy?.close();
     await fleet?.dispose();
-  }, 60_000);
+  }, 120_000);
 
   test("both instances are restarted, one after the other, behind a proxy and under load, without a failed request", async () => {
     const send = async (method: string, path: string, body?: unknown) => {
@@ -55,5 +55,5 @@ describe.each(SHARED)("on $name", ({ start }) => {
     expect([...statuses.keys()]).toEqual([200]);
     expect(statuses.get(200)).toBeGreaterThan(CLIENTS);
     expect((await send("GET", path)).body.vars).toEqual(written);
-  }, 60_000);
+  }, 180_000);
 });

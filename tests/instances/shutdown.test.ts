@@ -56,8 +56,8 @@ describe("an engine that is told to stop", () => {
     expect(await project.config("development")).toMatchObject({ vars: { LATE: "but here" } });
   });
 
-  test("says at once that it is not ready, and goes on serving for as long as it was set to", async () => {
-    const engine = await start({ SHUTDOWN_DELAY: "2s" });
+  test("says at once that it is not ready, and goes on serving", async () => {
+    const engine = await start({ SHUTDOWN_DELAY: "5m" });
     const project = new Project(engine, "shop");
     await project.create("development");
     expect(await engine.get("/readyz")).toMatchObject({ status: 200, body: { status: "ready" } });
@@ -66,6 +66,11 @@ describe("an engine that is told to stop", () => {
     expect((await engine.get("/healthz")).status).toBe(200);
     const written = await engine.request("PATCH", project.path("development", "config"), { vars: { A: "1" } });
     expect(written).toMatchObject({ status: 200, headers: { connection: "close" } });
+  });
+
+  test("ends by itself when the time is over that it was set to go on for", async () => {
+    const engine = await start({ SHUTDOWN_DELAY: "1s" });
+    engine.signal("SIGTERM");
     expect(await engine.exited).toBe("exit code 0");
   });
 

@@ -20,11 +20,11 @@ describe.each(KINDS)("two instances on $name", ({ start }) => {
     await receiver.start();
     fleet = await Fleet.start(start, 2, { env: { LOGS_URL: receiver.url } });
     await post(fleet.engines[0] as Engine, "/env/create", { project_id: PROJECT, new_environment: "staging" });
-  }, 60_000);
+  }, 120_000);
   afterAll(async () => {
     await fleet?.dispose();
     await receiver.stop();
-  }, 60_000);
+  }, 120_000);
 
   test("previews expire with exactly one revision, and every record is delivered, in order, though one instance stands still and one is killed", async () => {
     const [first, second] = fleet.engines as [Engine, Engine];

@@ -5,7 +5,7 @@ import { LIMITS } from "../../src/limits.ts";
 import { echo, expectRefusal, openServer, pending, Wire } from "./support.ts";
 
 /** Long enough for a busy machine to answer who is in time, and short enough to wait for. */
-const SHORT_MS = 500;
+const SHORT_MS = 1_000;
 
 /** A request whose target, header names and header values have so many bytes, in so many lines. */
 function request(bytes: number, lines: number): string {

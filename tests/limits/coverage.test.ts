@@ -233,6 +233,8 @@ const unreachable: Readonly<Partial<Record<Bound, string>>> = {
   staleAfterMs: "How long a read waits before it is answered from memory: tests/instances/stale.test.ts.",
   recentProjects: "A cache: what is not in it is read, tests/domain/recent-documents.test.ts.",
   recentDocuments: "A cache: what is not in it is read, tests/domain/recent-documents.test.ts.",
+  recentProjectBytes: "A cache: what is not in it is read, tests/domain/recent-documents.test.ts.",
+  recentBytes: "A cache: what is not in it is read, tests/domain/recent-documents.test.ts.",
   cachedRevisions: "A cache: what is not in it is asked for, tests/domain/read-index.test.ts.",
   cachedPartitions: "A cache: what is not in it is looked up.",
   storeReplyMs: "Of Redis, and of no request: tests/storage.",

@@ -21,8 +21,8 @@ describe.each(SHARED)("on $name", ({ start }) => {
 
   beforeAll(async () => {
     fleet = await Fleet.start(start, 2);
-  }, 60_000);
-  afterAll(() => fleet?.dispose(), 60_000);
+  }, 120_000);
+  afterAll(() => fleet?.dispose(), 120_000);
 
   test(
     "two instances are as one to their clients, though they are killed and stand still",

@@ -79,7 +79,7 @@ describe("the root of a map", () => {
         }
       }
     }
-  }, 60_000);
+  }, 120_000);
 
   test("of the empty map needs no object, and emptying a map leads to it", async () => {
     const objects = new Objects();

@@ -16,12 +16,12 @@ beforeAll(async () => {
   const headers = [["Authorization", `Bearer ${running.token}`]] as [string, string][];
   await OpenFeature.setProviderAndWait("engine", new OFREPProvider({ baseUrl: running.engine.url, headers }));
   client = OpenFeature.getClient("engine");
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   await OpenFeature.close();
   await running.engine.dispose();
-}, 60_000);
+}, 120_000);
 
 const PRO = { targetingKey: "u1", plan: "pro", email: "ann@example.com" };
 

@@ -251,9 +251,9 @@ describe("what ends a connection:", () => {
   test("a preview whose end has come", async () => {
     const project_id = "expired";
     await client().createEnvironment({ project_id, new_environment: "main" });
-    const expires_at = new Date(Date.now() + 2_000).toISOString();
-    await client().createEnvironment({ project_id, new_environment: "pr-1", base_from: "main", type: "preview", expires_at });
-    const { code } = await closed(async () => undefined, { url: engine.url, token: TOKEN, project: project_id, env: "pr-1" });
+    await client().createEnvironment({ project_id, new_environment: "pr-1", base_from: "main", type: "preview" });
+    const end = () => client().extendEnvironment({ project_id, env: "pr-1", expires_in: "1s" });
+    const { code } = await closed(end, { url: engine.url, token: TOKEN, project: project_id, env: "pr-1" });
     expect(code).toBe("environment_expired");
   });
 

@@ -46,12 +46,12 @@ beforeAll(async () => {
   await receiver.start();
   await startEngine();
   for (const project of PROJECTS) await post("/env/create", { project_id: project, new_environment: "staging" });
-}, 60_000);
+}, 120_000);
 afterAll(async () => {
   await engine.end("SIGKILL");
   await receiver.stop();
   rmSync(directory, { recursive: true, force: true });
-}, 60_000);
+}, 120_000);
 
 /** Writes until the engine is gone, and counts what was acknowledged. */
 async function writeUntilGone(project: string, round: number, acknowledged: () => void): Promise<void> {

@@ -11,7 +11,10 @@ import { usePostgres } from "../support/postgres.ts";
 import { TcpProxy } from "../support/tcp-proxy.ts";
 import { errorOf } from "./support.ts";
 
-const STATEMENT_MS = 1_000;
+/** Seconds for what must be answered, on whatever machine. */
+const PATIENT = 60;
+/** Seconds for what is not. */
+const HASTY = 2;
 /** In the statement that commits. */
 const COMMIT = "commit_group";
 
@@ -32,10 +35,27 @@ afterEach(async () => {
   await proxy.stop();
 });
 
-async function open(port: number, options: PostgresOptions = {}, extra = ""): Promise<Store> {
-  return checked(
-    await openPostgres(`${server().url("postgres", port)}?statement_timeout=${STATEMENT_MS}&connect_timeout=1${extra}`, options),
-  );
+interface Opening extends PostgresOptions {
+  /** Seconds that a statement, or a new connection, may take. */
+  readonly seconds?: number;
+  /** Where it hears of others' commits, if not by the same port. */
+  readonly listen?: number;
+}
+
+async function open(port: number, { seconds = PATIENT, listen, ...options }: Opening = {}): Promise<Store> {
+  const listener = listen === undefined ? "" : `&listen=127.0.0.1:${listen}`;
+  const query = `statement_timeout=${seconds * 1_000}&connect_timeout=${seconds}${listener}`;
+  return checked(await openPostgres(`${server().url("postgres", port)}?${query}`, options));
+}
+
+/** Uses a store behind the proxy that does not wait for long. */
+async function withHasty(use: (hasty: Store) => Promise<void>): Promise<void> {
+  const hasty = await open(proxy.port, { seconds: HASTY });
+  await use(hasty).finally(() => {
+    // What is held back of others is theirs.
+    proxy.release();
+    return hasty.close();
+  });
 }
 
 /** Commits while a fault goes on, and answers the error. */
@@ -47,10 +67,8 @@ async function commitDuring(partition: string, fault: () => Promise<void>, what 
 
 /** Resolves when the server has nothing to do for any engine. */
 async function settled(): Promise<void> {
-  await vi.waitFor(async () => {
-    const rows = await server().query("SELECT FROM pg_stat_activity WHERE application_name = 'environment-manager' AND state <> 'idle'");
-    expect(rows).toHaveLength(0);
-  }, 10_000);
+  const busy = "SELECT FROM pg_stat_activity WHERE application_name = 'environment-manager' AND state <> 'idle'";
+  await expect.poll(() => server().query(busy)).toHaveLength(0);
 }
 
 describe("a commit whose connection breaks", () => {
@@ -118,19 +136,20 @@ describe("a commit whose connection breaks", () => {
     await blocker.end();
   });
 
-  it("leaves its partitions unread until it is certain what became of it", async () => {
-    const p = partitionName();
-    const lost = errorOf(store.commit(p, put("a", 1)));
-    proxy.hold("requests", COMMIT);
-    await proxy.holding("requests");
-    proxy.cutClients();
-    // Nothing passes: whoever asks is not told what may still change.
-    expect((await errorOf(store.get(p, ["a"]))).code).toBe("store_unavailable");
-    proxy.holdNoMore();
-    proxy.cut();
-    expect((await lost).code).toBe("store_unavailable");
-    expect(await read(store, p, "a")).toBeUndefined();
-  });
+  it("leaves its partitions unread until it is certain what became of it", () =>
+    withHasty(async (hasty) => {
+      const p = partitionName();
+      const lost = errorOf(hasty.commit(p, put("a", 1)));
+      proxy.hold("requests", COMMIT);
+      await proxy.holding("requests");
+      proxy.cutClients();
+      // Nothing passes: whoever asks is not told what may still change.
+      expect((await errorOf(hasty.get(p, ["a"]))).code).toBe("store_unavailable");
+      proxy.holdNoMore();
+      proxy.cut();
+      expect((await lost).code).toBe("store_unavailable");
+      expect(await read(hasty, p, "a")).toBeUndefined();
+    }));
 
   it("does not take down those of other partitions that come after it", async () => {
     const [p, q] = [partitionName(), partitionName()];
@@ -158,7 +177,7 @@ describe("the ledger", () => {
     expect(await read(other, p, "counter")).toEqual({ value: 2 });
   });
 
-  it("applies each write that it acknowledges once, and no other, however often connections are reset", { timeout: 120_000 }, async () => {
+  it("applies each write that it acknowledges once, and no other, however often connections are reset", { timeout: 300_000 }, async () => {
     const projects = Array.from({ length: 4 }, partitionName);
     const ledgers = [new Ledger(store), new Ledger(store)];
     const acknowledged = new Map(projects.map((p) => [p, 0]));
@@ -210,25 +229,23 @@ async function increment(tx: Transaction): Promise<number> {
 
 /** Resolves when as many sessions wait for a lock. */
 async function waiting(sessions: number): Promise<void> {
-  await vi.waitFor(async () => {
-    const rows = await server().query("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'");
-    expect(rows).toHaveLength(sessions);
-  }, 10_000);
+  await expect.poll(() => server().query("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'")).toHaveLength(sessions);
 }
 
 describe("a connection that is half open", () => {
-  it("fails reads and commits within their time, and is replaced", async () => {
-    const p = partitionName();
-    await win(store, p, put("a", 1));
-    proxy.hold("answers");
-    expect(await errorOf(store.get(p, ["a"]))).toMatchObject({
-      code: "store_unavailable",
-      message: expect.stringContaining("does not answer"),
-    });
-    proxy.holdNoMore();
-    expect(await read(store, p, "a")).toBe(1);
-    expect(await win(store, p, put("a", 2))).toBe(2);
-  });
+  it("fails reads and commits within their time, and is replaced", () =>
+    withHasty(async (hasty) => {
+      const p = partitionName();
+      await win(hasty, p, put("a", 1));
+      proxy.hold("answers");
+      expect(await errorOf(hasty.get(p, ["a"]))).toMatchObject({
+        code: "store_unavailable",
+        message: expect.stringContaining("does not answer"),
+      });
+      proxy.holdNoMore();
+      expect(await read(hasty, p, "a")).toBe(1);
+      expect(await win(hasty, p, put("a", 2))).toBe(2);
+    }));
 
   it("that lay idle costs a read one more attempt, and no error", async () => {
     const p = partitionName();
@@ -261,10 +278,10 @@ describe("watching", () => {
 
   it("notices a connection that is half open, though nothing is asked", async () => {
     const listening = await TcpProxy.start(server().port);
-    const listener = await open(server().port, { pollMs: 100 }, `&listen=127.0.0.1:${listening.port}`);
+    const listener = await open(server().port, { pollMs: 100, seconds: HASTY, listen: listening.port });
     const gap = new Promise<void>((resolve) => listener.watch({ onChange() {}, onGap: resolve }));
     listening.hold("answers");
-    await vi.waitFor(() => expect(listening.connections).toBe(0), 10_000);
+    await expect.poll(() => listening.connections).toBe(0);
     listening.holdNoMore();
     await gap;
     await listener.close();

@@ -35,8 +35,12 @@ function listen(store: Store) {
   };
 }
 
-async function withStores(url: string, work: (watching: Store, writing: Store) => Promise<void>): Promise<void> {
-  const watching = checked(await openRedis(url, { replyMs: 300 }));
+async function withStores(
+  url: string,
+  work: (watching: Store, writing: Store) => Promise<void>,
+  { replyMs = 60_000 }: { readonly replyMs?: number } = {},
+): Promise<void> {
+  const watching = checked(await openRedis(url, { replyMs }));
   const writing = checked(await openRedis(server.url));
   try {
     await work(watching, writing);
@@ -83,7 +87,7 @@ describe("who watches a store in Redis", () => {
 
   it("hears of commits that others made while the subscription seemed to be well and was dead", async () => {
     const proxy = await TcpProxy.start(server.port);
-    await withStores(`redis://127.0.0.1:${proxy.port}`, async (watching, writing) => {
+    const work = async (watching: Store, writing: Store) => {
       const p = partitionName();
       const watch = listen(watching);
       // From here on nothing reaches the watcher on the connections that it has.
@@ -94,7 +98,8 @@ describe("who watches a store in Redis", () => {
       await watch.gap();
       const revision = await win(writing, p, put("a", 2));
       await watch.change(p, revision);
-    });
+    };
+    await withStores(`redis://127.0.0.1:${proxy.port}`, work, { replyMs: 2_000 });
     await proxy.stop();
   });
 });

@@ -8,7 +8,7 @@ import { runChild, temporaryFolder } from "./support.ts";
 const ROUNDS = process.env.ENV_MANAGER_TEST_LONG ? 40 : 3;
 const LINES_BEFORE_KILL = 150;
 
-it(`kill -9 loses nothing that was acknowledged, and leaves no half commit (${ROUNDS} rounds)`, { timeout: ROUNDS * 20_000 }, async () => {
+it(`kill -9 loses nothing that was acknowledged, and leaves no half commit (${ROUNDS} rounds)`, { timeout: ROUNDS * 60_000 }, async () => {
   const folder = temporaryFolder();
   const url = `sqlite:${join(folder, "env.db")}`;
   const acknowledged = new Map([

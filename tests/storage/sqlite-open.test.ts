@@ -120,6 +120,13 @@ describe("a file that cannot be used is refused, and left as it was:", () => {
     expect(error.message).toContain(join(folder, "plain"));
   });
 
+  it.skipIf(!existsSync("/proc/self"))("a folder that the system makes nowhere, at once", async () => {
+    expect(await errorOf(openStore("sqlite:/proc/nowhere/deep/env.db"))).toMatchObject({
+      code: "store_unavailable",
+      message: expect.stringContaining("/proc/nowhere"),
+    });
+  });
+
   const why = permissions ? "" : " (skipped: this process cannot act as another user)";
   describe.skipIf(!permissions)(`by its permissions${why}:`, () => {
     beforeEach(async () => {

@@ -9,7 +9,7 @@ import { packageRoot } from "../../src/settings.ts";
 import { SentSecrets } from "../canary/sent-secrets.ts";
 import { bodyOf } from "./body.ts";
 
-const START_MS = 60_000;
+const START_MS = 120_000;
 
 export interface EngineOptions {
   /** The root token of an engine that asks for one; without it, `ENV_MANAGER_AUTH=off`. */

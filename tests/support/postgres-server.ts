@@ -10,7 +10,9 @@ import { promisify } from "node:util";
 import pg from "pg";
 
 const PASSWORD = "only-for-tests";
-const START_ATTEMPTS = 50;
+const START_ATTEMPTS = 300;
+/** A port that was free a moment ago may be somebody else's by the time that the server binds it. */
+const PORT_ATTEMPTS = 5;
 
 /** PostgreSQL refuses to run as root: then it runs as Debian's `nobody`, who is on every system. */
 const USER = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
@@ -80,9 +82,11 @@ export class PostgresServer {
       writeFileSync(join(data, name), content, { mode: 0o600 });
       own(join(data, name));
     }
-    const server = new PostgresServer(binaries, data, await freePort(), options);
-    await server.restart();
-    return server;
+    for (let attempt = 1; ; attempt++) {
+      const server = new PostgresServer(binaries, data, await freePort(), options);
+      if (await server.#launch()) return server;
+      if (attempt === PORT_ATTEMPTS) throw new Error(`PostgreSQL does not start:\n${server.log()}`);
+    }
   }
 
   /** Of a database on this server, as `STORE_URL` has it. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll } from "vitest";
 import { type PostgresOptions, PostgresServer } from "./postgres-server.ts";
 
-const START_MS = 60_000;
+const START_MS = 120_000;
 
 /** One server for all tests of a file or of a `describe`; ask for it inside of them. */
 export function usePostgres(options: PostgresOptions = {}): () => PostgresServer {

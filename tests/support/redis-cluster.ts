@@ -12,7 +12,8 @@ export class RedisCluster {
   }
 
   static async start(size: number): Promise<RedisCluster> {
-    const args = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
+    // A server that stands still for a moment is not taken for gone.
+    const args = ["--cluster-enabled", "yes", "--cluster-node-timeout", "15000"];
     const servers = await Promise.all(Array.from({ length: size }, () => RedisServer.start(...args)));
     const share = Math.ceil(SLOTS / size);
     await Promise.all(

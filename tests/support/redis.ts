@@ -10,6 +10,9 @@ import { createClient } from "redis";
 /** What a test must have in order to believe an acknowledgement. */
 const DURABLE = ["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction", "--save", ""];
 
+/** A port that was free a moment ago may be somebody else's by the time that the server binds it. */
+const START_ATTEMPTS = 5;
+
 /** A real `redis-server`, as a process of its own with data in a folder of its own. */
 export class RedisServer {
   readonly port: number;
@@ -26,9 +29,17 @@ export class RedisServer {
 
   /** @param args more arguments of `redis-server`; the last of a name wins */
   static async start(...args: readonly string[]): Promise<RedisServer> {
-    const server = new RedisServer(await freePort(), mkdtempSync(join(tmpdir(), "env-redis-")), args);
-    await server.#ready();
-    return server;
+    const folder = mkdtempSync(join(tmpdir(), "env-redis-"));
+    for (let attempt = 1; ; attempt++) {
+      const server = new RedisServer(await freePort(), folder, args);
+      try {
+        await server.#ready();
+        return server;
+      } catch (error) {
+        await server.kill();
+        if (attempt === START_ATTEMPTS) throw error;
+      }
+    }
   }
 
   get url(): string {

@@ -1,25 +1,32 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { Sibling, type SiblingBounds } from "../../src/engines/sibling.ts";
+import type { Sibling, SiblingBounds } from "../../src/engines/sibling.ts";
 import { ValidationEngine } from "../../src/engines/validation.ts";
 import type { CheckResult } from "../../src/model.ts";
 import type { JsonObject } from "../../src/ports.ts";
 import { expectReads } from "../domain/reads.ts";
 import { auditRecords, caller, domainOn, errorOf, openWorld, PROJECT, Project, type World } from "../domain/support.ts";
+import { expectSilence, PatientSibling } from "../support/patient-sibling.ts";
+import type { Behaviour } from "./children/validation-engine.ts";
 import { StandIn } from "./support.ts";
 
 const engine = new StandIn();
-const BOUNDS: SiblingBounds = { attempts: 2, firstPauseMs: 1, failures: 100, pauseMs: 1, timeoutMs: 300 };
+const BOUNDS: SiblingBounds = { attempts: 2, firstPauseMs: 1, failures: 100, pauseMs: 1 };
 const siblings: Sibling[] = [];
 
 beforeAll(async () => {
   await engine.start();
 });
-beforeEach(() => engine.behave("well"));
+beforeEach(() => behave("well"));
 afterEach(() => Promise.all(siblings.splice(0).map((sibling) => sibling.close())));
 afterAll(() => engine.stop());
 
-function validator(bounds: Partial<SiblingBounds> = {}): ValidationEngine {
-  const sibling = new Sibling("Validation", engine.url, { ...BOUNDS, ...bounds });
+async function behave(behaviour: Behaviour): Promise<void> {
+  await engine.behave(behaviour);
+  expectSilence(behaviour === "nothing");
+}
+
+function validator(): ValidationEngine {
+  const sibling = new PatientSibling("Validation", engine.url, BOUNDS);
   siblings.push(sibling);
   return new ValidationEngine(sibling);
 }
@@ -116,7 +123,7 @@ describe("validation", () => {
     await project.plan("staging", "production");
     await project.promote("staging", "production");
     expect(await engine.asked()).toHaveLength(2);
-    await engine.behave("well");
+    await behave("well");
     await project.set("staging", { "flows/third": flow("third"), "flows/again": flow("store") });
     // Another engine on the same store has asked nobody yet: the commit kept how far validation had come.
     const other = new Project(domainOn(store, vault, [], { validator: validator() }));
@@ -130,7 +137,7 @@ describe("validation", () => {
     const { project } = await governed(flows, "required");
     await project.promote("staging", "production");
     expect(await engine.asked()).toHaveLength(501);
-    await engine.behave("well");
+    await behave("well");
     await project.set("staging", { "flows/f77": flow("another") });
     await project.promote("staging", "production");
     expect(await engine.asked()).toEqual([flow("another")]);
@@ -142,7 +149,7 @@ describe("a Validation engine that cannot be relied on", () => {
 
   test.each(FAULTS)("(%s) keeps a promotion that needs it out, and changes nothing", async (behaviour) => {
     const { project, store, domain } = await governed({ "flows/second": flow("store") }, "required");
-    await engine.behave(behaviour);
+    await behave(behaviour);
     const [before, records] = [await project.view("production"), (await auditRecords(store)).length];
     const error = await errorOf(project.promote("staging", "production"));
     expect(error).toMatchObject({ code: "validation_unavailable", status: 503 });
@@ -150,27 +157,27 @@ describe("a Validation engine that cannot be relied on", () => {
     expect(await project.view("production")).toEqual(before);
     expect(await auditRecords(store)).toHaveLength(records);
     await expectReads({ domain, project }, "production");
-    await engine.behave("well");
+    await behave("well");
     expect((await project.promote("staging", "production")).status).toBe("ready_for_deploy");
     expect(await auditRecords(store)).toHaveLength(records + 1);
   });
 
   test("(slow) is waited for, which keeps nobody else waiting", async () => {
-    const world = await openWorld({ validator: validator({ timeoutMs: 10_000 }) });
+    const world = await openWorld({ validator: validator() });
     const { project } = world;
     await ahead(project, { "flows/second": flow("store") }, "required");
-    await engine.behave("slow");
+    await behave("slow");
     const promoted = project.promote("staging", "production");
     await expect.poll(() => engine.asked()).toHaveLength(2);
     await expectReads(world, "production");
     await project.configure("production", { vars: { MEANWHILE: "1" } });
-    await engine.behave("well");
+    await behave("well");
     expect((await promoted).status).toBe("ready_for_deploy");
   });
 
   test.each(FAULTS)("(%s) warns a promotion that would only like it", async (behaviour) => {
     const { project } = await governed({ "flows/second": flow("store") }, "advisory");
-    await engine.behave(behaviour);
+    await behave(behaviour);
     const promoted = await project.promote("staging", "production");
     expect(promoted.status).toBe("ready_for_deploy");
     expect(check(promoted)).toMatchObject({ status: "warning", details: { unavailable: true } });
@@ -186,13 +193,13 @@ describe("a Validation engine that cannot be relied on", () => {
 
   test("does not keep what else is wrong from being told", async () => {
     const { project } = await governed({ "flows/second": flow("store"), "requires/KEY": { kind: "var", description: "d" } }, "required");
-    await engine.behave("500");
+    await behave("500");
     expect(await errorOf(project.promote("staging", "production"))).toMatchObject({ code: "checks_failed" });
   });
 
   test("can be passed over by force, where the policy lets an admin", async () => {
     const { project } = await governed({ "flows/second": flow("store") }, "required", { forceable: ["validation"] });
-    await engine.behave("500");
+    await behave("500");
     const promoted = await project.promote("staging", "production", { force: { reason: "it is down" } });
     expect(promoted.status).toBe("ready_for_deploy");
   });
@@ -213,11 +220,11 @@ describe("a promotion that waits for approval", () => {
     const world = await governed({ "flows/second": flow("store") }, "required", { approvals: 1 });
     const { promotion_id } = await world.project.promote("staging", "production");
     const later = domainOn(world.store, world.vault, [], { validator: validator() });
-    await engine.behave("500");
+    await behave("500");
     const approved = await later.pending.approve(caller("ben"), { project: PROJECT, id: promotion_id ?? "" });
     expect(approved.status).toBe("pending_approval");
     expect(check(approved)).toMatchObject({ status: "failed", details: { unavailable: true } });
-    await engine.behave("well");
+    await behave("well");
     await later.pending.settle(caller("engine"), PROJECT, promotion_id ?? "");
     expect((await world.project.view("production")).revision).toBe(2);
   });

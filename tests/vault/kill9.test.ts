@@ -16,7 +16,7 @@ import { connecting, type Kind, useKind, type VaultKind } from "./stand-ins/kind
  * No value that was acknowledged is lost, nothing refers to one that is not there, and what nobody refers to is collected.
  */
 const ROUNDS = process.env.ENV_MANAGER_TEST_LONG ? 50 : 3;
-const START_MS = 60_000;
+const START_MS = 120_000;
 const PROGRAM = fileURLToPath(new URL("stand-ins/held-engine.ts", import.meta.url));
 
 interface Held {

@@ -160,9 +160,10 @@ describe("a vault that is not ready", () => {
     const vault = await kind.open();
     await vault.put(entry(), "value");
     await kind.standIn.control({ later: 1, retryAfter: 1 });
-    const begun = Date.now();
+    const begun = performance.now();
     expect(await Promise.all([vault.get(entry()), vault.get(entry()), vault.get(entry())])).toEqual(["value", "value", "value"]);
-    expect(Date.now() - begun).toBeGreaterThanOrEqual(1_000);
+    // A timer of Node may be early by a part of a millisecond.
+    expect(performance.now() - begun).toBeGreaterThanOrEqual(999);
     await kind.standIn.control({ later: 1, retryAfter: 60 });
     await expect(vault.get(entry())).rejects.toMatchObject({ code: "vault_unavailable", message: expect.stringContaining("429") });
     const before = (await kind.standIn.seen()).length;
@@ -353,7 +354,7 @@ describe("AppRole", () => {
 
   /** Until the vault has been asked so often, by work that nobody waits for. */
   async function until(wanted: Partial<Awaited<ReturnType<typeof asked>>>): Promise<void> {
-    await expect.poll(asked, { timeout: 10_000, interval: 5 }).toMatchObject(wanted);
+    await expect.poll(asked, { interval: 5 }).toMatchObject(wanted);
   }
 
   test("logs in once for all who ask, when the first does, and gives the token back at the end", async () => {

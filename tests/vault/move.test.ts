@@ -95,7 +95,7 @@ function move(from: Kind, to: Kind, args: readonly string[] = [], kill?: (now: (
 async function moveKilledAt(at: StandIn, skip: number, from: Kind, to: Kind): Promise<void> {
   await at.fail({ fault: "late", skip });
   const { code, output } = await move(from, to, [], async (now) => {
-    await expect.poll(() => at.held(), { timeout: 30_000, interval: 10 }).toBeGreaterThan(0);
+    await expect.poll(() => at.held(), { interval: 10 }).toBeGreaterThan(0);
     now();
   });
   expect(code, `nothing was held after ${skip} requests`).toBeNull();

@@ -45,7 +45,7 @@ const set = () =>
         sshKey === undefined
           ? url.startsWith("file:")
             ? {}
-            : { token: await readValue("the token", null, { prompts, empty: false, hidden: true }) }
+            : { token: await readValue("the token", null, { prompts, hidden: true }) }
           : { ssh_key: await readDocument(sshKey), host_keys: keysIn(await readDocument(hostKeys ?? "-")) };
       const reply = await client.setMirror({ project, url, ...(username !== undefined && { username }), ...credential });
       if (output.mode === "json") return output.json(reply);

@@ -142,9 +142,7 @@ const setSource = () =>
       // Commander has `--no-credential` as `credential: false`, and as `true` where neither was typed.
       const typed: unknown = credential;
       const value =
-        typeof typed === "string"
-          ? (await readValue("the credential", typed, { prompts: context.prompts, empty: false, hidden: true })).trim()
-          : null;
+        typeof typed === "string" ? (await readValue("the credential", typed, { prompts: context.prompts, hidden: true })).trim() : null;
       const reply = await client.putGitSource({
         project,
         env,

@@ -16,7 +16,7 @@ export const login = () =>
     async (context) => {
       const { settings, output } = context;
       const typed = context.options.token === undefined ? (process.env["ENVM_TOKEN"]?.trim() ?? "") : (settings.token ?? "");
-      const token = typed || (await readValue("the token", null, { prompts: context.prompts, empty: false, hidden: true })).trim();
+      const token = typed || (await readValue("the token", null, { prompts: context.prompts, hidden: true })).trim();
       const { actor, token_id, grants } = await createClient({ url: settings.url, token }).getSession();
       const { logins } = readLogins();
       await writeLogins({ current: settings.url, logins: { ...logins, [settings.url]: { token, actor, token_id } } });

@@ -29,7 +29,7 @@ const create = () =>
       .option("-m, --message <why>", "why"),
     async (context, { from, ttl, until, ref, set = [], message }, name = "") => {
       const { client, output, project, prompts } = context;
-      const env_variables = await readValues(assignments(set), { prompts, empty: false, hidden: true });
+      const env_variables = await readValues(assignments(set), { prompts, hidden: true });
       const made = await client.createEnvironment({
         project_id: project,
         new_environment: name,

@@ -85,7 +85,7 @@ async function requestOf(context: Context, options: Promoting, source: string, t
   const { merge, replace, force, forceCheck, message, set = [], resolve = [] } = options;
   if (merge && replace) throw usage("--merge and --replace do not go together.", "Choose one of them.");
   if ((force || forceCheck) && !message) throw usage("Skipping checks needs a reason.", "Add -m 'why': the audit log keeps it.");
-  const variables = await readValues(assignments(set), { prompts: context.prompts, empty: false, hidden: true });
+  const variables = await readValues(assignments(set), { prompts: context.prompts, hidden: true });
   const chosen = {
     version: options.version,
     only: options.only,

@@ -38,7 +38,7 @@ const set = () =>
       .option("-m, --message <why>", "why")
       .option("--dry-run", "say what would change, and change nothing"),
     async (context, options, ...typed) => {
-      const secrets = await readValues(assignments(typed), { prompts: context.prompts, empty: false, hidden: true });
+      const secrets = await readValues(assignments(typed), { prompts: context.prompts, hidden: true });
       return written(context, { secrets }, options);
     },
   );

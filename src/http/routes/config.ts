@@ -87,6 +87,7 @@ const revealSecrets = route({
   params: EnvironmentParams,
   query: AtQuery,
   body: RevealBody,
+  emptyBody: true,
   responses: { 200: { description: "The secret values.", schema: RevealReply } },
   errors: [...readErrors, "forbidden", "key_not_found", "secret_unavailable", "vault_unavailable"],
   handler: async ({ params, query, body, caller, domain }) => ({

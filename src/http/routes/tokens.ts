@@ -69,6 +69,7 @@ const rotateToken = route({
     "The same token with another secret, shown once. The one before is taken for `overlap` longer, so that its users can be moved over.",
   params: TokenParams,
   body: RotateTokenBody,
+  emptyBody: true,
   responses: { 200: { description: "The token.", schema: ShownTokenSchema } },
   errors: ["forbidden", "token_not_found", "invalid_transition"],
   handler: async ({ params, body, caller, domain }) => ({ body: await domain.tokens.rotate(caller, params.id, body) }),

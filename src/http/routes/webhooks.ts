@@ -101,6 +101,7 @@ const rotateWebhook = route({
   description: "The new one is shown this once. Events are signed with both for `overlap` longer, so that the receiver can be moved over.",
   params: WebhookParams,
   body: RotateWebhookBody,
+  emptyBody: true,
   responses: { 200: { description: "The webhook.", schema: ShownWebhookSchema } },
   errors: [...NOT_FOUND, "vault_unavailable"],
   handler: async ({ params, body, caller, domain }) => ({

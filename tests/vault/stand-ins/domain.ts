@@ -17,7 +17,7 @@ import {
   watchedVault,
   wrapped,
 } from "../../domain/support.ts";
-import { connecting, IMPATIENT, type Kind, useKind, type VaultKind } from "./kinds.ts";
+import { connecting, IMPATIENT, type Kind, LEAVING, useKind, type VaultKind } from "./kinds.ts";
 
 class Crash extends Error {}
 
@@ -165,7 +165,7 @@ export function describeSecrets(name: Kind): void {
       const clock = new TestClock();
       const store = memoryStore(clock);
       const project = new Project(domainOn(store, await kind.open(store)));
-      const hurried = new Project(domainOn(store, await kind.open(store, connecting(IMPATIENT))));
+      const hurried = new Project(domainOn(store, await kind.open(store, connecting(LEAVING))));
       await project.create("staging", { env_variables: { API_KEY: "sk-1" } });
       await kind.standIn.fail({ fault: "late", method: "POST" });
       expect(await codeOf(hurried.configure("staging", { secrets: { API_KEY: "sk-late" } }))).toBe("vault_unavailable");

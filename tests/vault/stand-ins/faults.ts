@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { AppError } from "../../../src/errors.ts";
 import { memoryStore } from "../../domain/support.ts";
 import { entry } from "../support.ts";
-import { BOUNDS, connecting, IMPATIENT, useKind } from "./kinds.ts";
+import { BOUNDS, connecting, IMPATIENT, LEAVING, useKind } from "./kinds.ts";
 import type { Fault } from "./stand-in.ts";
 
 const AT_ONCE: readonly Fault[] = ["status-500", "garbage", "wrong-shape", "foreign-404", "half", "redirect", "huge", "hang-up"];
@@ -70,7 +70,7 @@ export function describeFaults(name: "puraify" | "kv2"): void {
 
     test("says of a write that failed on its way that it may come late", async () => {
       const vault = await kind.open();
-      const hurried = await kind.open(memoryStore(), connecting(IMPATIENT));
+      const hurried = await kind.open(memoryStore(), connecting(LEAVING));
       await kind.standIn.fail({ fault: "late", method: "POST" });
       await expect(hurried.put(entry(), VALUE)).rejects.toMatchObject({ code: "vault_unavailable", details: { vault_write: "unknown" } });
       await kind.standIn.heal();

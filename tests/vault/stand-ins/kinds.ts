@@ -14,6 +14,8 @@ export type Kind = VaultSettings["kind"];
 export const BOUNDS: SiblingBounds = { attempts: 2, firstPauseMs: 1, failures: 1_000, pauseMs: 60_000, timeoutMs: 10_000 };
 /** For what is not answered. Nothing that must succeed at once goes this way. */
 export const IMPATIENT: SiblingBounds = { ...BOUNDS, timeoutMs: 300 };
+/** For a request that must arrive, and whose answer is not waited for. */
+export const LEAVING: SiblingBounds = { ...BOUNDS, attempts: 1, timeoutMs: 2_000 };
 
 export function connecting(bounds: SiblingBounds = BOUNDS): Connect {
   return (name, url) => new Sibling(name, url, bounds);
