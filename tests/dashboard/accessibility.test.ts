@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import type { Page } from "playwright-core";
 import { describe, expect, test } from "vitest";
 import { pagesOf } from "./scene.ts";
-import { settled, useDashboard } from "./support.ts";
+import { eventually, settled, useDashboard } from "./support.ts";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa"];
@@ -88,7 +88,7 @@ describe.each(LOOKS)("in $colorScheme, $width px", (look) => {
       found.push(...(await faultsOf(page, opener)));
       await page.keyboard.press("Escape");
       await page.getByRole("dialog").waitFor({ state: "detached" });
-      expect(await page.evaluate(() => document.activeElement?.tagName), `${opener} has the focus again`).toBe("BUTTON");
+      await eventually(() => page.evaluate(() => document.activeElement?.tagName), `${opener} has the focus again`).toBe("BUTTON");
     }
     expect(found).toEqual([]);
     expect(faults).toEqual([]);

@@ -59,7 +59,14 @@ function watched(page: Page): string[] {
 /** Logs in as whoever has the token, by the page that people use. */
 export async function logIn(page: Page, url: string, token: string): Promise<void> {
   await page.goto(`${url}/login`);
-  await page.getByLabel("Access token").fill(token);
-  await page.getByRole("button", { name: "Log in" }).click();
+  await logInHere(page, token);
   await page.getByRole("heading", { level: 1, name: "Projects" }).waitFor();
+}
+
+/** Logs in where a page led to the one that asks for the token. Resolves when that one is left: what it leads to may not be there yet. */
+export async function logInHere(page: Page, token: string): Promise<void> {
+  const field = page.getByLabel("Access token");
+  await field.fill(token);
+  await page.getByRole("button", { name: "Log in" }).click();
+  await field.waitFor({ state: "detached" });
 }

@@ -1,7 +1,8 @@
-import type { Page } from "playwright-core";
+import type { Page, Route } from "playwright-core";
 import { expect, test } from "vitest";
 import type { Engine } from "../support/engine.ts";
-import { settled, useDashboard } from "./support.ts";
+import { logInHere } from "./browser.ts";
+import { alone, eventually, ROOT, settled, useDashboard } from "./support.ts";
 
 const dashboard = useDashboard();
 
@@ -35,14 +36,14 @@ test("eight tabs share one stream: all show a change, also after the first of th
     await Promise.all(tabs.map((page) => page.getByText(version, { exact: true }).first().waitFor()));
   };
   await shownBy("one", [first.page, ...others.map(({ page }) => page)]);
-  expect(await streamsOf(dashboard.engine)).toBe(1);
+  await eventually(() => streamsOf(dashboard.engine)).toBe(1);
 
   await first.page.close();
   await shownBy(
     "two",
     others.map(({ page }) => page),
   );
-  expect(await streamsOf(dashboard.engine)).toBe(1);
+  await eventually(() => streamsOf(dashboard.engine)).toBe(1);
   for (const { page, faults } of others) {
     await page.close();
     expect(faults).toEqual([]);
@@ -64,13 +65,115 @@ test("while the engine is away a page keeps what it shows and says how old it is
   await dashboard.engine.kill9();
   await page.getByText("The engine cannot be reached").first().waitFor();
   await page.getByText(/What you see is .* old/).waitFor();
-  expect(await page.getByText(before, { exact: true }).count()).toBeGreaterThan(0);
+  await page.getByText(before, { exact: true }).first().waitFor();
   await dashboard.engine.startOn(port);
   const began = performance.now();
   await page.getByText(/What you see is .* old/).waitFor({ state: "detached" });
   console.log(`the engine restarted: connected again after ${Math.round(performance.now() - began)} ms`);
   const { version } = await root.patchConfig({ project, env: "development", vars: { LOG_LEVEL: "trace" } });
   await page.getByText(version, { exact: true }).first().waitFor();
+});
+
+test("while something else answers in the engine's place a page keeps what it shows, and says what it does not know", async () => {
+  const { project } = dashboard.scene;
+  const { page, go } = await dashboard.tab();
+  let isAway = false;
+  const otherwise = { status: 502, contentType: "text/html", body: "Bad Gateway" };
+  await alone(page);
+  await page.route("**/watch", (route) => route.fulfill(otherwise));
+  await page.route("**/session", (route) => (isAway ? route.fulfill(otherwise) : route.continue()));
+  await go(`/projects/${project}/env/development`);
+  await page.getByText("The engine does not tell this page what changes").waitFor();
+  isAway = true;
+  await page.getByText("The engine cannot be reached").waitFor();
+  await page.getByText("Lately").waitFor();
+  isAway = false;
+  await page.unroute("**/watch");
+  await page.getByText("The engine cannot be reached").waitFor({ state: "detached" });
+});
+
+test("while the engine is away a page keeps what it shows though it asks again and again in vain", async () => {
+  const { project } = dashboard.scene;
+  const { page, go } = await dashboard.tab();
+  const streams: Route[] = [];
+  await alone(page);
+  await page.route("**/watch", (route) => (streams.push(route) === 1 ? undefined : route.abort("connectionrefused")));
+  await go(`/projects/${project}/env/development`);
+  let failures = 0;
+  await page.route(/\/env\/[^/]+\/development(\?|$)/, (route) => route.abort("connectionrefused"));
+  page.on("requestfailed", (request) => {
+    if (new URL(request.url()).pathname.endsWith("/development")) failures++;
+  });
+  // The stream tells of a change, and ends. The client sends a read three times, and the page asks anew once that has failed.
+  await streams[0]?.fulfill({ contentType: "text/event-stream", body: "data: {}\n\n" });
+  await eventually(() => failures).toBeGreaterThan(3);
+  await page.getByText("The engine cannot be reached").waitFor();
+  await page.getByText("Lately").waitFor();
+  await eventually(() => page.getByRole("alert").count()).toBe(0);
+});
+
+test("where the tabs of a browser cannot share a stream, for its script is of an engine that was upgraded, each has its own", async () => {
+  const { root, project } = dashboard.scene;
+  const { page, go } = await dashboard.tab();
+  await page.addInitScript(() => {
+    window.SharedWorker = class extends SharedWorker {
+      constructor(_: string | URL, options?: string | WorkerOptions) {
+        super("/assets/of-an-older-engine.js", options);
+      }
+    };
+  });
+  await go(`/projects/${project}/env/staging`);
+  const { version } = await root.patchConfig({ project, env: "staging", vars: { LOG_LEVEL: "alone" } });
+  await page.getByText(version, { exact: true }).first().waitFor();
+});
+
+test("where a session ends while a page is open, the page leads to where one logs in, and back", async () => {
+  const { root, project } = dashboard.scene;
+  const reader = await root.createToken({ name: "Hedy", role: "reader", projects: [project] });
+  const { page, go } = await dashboard.tab({}, reader.token);
+  const address = `/projects/${project}/env/staging`;
+  await go(address);
+  await root.revokeToken({ id: reader.id });
+  // Nobody pressed anything.
+  await logInHere(page, ROOT);
+  await settled(page);
+  await eventually(() => page.url()).toBe(dashboard.engine.url + address);
+  await page.getByRole("button", { name: "root" }).waitFor();
+});
+
+/** Two people at one browser: a tab of the first, that shows an environment, and one in which the second has logged in meanwhile. */
+async function twoPeople() {
+  const { root, project } = dashboard.scene;
+  const [before, after] = await Promise.all(
+    ["Barbara", "Margaret"].map((name) => root.createToken({ name, role: "reader", projects: [project] })),
+  );
+  const address = `/projects/${project}/env/staging`;
+  const first = await dashboard.tab({}, before?.token);
+  await first.go(address);
+  await first.page.getByRole("button", { name: "Barbara" }).waitFor();
+  return {
+    first: first.page,
+    second: await dashboard.tab({}, after?.token),
+    address,
+    leave: () => root.revokeToken({ id: before?.id ?? "" }),
+  };
+}
+
+test("a tab whose browser was logged in by somebody else becomes theirs as soon as they look at the same project, and hears what they may", async () => {
+  const { root, project } = dashboard.scene;
+  const { first, second, address, leave } = await twoPeople();
+  await second.go(address);
+  await first.getByRole("button", { name: "Margaret" }).waitFor();
+  await leave();
+  const { version } = await root.patchConfig({ project, env: "staging", vars: { LOG_LEVEL: "both" } });
+  for (const page of [first, second.page]) await page.getByText(version, { exact: true }).first().waitFor();
+  await eventually(() => streamsOf(dashboard.engine)).toBe(1);
+});
+
+test("a tab whose session ended goes on as whoever has logged in beside it", async () => {
+  const { first, leave } = await twoPeople();
+  await leave();
+  await first.getByRole("button", { name: "Margaret" }).waitFor();
 });
 
 test("filters are in the address: they survive a reload, and Back", async () => {
@@ -81,11 +184,12 @@ test("filters are in the address: they survive a reload, and Back", async () => 
   await page.getByText("API_URL").waitFor({ state: "detached" });
   await page.reload();
   await page.getByText("STRIPE_SECRET_KEY").first().waitFor();
-  expect(await page.getByLabel("Find a key").inputValue()).toBe("stripe");
+  const filter = () => page.getByLabel("Find a key").inputValue();
+  await eventually(filter).toBe("stripe");
   await page.getByRole("link", { name: "History" }).click();
   await page.getByRole("heading", { level: 1, name: "History" }).waitFor();
   await page.goBack();
-  expect(await page.getByLabel("Find a key").inputValue()).toBe("stripe");
+  await eventually(filter).toBe("stripe");
 });
 
 test("on a narrow screen the page that one is on is in sight among the others", async () => {
@@ -113,10 +217,11 @@ test("Ctrl+K finds every page by its name", async () => {
   await go(`/projects/${project}`);
   await page.keyboard.press("Control+k");
   await page.getByRole("combobox", { name: "Page, environment or project" }).fill("roll back prod");
-  await page.getByRole("option", { name: "Roll back production" }).waitFor();
+  // Enter takes the one that stands out.
+  await page.getByRole("option", { name: "Roll back production" }).and(page.locator("[data-highlighted]")).waitFor();
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { level: 1, name: "Roll back production" }).waitFor();
-  expect(new URL(page.url()).pathname).toBe(`/projects/${project}/env/production/rollback`);
+  await eventually(() => new URL(page.url()).pathname).toBe(`/projects/${project}/env/production/rollback`);
 });
 
 test("a link to a page leads there after logging in", async () => {
@@ -124,8 +229,7 @@ test("a link to a page leads there after logging in", async () => {
   const { page } = await dashboard.tab();
   await dashboard.browser.context.clearCookies();
   await page.goto(`${dashboard.engine.url}/projects/${project}/previews?search=fair`);
-  await page.getByLabel("Access token").fill("root-token-of-the-dashboard-tests");
-  await page.getByRole("button", { name: "Log in" }).click();
+  await logInHere(page, ROOT);
   await page.getByRole("heading", { level: 1, name: "Previews" }).waitFor();
   await page.getByRole("link", { name: "demo-fair" }).waitFor();
 });

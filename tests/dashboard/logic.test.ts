@@ -8,11 +8,10 @@ import type { Check, Environment, Revision } from "../../web/src/api.ts";
 import { flagInWords } from "../../web/src/config/Matrix.tsx";
 import { originInWords, originsOf } from "../../web/src/config/origins.ts";
 import { faultOf } from "../../web/src/faults.ts";
-import { oneAtATime } from "../../web/src/live/repeat.ts";
 import { type Diff, hasChanges, reasonOf, sentencesOf, singular } from "../../web/src/plan.ts";
 import { inOrder, rulesOf } from "../../web/src/policy.ts";
 import { lastHealthy, type Stay, staysOf } from "../../web/src/stays.ts";
-import { ago, lengthOf } from "../../web/src/time.ts";
+import { ago, lengthOf, timeFor } from "../../web/src/time.ts";
 import { useAction } from "../../web/src/useAction.ts";
 import { listed, plural, statusOf, worstOf } from "../../web/src/words.ts";
 
@@ -97,6 +96,14 @@ test("times are told as people tell them", () => {
   expect(ago("2026-01-31T09:00:00Z", now)).toBe("3 hours ago");
   expect(ago("2026-02-03T12:00:00Z", now)).toBe("in 3 days");
   expect([lengthOf(1_000), lengthOf(90_000), lengthOf(86_400_000)]).toEqual(["1 second", "2 minutes", "1 day"]);
+});
+
+test("what happened since the clock of a page ticked has just happened, and what is ahead stays so", () => {
+  const [ticked, now] = ["2026-01-31T12:00:00Z", "2026-01-31T12:00:20Z"].map((at) => Date.parse(at)) as [number, number];
+  const told = (at: string) => ago(at, timeFor(at, ticked, now));
+  expect(told("2026-01-31T12:00:19Z")).toBe("just now");
+  expect(told("2026-01-31T12:00:40Z")).toBe("in a moment");
+  expect(told("2026-01-31T11:00:00Z")).toBe("1 hour ago");
 });
 
 test("environments stand in the pipeline's order, the others by how near they are to production", () => {
@@ -202,35 +209,6 @@ test("advice that names a request stands apart from what a person is told to do"
   expect(faultWith("Ask somebody.")).toMatchObject({ byApi: null, todo: "Ask somebody." });
 });
 
-test("work is done one at a time: what is asked meanwhile is done once more, and what does not end is not waited for", async () => {
-  const ends: (() => void)[] = [];
-  let begun = () => {};
-  const next = () =>
-    new Promise<void>((resolve) => {
-      begun = resolve;
-    });
-  const work = () => {
-    begun();
-    return new Promise<void>((resolve) => {
-      ends.push(resolve);
-    });
-  };
-  const ask = oneAtATime(work, 20);
-  ask();
-  ask();
-  ask();
-  expect(ends).toHaveLength(1);
-  const second = next();
-  ends[0]?.();
-  await second;
-  expect(ends).toHaveLength(2);
-  const third = next();
-  ask();
-  // The second never ends.
-  await third;
-  expect(ends).toHaveLength(3);
-});
-
 test("a flag is told in words", () => {
   const on = { state: "ENABLED", variants: { on: true, off: false }, defaultVariant: "on" };
   expect([
@@ -244,6 +222,8 @@ test("a flag is told in words", () => {
 test.each([
   [0, "connection_failed", "away"],
   [503, "store_unavailable", "away"],
+  [502, "invalid_answer", "away"],
+  [504, "invalid_answer", "away"],
   [401, "unauthorized", "signed-out"],
   [403, "forbidden", "forbidden"],
   [403, "self_approval", "refused"],
@@ -253,6 +233,17 @@ test.each([
   [500, "internal_error", "broken"],
 ])("status %i with %s is told as %s", (status, code, kind) => {
   expect(faultOf(new EnvmError(code, { status, reason: "It is so." })).kind).toBe(kind);
+});
+
+test("who is told to try again is who has to: a page reads again by itself, and nobody saves anything but people", () => {
+  const away = new EnvmError("connection_failed", { reason: "Nothing listens there." });
+  expect([faultOf(away).todo, faultOf(away, false).todo]).toEqual([
+    "It is tried again by itself. If this lasts, tell whoever runs the engine.",
+    "Try again in a moment. If this lasts, tell whoever runs the engine.",
+  ]);
+  const broken = (requestId: string | null) => faultOf(new EnvmError("internal_error", { status: 500, reason: "", requestId })).todo;
+  expect(broken("a-number")).toMatch(/the number below/);
+  expect(broken(null)).toBe("Try again. If it fails again, tell whoever runs the engine.");
 });
 
 test("an action is done once, however often its button is pressed before it is done", async () => {

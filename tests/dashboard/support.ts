@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, vi } from "vitest";
 import { packageRoot } from "../../src/settings.ts";
 import { Engine } from "../support/engine.ts";
 import { type Browser, type Look, logIn, openBrowser } from "./browser.ts";
@@ -109,8 +109,20 @@ export function useDashboard({ withScene = true } = {}): Dashboard {
   };
 }
 
-/** Resolves when the page shows what it has to show. */
+/**
+ * Resolves when the page shows what it has to show. A page that somebody is about to leave shows that too: after a click that leads
+ * elsewhere, wait for something that is there alone.
+ */
 export async function settled(page: Page): Promise<void> {
-  await page.locator("main h1").waitFor();
-  await page.waitForFunction(() => document.querySelector("[aria-busy=true]") === null);
+  await page.waitForFunction(() => document.querySelector("main h1") !== null && document.querySelector("[aria-busy=true]") === null);
+}
+
+/** Reads something of a page until it is as expected: what came before it may be there for a moment longer. */
+export function eventually<Value>(read: () => Value | Promise<Value>, what?: string) {
+  return expect.poll(read, { timeout: 120_000, ...(what !== undefined && { message: what }) });
+}
+
+/** Has the pages of a tab do without the tabs beside it: they follow changes by themselves. */
+export async function alone(page: Page): Promise<void> {
+  await page.addInitScript(() => Object.defineProperty(window, "SharedWorker", { value: undefined }));
 }

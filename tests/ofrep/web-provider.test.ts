@@ -90,7 +90,7 @@ describe("OpenFeature's provider for browsers", () => {
     expect((await watching).status()).toBe(200);
     await running.change({ plain: false });
     await tab.waitForFunction(() => page.boolean("plain", true).value === false);
-    expect(await tab.evaluate(() => page.changes)).toBeGreaterThan(0);
+    await tab.waitForFunction(() => page.changes > 0);
     await tab.close();
   });
 

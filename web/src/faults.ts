@@ -11,8 +11,9 @@ export interface Fault {
   readonly requestId: string | null;
 }
 
-export function faultOf(error: unknown): Fault {
-  if (error instanceof EnvmError) return faultOfReply(error);
+/** @param isRead whether it is tried again by itself, as reads are: what somebody did, somebody has to do again */
+export function faultOf(error: unknown, isRead = true): Fault {
+  if (error instanceof EnvmError) return faultOfReply(error, isRead);
   const happened = error instanceof Error ? `The page itself failed: ${error.message}` : "The page itself failed.";
   return {
     kind: "broken",
@@ -27,7 +28,7 @@ export function faultOf(error: unknown): Fault {
 /** Advice that names a request or a field of one is for programs. */
 const FOR_PROGRAMS = /\b(?:GET|POST|PUT|PATCH|DELETE) \/|"\w+":/;
 
-function faultOfReply(error: EnvmError): Fault {
+function faultOfReply(error: EnvmError, isRead: boolean): Fault {
   const kind = kindOf(error);
   const isForPrograms = FOR_PROGRAMS.test(error.fix);
   const advice = error.fix === "" || isForPrograms ? null : error.fix;
@@ -45,16 +46,16 @@ function faultOfReply(error: EnvmError): Fault {
     case "away":
       return {
         ...rest,
-        happened: error.status === 0 ? "The engine cannot be reached." : error.message,
+        happened: error.status === 0 || isOfSomethingElse(error) ? "The engine cannot be reached." : error.message,
         unaffected: "Applications keep the configuration that they have. What was saved is saved.",
-        todo: "It is tried again by itself. If this lasts, tell whoever runs the engine.",
+        todo: `${isRead ? "It is tried again by itself" : "Try again in a moment"}. If this lasts, tell whoever runs the engine.`,
       };
     case "broken":
       return {
         ...rest,
         happened: "Something went wrong inside the engine.",
         unaffected: "Nothing was changed by this request.",
-        todo: "Try again. If it fails again, give whoever runs the engine the number below.",
+        todo: `Try again. If it fails again, ${error.requestId === null ? "tell whoever runs the engine" : "give whoever runs the engine the number below"}.`,
       };
     case "missing":
       return {
@@ -68,12 +69,18 @@ function faultOfReply(error: EnvmError): Fault {
   }
 }
 
-function kindOf({ status, code }: EnvmError): Fault["kind"] {
-  if (status === 0 || status === 503) return "away";
+function kindOf(error: EnvmError): Fault["kind"] {
+  const { status, code } = error;
+  if (status === 0 || status === 503 || isOfSomethingElse(error)) return "away";
   if (status === 401) return "signed-out";
   if (status === 403 && code !== "self_approval") return "forbidden";
   if (status === 404 || status === 410) return "missing";
   return status >= 500 ? "broken" : "refused";
+}
+
+/** What stands before the engine says that it does not get through to it. */
+function isOfSomethingElse({ status, code }: EnvmError): boolean {
+  return code === "invalid_answer" && status >= 502 && status <= 504;
 }
 
 export function isSignedOut(error: unknown): boolean {

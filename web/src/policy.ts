@@ -1,6 +1,6 @@
-import { useQuery } from "@tanstack/react-query";
 import type { Environment } from "./api.ts";
 import { environmentsQuery, policyQuery } from "./queries.ts";
+import { useRead } from "./useRead.ts";
 
 export type Rules = Readonly<Record<string, unknown>>;
 
@@ -15,7 +15,7 @@ export function rulesOf(policy: Readonly<Record<string, unknown>> | undefined, {
  * enforces for everybody. Who may not read the policy is asked for both.
  */
 export function useAsked(environment: Environment): { readonly reason: boolean; readonly name: boolean } {
-  const policy = useQuery(policyQuery(environment.project_id));
+  const policy = useRead(policyQuery(environment.project_id));
   const isProduction = environment.type === "production" || !policy.isSuccess;
   const rules = rulesOf(policy.data?.policy, environment);
   return { reason: isProduction || rules.require_message === true, name: isProduction || rules.require_confirmation === true };
@@ -40,8 +40,8 @@ export function pipelineOf(policy: Readonly<Record<string, unknown>> | undefined
 
 /** The active environments of a project but its previews, in order. */
 export function useEnvironments(project: string) {
-  const environments = useQuery(environmentsQuery(project));
-  const policy = useQuery(policyQuery(project));
+  const environments = useRead(environmentsQuery(project));
+  const policy = useRead(policyQuery(project));
   const active = inOrder(environments.data?.items ?? [], policy.data?.policy).filter(({ status }) => status === "active");
   return { environments, active };
 }

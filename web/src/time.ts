@@ -20,6 +20,11 @@ export function ago(moment: string, now: number): string {
   return unit === undefined ? (ms > 0 ? "in a moment" : "just now") : relative.format(Math.round(ms / unit[1]), unit[0]);
 }
 
+/** The time by which a moment is told, of a clock that ticks now and then: what happened since its last tick is not still to come. */
+export function timeFor(moment: string, ticked: number, now: number): number {
+  return Math.max(ticked, Math.min(Date.parse(moment), now));
+}
+
 export function exactTime(moment: string): string {
   return exact.format(new Date(moment));
 }

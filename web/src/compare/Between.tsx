@@ -1,7 +1,7 @@
-import { useQuery } from "@tanstack/react-query";
 import { LinkButton } from "../components/Button.tsx";
 import { Notice } from "../components/Notice.tsx";
 import { mergeQuery, readinessQuery } from "../queries.ts";
+import { useRead } from "../useRead.ts";
 import { keyInWords, listed, plural } from "../words.ts";
 
 interface BetweenProps {
@@ -13,8 +13,8 @@ interface BetweenProps {
 /** What a promotion from the left to the right would meet: what both sides changed, and keys that the right side lacks. */
 export function Between({ project, left, right }: BetweenProps) {
   // Where the two have nothing in common, or may not be asked for, there is nothing to say of both.
-  const conflicts = useQuery(mergeQuery(project, left, right)).data?.conflicts ?? [];
-  const plan = useQuery(readinessQuery(project, left, right)).data;
+  const conflicts = useRead(mergeQuery(project, left, right)).data?.conflicts ?? [];
+  const plan = useRead(readinessQuery(project, left, right)).data;
   const missing = (plan?.checks.find(({ name }) => name === "config_complete")?.details?.unbound ?? []) as readonly string[];
   return (
     <>

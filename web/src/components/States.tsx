@@ -41,7 +41,7 @@ interface FailureProps {
 
 /** What happened, what is not affected by it, and what to do. */
 export function Failure({ error, what, onRetry }: FailureProps) {
-  const fault = faultOf(error);
+  const fault = faultOf(error, onRetry !== undefined);
   return (
     <Notice
       tone={fault.kind === "missing" ? "info" : "bad"}

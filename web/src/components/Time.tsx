@@ -1,5 +1,5 @@
 import { useSyncExternalStore } from "react";
-import { ago, exactTime } from "../time.ts";
+import { ago, exactTime, timeFor } from "../time.ts";
 
 /** One clock for the whole page, that ticks every half minute while somebody looks. */
 const clock = (() => {
@@ -32,10 +32,10 @@ export function useNow(): number {
 
 /** How long ago, or how soon; the exact moment when pointed at. */
 export function Ago({ at }: { readonly at: string }) {
-  const now = useNow();
+  const ticked = useNow();
   return (
     <time dateTime={at} title={exactTime(at)}>
-      {ago(at, now)}
+      {ago(at, timeFor(at, ticked, Date.now()))}
     </time>
   );
 }

@@ -1,8 +1,9 @@
-import { useQueries, useQuery } from "@tanstack/react-query";
+import { useQueries } from "@tanstack/react-query";
 import { Bars } from "../charts/Bars.tsx";
 import { Panel } from "../components/Panel.tsx";
 import { useNow } from "../components/Time.tsx";
 import { auditQuery, revisionsQuery } from "../queries.ts";
+import { useRead } from "../useRead.ts";
 import styles from "./ActivityCharts.module.css";
 
 const DAY = 24 * 3_600_000;
@@ -12,7 +13,7 @@ const DAYS = 14;
 export function ActivityCharts({ project, environments }: { readonly project: string; readonly environments: readonly string[] }) {
   const now = useNow();
   const revisions = useQueries({ queries: environments.slice(0, 8).map((env) => revisionsQuery(project, env, 100)) });
-  const deployments = useQuery(auditQuery(project, { action: "deployment" }));
+  const deployments = useRead(auditQuery(project, { action: "deployment" }));
   const changes = revisions.flatMap(({ data }) => data?.items ?? []).map(({ timestamp }) => timestamp);
   const outcomes = (deployments.data?.items ?? []).map(({ at, details }) => ({ at, status: String(details.status) }));
   if (changes.length === 0) return null;

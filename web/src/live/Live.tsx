@@ -6,11 +6,14 @@ import { oneAtATime } from "./repeat.ts";
 
 /** One stream for all that a page shows: what it tells of is fetched again, whoever changed it. */
 
-export type Liveness = { readonly state: "connecting" | "live" } | { readonly state: "away"; readonly since: number };
+export type Liveness =
+  | { readonly state: "connecting" | "live" }
+  | { readonly state: "away"; readonly since: number; readonly refused: boolean };
 
-const LiveContext = createContext<Liveness>({ state: "connecting" });
+const LiveContext = createContext<Liveness | null>(null);
 
-export function useLiveness(): Liveness {
+/** How a project is followed; `null` where none is. */
+export function useLiveness(): Liveness | null {
   return useContext(LiveContext);
 }
 
@@ -21,10 +24,21 @@ export function Live({ project, children }: { readonly project: string; readonly
   const as = session === undefined ? "" : `${session.actor} ${session.token_id}`;
   const [liveness, setLiveness] = useState<Liveness>({ state: "connecting" });
   useEffect(() => {
-    const refresh = oneAtATime(() => queries.invalidateQueries({ queryKey: ["project", project] }));
+    const refreshing = () => oneAtATime(() => queries.invalidateQueries({ queryKey: ["project", project] }));
+    let refresh = refreshing();
     return join({ project, as }, (news) => {
-      if (news.type === "changed") refresh();
-      else setLiveness(news.type === "live" ? { state: "live" } : { state: "away", since: news.since });
+      switch (news.type) {
+        case "changed":
+          return refresh();
+        case "session":
+          return void queries.invalidateQueries({ queryKey: sessionQuery.queryKey });
+        case "live":
+          return setLiveness({ state: "live" });
+        case "away":
+          // What is being read may never be answered: when the engine is back, nobody waits for that.
+          refresh = refreshing();
+          return setLiveness({ state: "away", since: news.since, refused: news.refused });
+      }
     });
   }, [project, as, queries]);
   return <LiveContext value={liveness}>{children}</LiveContext>;

@@ -3,7 +3,6 @@ import type { Join } from "./worker.ts";
 
 /** Follows a project together with the other tabs of this browser; by itself where the browser cannot share. @returns what ends it */
 export function join(whom: Join, tell: (news: News) => void): () => void {
-  if (typeof SharedWorker === "undefined") return follow(whom.project, tell);
   let leave = enter(whom, tell);
   const out = () => leave();
   // A page that is left may be kept, and come back as it was.
@@ -20,11 +19,29 @@ export function join(whom: Join, tell: (news: News) => void): () => void {
 }
 
 function enter(whom: Join, tell: (news: News) => void): () => void {
-  const { port } = new SharedWorker(new URL("./worker.ts", import.meta.url), { type: "module", name: "live" });
+  const worker = shared();
+  if (worker === null) return follow(whom.project, tell);
+  const { port } = worker;
   port.onmessage = ({ data }: MessageEvent<News>) => tell(data);
   port.postMessage(whom);
-  return () => {
+  let leave = () => {
+    worker.onerror = null;
     port.postMessage("leave");
     port.close();
   };
+  // Its script is not there any more once the engine was upgraded; and some browsers share no modules.
+  worker.onerror = () => {
+    leave();
+    leave = follow(whom.project, tell);
+  };
+  return () => leave();
+}
+
+function shared(): SharedWorker | null {
+  try {
+    return new SharedWorker(new URL("./worker.ts", import.meta.url), { type: "module", name: "live" });
+  } catch {
+    // The browser has none, or lets this page have none.
+    return null;
+  }
 }

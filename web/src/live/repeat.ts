@@ -1,9 +1,9 @@
-/** Milliseconds after which work that does not end is not waited for. */
-const PATIENCE_MS = 1_000;
+/** Milliseconds after which work that does not end is not waited for: a read that answers at all has answered by then. */
+const PATIENCE_MS = 15_000;
 
 /**
  * Does something whenever it is asked to, but not while it is being done: then once more afterwards, however often it was asked. So a
- * hundred changes in a second are not a hundred times reading the same.
+ * hundred changes in a second are not a hundred times reading the same, and none of them takes a slow read's answer away.
  */
 export function oneAtATime(work: () => Promise<unknown>, patienceMs = PATIENCE_MS): () => void {
   let isRunning = false;
@@ -12,8 +12,7 @@ export function oneAtATime(work: () => Promise<unknown>, patienceMs = PATIENCE_M
     isRunning = true;
     do {
       isAsked = false;
-      const patience = new Promise<void>((resolve) => setTimeout(resolve, patienceMs));
-      await Promise.race([work().catch(() => undefined), patience]);
+      await patiently(work(), patienceMs);
     } while (isAsked);
     isRunning = false;
   };
@@ -21,4 +20,16 @@ export function oneAtATime(work: () => Promise<unknown>, patienceMs = PATIENCE_M
     isAsked = true;
     if (!isRunning) void run();
   };
+}
+
+/** Resolves when the work has ended, however it did, or has had its time. */
+async function patiently(work: Promise<unknown>, ms: number): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    const end = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    work.then(end, end);
+  });
 }

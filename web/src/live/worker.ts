@@ -8,51 +8,73 @@ import { follow, type News } from "./stream.ts";
 /** What a tab says first; that it leaves is all that it says later. */
 export interface Join {
   readonly project: string;
-  /** Whose session it is: another one is told of other things. */
+  /** Whom the tab takes itself to be logged in as: another one is told of other things. */
   readonly as: string;
 }
 
 interface Shared {
   readonly tabs: Set<MessagePort>;
+  /** Who was logged in when the stream was opened, as far as its tabs know. */
+  as: string;
   /** How the stream does, for tabs that come later. */
   last: News | null;
-  readonly close: () => void;
+  stop(): void;
 }
 
+/** By project: a browser has one session at a time. */
 const streams = new Map<string, Shared>();
 
+/** Whom the newest tab took itself to be. */
+let newest: string | null = null;
+
 function opened({ project, as }: Join): Shared {
-  const name = JSON.stringify([project, as]);
-  const known = streams.get(name);
+  const known = streams.get(project);
   if (known !== undefined) return known;
-  const tabs = new Set<MessagePort>();
-  const stop = follow(project, (news) => {
-    if (news.type !== "changed") shared.last = news;
-    for (const tab of tabs) tab.postMessage(news);
-  });
-  const close = () => {
-    stop();
-    streams.delete(name);
-  };
-  const shared: Shared = { tabs, last: null, close };
-  streams.set(name, shared);
+  const shared: Shared = { tabs: new Set(), as, last: null, stop: () => {} };
+  streams.set(project, shared);
+  open(project, shared);
   return shared;
+}
+
+/** Begins the stream with the cookie that the browser has now. */
+function open(project: string, shared: Shared): void {
+  shared.last = null;
+  shared.stop = follow(project, (news) => {
+    if (news.type === "live" || news.type === "away") shared.last = news;
+    for (const tab of shared.tabs) tab.postMessage(news);
+  });
 }
 
 function join(tab: MessagePort, whom: Join): void {
   const shared = opened(whom);
   shared.tabs.add(tab);
+  if (shared.as !== whom.as) {
+    shared.stop();
+    shared.as = whom.as;
+    open(whom.project, shared);
+  }
   if (shared.last !== null) {
     tab.postMessage(shared.last);
     // What it has read may be from before it was told of changes.
     tab.postMessage({ type: "changed" } satisfies News);
   }
+  recognise(whom.as);
   const leave = () => {
-    if (shared.tabs.delete(tab) && shared.tabs.size === 0) shared.close();
+    if (!shared.tabs.delete(tab) || shared.tabs.size > 0) return;
+    shared.stop();
+    streams.delete(whom.project);
   };
   tab.onmessage = leave;
   // A tab that crashed says nothing; browsers that notice tell.
   tab.addEventListener("close", leave);
+}
+
+/** Two tabs cannot be logged in as two: where they think so, one of them has not heard yet, and each finds out. */
+function recognise(as: string): void {
+  const before = newest;
+  newest = as;
+  if (before === null || before === as) return;
+  for (const { tabs } of streams.values()) for (const tab of tabs) tab.postMessage({ type: "session" } satisfies News);
 }
 
 addEventListener("connect", (event) => {

@@ -1,4 +1,3 @@
-import { useQuery } from "@tanstack/react-query";
 import { useId, useState } from "react";
 import { Link, useParams, useSearchParams } from "react-router";
 import type { Comparison, Environment } from "../api.ts";
@@ -12,6 +11,7 @@ import { Empty, Failure, Loading } from "../components/States.tsx";
 import { Moment } from "../components/Time.tsx";
 import { useEnvironments } from "../policy.ts";
 import { compareQuery } from "../queries.ts";
+import { useRead } from "../useRead.ts";
 import styles from "./Compare.module.css";
 
 /** Any two sides, at any time: what differs, and nothing else. */
@@ -103,7 +103,7 @@ const TITLES: Readonly<Record<Kind, string>> = {
 const ALWAYS: readonly Kind[] = ["components", "vars", "flags", "secrets"];
 
 function Result({ project, left, right }: { readonly project: string; readonly left: string; readonly right: string }) {
-  const comparison = useQuery(compareQuery(project, left, right));
+  const comparison = useRead(compareQuery(project, left, right));
   if (comparison.isPending) return <Loading what="the comparison" />;
   if (comparison.isError) return <Failure error={comparison.error} what="compare" onRetry={() => void comparison.refetch()} />;
   const isNow = !left.includes("@") && !right.includes("@");

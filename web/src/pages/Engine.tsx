@@ -1,4 +1,3 @@
-import { useQuery } from "@tanstack/react-query";
 import type { Readiness } from "../api.ts";
 import { Badge, type Tone } from "../components/Badge.tsx";
 import { Page } from "../components/Page.tsx";
@@ -8,6 +7,7 @@ import { Table } from "../components/Table.tsx";
 import { Moment } from "../components/Time.tsx";
 import { healthQuery } from "../queries.ts";
 import { Tokens } from "../settings/Tokens.tsx";
+import { useRead } from "../useRead.ts";
 
 const STATUS: Readonly<Record<string, { readonly tone: Tone; readonly text: string }>> = {
   ok: { tone: "good", text: "Works" },
@@ -37,7 +37,7 @@ interface Row {
 
 /** The engine itself: what it depends on, and who may get in. */
 export default function Engine() {
-  const health = useQuery(healthQuery);
+  const health = useRead(healthQuery);
   return (
     <Page title="Engine and access" lead="What the engine depends on, and who may use it.">
       <Panel title="Health">

@@ -1,4 +1,3 @@
-import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, useParams } from "react-router";
 import { api, type Environment } from "../api.ts";
@@ -14,13 +13,14 @@ import { Failure, Loading } from "../components/States.tsx";
 import { Ago, Moment } from "../components/Time.tsx";
 import { pipelineOf, rulesOf, useEnvironments } from "../policy.ts";
 import { environmentQuery, policyQuery, readinessQuery, revisionsQuery } from "../queries.ts";
+import { useRead } from "../useRead.ts";
 import { keyInWords, statusOf } from "../words.ts";
 import styles from "./EnvironmentPage.module.css";
 
 /** One environment: what runs, what should run, what is missing, and what happened lately. */
 export default function EnvironmentPage() {
   const { project = "", env = "" } = useParams();
-  const environment = useQuery(environmentQuery(project, env));
+  const environment = useRead(environmentQuery(project, env));
   return (
     <Page
       title={env}
@@ -35,7 +35,7 @@ export default function EnvironmentPage() {
 }
 
 function Actions({ environment: { project_id: project, env, status } }: { readonly environment: Environment }) {
-  const policy = useQuery(policyQuery(project));
+  const policy = useRead(policyQuery(project));
   if (status !== "active") return null;
   const pipeline = pipelineOf(policy.data?.policy);
   const position = pipeline.indexOf(env);
@@ -166,14 +166,14 @@ function Held({ environment, hold }: { readonly environment: Environment; readon
 
 /** Times in which the policy lets no promotion in: that it is such a time, and until when. */
 function Frozen({ environment: { project_id: project, env, type } }: { readonly environment: Environment }) {
-  const policy = useQuery(policyQuery(project)).data?.policy;
+  const policy = useRead(policyQuery(project)).data?.policy;
   const { active } = useEnvironments(project);
   const pipeline = pipelineOf(policy);
   const source = pipeline[pipeline.indexOf(env) - 1] ?? active.find((each) => each.env !== env)?.env;
   const windows = rulesOf(policy, { env, type }).freeze;
   const isAsked = Array.isArray(windows) && windows.length > 0 && source !== undefined;
   // What stands in the way of a promotion says so; whichever promotion it would be.
-  const plan = useQuery({ ...readinessQuery(project, source ?? "", env), enabled: isAsked });
+  const plan = useRead({ ...readinessQuery(project, source ?? "", env), enabled: isAsked });
   const check = plan.data?.checks.find(({ name, status }) => name === "freeze_window" && status === "failed");
   if (check === undefined) return null;
   const opening = check.details?.next_open;
@@ -240,7 +240,7 @@ function Unbound({ project, env, unbound }: { readonly project: string; readonly
 }
 
 function RecentHistory({ project, env }: { readonly project: string; readonly env: string }) {
-  const revisions = useQuery(revisionsQuery(project, env, 10));
+  const revisions = useRead(revisionsQuery(project, env, 10));
   return (
     <Panel
       title="Lately"

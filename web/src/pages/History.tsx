@@ -1,4 +1,3 @@
-import { useQuery } from "@tanstack/react-query";
 import { Link, useParams, useSearchParams } from "react-router";
 import { type AuditRecord, api } from "../api.ts";
 import { Button } from "../components/Button.tsx";
@@ -15,6 +14,7 @@ import { ActivityCharts } from "../history/ActivityCharts.tsx";
 import { changeOf, detailsOf, reasonOf, recordInWords } from "../history/records.ts";
 import { auditQuery, environmentsQuery, historyQuery } from "../queries.ts";
 import { useAction } from "../useAction.ts";
+import { useRead } from "../useRead.ts";
 import styles from "./History.module.css";
 import { save } from "./State.tsx";
 
@@ -22,7 +22,7 @@ import { save } from "./State.tsx";
 export default function History() {
   const { project = "" } = useParams();
   const [query, setQuery] = useSearchParams();
-  const environments = useQuery(environmentsQuery(project)).data?.items ?? [];
+  const environments = useRead(environmentsQuery(project)).data?.items ?? [];
   const env = query.get("env") ?? "";
   const view = query.get("view") === "audit" || env === "" ? "audit" : "revisions";
   const change = (part: Readonly<Record<string, string>>) => {
@@ -100,7 +100,7 @@ function Filter({ label, name, hint, query, onChange }: FilterProps) {
 }
 
 function Revisions({ project, env, cursor }: { readonly project: string; readonly env: string; readonly cursor: string | null }) {
-  const history = useQuery(historyQuery(project, env, cursor));
+  const history = useRead(historyQuery(project, env, cursor));
   if (history.isPending) return <Loading what="the history" />;
   if (history.isError) return <Failure error={history.error} what="load the history" onRetry={() => void history.refetch()} />;
   return (
@@ -115,7 +115,7 @@ function Log({ project, query }: { readonly project: string; readonly query: URL
   const filter = Object.fromEntries(
     ["env", "action", "actor", "cursor"].flatMap((name) => (query.get(name) ? [[name, query.get(name) ?? ""]] : [])),
   );
-  const audit = useQuery(auditQuery(project, filter));
+  const audit = useRead(auditQuery(project, filter));
   if (audit.isPending) return <Loading what="the log" />;
   if (audit.isError) return <Failure error={audit.error} what="load the log" onRetry={() => void audit.refetch()} />;
   if (audit.data.items.length === 0) return <Empty title="Nothing is like that">Show everything by clearing the filters.</Empty>;

@@ -1,5 +1,5 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, useEffect, useState } from "react";
+import { type FormEvent, useEffect, useRef, useState } from "react";
 import { useNavigate, useSearchParams } from "react-router";
 import { api } from "../api.ts";
 import { Button } from "../components/Button.tsx";
@@ -12,6 +12,7 @@ import styles from "./Login.module.css";
 /** A token goes in once; from then on the browser holds a cookie that no script can read. */
 export default function Login() {
   const [token, setToken] = useState("");
+  const field = useRef<HTMLInputElement>(null);
   const [query] = useSearchParams();
   const navigate = useNavigate();
   const queries = useQueryClient();
@@ -22,9 +23,17 @@ export default function Login() {
       queries.clear();
       await navigate(safeNext(query.get("next")), { replace: true });
     },
+    // What is wrong with it is read out there, and another takes its place.
+    onError: (error) => {
+      if (!isSignedOut(error)) return;
+      field.current?.focus();
+      field.current?.select();
+    },
   });
   useEffect(() => {
     document.title = "Log in · Environments";
+    // There is nothing else to do here.
+    field.current?.focus();
   }, []);
   const wrong = isSignedOut(logIn.error) ? "That is no valid token. It may have expired, or been revoked." : null;
   const submit = (event: FormEvent) => {
@@ -44,6 +53,7 @@ export default function Login() {
           {(control) => (
             <input
               {...control}
+              ref={field}
               type="password"
               autoComplete="current-password"
               required
@@ -53,7 +63,8 @@ export default function Login() {
           )}
         </Field>
         {logIn.isError && wrong === null && <Failure error={logIn.error} what="log in" />}
-        <Button type="submit" look="primary" busy={logIn.isPending}>
+        {/* It is at work until the page is left. */}
+        <Button type="submit" look="primary" busy={logIn.isPending || logIn.isSuccess}>
           Log in
         </Button>
       </form>

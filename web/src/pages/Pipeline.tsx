@@ -1,4 +1,3 @@
-import { useQuery } from "@tanstack/react-query";
 import { Link, useParams } from "react-router";
 import type { Environment, PromoteReply } from "../api.ts";
 import { Badge } from "../components/Badge.tsx";
@@ -11,17 +10,18 @@ import { VersionsChart } from "../components/VersionsChart.tsx";
 import { hasChanges, reasonOf, sentencesOf } from "../plan.ts";
 import { inOrder } from "../policy.ts";
 import { environmentsQuery, policyQuery, previewCountQuery, readinessQuery } from "../queries.ts";
+import { useRead } from "../useRead.ts";
 import { listed, plural, statusOf } from "../words.ts";
 import styles from "./Pipeline.module.css";
 
 /** Where each version is, what comes next, and what stands in its way. */
 export default function Pipeline() {
   const { project = "" } = useParams();
-  const environments = useQuery(environmentsQuery(project));
-  const policy = useQuery(policyQuery(project));
+  const environments = useRead(environmentsQuery(project));
+  const policy = useRead(policyQuery(project));
   const all = environments.data?.items ?? [];
   const stages = inOrder(all, policy.data?.policy).filter(({ status }) => status === "active");
-  const previews = useQuery(previewCountQuery(project)).data;
+  const previews = useRead(previewCountQuery(project)).data;
   return (
     <Page
       title={project}
@@ -87,7 +87,7 @@ function Stage({ environment }: { readonly environment: Environment }) {
 }
 
 function Step({ from, to }: { readonly from: Environment; readonly to: Environment }) {
-  const readiness = useQuery(readinessQuery(from.project_id, from.env, to.env));
+  const readiness = useRead(readinessQuery(from.project_id, from.env, to.env));
   return (
     <div className={styles.step}>
       <span className={styles.arrow} aria-hidden="true" />

@@ -11,6 +11,7 @@ import { CreatePreview } from "../previews/CreatePreview.tsx";
 import { ExtendPreview } from "../previews/ExtendPreview.tsx";
 import { PreviewTable } from "../previews/PreviewTable.tsx";
 import { previewsQuery } from "../queries.ts";
+import { useCalm } from "../useRead.ts";
 import styles from "./Configuration.module.css";
 
 type Status = Environment["status"];
@@ -24,7 +25,9 @@ export default function Previews() {
   );
   const search = query.get("search") ?? "";
   const status = (query.get("status") ?? "active") as Status | "all";
-  const previews = useInfiniteQuery(previewsQuery(project, status === "all" ? undefined : status, search));
+  const wanted = previewsQuery(project, status === "all" ? undefined : status, search);
+  const previews = useInfiniteQuery(wanted);
+  const read = useCalm(wanted.queryKey, previews);
   const rows = previews.data?.pages.flatMap(({ items }) => items) ?? [];
   const total = previews.data?.pages[0]?.total ?? rows.length;
   const change = (name: string, value: string) => {
@@ -57,9 +60,9 @@ export default function Previews() {
           )}
         </Field>
       </div>
-      {previews.isPending && <Loading what="the previews" />}
-      {previews.isError && <Failure error={previews.error} what="load the previews" onRetry={() => void previews.refetch()} />}
-      {previews.isSuccess && rows.length === 0 && (
+      {read.isPending && <Loading what="the previews" />}
+      {read.isError && <Failure error={read.error} what="load the previews" onRetry={() => void read.refetch()} />}
+      {read.isSuccess && rows.length === 0 && (
         <Empty title={search === "" ? "There are none" : `None is called “${search}”`}>
           {search === ""
             ? "A preview is a copy of an environment with an end: for a pull request, a demo, or a test."

@@ -1,4 +1,3 @@
-import { useQuery } from "@tanstack/react-query";
 import { useParams } from "react-router";
 import { Page } from "../components/Page.tsx";
 import { Panel } from "../components/Panel.tsx";
@@ -8,12 +7,13 @@ import { environmentsQuery, policyQuery } from "../queries.ts";
 import { PolicyForm } from "../settings/PolicyForm.tsx";
 import { Sinks } from "../settings/Sinks.tsx";
 import { Webhooks } from "../settings/Webhooks.tsx";
+import { useRead } from "../useRead.ts";
 
 /** What a project demands, whom it tells, and how that goes. */
 export default function ProjectSettings() {
   const { project = "" } = useParams();
-  const policy = useQuery(policyQuery(project));
-  const environments = useQuery(environmentsQuery(project));
+  const policy = useRead(policyQuery(project));
+  const environments = useRead(environmentsQuery(project));
   return (
     <Page title="Settings" lead="What is asked before something is promoted, and who is told of what happens.">
       <Panel title="Policy">

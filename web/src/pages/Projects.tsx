@@ -1,4 +1,4 @@
-import { useQueries, useQuery } from "@tanstack/react-query";
+import { useQueries } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { Link, useSearchParams } from "react-router";
 import type { Environment, ProjectEntry } from "../api.ts";
@@ -9,6 +9,7 @@ import { Empty, Failure, Loading } from "../components/States.tsx";
 import { Table } from "../components/Table.tsx";
 import { Ago } from "../components/Time.tsx";
 import { environmentsQuery, previewCountQuery, projectsQuery, waitingQuery } from "../queries.ts";
+import { useRead } from "../useRead.ts";
 import { plural, worstOf } from "../words.ts";
 import styles from "./Projects.module.css";
 
@@ -17,7 +18,7 @@ const SHOWN = 25;
 
 /** All projects: what production runs, where something is wrong, and who waits. */
 export default function Projects() {
-  const projects = useQuery(projectsQuery);
+  const projects = useRead(projectsQuery);
   const [query, setQuery] = useSearchParams();
   const search = query.get("search") ?? "";
   const found = useMemo(

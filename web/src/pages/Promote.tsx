@@ -1,4 +1,3 @@
-import { useQuery } from "@tanstack/react-query";
 import { Link, useParams, useSearchParams } from "react-router";
 import type { Environment } from "../api.ts";
 import { Notice } from "../components/Notice.tsx";
@@ -8,13 +7,14 @@ import { pipelineOf, useEnvironments } from "../policy.ts";
 import { Choice } from "../promote/Choice.tsx";
 import { Review } from "../promote/Review.tsx";
 import { policyQuery } from "../queries.ts";
+import { useRead } from "../useRead.ts";
 
 /** From where, to where and what; then what that would do, what is in the way, and the one button that does it. */
 export default function Promote() {
   const { project = "" } = useParams();
   const [query, setQuery] = useSearchParams();
   const { environments, active } = useEnvironments(project);
-  const policy = useQuery(policyQuery(project));
+  const policy = useRead(policyQuery(project));
   const from = query.get("from") ?? "";
   const to = query.get("to") ?? nextOf(from, pipelineOf(policy.data?.policy));
   const version = query.get("version");

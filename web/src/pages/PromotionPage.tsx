@@ -1,4 +1,4 @@
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, useParams } from "react-router";
 import { api, type Promotion } from "../api.ts";
@@ -15,6 +15,7 @@ import { Changes } from "../promote/Changes.tsx";
 import { Checks } from "../promote/Checks.tsx";
 import { promotionQuery, sessionQuery } from "../queries.ts";
 import { useAction } from "../useAction.ts";
+import { useRead } from "../useRead.ts";
 import { listed } from "../words.ts";
 import styles from "./PromotionPage.module.css";
 import { PROMOTION_STATUS } from "./Promotions.tsx";
@@ -22,7 +23,7 @@ import { PROMOTION_STATUS } from "./Promotions.tsx";
 /** One promotion on its way: the steps it went, what it changes, who agreed, and what one can say to it. */
 export default function PromotionPage() {
   const { project = "", id = "" } = useParams();
-  const promotion = useQuery(promotionQuery(project, id));
+  const promotion = useRead(promotionQuery(project, id));
   const title = promotion.data == null ? "Promotion" : `${promotion.data.version} to ${promotion.data.target_env}`;
   return (
     <Page title={title} eyebrow={<Link to={`/projects/${project}/promotions`}>Approvals</Link>}>
@@ -117,7 +118,7 @@ function Steps({ promotion }: { readonly promotion: Promotion }) {
 
 function Decision({ promotion: { project_id: project, id, requested_by, target_env, version } }: { readonly promotion: Promotion }) {
   const [comment, setComment] = useState("");
-  const session = useQuery(sessionQuery);
+  const session = useRead(sessionQuery);
   const announce = useAnnounce();
   const queries = useQueryClient();
   const word = { id, project_id: project, ...(comment.trim() !== "" && { comment: comment.trim() }) };

@@ -1,4 +1,3 @@
-import { useQuery } from "@tanstack/react-query";
 import { Link, useParams, useSearchParams } from "react-router";
 import type { Promotion } from "../api.ts";
 import { Badge, type Tone } from "../components/Badge.tsx";
@@ -9,6 +8,7 @@ import { Empty, Failure, Loading } from "../components/States.tsx";
 import { Table } from "../components/Table.tsx";
 import { Ago } from "../components/Time.tsx";
 import { promotionsQuery } from "../queries.ts";
+import { useRead } from "../useRead.ts";
 import { listed } from "../words.ts";
 import styles from "./Projects.module.css";
 
@@ -25,7 +25,7 @@ export default function Promotions() {
   const { project = "" } = useParams();
   const [query, setQuery] = useSearchParams();
   const status = (query.get("status") ?? "") as Promotion["status"] | "";
-  const promotions = useQuery(promotionsQuery(project, status === "" ? undefined : status, query.get("cursor")));
+  const promotions = useRead(promotionsQuery(project, status === "" ? undefined : status, query.get("cursor")));
   return (
     <Page title="Approvals" lead="Promotions that were put up for somebody else’s word.">
       <div className={styles.filters}>

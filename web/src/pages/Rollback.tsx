@@ -1,4 +1,4 @@
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { Link, useParams, useSearchParams } from "react-router";
 import { api, type Environment } from "../api.ts";
@@ -19,13 +19,14 @@ import { auditQuery, environmentQuery, revisionsQuery, rollbackQuery } from "../
 import { lastHealthy, type Stay, staysOf } from "../stays.ts";
 import { lengthOf } from "../time.ts";
 import { useAction } from "../useAction.ts";
+import { useRead } from "../useRead.ts";
 
 /** The way back: to where, what that means, what it does not take back, and that automatic promotions wait from then on. */
 export default function Rollback() {
   const { project = "", env = "" } = useParams();
-  const environment = useQuery(environmentQuery(project, env));
-  const revisions = useQuery(revisionsQuery(project, env, 100));
-  const reports = useQuery(auditQuery(project, { env, action: "deployment" }));
+  const environment = useRead(environmentQuery(project, env));
+  const revisions = useRead(revisionsQuery(project, env, 100));
+  const reports = useRead(auditQuery(project, { env, action: "deployment" }));
   const [done, setDone] = useState<RolledBack | null>(null);
   const error = environment.error ?? revisions.error;
   return (
@@ -140,7 +141,7 @@ interface PlanProps {
 
 function Plan({ environment, to, now, target, onDone }: PlanProps) {
   const { project_id: project, env } = environment;
-  const plan = useQuery(rollbackQuery(project, env, to));
+  const plan = useRead(rollbackQuery(project, env, to));
   const { fields, isSaid, word } = useSayingSo(environment);
   const announce = useAnnounce();
   const queries = useQueryClient();

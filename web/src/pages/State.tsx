@@ -1,4 +1,4 @@
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQueryClient } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { Link, useParams, useSearchParams } from "react-router";
 import { api, type Environment } from "../api.ts";
@@ -14,6 +14,7 @@ import { TextDiff, textOf } from "../components/TextDiff.tsx";
 import { useEnvironments } from "../policy.ts";
 import { componentQuery, stateQuery } from "../queries.ts";
 import { useAction } from "../useAction.ts";
+import { useRead } from "../useRead.ts";
 import { plural } from "../words.ts";
 import styles from "./State.module.css";
 
@@ -96,7 +97,7 @@ interface ComponentsProps {
 }
 
 function Components({ environment: { project_id: project, env }, search, chosen, onChoose }: ComponentsProps) {
-  const state = useQuery(stateQuery(project, env));
+  const state = useRead(stateQuery(project, env));
   const collections = useMemo(() => {
     const wanted = search.toLowerCase();
     return Object.entries(state.data?.state ?? {})
@@ -157,8 +158,8 @@ interface ComponentProps {
 
 function Component({ environment: { project_id: project, env, revision }, name, at, onAgainst }: ComponentProps) {
   const against = at !== null && /^\d+$/.test(at) ? Number(at) : null;
-  const now = useQuery(componentQuery(project, env, name, revision));
-  const then = useQuery({ ...componentQuery(project, env, name, against ?? revision), enabled: against !== null });
+  const now = useRead(componentQuery(project, env, name, revision));
+  const then = useRead({ ...componentQuery(project, env, name, against ?? revision), enabled: against !== null });
   return (
     <Panel
       title={name}
@@ -180,7 +181,7 @@ function Component({ environment: { project_id: project, env, revision }, name, 
         )}
       </Field>
       {now.isError && <Failure error={now.error} what={`load ${name}`} onRetry={() => void now.refetch()} />}
-      {then.isError && <Failure error={then.error} what={`load ${name} of revision ${against}`} />}
+      {then.isError && <Failure error={then.error} what={`load ${name} of revision ${against}`} onRetry={() => void then.refetch()} />}
       {now.isPending && <Loading what={name} />}
       {now.isSuccess && now.data === undefined && <p>It does not exist any more in revision {revision}.</p>}
       {now.isSuccess && against === null && now.data !== undefined && <Text title={name} value={now.data} />}
@@ -247,7 +248,7 @@ type StateOf = Parameters<typeof api.replaceState>[0]["state"];
 
 /** Says what the file would make of the environment, before it does. */
 function Upload({ environment: { project_id: project, env }, file: { name, text }, onClose }: UploadProps) {
-  const current = useQuery(stateQuery(project, env));
+  const current = useRead(stateQuery(project, env));
   const read = useMemo(() => readState(text), [text]);
   const announce = useAnnounce();
   const queries = useQueryClient();

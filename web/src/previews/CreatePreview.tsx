@@ -1,4 +1,4 @@
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { api } from "../api.ts";
 import { useAnnounce } from "../components/Announcer.tsx";
@@ -8,12 +8,13 @@ import { Field } from "../components/Field.tsx";
 import { Failure } from "../components/States.tsx";
 import { environmentsQuery } from "../queries.ts";
 import { useAction } from "../useAction.ts";
+import { useRead } from "../useRead.ts";
 import { listed } from "../words.ts";
 import { Lifetime } from "./Lifetime.tsx";
 
 /** Of what, how it is called, what it is for, and until when. */
 export function CreatePreview({ project, onClose }: { readonly project: string; readonly onClose: () => void }) {
-  const environments = (useQuery(environmentsQuery(project)).data?.items ?? []).filter(({ status }) => status === "active");
+  const environments = (useRead(environmentsQuery(project)).data?.items ?? []).filter(({ status }) => status === "active");
   const [{ name, base, source, lifetime }, setForm] = useState({ name: "", base: "", source: "", lifetime: "72h" });
   const change = (part: Partial<{ name: string; base: string; source: string; lifetime: string }>) =>
     setForm({ name, base, source, lifetime, ...part });

@@ -1,9 +1,9 @@
-import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Failure, Loading } from "../components/States.tsx";
 import { TextDiff } from "../components/TextDiff.tsx";
 import { type Diff, type Sentence, sentencesOf } from "../plan.ts";
 import { componentQuery } from "../queries.ts";
+import { useRead } from "../useRead.ts";
 import styles from "./Changes.module.css";
 
 /** Where a component is looked at: an environment, as it was in a revision. */
@@ -53,8 +53,8 @@ function Change({ sentence: { text, names }, before, after }: { readonly sentenc
 
 /** One component before and after, line by line. */
 export function ComponentChange({ name, before, after }: { readonly name: string; readonly before: Place; readonly after: Place }) {
-  const left = useQuery(componentQuery(before.project, before.env, name, before.at));
-  const right = useQuery(componentQuery(after.project, after.env, name, after.at));
+  const left = useRead(componentQuery(before.project, before.env, name, before.at));
+  const right = useRead(componentQuery(after.project, after.env, name, after.at));
   const error = left.error ?? right.error;
   if (error !== null) return <Failure error={error} what={`load ${name}`} />;
   if (left.isPending || right.isPending) return <Loading what={name} />;

@@ -1,4 +1,4 @@
-import { useQueries, useQuery } from "@tanstack/react-query";
+import { useQueries } from "@tanstack/react-query";
 import { useState } from "react";
 import type { Environment, PromoteReply, Revision } from "../api.ts";
 import { Badge } from "../components/Badge.tsx";
@@ -10,6 +10,7 @@ import { Table } from "../components/Table.tsx";
 import { Ago } from "../components/Time.tsx";
 import { reasonOf } from "../plan.ts";
 import { readinessQuery, revisionsQuery } from "../queries.ts";
+import { useRead } from "../useRead.ts";
 import { listed, plural } from "../words.ts";
 import styles from "./Choice.module.css";
 
@@ -123,7 +124,7 @@ interface OfferedProps {
 
 /** The versions that the source had, newest first. One that cannot go there says why. */
 function Offered({ source: { project_id: project, env }, to, chosen, onChoose }: OfferedProps) {
-  const revisions = useQuery(revisionsQuery(project, env, 50));
+  const revisions = useRead(revisionsQuery(project, env, 50));
   const versions = newestOfEach(revisions.data?.items ?? []).slice(0, OFFERED);
   const plans = useQueries({ queries: versions.map(({ version }) => readinessQuery(project, env, to, version)) });
   const rows = versions.map((revision, index) => ({ revision, plan: plans[index]?.data }));

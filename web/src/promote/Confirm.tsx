@@ -33,14 +33,14 @@ export function Confirm({ planned, plan, target, onDone }: ConfirmProps) {
   });
   const needsApproval = plan.checks.some(({ name: check, status }) => check === "approvals" && status === "failed");
   const blocked = plan.checks.filter(({ name: check, status }) => status === "failed" && check !== "approvals");
-  const isReady = isSaid && blocked.length === 0 && !planned.isFetching;
+  const isReady = isSaid && blocked.length === 0;
   const again = () => {
     promote.reset();
     planned.again();
   };
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    if (isReady) promote.act();
+    if (isReady && !planned.isFetching) promote.act();
   };
   return (
     <Panel title={`5. ${needsApproval ? "Ask for approval" : "Promote"}`}>
@@ -49,7 +49,8 @@ export function Confirm({ planned, plan, target, onDone }: ConfirmProps) {
         {promote.isError && <PlanFailure error={promote.error} what="promote" again={again} />}
         {blocked.length > 0 && <p>First settle what is in the way, above.</p>}
         <div>
-          <Button type="submit" look="primary" busy={promote.isPending} disabled={!isReady || isStale(promote.error)}>
+          {/* A button that is switched off loses the focus: while the plan is made anew it is only busy. */}
+          <Button type="submit" look="primary" busy={promote.isPending || planned.isFetching} disabled={!isReady || isStale(promote.error)}>
             {needsApproval ? `Ask to promote ${plan.version} to ${env}` : `Promote ${plan.version} to ${env}`}
           </Button>
         </div>

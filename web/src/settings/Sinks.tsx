@@ -1,4 +1,3 @@
-import { useQuery } from "@tanstack/react-query";
 import type { Tone } from "../components/Badge.tsx";
 import { Badge } from "../components/Badge.tsx";
 import { Panel } from "../components/Panel.tsx";
@@ -6,6 +5,7 @@ import { Failure, Loading } from "../components/States.tsx";
 import { Table } from "../components/Table.tsx";
 import { Ago } from "../components/Time.tsx";
 import { sinksQuery } from "../queries.ts";
+import { useRead } from "../useRead.ts";
 
 const STATES: Readonly<Record<string, { readonly tone: Tone; readonly text: string }>> = {
   ok: { tone: "good", text: "Has everything" },
@@ -16,7 +16,7 @@ const STATES: Readonly<Record<string, { readonly tone: Tone; readonly text: stri
 
 /** Where the project's log is sent, and how far that has come. */
 export function Sinks({ project }: { readonly project: string }) {
-  const sinks = useQuery(sinksQuery(project));
+  const sinks = useRead(sinksQuery(project));
   return (
     <Panel title="Who is told">
       {sinks.isPending && <Loading what="who is told" />}

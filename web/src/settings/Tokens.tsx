@@ -1,4 +1,4 @@
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { api } from "../api.ts";
 import { Badge, type Tone } from "../components/Badge.tsx";
@@ -12,6 +12,7 @@ import { Table } from "../components/Table.tsx";
 import { Ago } from "../components/Time.tsx";
 import { tokensQuery } from "../queries.ts";
 import { useAction } from "../useAction.ts";
+import { useRead } from "../useRead.ts";
 import { namesIn } from "../words.ts";
 import { ShownOnce } from "./ShownOnce.tsx";
 
@@ -35,7 +36,7 @@ export function Tokens() {
   const [dialog, setDialog] = useState<
     { readonly kind: "new" } | { readonly kind: "revoke"; readonly id: string; readonly name: string } | null
   >(null);
-  const tokens = useQuery(tokensQuery);
+  const tokens = useRead(tokensQuery);
   return (
     <Panel
       title="Tokens"

@@ -1,4 +1,4 @@
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { api } from "../api.ts";
 import { useAnnounce } from "../components/Announcer.tsx";
@@ -13,13 +13,14 @@ import { Table } from "../components/Table.tsx";
 import { Ago } from "../components/Time.tsx";
 import { deliveriesQuery, webhooksQuery } from "../queries.ts";
 import { useAction } from "../useAction.ts";
+import { useRead } from "../useRead.ts";
 import { namesIn } from "../words.ts";
 import { ShownOnce } from "./ShownOnce.tsx";
 
 /** Addresses elsewhere that are told of what happens, with what became of each delivery. */
 export function Webhooks({ project }: { readonly project: string }) {
   const [dialog, setDialog] = useState<{ readonly kind: "new" } | { readonly kind: "log" | "delete"; readonly id: string } | null>(null);
-  const webhooks = useQuery(webhooksQuery(project));
+  const webhooks = useRead(webhooksQuery(project));
   const announce = useAnnounce();
   const queries = useQueryClient();
   const again = () => queries.invalidateQueries({ queryKey: ["project", project] });
@@ -152,7 +153,7 @@ function NewWebhook({ project, onClose }: { readonly project: string; readonly o
 }
 
 function Deliveries({ project, id, onClose }: { readonly project: string; readonly id: string; readonly onClose: () => void }) {
-  const deliveries = useQuery(deliveriesQuery(project, id));
+  const deliveries = useRead(deliveriesQuery(project, id));
   return (
     <Dialog title="Deliveries" onClose={onClose} wide>
       {deliveries.isPending && <Loading what="the deliveries" />}

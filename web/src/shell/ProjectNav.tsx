@@ -1,7 +1,7 @@
-import { useQuery } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
 import { Link, useLocation } from "react-router";
 import { waitingQuery } from "../queries.ts";
+import { useRead } from "../useRead.ts";
 import styles from "./ProjectShell.module.css";
 import { PROJECT_PAGES } from "./pages.ts";
 
@@ -10,7 +10,7 @@ const BELOW: Readonly<Record<string, string>> = { env: "", promote: "" };
 
 /** The pages of a project. Where one is stands out, and is in sight, however narrow the screen. */
 export function ProjectNav({ project }: { readonly project: string }) {
-  const waiting = useQuery(waitingQuery(project)).data?.items.length ?? 0;
+  const waiting = useRead(waitingQuery(project)).data?.items.length ?? 0;
   const { pathname } = useLocation();
   const nav = useRef<HTMLElement>(null);
   const section = pathname.split("/")[3] ?? "";

@@ -1,6 +1,7 @@
-import { useQuery } from "@tanstack/react-query";
-import { Suspense } from "react";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { Suspense, useEffect, useRef } from "react";
 import { Link, Navigate, Outlet, useLocation } from "react-router";
+import type { Session } from "../api.ts";
 import { Failure, Loading, loginAddress } from "../components/States.tsx";
 import { isSignedOut } from "../faults.ts";
 import { sessionQuery } from "../queries.ts";
@@ -12,6 +13,7 @@ import styles from "./Shell.module.css";
 export function Shell() {
   const session = useQuery(sessionQuery);
   const { pathname } = useLocation();
+  useOwnReads(session.data);
   if (session.isPending) return <Loading what="the dashboard" />;
   if (isSignedOut(session.error)) return <Navigate to={loginAddress()} replace />;
   return (
@@ -28,7 +30,8 @@ export function Shell() {
         {session.data !== undefined && <AccountMenu session={session.data} />}
       </header>
       <main id="main" tabIndex={-1} className={styles.main}>
-        {session.isError ? (
+        {/* Who is known already goes on being so while the engine cannot be asked. */}
+        {session.data === undefined ? (
           <Failure error={session.error} what="ask the engine who you are" onRetry={() => void session.refetch()} />
         ) : (
           <Suspense key={pathname.split("/")[3] ?? ""} fallback={<Loading what="the page" />}>
@@ -38,4 +41,17 @@ export function Shell() {
       </main>
     </>
   );
+}
+
+/** Another tab may have logged in as somebody else: what was read before that is not theirs to see, and is read again. */
+function useOwnReads(session: Session | undefined): void {
+  const queries = useQueryClient();
+  const before = useRef<string>(undefined);
+  const who = session?.token_id;
+  useEffect(() => {
+    if (who === undefined) return;
+    const isAnother = before.current !== undefined && before.current !== who;
+    before.current = who;
+    if (isAnother) void queries.resetQueries({ predicate: ({ queryKey }) => queryKey[0] !== sessionQuery.queryKey[0] });
+  }, [who, queries]);
 }
