@@ -1,4 +1,4 @@
-import { AppError } from "./errors.ts";
+import { AppError, isPassing } from "./errors.ts";
 import { keys } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
 import type { CheckResult } from "./model.ts";
@@ -42,6 +42,8 @@ export interface GitSourceDocument {
   readonly answered: number;
   /** Pulls that failed since the last that did not. */
   readonly failures: number;
+  /** When what was pushed is tried again, and not before; `null` for at once. A push brings it back there. */
+  readonly next_at?: string | null;
   readonly outcome: PullOutcome | null;
 }
 
@@ -72,6 +74,35 @@ export async function findSource(documents: Pick<Transaction, "getAll">, env: st
     reason: `The environment ${quoted(env)} follows no repository.`,
     fix: "Say which: envm git source set --url … --branch …, or PUT /env/:project/:env/git.",
   });
+}
+
+/** What became of a pull that threw. */
+export function refusalOf(error: unknown, commit: string | null, at: string): PullOutcome {
+  const known = error instanceof AppError ? error : new AppError("internal_error");
+  const { checks = [], conflicts = [] } = (known.details ?? {}) as {
+    readonly checks?: readonly CheckResult[];
+    readonly conflicts?: readonly { readonly component: string }[];
+  };
+  return {
+    at,
+    // Somebody else may have pulled at the same moment.
+    status: isPassing(known) || known.code === "plan_stale" ? "failed" : "refused",
+    commit,
+    revision: null,
+    code: known.code,
+    reason: known.message.slice(0, LIMITS.messageLength),
+    fix: known.fix ?? null,
+    checks,
+    conflicts: conflicts.slice(0, LIMITS.summaryNames).map(({ component }) => component),
+  };
+}
+
+/** When a pull that a freeze alone refused may go through. */
+export function openingOf({ checks }: PullOutcome): string | null {
+  const failed = checks.filter(({ status }) => status === "failed");
+  const [only] = failed;
+  const opens = failed.length === 1 && only?.name === "freeze_window" ? only.details?.["next_open"] : null;
+  return typeof opens === "string" ? opens : null;
 }
 
 const REF_PART = /^[^\p{Cc} ~^:?*[\\]+$/u;

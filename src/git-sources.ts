@@ -1,16 +1,26 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { mayDoLittle } from "./callers.ts";
 import { AppError, isPassing } from "./errors.ts";
-import { checkBranch, checkFolder, findSource, type GitSourceDocument, type PullOutcome, viewOfSource } from "./git-source-documents.ts";
-import { documentsOf, findHead, writableHead } from "./heads.ts";
+import {
+  checkBranch,
+  checkFolder,
+  findSource,
+  type GitSourceDocument,
+  openingOf,
+  type PullOutcome,
+  refusalOf,
+  viewOfSource,
+} from "./git-source-documents.ts";
+import { type Documents, documentsOf, findHead, writableHead } from "./heads.ts";
 import { keys } from "./keys.ts";
 import type { Ledger } from "./ledger.ts";
 import { LIMITS } from "./limits.ts";
-import type { Caller, CheckResult } from "./model.ts";
-import { checkEnvironmentName, checkProject } from "./names.ts";
+import type { Caller } from "./model.ts";
+import { checkEnvironmentName, checkProject, quoted } from "./names.ts";
 import type { Json, JsonObject, Repositories, RepositoryChange, Store } from "./ports.ts";
+import { broughtUp, type Pulled } from "./pull-base.ts";
 import type { PullRequest, PullResult, Pulls } from "./pulls.ts";
-import type { SecretReference, Secrets } from "./secrets.ts";
+import type { Lost, SecretReference, Secrets } from "./secrets.ts";
 import type { Timers } from "./timers.ts";
 
 /** Where the secrets of sources stand among those of environments, none of which can have this name. */
@@ -53,6 +63,7 @@ export interface GitSourceParts {
 export class GitSources {
   readonly #parts: GitSourceParts;
   readonly #stopping = new AbortController();
+  /** By project: one whose forge is slow keeps others waiting for one place at most. */
   readonly #running = new Map<string, Promise<void>>();
 
   constructor(parts: GitSourceParts) {
@@ -83,25 +94,18 @@ export class GitSources {
     const values = new Map<string, { value: string }>();
     if (hook !== null) values.set(`${env}.hook`, { value: hook });
     if (typeof request.credential === "string") values.set(`${env}.credential`, { value: request.credential });
-    const staged = await this.#parts.secrets.stage(caller, project, ENV, values);
-    try {
-      const source = await this.#parts.ledger.write(project, caller, async (tx) => {
-        await writableHead(tx, env, tx.now);
-        const before = await tx.get<GitSourceDocument>(keys.gitSource(env));
-        const made = documentOf(request, env, before, staged.references, { at: tx.now, by: caller.actor });
-        const kept = new Set([made.hook.vault, made.credential?.vault]);
-        const left = [before?.hook, before?.credential].filter((reference) => reference && !kept.has(reference.vault));
-        this.#parts.secrets.release(tx, ENV, left as unknown as readonly Json[]);
-        await staged.bind(tx);
-        tx.put(keys.gitSource(env), made);
-        await tx.audit({ action: "git_source", environment: env, details: about(made) });
-        return made;
-      });
-      return { project_id: project, env, source: viewOfSource(source), ...(hook !== null && { hook_secret: hook }) };
-    } catch (error) {
-      await staged.discard().catch(() => {}); // The sweeper does it later; the caller must hear what failed first.
-      throw error;
-    }
+    const source = await this.#parts.secrets.within(caller, project, ENV, values, async (tx, references) => {
+      await writableHead(tx, env, tx.now);
+      const before = await tx.get<GitSourceDocument>(keys.gitSource(env));
+      const made = documentOf(request, env, before, references, { at: tx.now, by: caller.actor });
+      const kept = new Set([made.hook.vault, made.credential?.vault]);
+      const left = [before?.hook, before?.credential].filter((reference) => reference && !kept.has(reference.vault));
+      this.#parts.secrets.release(tx, ENV, left as unknown as readonly Json[]);
+      tx.put(keys.gitSource(env), made);
+      await tx.audit({ action: "git_source", environment: env, details: about(made) });
+      return made;
+    });
+    return { project_id: project, env, source: viewOfSource(source), ...(hook !== null && { hook_secret: hook }) };
   }
 
   /** Follows it no more. What was pulled stays, and so does the place at which another pull goes on. */
@@ -128,7 +132,8 @@ export class GitSources {
     return this.#parts.ledger.once(project, caller, async () => {
       const source = await this.#source(project, env);
       const change = await this.#change(project, source, request.rewritten === true, signal);
-      return this.#parts.pulls.pull(caller, { ...request, ...change });
+      const { rewritten: _, ...choices } = request; // What is rewritten, if anything, is for whoever has the repository to say.
+      return this.#parts.pulls.pull(caller, { ...choices, ...change });
     });
   }
 
@@ -142,15 +147,20 @@ export class GitSources {
     if (delivery.event === "ping") return { status: "pong" as const };
     const { ref, deleted } = delivery.body;
     if (delivery.event !== "push" || ref !== `refs/heads/${source.branch}` || deleted === true) return { status: "ignored" as const };
-    // The id is no part of what is signed: what was signed alike is the same delivery, whatever id it comes with.
-    const digests = [delivery.signature ?? "", delivery.id ?? ""].map((text) => createHash("sha256").update(text).digest("base64url"));
+    // The id is no part of what is signed: what was signed alike is the same delivery, whatever id it comes with, and if it has none.
+    const marks = [delivery.signature?.toLowerCase(), delivery.id].filter((mark) => typeof mark === "string" && mark !== "");
+    const digests = marks.map((mark) =>
+      createHash("sha256")
+        .update(mark as string)
+        .digest("base64url"),
+    );
     // Before the commit: a crash leaves one timer too many, never one too few.
     await this.#parts.timers.setFor({ project, what: `git:${env}` }, (await this.#parts.store.now()).toISOString());
     return this.#parts.ledger.write(project, mayDoLittle("git-push", requestId), async (tx) => {
       const current = await findSource(tx, env);
       if (digests.some((digest) => current.deliveries.includes(digest))) return { status: "duplicate" as const };
       const deliveries = [...current.deliveries, ...digests].slice(-2 * LIMITS.gitDeliveries);
-      tx.put(keys.gitSource(env), { ...current, deliveries, asked: current.asked + 1 } satisfies GitSourceDocument);
+      tx.put(keys.gitSource(env), { ...current, deliveries, asked: current.asked + 1, next_at: null } satisfies GitSourceDocument);
       return { status: "accepted" as const };
     });
   }
@@ -169,7 +179,7 @@ export class GitSources {
   async #sourceSigned(project: string, env: string, given: Buffer, raw: Uint8Array): Promise<GitSourceDocument | null> {
     try {
       const source = await this.#source(project, env);
-      const secret = await this.#parts.secrets.reveal(project, ENV, `${env}.hook`, source.hook as unknown as Json);
+      const secret = await this.#parts.secrets.revealOwn(project, ENV, source.hook as unknown as Json, lost("webhook's secret", env));
       return timingSafeEqual(given, createHmac("sha256", secret).update(raw).digest()) ? source : null;
     } catch (error) {
       if (error instanceof AppError && !isPassing(error)) return null;
@@ -183,18 +193,17 @@ export class GitSources {
    */
   async settle(project: string, env: string): Promise<void> {
     const [source] = await documentsOf(this.#parts.store, project).getAll<GitSourceDocument>([keys.gitSource(env)]);
-    if (!source || source.answered >= source.asked) return;
+    if (!source || source.answered >= source.asked || (source.next_at ?? "") > (await this.#now())) return;
     const what = { project, what: `git:${env}` };
-    const name = `${project}/${env}`;
-    const isBusy = this.#running.has(name) || this.#running.size >= LIMITS.gitPullsAtOnce || this.#stopping.signal.aborted;
+    const isBusy = this.#running.has(project) || this.#running.size >= LIMITS.gitPullsAtOnce || this.#stopping.signal.aborted;
     const looked = this.#lookAgain(what, isBusy ? LIMITS.gitBusyMs : LIMITS.gitFetchMs + LIMITS.gitBusyMs);
     if (!isBusy) {
       // At once: another timer of the same source may be due at the same moment.
       const running = looked
         .then(() => this.#answer(project, env, source))
         .catch(this.#parts.failed)
-        .finally(() => this.#running.delete(name));
-      this.#running.set(name, running);
+        .finally(() => this.#running.delete(project));
+      this.#running.set(project, running);
     }
     await looked;
   }
@@ -224,9 +233,11 @@ export class GitSources {
     if (retryAt !== null) await this.#parts.timers.setFor({ project, what: `git:${env}` }, retryAt);
     await this.#parts.ledger.write(project, caller, async (tx) => {
       const current = await tx.get<GitSourceDocument>(keys.gitSource(env));
-      if (current === null) return;
+      // One that was set anew counts its pushes from the beginning.
+      if (current === null || current.created_at !== source.created_at) return;
       const answered = retryAt === null ? Math.max(current.answered, source.asked) : current.answered;
-      tx.put(keys.gitSource(env), { ...current, answered, failures: goesOn ? failures : 0, outcome } satisfies GitSourceDocument);
+      const then = { answered, failures: goesOn ? failures : 0, next_at: retryAt, outcome };
+      tx.put(keys.gitSource(env), { ...current, ...then } satisfies GitSourceDocument);
       const isNews = outcome.status === "refused" || (outcome.status === "failed" && !goesOn);
       if (!isNews || (current.outcome?.commit === outcome.commit && current.outcome.reason === outcome.reason)) return;
       const { commit, code, reason } = outcome;
@@ -250,13 +261,21 @@ export class GitSources {
     }
   }
 
-  async #change(project: string, source: GitSourceDocument, rewritten: boolean, signal: AbortSignal): Promise<RepositoryChange> {
+  async #change(
+    project: string,
+    source: GitSourceDocument,
+    rewritten: boolean,
+    signal: AbortSignal,
+  ): Promise<RepositoryChange & Pick<PullRequest, "holds">> {
     const { env, url, branch, path, username, credential } = source;
     const password =
-      credential === null ? null : await this.#parts.secrets.reveal(project, ENV, `${env}.credential`, credential as unknown as Json);
+      credential === null
+        ? null
+        : await this.#parts.secrets.revealOwn(project, ENV, credential as unknown as Json, lost("credential", env));
     const pulled = await this.#parts.pulls.pulled(project, env);
     const where = { url, branch, path, credential: password === null ? null : { username: username ?? "git", password } };
-    return this.#repositories().changeSince(where, { project, env, pulled, rewritten }, signal);
+    const change = await this.#repositories().changeSince(where, { project, env, pulled, rewritten }, signal);
+    return { ...change, holds: (documents) => checkHolds(documents, source, pulled, change) };
   }
 
   async #source(project: string, env: string): Promise<GitSourceDocument> {
@@ -273,6 +292,35 @@ export class GitSources {
   async #now(): Promise<string> {
     return (await this.#parts.store.now()).toISOString();
   }
+}
+
+/**
+ * Fetching takes its time: meanwhile somebody may have named another branch, or none, or pulled what this is no difference to.
+ * @throws plan_stale
+ */
+async function checkHolds(documents: Documents, source: GitSourceDocument, pulled: Pulled | null, change: RepositoryChange): Promise<void> {
+  const [now, last] = await documents.getAll<GitSourceDocument & Pulled>([keys.gitSource(source.env), keys.pulled(source.env)]);
+  if (!now || !isSame(now, source)) {
+    throw new AppError("plan_stale", {
+      reason: `${quoted(source.env)} follows ${now ? "another branch" : "no repository"} since the pull began.`,
+      fix: "Pull again, where that is meant.",
+    });
+  }
+  const isThere = last?.commit === change.commit.id && last.path === change.path;
+  const isAsRead = last?.commit === pulled?.commit && last?.path === pulled?.path;
+  if (last && !isThere && !isAsRead) throw broughtUp(source.env, last);
+}
+
+function isSame(one: GitSourceDocument, other: GitSourceDocument): boolean {
+  const members = ["created_at", "url", "branch", "path"] as const;
+  return members.every((member) => one[member] === other[member]);
+}
+
+function lost(what: string, env: string): Lost {
+  return {
+    reason: `The ${what} of the repository that ${quoted(env)} follows is gone from the vault.`,
+    fix: "Set the source again, with its credential and a new secret for the webhook: envm git source set --credential … --rotate-hook.",
+  };
 }
 
 /** A credential stays with the host that it was given for: no other ever gets it. */
@@ -302,6 +350,7 @@ function documentOf(
     asked: before?.asked ?? 0,
     answered: before?.answered ?? 0,
     failures: 0,
+    next_at: null,
     outcome: before?.outcome ?? null,
   };
 }
@@ -309,32 +358,4 @@ function documentOf(
 /** Of the URL the host alone: the rest may be a credential. */
 function about({ url, branch, path, credential }: GitSourceDocument): JsonObject {
   return { host: new URL(url).hostname, branch, path, credential: credential !== null };
-}
-
-function refusalOf(error: unknown, commit: string | null, at: string): PullOutcome {
-  const known = error instanceof AppError ? error : new AppError("internal_error");
-  const { checks = [], conflicts = [] } = (known.details ?? {}) as {
-    readonly checks?: readonly CheckResult[];
-    readonly conflicts?: readonly { readonly component: string }[];
-  };
-  return {
-    at,
-    // Somebody else may have pulled at the same moment.
-    status: isPassing(known) || known.code === "plan_stale" ? "failed" : "refused",
-    commit,
-    revision: null,
-    code: known.code,
-    reason: known.message.slice(0, LIMITS.messageLength),
-    fix: known.fix ?? null,
-    checks,
-    conflicts: conflicts.slice(0, LIMITS.summaryNames).map(({ component }) => component),
-  };
-}
-
-/** When a pull that a freeze alone refused may go through. */
-function openingOf({ checks }: PullOutcome): string | null {
-  const failed = checks.filter(({ status }) => status === "failed");
-  const [only] = failed;
-  const opens = failed.length === 1 && only?.name === "freeze_window" ? only.details?.["next_open"] : null;
-  return typeof opens === "string" ? opens : null;
 }

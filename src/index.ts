@@ -71,7 +71,7 @@ async function open(settings: Settings, logger: Logger) {
       import("./repositories/mirror.ts"),
       import("./engines/address.ts"),
     ]);
-    const repositories = openRepositories({ path: settings.gitPath, storeUrl, store, snapshots });
+    const repositories = await openRepositories({ path: settings.gitPath, storeUrl, store, snapshots });
     opened.push(repositories);
     const domain = createDomain({
       store,

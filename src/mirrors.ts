@@ -82,31 +82,24 @@ export class Mirrors {
     await this.#available().check({ ...targetOf(request), credential: credential ?? null });
     await this.#find(project);
     const values = new Map(credential === undefined ? [] : [[CREDENTIAL, { value: credential }]]);
-    const staged = await this.#secrets.stage(caller, project, ENV, values);
-    try {
-      return await this.#ledger.write(project, caller, async (tx) => {
-        await tx.existingProject();
-        const before = await tx.get<MirrorDocument>(keys.mirror);
-        this.#release(tx, before);
-        const { url, username, host_keys } = targetOf(request);
-        const record = await tx.audit({ action: "mirror_set", details: { url, username, credential: credential !== undefined } });
-        const mirror: MirrorDocument = {
-          url,
-          username,
-          host_keys,
-          credential: staged.references.get(`secrets/${CREDENTIAL}`) ?? null,
-          from: before?.from ?? record.seq - 1,
-          updated_at: tx.now,
-          updated_by: caller.actor,
-        };
-        tx.put(keys.mirror, mirror);
-        await staged.bind(tx);
-        return viewOf(project, mirror);
-      });
-    } catch (error) {
-      await staged.discard().catch(() => {}); // The sweeper does it later; the caller must hear what failed first.
-      throw error;
-    }
+    return this.#secrets.within(caller, project, ENV, values, async (tx, references) => {
+      await tx.existingProject();
+      const before = await tx.get<MirrorDocument>(keys.mirror);
+      this.#release(tx, before);
+      const { url, username, host_keys } = targetOf(request);
+      const record = await tx.audit({ action: "mirror_set", details: { url, username, credential: credential !== undefined } });
+      const mirror: MirrorDocument = {
+        url,
+        username,
+        host_keys,
+        credential: references.get(`secrets/${CREDENTIAL}`) ?? null,
+        from: before?.from ?? record.seq - 1,
+        updated_at: tx.now,
+        updated_by: caller.actor,
+      };
+      tx.put(keys.mirror, mirror);
+      return viewOf(project, mirror);
+    });
   }
 
   /** @throws project_not_found, mirror_not_found */
@@ -169,7 +162,11 @@ export class Mirrors {
   }
 
   async #target(project: string, { url, username, host_keys, credential }: MirrorDocument): Promise<MirrorTarget> {
-    const value = credential === null ? null : await this.#secrets.reveal(project, ENV, CREDENTIAL, credential as unknown as Json);
+    if (credential === null) return { url, username, host_keys, credential };
+    const value = await this.#secrets.revealOwn(project, ENV, credential as unknown as Json, {
+      reason: `The credential of the mirror of ${quoted(project)} is gone from the vault.`,
+      fix: `Set the mirror again, with it: PUT /env/${project}/git/mirror.`,
+    });
     return { url, username, host_keys, credential: value };
   }
 

@@ -131,8 +131,8 @@ export interface RemoteBranch {
 export interface PulledBefore {
   readonly project: string;
   readonly env: string;
-  /** What was pulled last, and from which folder. */
-  readonly pulled: { readonly commit: string; readonly path: string } | null;
+  /** What was pulled last, from which folder, and the environment's revision since then. */
+  readonly pulled: { readonly commit: string; readonly path: string; readonly revision: number } | null;
   /** A history that was rewritten is taken, and another folder. */
   readonly rewritten: boolean;
 }

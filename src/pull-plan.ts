@@ -1,25 +1,22 @@
 import { createHash } from "node:crypto";
 import { diffFromPrevious, type SnapshotChanges } from "./changes.ts";
-import { checkEdits } from "./config-store.ts";
-import { AppError } from "./errors.ts";
+import { checkEdits, checkEntryCount } from "./config-store.ts";
 import { flagEntries } from "./flag-entries.ts";
 import { freezeAt } from "./freeze.ts";
-import type { Commit } from "./git-origins.ts";
-import { checkFolder } from "./git-source-documents.ts";
-import { type Documents, findRevision, writableHead } from "./heads.ts";
+import { type Documents, writableHead } from "./heads.ts";
 import { keys } from "./keys.ts";
-import { LIMITS } from "./limits.ts";
 import { type ComponentConflict, mergePlatforms, parseResolutions, type Resolution } from "./merge.ts";
-import { canonicalJson, EMPTY_ROOT } from "./merkle/index.ts";
+import { canonicalJson } from "./merkle/index.ts";
 import type { CheckResult, DiffFromPrevious, Environment, Snapshot } from "./model.ts";
-import { checkComponent, quoted } from "./names.ts";
+import { checkComponent } from "./names.ts";
 import { refuseUnused } from "./plan.ts";
 import { policyFor, policyOf } from "./policy.ts";
 import type { Hash, Json, JsonObject } from "./ports.ts";
+import { baseOf, EMPTY, type Pulled, type PullStart } from "./pull-base.ts";
 import { runPullChecks } from "./pull-checks.ts";
 import { newlyRequired, requirementsOf, unbound } from "./requirements.ts";
 import type { EditableMaps, Maps } from "./snapshots.ts";
-import { checkNewComponent } from "./state.ts";
+import { checkComponentCount, checkNewComponent } from "./state.ts";
 import { type Unasked, type Verdicts, validationOf } from "./validation.ts";
 import { checkVar } from "./variables.ts";
 
@@ -38,30 +35,10 @@ export interface CommitContent {
 }
 
 /** What a pull is asked to bring in: everything that its plan depends on. */
-export interface PullOrder extends CommitContent {
+export interface PullOrder extends CommitContent, PullStart {
   readonly project: string;
-  readonly env: string;
-  readonly commit: Commit;
-  /** The folder of the repository that the content is of; its root where left out. */
-  readonly path?: string | undefined;
-  /** The commit that was pulled last, which the content is the difference to. Left out, the content is all that the commit holds. */
-  readonly from?: string | undefined;
-  /** The environment's revision that the commit was made on, where its history says so. */
-  readonly base_revision?: number | undefined;
-  /** The commit does not descend from the one that was pulled last, and that is accepted. */
-  readonly rewritten?: boolean | undefined;
   /** How conflicts are settled, by component; of config by `config:vars/NAME`. */
   readonly resolve?: JsonObject | undefined;
-}
-
-/** The document `pulled/<env>`: the commit that an environment was last brought up to, and what it held. The base of the next merge. */
-export interface Pulled extends Snapshot {
-  readonly commit: string;
-  /** The folder of the repository that was read; empty for its root. */
-  readonly path: string;
-  readonly revision: number;
-  readonly at: string;
-  readonly by: string;
 }
 
 export interface PullContext {
@@ -78,6 +55,8 @@ export interface PreparedPull {
   readonly theirs: Snapshot;
   /** What the environment would have. */
   readonly snapshot: Snapshot;
+  /** Whether it takes a history that was rewritten since the commit before, or another folder. */
+  readonly rewritten: boolean;
   readonly changes: SnapshotChanges;
   readonly checks: readonly CheckResult[];
   readonly applicable: boolean;
@@ -89,6 +68,7 @@ export interface PreparedPull {
 
 /** Begins the name of a config entry among conflicts: no collection can be called so. */
 const CONFIG = "config:";
+const VARS = "vars/";
 
 /** Merges what a commit changed with what the environment changed, and asks the checks. Reads only: what `maps` computes stays in it. */
 export async function preparePull(documents: Documents, maps: EditableMaps, order: PullOrder, context: PullContext): Promise<PreparedPull> {
@@ -97,11 +77,13 @@ export async function preparePull(documents: Documents, maps: EditableMaps, orde
   const before = pulled ?? null;
   const { policy, revision: policyRevision } = await policyOf(documents);
   const targetPolicy = policyFor(policy, head.env, head.type);
-  const base = await baseOf(documents, maps, order, head, before);
-  const theirs = await contentOf(maps, order.from === undefined ? { platform: EMPTY_ROOT, config: EMPTY_ROOT } : base, order);
+  const { base, rewritten } = await baseOf(documents, maps, order, head, before);
+  const theirs = await contentOf(maps, order.from === undefined ? EMPTY : base, order);
   const merged = await mergeBoth(maps, head, base, theirs, order.resolve ?? {});
   const { snapshot, conflicts } = merged;
   await checkEdits(maps, head, merged.configEdits);
+  await checkComponentCount(maps, snapshot.platform);
+  await checkEntryCount(maps, snapshot.config);
   const changes = { platform: await maps.diff(head.platform, snapshot.platform), config: await maps.diff(head.config, snapshot.config) };
   const requirements = await requirementsOf(maps, snapshot.platform);
   const canAsk = typeof context.verdicts !== "string" && targetPolicy.validation !== "off" && conflicts.length === 0;
@@ -129,6 +111,7 @@ export async function preparePull(documents: Documents, maps: EditableMaps, orde
     before,
     theirs,
     snapshot,
+    rewritten,
     changes,
     checks,
     applicable: !checks.some(({ status }) => status === "failed"),
@@ -139,43 +122,6 @@ export async function preparePull(documents: Documents, maps: EditableMaps, orde
     ),
     secretsUnbound: await lacking(maps, snapshot.config, order.secrets ?? []),
   };
-}
-
-/** What both sides started from. @throws invalid_request, plan_stale, history_rewritten, revision_not_found */
-async function baseOf(
-  documents: Documents,
-  maps: EditableMaps,
-  { env, commit, path = "", from, base_revision, rewritten }: PullOrder,
-  head: Environment,
-  before: Pulled | null,
-): Promise<Snapshot> {
-  checkFolder(path);
-  if (from !== undefined) {
-    if (before !== null && before.commit === from && before.path === path) return before;
-    throw new AppError("plan_stale", {
-      reason:
-        before === null
-          ? `Nothing was pulled into ${quoted(env)} yet, so ${short(from)} is no commit to begin at.`
-          : `${quoted(env)} was brought up to the commit ${short(before.commit)} meanwhile.`,
-      fix: "Read again which commit was pulled last, and send what changed since.",
-      details: { pulled: before?.commit ?? null },
-    });
-  }
-  if (base_revision !== undefined) {
-    const { platform, config } = await findRevision(documents, head, base_revision);
-    return { platform, config: await withoutSecrets(maps, config) };
-  }
-  if (before === null) return { platform: EMPTY_ROOT, config: EMPTY_ROOT };
-  // The same commit, which somebody else pulled meanwhile, is no other history.
-  if (rewritten || (before.commit === commit.id && before.path === path)) return before;
-  throw new AppError("history_rewritten", {
-    reason:
-      before.path === path
-        ? `The commit does not descend from ${short(before.commit)}, which was pulled into ${quoted(env)} before.`
-        : `What was pulled into ${quoted(env)} before is of another folder: ${before.path === "" ? "the repository's root" : quoted(before.path)}.`,
-    fix: "Look at who rewrote the branch, and why; where it is meant, pull with --accept-rewrite (`rewritten` of the request).",
-    details: { pulled: before.commit },
-  });
 }
 
 async function contentOf(maps: EditableMaps, base: Snapshot, content: CommitContent): Promise<Snapshot> {
@@ -191,7 +137,7 @@ async function contentOf(maps: EditableMaps, base: Snapshot, content: CommitCont
   const config = new Map<string, Json | undefined>((content.unset ?? []).map((entry) => [entry, undefined]));
   for (const [name, value] of Object.entries(content.vars ?? {})) {
     checkVar(name, value);
-    config.set(`vars/${name}`, value);
+    config.set(VARS + name, value);
   }
   for (const [entry, value] of flagEntries(content)) config.set(entry, value);
   return { platform: (await maps.edit(base.platform, components)).root, config: (await maps.edit(base.config, config)).root };
@@ -214,6 +160,7 @@ async function mergeBoth(maps: EditableMaps, ours: Snapshot, base: Snapshot, the
   const config = await mergeRoots(maps, base.config, ours.config, theirs.config, new Map(ofConfig));
   refuseUnused([...platform.unused, ...config.unused.map((name) => CONFIG + name)]);
   for (const [name, body] of platform.settled) checkNewComponent(name, body);
+  for (const [entry, body] of config.settled) if (entry.startsWith(VARS)) checkVar(entry.slice(VARS.length), body);
   const conflicts = [
     ...platform.conflicts,
     ...config.conflicts.map((conflict) => ({ ...conflict, component: CONFIG + conflict.component })),
@@ -233,11 +180,6 @@ async function mergeRoots(maps: EditableMaps, base: Hash, ours: Hash, theirs: Ha
   return { root, edits: merge.edits, conflicts: merge.conflicts, unused: merge.unusedResolutions, settled };
 }
 
-async function withoutSecrets(maps: EditableMaps, config: Hash): Promise<Hash> {
-  const names = await maps.names(config, { prefix: "secrets/", limit: LIMITS.configEntries });
-  return (await maps.edit(config, new Map(names.map((name) => [name, undefined])))).root;
-}
-
 async function lacking(maps: Maps, config: Hash, names: readonly string[]): Promise<string[]> {
   const bound = await maps.has(
     config,
@@ -255,14 +197,10 @@ function planId(order: PullOrder, head: Environment, before: Pulled | null, thei
     commit: commit.id,
     content: [theirs.platform, theirs.config],
     head: head.revision,
-    before: before?.commit ?? null,
+    before: before && [before.commit, before.path, before.platform, before.config],
     policy,
     resolve,
     choices: [path, from ?? null, base_revision ?? null, rewritten ?? false],
   };
   return createHash("sha256").update("env-pull\0").update(canonicalJson(covered)).digest("hex").slice(0, 40);
-}
-
-function short(commit: string): string {
-  return commit.slice(0, 12);
 }

@@ -12,7 +12,8 @@ import type { Caller, CheckResult, DiffFromPrevious, Environment } from "./model
 import { checkEnvironmentName, checkProject, quoted } from "./names.ts";
 import { checkMayEdit } from "./policy.ts";
 import type { Store } from "./ports.ts";
-import { type PreparedPull, type Pulled, type PullOrder, preparePull } from "./pull-plan.ts";
+import type { Pulled } from "./pull-base.ts";
+import { type PreparedPull, type PullOrder, preparePull } from "./pull-plan.ts";
 import { appendRevision, newLabel } from "./revisions.ts";
 import { factsKey, type SecretFacts, type Secrets } from "./secrets.ts";
 import type { Maps, Snapshots } from "./snapshots.ts";
@@ -27,6 +28,8 @@ export interface PullRequest extends PullOrder, Pick<EditRequest, "bump" | "vers
   readonly plan_id?: string | undefined;
   /** A push brought it about, and nobody asked for it by hand. */
   readonly automatic?: boolean | undefined;
+  /** Throws where what the content was read by holds no more. Asked again in the transaction. */
+  readonly holds?: ((documents: Documents) => Promise<void>) | undefined;
 }
 
 export interface PullResult {
@@ -82,6 +85,7 @@ export class Pulls {
     const inquiry = this.#validation.begin(caller.requestId);
     const automatic = request.automatic === true;
     const now = (await this.#store.now()).toISOString();
+    await request.holds?.(documents);
     const preview = await preparePull(documents, this.#snapshots.draft(project), request, {
       now,
       automatic,
@@ -93,6 +97,7 @@ export class Pulls {
     return this.#ledger.write(project, caller, async (tx) => {
       const maps = this.#snapshots.edit(tx);
       const context = { now: tx.now, automatic, verdicts: inquiry?.recalled() ?? ("no_engine" as const) };
+      await request.holds?.(tx);
       const prepared = await preparePull(tx, maps, request, context);
       checkCurrent(request, prepared);
       // What is there already is no change, whatever stands in the way of one.
@@ -154,7 +159,7 @@ async function apply(tx: Transaction, maps: Maps, request: PullRequest, prepared
     parents: [{ env: before.env, revision: before.revision }],
     lineage: nextOnLine(previous.lineage, self),
     changes: summary(changes),
-    git: originOf(request.commit, request.rewritten === true),
+    git: originOf(request.commit, prepared.rewritten),
     audit: { plan_id: prepared.plan_id, checks: Object.fromEntries(checks.map(({ name, status }) => [name, status])) },
   });
   keep(tx, request, prepared, head.revision);
@@ -167,7 +172,7 @@ async function keepUp(tx: Transaction, request: PullRequest, prepared: PreparedP
   if (before?.commit !== request.commit.id || before.path !== (request.path ?? "")) {
     keep(tx, request, prepared, head.revision);
     const { version, revision } = head;
-    const git = { ...originOf(request.commit, request.rewritten === true) };
+    const git = { ...originOf(request.commit, prepared.rewritten) };
     await tx.audit({ action: "pull", environment: head.env, version, revision, details: { git } });
   }
   return resultOf("no_changes", tx.project, request, prepared, head);

@@ -43,6 +43,12 @@ export interface StagedSecrets {
   discard(): Promise<void>;
 }
 
+/** What is told of a value that its owner cannot get any more. */
+export interface Lost {
+  readonly reason: string;
+  readonly fix: string;
+}
+
 const NOTHING_STAGED: StagedSecrets = { references: new Map(), bind: async () => {}, discard: async () => {} };
 
 /**
@@ -93,19 +99,48 @@ export class Secrets {
     };
   }
 
+  /**
+   * One commit with secrets of its own: they are in the vault before it, `work` refers to them in it, and they leave the vault again where
+   * it does not happen.
+   */
+  async within<Result>(
+    caller: Caller,
+    project: string,
+    env: string,
+    values: ReadonlyMap<string, SecretValue>,
+    work: (tx: Transaction, references: StagedSecrets["references"]) => Promise<Result>,
+  ): Promise<Result> {
+    const staged = await this.stage(caller, project, env, values);
+    try {
+      return await this.#ledger.write(project, caller, async (tx) => {
+        const result = await work(tx, staged.references);
+        await staged.bind(tx);
+        return result;
+      });
+    } catch (error) {
+      await staged.discard().catch(() => {}); // The sweeper does it later; the caller must hear what failed first.
+      throw error;
+    }
+  }
+
   /** A keyed fingerprint of what a request carries, so that a plan can name it without holding it. */
   fingerprintOf(project: string, text: string): Promise<string> {
     return this.#vault.fingerprint(project, text);
   }
 
   /** The value behind a reference of this environment. @throws secret_unavailable where the vault no longer has it. */
-  async reveal(project: string, env: string, name: string, reference: Json): Promise<string> {
-    const value = await this.#vault.get(entryOf(project, env, reference));
-    if (value !== null) return value;
-    throw new AppError("secret_unavailable", {
+  reveal(project: string, env: string, name: string, reference: Json): Promise<string> {
+    return this.revealOwn(project, env, reference, {
       reason: `The value of secret ${quoted(name)} in ${quoted(env)} is gone from the vault.`,
       fix: `Set it anew: PATCH /env/${project}/${env}/config with {"secrets":{"${name}":"…"}}.`,
     });
+  }
+
+  /** One of the engine's own, which no environment's config names: `lost` says whose it is. @throws secret_unavailable */
+  async revealOwn(project: string, env: string, reference: Json, lost: Lost): Promise<string> {
+    const value = await this.#vault.get(entryOf(project, env, reference));
+    if (value !== null) return value;
+    throw new AppError("secret_unavailable", { ...lost });
   }
 
   /** Whether the vault still has what a reference points at. */

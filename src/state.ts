@@ -116,7 +116,7 @@ export async function bumpOf(maps: Maps, changes: readonly EntryChange[]): Promi
   return (await newlyRequired(maps, changes)).length > 0 ? "major" : "minor";
 }
 
-async function checkComponentCount(maps: Maps, platform: Hash): Promise<void> {
+export async function checkComponentCount(maps: Maps, platform: Hash): Promise<void> {
   if ((await maps.count(platform)) <= LIMITS.components) return;
   throw new AppError("too_large", {
     reason: `A platform holds at most ${LIMITS.components} components.`,

@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { hash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { Grant } from "./access.ts";
 import { AppError } from "./errors.ts";
 
@@ -39,7 +39,7 @@ export function endOf({ expires_at, previous }: TokenDocument, now: number): num
 }
 
 export function tokenDigest(token: string): Buffer {
-  return createHash("sha256").update(token).digest();
+  return hash("sha256", token, "buffer");
 }
 
 /** For every text that is no token: neither which part is wrong nor whether its id exists. */

@@ -38,26 +38,22 @@ export class WebhookSecrets {
     work: (tx: Transaction, secret: SecretReference) => Promise<WebhookDocument>,
   ): Promise<ShownWebhook> {
     const secret = `whsec_${randomBytes(32).toString("base64")}`;
-    const staged = await this.#secrets.stage(caller, project, ENV, new Map([[id, { value: secret }]]));
-    try {
-      return await this.#ledger.write(project, caller, async (tx) => {
-        const reference = staged.references.get(`secrets/${id}`);
-        if (reference === undefined) throw new Error("a secret that was staged has no reference");
-        const webhook = await work(tx, reference);
-        await staged.bind(tx);
-        return { ...viewOfWebhook(webhook, tx.now), secret };
-      });
-    } catch (error) {
-      await staged.discard().catch(() => {}); // The sweeper does it later; the caller must hear what failed first.
-      throw error;
-    }
+    return this.#secrets.within(caller, project, ENV, new Map([[id, { value: secret }]]), async (tx, references) => {
+      const reference = references.get(`secrets/${id}`);
+      if (reference === undefined) throw new Error("a secret that was staged has no reference");
+      return { ...viewOfWebhook(await work(tx, reference), tx.now), secret };
+    });
   }
 
   /** What events are signed with now: after a rotation, for a while, with both. */
   async current(project: string, { id, secret, previous }: WebhookDocument): Promise<readonly string[]> {
     const now = (await this.#store.now()).toISOString();
     const references = [secret, ...(previous !== null && previous.until > now ? [previous.secret] : [])];
-    return Promise.all(references.map((reference) => this.#secrets.reveal(project, ENV, id, reference as unknown as Json)));
+    const lost = {
+      reason: `The secret that the webhook ${id} signs with is gone from the vault.`,
+      fix: `Make a new one, and give it to the receiver: POST /env/${project}/webhooks/${id}/rotate.`,
+    };
+    return Promise.all(references.map((reference) => this.#secrets.revealOwn(project, ENV, reference as unknown as Json, lost)));
   }
 
   /** Gives secrets up with the commit. */

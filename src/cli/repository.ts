@@ -17,7 +17,8 @@ export async function withRepository<Result>(
   try {
     if (!ADDRESS.test(where)) return await work(await local(where));
     if (branch === null) throw needsBranch(where);
-    const { withBranch } = await import("../git/fetching.ts");
+    const [{ withBranch }, { sweepScratch }] = await Promise.all([import("../git/fetching.ts"), import("../git/scratch.ts")]);
+    await sweepScratch();
     return await withBranch({ url: where, branch, protocols: ["https", "http", "ssh", "git", "file"], env: ownKeys() }, work);
   } catch (error) {
     throw asFailure(error);

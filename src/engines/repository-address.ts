@@ -23,6 +23,8 @@ export async function checkRepository(
   const target = new PublicTarget(text, { allow, lookup });
   await target.close();
   const url = new URL(text);
+  // curl may look up `host.` as `host`, for which nothing was pinned.
+  url.hostname = url.hostname.replace(/\.$/, "");
   if (url.search !== "" || url.hash !== "")
     throw notAllowed("The URL of a repository has neither a query nor a fragment.", "Leave them out.");
   const isAllowed = allow.hasName(target.host) || allow.hasAddress(target.host);

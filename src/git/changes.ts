@@ -18,6 +18,10 @@ export type ChangedContent = Pick<
 >;
 
 const ABSENT = "000000";
+/** Stands for what is not UTF-8. The layout never has it as it is: it is written as %EF%BF%BD. */
+const NO_CHARACTER = "\ufffd";
+/** Begins what Git LFS leaves in a file's place. */
+const LFS = "version https://git-lfs.github.com/";
 const KINDS: Readonly<Record<string, "vars" | "flags" | "evaluators" | "flag_metadata">> = {
   "vars/": "vars",
   "flags/": "flags",
@@ -135,7 +139,7 @@ function roleIn(path: string) {
   try {
     return roleOf(path);
   } catch (error) {
-    throw asInvalid(error);
+    throw path.includes(NO_CHARACTER) ? notUtf8(path) : asInvalid(error);
   }
 }
 
@@ -191,6 +195,7 @@ function parsed(path: string, bytes: Buffer): Json {
 /** JSON that the engine can give back as it was. */
 function textOf(path: string, bytes: Buffer): string {
   if (!isUtf8(bytes)) throw unusable(path, "is not UTF-8");
+  if (bytes.toString("latin1", 0, LFS.length) === LFS) throw inLfs(path);
   try {
     scanJson(bytes, { depth: LIMITS.jsonDepth, members: Number.POSITIVE_INFINITY });
   } catch (error) {
@@ -205,21 +210,19 @@ function textOf(path: string, bytes: Buffer): string {
  */
 async function checkAlike({ commits, commit, folder }: Place, added: readonly string[]): Promise<void> {
   const prefix = folder === "" ? "" : `${folder}/`;
-  const folders = new Set(added.map((path) => path.slice(0, path.lastIndexOf("/"))));
-  for (const each of folders) {
-    const fresh = new Set(added.filter((path) => path.slice(0, path.lastIndexOf("/")) === each));
-    const seen = new Map<string, string>();
-    const components = new Map<string, string>();
-    for (const full of await commits.names(commit, prefix + each)) {
-      const path = full.slice(prefix.length);
-      const other = seen.get(foldedName(path));
-      if (other !== undefined && (fresh.has(path) || fresh.has(other))) throw alike(other, path);
-      seen.set(foldedName(path), path);
-      const component = componentOf(path);
-      const twin = component === null ? undefined : components.get(component);
-      if (twin !== undefined) throw unusable(path, `holds a component that ${JSON.stringify(twin)} holds too`);
-      if (component !== null) components.set(component, path);
-    }
+  const fresh = new Set(added);
+  const folders = new Set(added.map((path) => prefix + path.slice(0, path.lastIndexOf("/"))));
+  const seen = new Map<string, string>();
+  const components = new Map<string, string>();
+  for await (const full of commits.names(commit, [...folders])) {
+    const path = full.slice(prefix.length);
+    const other = seen.get(foldedName(path));
+    if (other !== undefined && (fresh.has(path) || fresh.has(other))) throw alike(other, path);
+    seen.set(foldedName(path), path);
+    const component = componentOf(path);
+    const twin = component === null ? undefined : components.get(component);
+    if (twin !== undefined) throw unusable(path, `holds a component that ${JSON.stringify(twin)} holds too`);
+    if (component !== null) components.set(component, path);
   }
 }
 
@@ -233,6 +236,20 @@ function alike(one: string, other: string): AppError {
   return new AppError("invalid_repository", {
     reason: `The files ${JSON.stringify(one.slice(0, 200))} and ${JSON.stringify(other.slice(0, 200))} differ in case or accents alone, and are one file on some machines.`,
     fix: "Rename one, or write its capital letters and accents as %XX, as the engine writes them.",
+  });
+}
+
+function notUtf8(path: string): AppError {
+  return new AppError("invalid_repository", {
+    reason: `The name of the file ${JSON.stringify(path.slice(0, 200))} is not UTF-8.`,
+    fix: "Rename it: what is unsafe in a file name is written as %XX.",
+  });
+}
+
+function inLfs(path: string): AppError {
+  return new AppError("invalid_repository", {
+    reason: `The file ${JSON.stringify(path.slice(0, 200))} is in Git LFS: the repository has a pointer to it alone.`,
+    fix: `Bring it back, commit, and pull again: git lfs untrack, then git add --renormalize ${JSON.stringify(path.slice(0, 200))}.`,
   });
 }
 

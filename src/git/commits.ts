@@ -10,6 +10,7 @@ export type Commit = RepositoryChange["commit"];
 
 /** One file that differs between two trees. */
 export interface FileChange {
+  /** With U+FFFD for what is not UTF-8. */
   readonly path: string;
   /** Six octal digits; `000000` where there is no file. */
   readonly oldMode: string;
@@ -99,10 +100,18 @@ export class Commits {
       .map((name) => name.slice(name.lastIndexOf("/") + 1));
   }
 
-  /** The names within one folder, of files and folders alike; none where there is no such folder. */
-  async names(commit: string, folder: string): Promise<readonly string[]> {
-    const text = await this.#text(["ls-tree", "-z", "--name-only", commit, "--", `${folder}/`]);
-    return text.split("\0").filter(Boolean);
+  /** The paths of what is within some folders, of files and folders alike; of a folder that there is not, none. */
+  async *names(commit: string, folders: readonly string[]): AsyncGenerator<string> {
+    for (let at = 0; at < folders.length; at += LIMITS.gitFoldersAtOnce) {
+      const some = folders.slice(at, at + LIMITS.gitFoldersAtOnce).map((folder) => `${folder}/`);
+      const git = this.#start(["ls-tree", "-t", "-z", "--name-only", commit, "--", ...some]);
+      for await (const path of all(git)) yield path.toString("utf8");
+    }
+  }
+
+  /** Whether its history is cut off somewhere, as that of `git clone --depth` is. */
+  async isShallow(): Promise<boolean> {
+    return (await this.#text(["rev-parse", "--is-shallow-repository"])) === "true";
   }
 
   /** What differs between two commits within a folder; all that the second holds where the first is `null`. */
@@ -188,19 +197,24 @@ type Item = { readonly change: FileChange; readonly header?: undefined } | { rea
 
 /** What `--raw -z` writes: headers, and pairs of a change and its path. */
 async function* items(git: GitProcess): AsyncGenerator<Item> {
+  let meta: string | null = null;
+  for await (const token of all(git)) {
+    if (meta !== null) {
+      yield { change: changeIn(meta, token) };
+      meta = null;
+    } else {
+      const text = token.toString("utf8").replace(/^\n/, "");
+      if (text.startsWith(":")) meta = text;
+      else if (text !== "") yield { header: text };
+    }
+  }
+}
+
+/** All that a git writes, and that it ended well; it ends with whoever reads no further. */
+async function* all(git: GitProcess): AsyncGenerator<Buffer> {
   let ended = false;
   try {
-    let meta: string | null = null;
-    for await (const token of tokens(git.stdout)) {
-      if (meta !== null) {
-        yield { change: changeIn(meta, token) };
-        meta = null;
-      } else {
-        const text = token.toString("utf8").replace(/^\n/, "");
-        if (text.startsWith(":")) meta = text;
-        else if (text !== "") yield { header: text };
-      }
-    }
+    yield* tokens(git.stdout);
     await git.ended;
     ended = true;
   } catch (error) {
@@ -232,10 +246,7 @@ const META = /^:(\d{6}) (\d{6}) ([0-9a-f]+) ([0-9a-f]+) ([A-Z])/;
 
 function changeIn(meta: string, path: Buffer): FileChange {
   const [, oldMode = "", newMode = "", oldId = "", newId = ""] = META.exec(meta) ?? [];
-  const text = path.toString("utf8");
-  // What is no UTF-8 would be another name after the round trip.
-  if (Buffer.compare(Buffer.from(text), path) !== 0) throw notUtf8(text);
-  return { path: text, oldMode, newMode, oldId, newId };
+  return { path: path.toString("utf8"), oldMode, newMode, oldId, newId };
 }
 
 function lineCommit({ header, changes }: { readonly header: string; readonly changes: readonly FileChange[] }): LineCommit {
@@ -249,13 +260,18 @@ function commitIn(header: string): Commit {
     author: line(author),
     email: line(email),
     at: isoTime(at, Number(committed)),
-    message: message.join(" ").trim().slice(0, LIMITS.commitMessageLength),
+    message: cut(message.join(" ").trim(), LIMITS.commitMessageLength),
   };
 }
 
 /** Commits may hold any text where an author's name stands. */
 function line(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, "").slice(0, LIMITS.commitAuthorLength);
+  return cut(text.replaceAll(/\p{Cc}/gu, ""), LIMITS.commitAuthorLength);
+}
+
+/** Its beginning, without half of a character at the end, which no JSON may hold. */
+function cut(text: string, length: number): string {
+  return text.slice(0, length).replace(/[\uD800-\uDBFF]$/, "");
 }
 
 /** Commits may say any time. */
@@ -264,13 +280,6 @@ function isoTime(text: string, seconds: number): string {
   const known = Number.isNaN(authored) ? seconds * 1_000 : authored;
   const isOrdinary = Number.isFinite(known) && known >= 0 && known < Date.UTC(9999, 0);
   return new Date(isOrdinary ? known : 0).toISOString();
-}
-
-function notUtf8(path: string): AppError {
-  return new AppError("invalid_repository", {
-    reason: `The name of the file ${JSON.stringify(path.slice(0, 200))} is not UTF-8.`,
-    fix: "Rename it: what is unsafe in a file name is written as %XX.",
-  });
 }
 
 function tooMany(): AppError {

@@ -1,10 +1,10 @@
-import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { Commits } from "./commits.ts";
 import { GitError, runGit } from "./run.ts";
+import { withScratch } from "./scratch.ts";
 
 export interface Fetch {
   readonly url: string;
@@ -34,56 +34,71 @@ const CONFIG: Readonly<Record<string, string>> = {
  * Fetches one branch, and nothing else, into a folder that is gone when `work` ends: no tags, no submodules, no other refs.
  * @throws repository_unavailable, branch_not_found, invalid_repository, too_large
  */
-export async function withBranch<Result>(fetch: Fetch, work: (commits: Commits) => Promise<Result>): Promise<Result> {
-  const folder = await mkdtemp(join(tmpdir(), "envm-git-"));
+export function withBranch<Result>(fetch: Fetch, work: (commits: Commits) => Promise<Result>): Promise<Result> {
+  return withScratch("git", async (folder) => {
+    const repository = await fetched(folder, fetch);
+    return work(new Commits({ repository, ...(fetch.signal !== undefined && { signal: fetch.signal }) }));
+  });
+}
+
+/** Which way commits are named cannot be asked for before: nearly all repositories have SHA-1. */
+async function fetched(folder: string, fetch: Fetch): Promise<string> {
   try {
-    await runGit(["init", "--bare", "--quiet", folder], { cwd: folder });
-    await fetchInto(folder, fetch);
-    return await work(new Commits({ repository: folder, ...(fetch.signal !== undefined && { signal: fetch.signal }) }));
-  } finally {
-    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+    return await fetchInto(join(folder, "sha1"), "sha1", fetch);
+  } catch (error) {
+    if (!(error instanceof GitError) || !isOtherFormat(error)) throw failure(error, fetch);
+  }
+  try {
+    return await fetchInto(join(folder, "sha256"), "sha256", fetch);
+  } catch (error) {
+    throw failure(error, fetch);
   }
 }
 
-async function fetchInto(repository: string, fetch: Fetch): Promise<void> {
+function isOtherFormat({ stderr }: GitError): boolean {
+  return /mismatched algorithms/i.test(stderr);
+}
+
+async function fetchInto(repository: string, format: string, fetch: Fetch): Promise<string> {
   const { url, branch, protocols, config = {}, env = {}, timeoutMs = LIMITS.gitFetchMs, maxBytes = LIMITS.gitFetchBytes, signal } = fetch;
   const stop = new AbortController();
   const abort = () => stop.abort();
   signal?.addEventListener("abort", abort, { once: true });
   if (signal?.aborted) abort();
   let isTooLarge = false;
-  const watch = setInterval(() => {
-    void packedBytes(repository).then((bytes) => {
-      if (bytes <= maxBytes) return;
-      isTooLarge = true;
-      stop.abort();
-    });
-  }, LIMITS.gitWatchMs).unref();
+  let isLooking = false;
+  const look = async () => {
+    if (isLooking) return;
+    isLooking = true;
+    isTooLarge ||= (await storedBytes(repository)) > maxBytes;
+    isLooking = false;
+    if (isTooLarge) stop.abort();
+  };
+  const watch = setInterval(() => void look(), LIMITS.gitWatchMs).unref();
   try {
+    await runGit(["init", "--bare", "--quiet", "--template=", `--object-format=${format}`, repository]);
     const args = ["fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--end-of-options", url];
     const ref = `+refs/heads/${branch}:refs/heads/${branch}`;
     await runGit([...args, ref], { repository, protocols, config: { ...CONFIG, ...config }, env, timeoutMs, signal: stop.signal });
-    if ((await packedBytes(repository)) > maxBytes) throw tooLarge(maxBytes);
+    if ((await storedBytes(repository)) > maxBytes) throw tooLarge(maxBytes);
+    return repository;
   } catch (error) {
-    throw isTooLarge ? tooLarge(maxBytes) : failure(error, branch);
+    throw isTooLarge ? tooLarge(maxBytes) : error;
   } finally {
     clearInterval(watch);
     signal?.removeEventListener("abort", abort);
   }
 }
 
-async function packedBytes(repository: string): Promise<number> {
-  const folder = join(repository, "objects", "pack");
-  const names = await readdir(folder).catch(() => []);
-  const sizes = await Promise.all(
-    names.map((name) =>
-      stat(join(folder, name)).then(
-        ({ size }) => size,
-        () => 0,
-      ),
-    ),
-  );
-  return sizes.reduce((sum, size) => sum + size, 0);
+/** Of packs, and of objects in files of their own: those who serve a repository as mere files have them fetched one by one. */
+async function storedBytes(repository: string): Promise<number> {
+  const folder = join(repository, "objects");
+  let bytes = 0;
+  for (const name of await readdir(folder, { recursive: true }).catch(() => [])) {
+    const found = await stat(join(folder, name)).catch(() => null);
+    if (found?.isFile()) bytes += found.size;
+  }
+  return bytes;
 }
 
 function tooLarge(bytes: number): AppError {
@@ -94,31 +109,46 @@ function tooLarge(bytes: number): AppError {
 }
 
 /** What went wrong, in words of ours: what the other side wrote is not repeated, as it may be anything. */
-function failure(error: unknown, branch: string): unknown {
+function failure(error: unknown, { url, branch }: Fetch): unknown {
   if (!(error instanceof GitError)) return error;
-  const said = error.stderr;
+  if (error.exitCode === null) return unavailable(error.message.replace(/^git /, "").split(":")[0] ?? "", error);
+  // Its address is no news, and may hold any word.
+  const said = error.stderr.replaceAll(url.replace(/\/$/, ""), "");
   if (/couldn't find remote ref/i.test(said)) {
     return new AppError("branch_not_found", {
       reason: `The repository has no branch ${JSON.stringify(branch)}.`,
       fix: "Name a branch that it has.",
     });
   }
-  if (/fsck|unpack|index-pack|corrupt|bad object|did not send all necessary objects|invalid|malformed/i.test(said)) {
+  // What breaks off ends in the middle of a pack, as what is damaged may; but this passes.
+  const why = DAMAGED.test(said) ? undefined : WHY.find(([pattern]) => pattern.test(said))?.[1];
+  if (why !== undefined) return unavailable(why, error);
+  if (DAMAGED.test(said) || /unpack|index-pack|invalid|malformed/i.test(said)) {
     return new AppError("invalid_repository", {
       reason: "The repository is damaged: what it sent is not sound.",
       fix: "git fsck in it says what is damaged.",
       cause: error,
     });
   }
-  const why =
-    error.exitCode === null
-      ? error.message.replace(/^git /, "")
-      : /authentication|could not read (username|password)|403|401|permission denied/i.test(said)
-        ? "it asks for a credential, or refuses the one that it is shown"
-        : /not found|does not (exist|appear)|404/i.test(said)
-          ? "there is none at that address"
-          : /redirect|30\d/i.test(said)
-            ? "it answers with a redirect, and redirects are not followed"
-            : "it does not answer as one";
-  return new AppError("repository_unavailable", { reason: `The repository cannot be fetched: ${why}.`, cause: error });
+  return unavailable("it does not answer as one", error);
+}
+
+const DAMAGED = /fsck|corrupt|bad object|did not send all necessary objects/i;
+
+const WHY: readonly (readonly [RegExp, string])[] = [
+  [
+    /authentication failed|could not read (username|password)|returned error: 40[13]|permission denied/i,
+    "it asks for a credential, or refuses the one that it is shown",
+  ],
+  [/returned error: 404|repository .*not found|does not appear to be a git repository/i, "there is none at that address"],
+  [/returned error: 30\d|redirect/i, "it answers with a redirect, and redirects are not followed"],
+  [/returned error: 429/i, "it is asked too often"],
+  [/resolve host|failed to connect|couldn't connect|connection (refused|timed out|reset)|timed out/i, "its host cannot be reached"],
+  [/returned error: 5\d\d/i, "its host is out of order"],
+  [/too slow/i, "it answers too slowly"],
+  [/early eof|unexpected disconnect|hung up unexpectedly|rpc failed/i, "the connection broke off"],
+];
+
+function unavailable(why: string, cause: Error): AppError {
+  return new AppError("repository_unavailable", { reason: `The repository cannot be fetched: ${why}.`, cause });
 }

@@ -1,6 +1,8 @@
 import { AppError } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
 import type { PulledBefore, RemoteBranch, Repositories, RepositoryChange } from "../ports.ts";
-import { withBranch } from "./fetching.ts";
+import { Commits } from "./commits.ts";
+import { type Fetch, withBranch } from "./fetching.ts";
 import { httpConfig } from "./http-config.ts";
 import { changeSince } from "./source.ts";
 
@@ -15,12 +17,17 @@ export interface CheckedAddress {
 /** @throws target_not_allowed, repository_unavailable */
 export type CheckAddress = (url: string) => Promise<CheckedAddress>;
 
+/** Other than the usual ones; tests have shorter times. */
+export interface RemoteBounds extends Pick<Fetch, "timeoutMs" | "maxBytes"> {
+  readonly readMs?: number;
+}
+
 /** Fetches what users name: over HTTP alone, from addresses that were checked, within bounds of time and size. */
 export class RemoteRepositories implements Repositories {
   readonly #checked: CheckAddress;
-  readonly #bounds: { readonly timeoutMs?: number; readonly maxBytes?: number };
+  readonly #bounds: RemoteBounds;
 
-  constructor(checked: CheckAddress, bounds: { readonly timeoutMs?: number; readonly maxBytes?: number } = {}) {
+  constructor(checked: CheckAddress, bounds: RemoteBounds = {}) {
     this.#checked = checked;
     this.#bounds = bounds;
   }
@@ -35,8 +42,24 @@ export class RemoteRepositories implements Repositories {
   async changeSince({ url, branch, path, credential }: RemoteBranch, before: PulledBefore, signal: AbortSignal): Promise<RepositoryChange> {
     const address = await this.#checked(url);
     const config = await httpConfig(new URL(url), address.resolve, credential);
-    return withBranch({ url: address.url, branch, protocols: [address.protocol], config, signal, ...this.#bounds }, (commits) =>
-      changeSince(commits, { branch, path }, before),
+    const { readMs = LIMITS.gitReadMs, ...bounds } = this.#bounds;
+    return withBranch({ url: address.url, branch, protocols: [address.protocol], config, signal, ...bounds }, (commits) =>
+      within(readMs, signal, (until) => changeSince(new Commits({ ...commits.options, signal: until }), { branch, path }, before)),
     );
+  }
+}
+
+/** Many quick steps take long too: what a repository holds is for others to choose, and how long it keeps the engine is not. */
+async function within<Result>(ms: number, signal: AbortSignal, work: (until: AbortSignal) => Promise<Result>): Promise<Result> {
+  const late = AbortSignal.timeout(ms);
+  try {
+    return await work(AbortSignal.any([signal, late]));
+  } catch (error) {
+    if (!late.aborted || signal.aborted) throw error;
+    throw new AppError("repository_unavailable", {
+      reason: `Reading the repository took longer than ${Math.ceil(ms / 1_000)} seconds.`,
+      fix: "Keep the platform in a repository of its own, or pull from a clone with envm git pull.",
+      cause: error,
+    });
   }
 }

@@ -65,6 +65,8 @@ const CONFIG: Readonly<Record<string, string>> = {
   "core.protectNTFS": "true",
   "core.symlinks": "false",
   "core.autocrlf": "false",
+  // Would have a repository's own configuration say which program looks at signatures.
+  "log.showSignature": "false",
   "core.quotePath": "false",
   "credential.helper": "",
   "gc.auto": "0",

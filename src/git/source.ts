@@ -55,11 +55,15 @@ async function base(commits: Commits, tip: string, path: string, before: PulledB
   const descent = pulled === null || isOther ? "no" : await commits.descends(tip, pulled.commit);
   const since = descent === "yes" ? (pulled?.commit ?? null) : null;
   const revision = await newestRevision(commits, tip, since, before);
-  if (revision !== null) return { commit: null, told: { base_revision: revision } };
+  // An older one knows nothing of what was pulled since, which would then look like changes of the environment's own.
+  if (revision !== null && revision >= (pulled?.revision ?? 0)) {
+    return { commit: null, told: { base_revision: revision, ...(before.rewritten && { rewritten: true }) } };
+  }
   if (since !== null) return { commit: since, told: { from: since } };
   if (pulled === null) return { commit: null, told: {} };
   if (before.rewritten) return { commit: null, told: { rewritten: true } };
-  throw isOther ? otherFolder(pulled.path) : rewritten(pulled.commit, descent === "gone");
+  if (isOther) throw otherFolder(pulled.path);
+  throw (await commits.isShallow()) ? cutOff(pulled.commit) : rewritten(pulled.commit, descent === "gone");
 }
 
 /**
@@ -90,6 +94,14 @@ function otherFolder(path: string): AppError {
   return new AppError("history_rewritten", {
     reason: `What was pulled before is of another folder: ${path === "" ? "the repository's root" : JSON.stringify(path)}.`,
     fix: "Name that folder (--path); where another is meant, pull with --accept-rewrite (`rewritten` of the request).",
+  });
+}
+
+/** Whether it was rewritten cannot be told. */
+function cutOff(commit: string): AppError {
+  return new AppError("invalid_repository", {
+    reason: `The clone is shallow, and what it has of the history does not lead back to ${commit.slice(0, 12)}, which was pulled before.`,
+    fix: "git fetch --unshallow brings the rest; in GitHub's and Gitea's actions/checkout, fetch-depth: 0.",
   });
 }
 

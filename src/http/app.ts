@@ -15,6 +15,7 @@ import { mountDashboard } from "./dashboard.ts";
 import { Dispatch } from "./dispatch.ts";
 import { mountDocs } from "./docs.ts";
 import { errorHandler, failedOf } from "./errors.ts";
+import { FastCallers } from "./fast-callers.ts";
 import { FastLane } from "./fast-lane.ts";
 import { mountGit } from "./git.ts";
 import { type Judge, judgeOf } from "./judge.ts";
@@ -52,7 +53,8 @@ export interface AppOptions {
 export function createApp(options: AppOptions): RequestListener {
   const { domain, settings, logger, authentication, readiness, draining, counted, gitReader, fastLane = true } = options;
   const rates = ratesOf(settings);
-  const gate = openGate(authentication, rates, domain.refusals);
+  const callers = authentication === null ? null : new FastCallers(authentication, domain.readIndex);
+  const gate = openGate({ authentication, callers, rates, refusals: domain.refusals });
   const streams = new Streams();
   const metrics = new Metrics(() => readingsOf(domain, streams, counted?.() ?? []));
   const version = packageVersion();
@@ -83,7 +85,9 @@ export function createApp(options: AppOptions): RequestListener {
   // Who wants to be told of every request has them all go one way.
   const dispatch = () => new Dispatch({ judge, served, failed, believesProxies: settings.trustedProxies.length > 0 }, app).handle;
   const isPlain = !fastLane || logger.isLevelEnabled("debug") || isTracing();
-  const listener: RequestListener = isPlain ? app : new FastLane({ domain, authentication, settings, rates, metrics }, dispatch()).handle;
+  const listener: RequestListener = isPlain
+    ? app
+    : new FastLane({ domain, authentication, callers, settings, rates, metrics }, dispatch()).handle;
   return listener;
 }
 

@@ -1,7 +1,9 @@
 import { hash } from "node:crypto";
 import type { Authentication } from "../authentication.ts";
 import { AppError } from "../errors.ts";
+import { SYSTEM_PARTITION } from "../keys.ts";
 import { LIMITS } from "../limits.ts";
+import type { ReadIndex } from "../read-index.ts";
 import type { Judged, Principal } from "../tokens.ts";
 import { bearerOf } from "./auth.ts";
 
@@ -18,10 +20,18 @@ export function digestOf(header: string): string {
 /** Whose token an Authorization header shows, known without waiting: by the header's digest, so that no token is kept. */
 export class FastCallers {
   readonly #authentication: Authentication;
+  readonly #index: Pick<ReadIndex, "known">;
   readonly #known = new Map<string, Known>();
 
-  constructor(authentication: Authentication) {
+  constructor(authentication: Authentication, index: Pick<ReadIndex, "known">) {
     this.#authentication = authentication;
+    this.#index = index;
+  }
+
+  /** As of now; `null` also where the store has to be asked what is current. */
+  now(header: string): Principal | null {
+    const revision = this.#index.known(SYSTEM_PARTITION);
+    return revision === null ? null : this.at(header, digestOf(header), revision);
   }
 
   /** `null` where it is not known, or not valid: then whoever can say why has to look. */

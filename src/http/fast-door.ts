@@ -5,7 +5,7 @@ import type { Domain } from "../domain.ts";
 import type { Settings } from "../settings.ts";
 import type { Principal } from "../tokens.ts";
 import { bearerOf, LOCAL_PRINCIPAL, type Rates } from "./auth.ts";
-import { digestOf, FastCallers } from "./fast-callers.ts";
+import { digestOf, type FastCallers } from "./fast-callers.ts";
 import { isHostGuarded, isKnownHost } from "./guards.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Place } from "./ofrep.ts";
@@ -16,6 +16,8 @@ export interface FastLaneParts {
   readonly domain: Domain;
   /** `null` where auth is off. */
   readonly authentication: Authentication | null;
+  /** The same. */
+  readonly callers: FastCallers | null;
   readonly settings: Pick<Settings, "host" | "allowedHosts" | "trustedProxies" | "ofrepCorsOrigins">;
   readonly rates: Rates;
   readonly metrics: Metrics;
@@ -43,10 +45,10 @@ export class FastDoor {
   #host: string | undefined;
 
   constructor(parts: FastLaneParts) {
-    const { authentication, settings } = parts;
+    const { callers, settings } = parts;
     this.#parts = parts;
-    this.#callers = authentication === null ? null : new FastCallers(authentication);
-    this.#isHostGuarded = isHostGuarded(settings, authentication === null);
+    this.#callers = callers;
+    this.#isHostGuarded = isHostGuarded(settings, callers === null);
     this.#believesProxies = settings.trustedProxies.length > 0;
   }
 

@@ -12,12 +12,18 @@ export const GIT = {
   pushBytes: 5 * 1024 * 1024,
   /** Deliveries of a repository's pushes that are remembered, so that one that comes again does nothing. */
   gitDeliveries: 128,
-  /** Pulls that the engine makes by itself at a time. */
+  /** Pulls that the engine makes by itself at a time, each of another project. */
   gitPullsAtOnce: 2,
   /** Milliseconds after which a pull that has to wait for others is looked at again. */
-  gitBusyMs: 5_000,
+  gitBusyMs: 2_000,
   /** Milliseconds that fetching a branch may take, looked at as a whole. */
   gitFetchMs: 120_000,
+  /** Milliseconds that reading what was fetched may take. */
+  gitReadMs: 120_000,
+  /** Milliseconds after which a folder of a fetch, or of a key for ssh, is nobody's, where whoever made it cannot be asked. */
+  scratchAgeMs: 24 * 60 * 60_000,
+  /** Folders of a repository whose names are asked for at a time. */
+  gitFoldersAtOnce: 100,
   /** Milliseconds after which a pull that failed is tried again, at first; each time twice as many. */
   gitRetryMs: 15_000,
   /** Times that a pull is tried before it is given up until the next push. */

@@ -100,6 +100,8 @@ export const STORE = {
   doubtfulGroups: 1_000,
   /** Commits that share one transaction of the store. */
   groupCommits: 256,
+  /** Turns of the event loop for which such a transaction waits at most, while each brings more of them. */
+  groupTurns: 4,
   /** Stored objects that one object stands upon, at most: deltas on the way to one that is stored whole. */
   deltaSteps: 6,
   /** Bytes from which on an object may be stored as a delta, and up to which. */

@@ -1,7 +1,5 @@
-import { mkdtempSync } from "node:fs";
-import { rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { resolve } from "node:path";
+import { makeScratch, removeScratch, sweepScratch } from "../git/scratch.ts";
 import type { Store } from "../ports.ts";
 import type { Snapshots } from "../snapshots.ts";
 import { History } from "./history.ts";
@@ -15,16 +13,21 @@ export interface RepositoriesParts {
   readonly snapshots: Snapshots;
 }
 
-/** The repositories of an engine, in their folder: beside its database file, which is one engine's alone, or for as long as it runs. */
-export function openRepositories({ path, storeUrl, store, snapshots }: RepositoriesParts): ProjectRepositories {
+/**
+ * The repositories of an engine, in their folder: beside its database file, which is one engine's alone, or for as long as it runs. What
+ * engines that were killed left behind goes first, their keys too.
+ */
+export async function openRepositories({ path, storeUrl, store, snapshots }: RepositoriesParts): Promise<ProjectRepositories> {
+  await sweepScratch();
   const history = new History(store, snapshots);
   const kept = path ?? besideFile(storeUrl);
   if (kept !== null) return new ProjectRepositories({ folder: resolve(kept), history });
-  const folder = mkdtempSync(join(tmpdir(), "environment-manager-git-"));
-  return new ProjectRepositories({ folder, history, closed: () => rm(folder, { recursive: true, force: true }) });
+  const folder = await makeScratch("repositories");
+  return new ProjectRepositories({ folder, history, closed: () => removeScratch(folder) });
 }
 
+/** Named after the file, since others may be in the same folder. */
 function besideFile(storeUrl: string): string | null {
   const [, file] = /^sqlite:(?:\/\/(?=\/))?(.+)$/.exec(storeUrl) ?? [];
-  return file === undefined ? null : join(dirname(file), "git");
+  return file === undefined ? null : `${file}.git`;
 }

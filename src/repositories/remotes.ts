@@ -1,5 +1,4 @@
-import { mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { realpath, writeFile } from "node:fs/promises";
 import { join, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { AllowList } from "../engines/address.ts";
@@ -8,6 +7,7 @@ import { allowedAddresses, pinOf } from "../engines/repository-pins.ts";
 import { AppError } from "../errors.ts";
 import { httpConfig } from "../git/http-config.ts";
 import type { GitOptions } from "../git/run.ts";
+import { makeScratch, removeScratch } from "../git/scratch.ts";
 import { LIMITS } from "../limits.ts";
 import type { MirrorTarget } from "../ports.ts";
 
@@ -66,8 +66,8 @@ export async function openRemote(target: MirrorTarget, options: RemoteOptions): 
 }
 
 async function sshWay({ url, host }: Remote, address: string, { credential, host_keys }: MirrorTarget): Promise<Way> {
-  const folder = await mkdtemp(join(tmpdir(), "envm-ssh-"));
-  const close = () => rm(folder, { recursive: true, force: true });
+  const folder = await makeScratch("ssh");
+  const close = () => removeScratch(folder);
   try {
     const [key, known] = [join(folder, "key"), join(folder, "known_hosts")];
     await writeFile(key, `${(credential ?? "").trim()}\n`, { mode: 0o600 });
@@ -106,6 +106,8 @@ async function sshWay({ url, host }: Remote, address: string, { credential, host
 
 function parseRemote({ url: text, username, credential, host_keys }: MirrorTarget, { allow }: RemoteOptions): Remote {
   const url = urlOf(text);
+  // curl may look up `host.` as `host`, for which nothing was pinned.
+  if (url.hostname.endsWith(".")) url.hostname = url.hostname.slice(0, -1);
   const scheme = url.protocol.slice(0, -1) as Scheme;
   const host = url.hostname.replace(/^\[|\]$/g, "");
   if (!["https", "http", "ssh", "file"].includes(scheme)) {

@@ -22,6 +22,8 @@ const PARTITION = /^[A-Za-z0-9_][A-Za-z0-9_:.-]*$/;
 const HASH = /^[0-9a-f]{64}$/;
 /** Control characters and lone surrogates: neither survives every database, log and terminal. */
 const UNSAFE = /[\p{Cc}\p{Cs}]/u;
+/** What nearly every key is, told in a fifth of the time. */
+const PLAIN = /^[ -~]*$/;
 const BOUNDS = ["after", "from", "before"] as const;
 
 /**
@@ -190,7 +192,8 @@ function checkText(what: string, text: string): void {
   if (text.length * 3 > LIMITS.keyBytes && Buffer.byteLength(text) > LIMITS.keyBytes) {
     refuse(`A ${what} of ${Buffer.byteLength(text)} bytes is over the limit of ${LIMITS.keyBytes} bytes.`);
   }
-  if (UNSAFE.test(text)) refuse(`The ${what} ${JSON.stringify(text)} holds a control character or half of a surrogate pair.`);
+  if (!PLAIN.test(text) && UNSAFE.test(text))
+    refuse(`The ${what} ${JSON.stringify(text)} holds a control character or half of a surrogate pair.`);
 }
 
 function checkPartition(partition: string): void {

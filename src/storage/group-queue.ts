@@ -10,6 +10,8 @@ export interface GroupLimits {
   readonly bytes: number;
   /** Items that may wait. */
   readonly waiting: number;
+  /** Turns of the event loop for which a group gathers at most. */
+  readonly turns: number;
 }
 
 interface Waiting<Item, Result> {
@@ -20,8 +22,8 @@ interface Waiting<Item, Result> {
 }
 
 /**
- * Collects what arrives during one turn of the event loop and hands it to `run` as one group, in order of arrival. A single
- * item waits no longer than that turn; under load groups grow by themselves. One group runs at a time.
+ * Collects what arrives during one turn of the event loop, and during the next ones while each brings more, and hands it to `run` as one
+ * group, in order of arrival. A single item waits no longer than its turn; under load groups grow by themselves. One group runs at a time.
  *
  * `run` answers one outcome for each item, in order; where it throws, every item of the group fails with that error.
  */
@@ -57,7 +59,15 @@ export class GroupQueue<Item, Result> {
   #schedule(): void {
     if (this.#running) return;
     this.#running = true;
-    setImmediate(() => void this.#next());
+    setImmediate(() => this.#gather(0, 1));
+  }
+
+  /** What came with the last turn answers for the next: whoever is alone goes at once, and of many most are on their way. */
+  #gather(before: number, turns: number): void {
+    const count = this.#waiting.length;
+    const isGrowing = count > Math.max(1, before) && count < this.#limits.items;
+    if (isGrowing && turns < this.#limits.turns) setImmediate(() => this.#gather(count, turns + 1));
+    else void this.#next();
   }
 
   async #next(): Promise<void> {

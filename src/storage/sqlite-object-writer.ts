@@ -31,7 +31,8 @@ export class SqliteObjectWriter {
   }
 
   put(partition: number, object: StoredObject, now: number): void {
-    const known = this.#known(partition, object.hash);
+    const name = Buffer.from(object.hash, "hex");
+    const known = this.#sql.known.get(partition, name, name);
     if (known !== undefined) {
       if (known.storedAt === GONE || now - known.storedAt >= RENEW_AFTER_MS) this.#sql.setTime.run(now, known.id);
       return;
@@ -40,7 +41,7 @@ export class SqliteObjectWriter {
     const seat = replaces === undefined ? null : this.#seatAfter(partition, replaces);
     const delta = seat === null ? null : deltaAt(seat, data);
     const [place, base] = seat === null || delta === null ? [0, null] : [seat.place, seat.base];
-    const { lastInsertRowid } = this.#sql.add.run(partition, Buffer.from(hash, "hex"), now, delta ?? data, base?.id ?? null);
+    const { lastInsertRowid } = this.#sql.add.run(partition, name, now, delta ?? data, base?.id ?? null);
     // A copy: the caller's array may be a window into a larger buffer, or be used again.
     this.#memory.keep(partition, { id: Number(lastInsertRowid), hash, place, base: base?.hash ?? null, bytes: copyOf(data) });
   }
@@ -51,7 +52,8 @@ export class SqliteObjectWriter {
   }
 
   delete(partition: number, hash: Hash): void {
-    const known = this.#known(partition, hash);
+    const name = Buffer.from(hash, "hex");
+    const known = this.#sql.known.get(partition, name, name);
     if (known === undefined || known.storedAt === GONE) return;
     if (this.#isBase(known)) this.#sql.setTime.run(GONE, known.id);
     else this.#drop(known);
@@ -78,11 +80,6 @@ export class SqliteObjectWriter {
     const below = row.base === null ? undefined : this.#sql.knownById.get(row.base);
     // As deep as a chain is long.
     if (below?.storedAt === GONE && !this.#isBase(below)) this.#drop(below);
-  }
-
-  #known(partition: number, hex: Hash): Known | undefined {
-    const hash = Buffer.from(hex, "hex");
-    return this.#sql.known.get(partition, hash, hash);
   }
 
   #isBase({ id }: Known): boolean {

@@ -1,5 +1,6 @@
 import type Database from "better-sqlite3";
-import type { CommitResult, StoredObject } from "../ports.ts";
+import { LIMITS } from "../limits.ts";
+import type { Change, CommitResult, Key, StoredObject } from "../ports.ts";
 import type { Outcome } from "./group-queue.ts";
 import { RUNNING, storeError } from "./sqlite-errors.ts";
 import { SqliteObjectWriter } from "./sqlite-object-writer.ts";
@@ -11,18 +12,31 @@ export interface GroupResult {
   readonly revisions: ReadonlyMap<string, number>;
 }
 
-interface PartitionRow {
+interface DocumentRow {
   readonly id: number;
   readonly revision: number;
 }
 
-/** Writes groups of commits, each group as one durable transaction in which each commit stands or falls for itself. */
+/** A partition, and the documents that its newest commit checked, `null` for what is not there: the next one mostly checks the same. */
+interface Partition {
+  readonly id: number;
+  revision: number;
+  documents: ReadonlyMap<Key, DocumentRow | null>;
+}
+
+/**
+ * Writes groups of commits, each group as one durable transaction in which each commit stands or falls for itself. What it knows of the
+ * rows need not be looked up again: nobody else writes the file, and where somebody did all the same, SQLite tells.
+ */
 export class SqliteWriter {
   readonly #db: Database.Database;
   readonly #path: string;
   readonly #clock: () => number;
   readonly #objects: SqliteObjectWriter;
   readonly #sql: ReturnType<typeof prepare>;
+  readonly #known = new Map<string, Partition>();
+  /** Another one than before where another connection has written meanwhile. */
+  #version: number | undefined;
 
   constructor(db: Database.Database, path: string, clock: () => number) {
     this.#db = db;
@@ -53,6 +67,7 @@ export class SqliteWriter {
   #transaction(writes: readonly Write[], apply: (write: Write) => Outcome<CommitResult>): readonly Outcome<CommitResult>[] | null {
     try {
       this.#sql.begin.run();
+      this.#lookForOthers();
       const outcomes = this.#attempt(() => writes.map(apply));
       if (outcomes === null) this.#undo();
       else this.#sql.commit.run();
@@ -66,7 +81,19 @@ export class SqliteWriter {
   #undo(): void {
     // SQLite has rolled back by itself where the disk was full.
     if (this.#db.inTransaction) this.#sql.rollback.run();
+    this.#forget();
+  }
+
+  #lookForOthers(): void {
+    const version = this.#sql.version.get();
+    if (version !== this.#version) this.#forget();
+    this.#version = version;
+  }
+
+  /** What was written may not be there. */
+  #forget(): void {
     this.#objects.forget();
+    this.#known.clear();
   }
 
   #attempt<Result>(work: () => Result): Result | null {
@@ -89,31 +116,71 @@ export class SqliteWriter {
       // Gone with its savepoints: then it is the group that failed.
       if (!this.#db.inTransaction) throw error;
       this.#sql.rollbackTo.run();
-      this.#objects.forget();
+      this.#forget();
       this.#sql.release.run();
       return { error: storeError(error, this.#path, RUNNING) };
     }
   }
 
   #apply({ partition, change, objects }: Write): CommitResult {
-    const known = this.#sql.partition.get(partition);
+    const known = this.#partition(partition);
+    const documents = new Map<Key, DocumentRow | null>();
     for (const { key, revision } of change?.checks ?? []) {
-      const found = known === undefined ? undefined : this.#sql.revision.get(known.id, key);
-      if ((found ?? null) !== revision) return { ok: false };
+      const found = known === undefined ? null : this.#document(known, key);
+      if ((found?.revision ?? null) !== revision) return { ok: false };
+      documents.set(key, found);
     }
-    const { id, revision: before } = known ?? this.#addPartition(partition);
-    this.#putObjects(id, objects);
-    if (change === null) return { ok: true, revision: before };
-    const revision = before + 1;
-    for (const { key, value } of change.puts) this.#sql.put.run(id, key, revision, value);
-    for (const key of change.deletes) this.#sql.delete.run(id, key);
-    for (const hash of change.objectDeletes) this.#objects.delete(id, hash);
-    this.#sql.setRevision.run(revision, id);
-    return { ok: true, revision };
+    const written = known ?? this.#addPartition(partition);
+    this.#putObjects(written.id, objects);
+    if (change !== null) this.#change(written, change, documents);
+    return { ok: true, revision: written.revision };
   }
 
-  #addPartition(name: string): PartitionRow {
-    return { id: Number(this.#sql.addPartition.run(name).lastInsertRowid), revision: 0 };
+  /** @param documents those that were checked */
+  #change(partition: Partition, { puts, deletes, objectDeletes }: Change<string>, documents: Map<Key, DocumentRow | null>): void {
+    const { id } = partition;
+    const revision = partition.revision + 1;
+    for (const { key, value } of puts) {
+      const row = documents.get(key)?.id;
+      if (row === undefined) {
+        this.#sql.put.run(id, key, revision, value);
+        documents.delete(key); // The number of its row is found when it is checked.
+      } else {
+        this.#sql.replace.run(revision, value, row);
+        documents.set(key, { id: row, revision });
+      }
+    }
+    for (const key of deletes) {
+      this.#sql.delete.run(id, key);
+      documents.delete(key);
+    }
+    for (const hash of objectDeletes) this.#objects.delete(id, hash);
+    this.#sql.setRevision.run(revision, id);
+    partition.revision = revision;
+    partition.documents = documents.size > LIMITS.recentDocuments ? NOTHING : documents;
+  }
+
+  #document(partition: Partition, key: Key): DocumentRow | null {
+    const known = partition.documents.get(key);
+    return known === undefined ? (this.#sql.document.get(partition.id, key) ?? null) : known;
+  }
+
+  #partition(name: string): Partition | undefined {
+    const known = this.#known.get(name);
+    if (known !== undefined) return known;
+    const row = this.#sql.partition.get(name);
+    return row === undefined ? undefined : this.#keep(name, row);
+  }
+
+  #addPartition(name: string): Partition {
+    return this.#keep(name, { id: Number(this.#sql.addPartition.run(name).lastInsertRowid), revision: 0 });
+  }
+
+  #keep(name: string, row: Omit<Partition, "documents">): Partition {
+    if (this.#known.size >= LIMITS.recentProjects) this.#known.clear();
+    const partition = { ...row, documents: NOTHING };
+    this.#known.set(name, partition);
+    return partition;
   }
 
   #putObjects(partition: number, objects: readonly StoredObject[]): void {
@@ -122,22 +189,26 @@ export class SqliteWriter {
   }
 }
 
+const NOTHING: Partition["documents"] = new Map();
+
 function prepare(db: Database.Database) {
   return {
+    version: db.prepare<[], number>("PRAGMA data_version").pluck(),
     begin: db.prepare("BEGIN IMMEDIATE"),
     commit: db.prepare("COMMIT"),
     rollback: db.prepare("ROLLBACK"),
     savepoint: db.prepare("SAVEPOINT one"),
     release: db.prepare("RELEASE one"),
     rollbackTo: db.prepare("ROLLBACK TO one"),
-    partition: db.prepare<[string], PartitionRow>("SELECT id, revision FROM partition WHERE name = ?"),
+    partition: db.prepare<[string], Omit<Partition, "documents">>("SELECT id, revision FROM partition WHERE name = ?"),
     addPartition: db.prepare<[string]>("INSERT INTO partition (name, revision) VALUES (?, 0)"),
     setRevision: db.prepare<[number, number]>("UPDATE partition SET revision = ? WHERE id = ?"),
-    revision: db.prepare<[number, string], number>("SELECT revision FROM document WHERE partition = ? AND key = ?").pluck(),
+    document: db.prepare<[number, string], DocumentRow>("SELECT id, revision FROM document WHERE partition = ? AND key = ?"),
     put: db.prepare<[number, string, number, string]>(
       `INSERT INTO document (partition, key, revision, value) VALUES (?, ?, ?, ?)
        ON CONFLICT (partition, key) DO UPDATE SET revision = excluded.revision, value = excluded.value`,
     ),
+    replace: db.prepare<[number, string, number]>("UPDATE document SET revision = ?, value = ? WHERE id = ?"),
     delete: db.prepare<[number, string]>("DELETE FROM document WHERE partition = ? AND key = ?"),
   };
 }

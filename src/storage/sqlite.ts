@@ -63,7 +63,7 @@ export class SqliteBackend implements Backend {
     this.#clock = clock;
     this.#reader = new SqliteReader(file.db);
     this.#writer = new SqliteWriter(file.db, file.path, clock);
-    const limits = { items: LIMITS.groupCommits, bytes: LIMITS.commitBytes, waiting: LIMITS.queuedWriters };
+    const limits = { items: LIMITS.groupCommits, bytes: LIMITS.commitBytes, waiting: LIMITS.queuedWriters, turns: LIMITS.groupTurns };
     this.#queue = new GroupQueue(limits, (writes) => this.#write(writes));
     this.objects = {
       get: async (partition: string, hashes: readonly Hash[]) => this.#read(() => this.#reader.getObjects(partition, hashes)),

@@ -147,6 +147,33 @@ describe("envm import --git", () => {
     expect(await stateOf(env)).toEqual({ flows: { a: { v: 5 }, b: 1 } });
   });
 
+  test("stops at a commit that cannot be taken, says how to step over it, and goes on after that", async () => {
+    const { cli } = context;
+    const env = inProject();
+    const tree = workTree();
+    tree.commit("Good", { "deploy/staging/platform/flows/a.json": { v: 1 } });
+    tree.commit("Broken", { "deploy/staging/platform/flows/b.json": "{" });
+    const mended = tree.commit("Mended", { "deploy/staging/platform/flows/b.json": { v: 2 } });
+    tree.commit("More", { "deploy/staging/platform/flows/c.json": { v: 3 } });
+    const args = ["import", "--git", tree.folder, "--path", "deploy", "--env-from", "folders", "-y"];
+    const stopped = await cli.run(args, { env });
+    expect(stopped).toMatchObject({ code: 2, err: expect.stringContaining("platform/flows/b.json") });
+    expect(stopped.err).toContain("--branch COMMIT --path deploy/staging -e staging");
+    await cli.ok(["git", "pull", "--git", tree.folder, "--branch", mended, "--path", "deploy/staging", "-y"], { env });
+    await cli.ok(args, { env });
+    expect((await logOf(env)).map(({ message }) => message)).toEqual(["More", "Mended", "Good", "Imported from staging"]);
+    expect(await stateOf(env)).toEqual({ flows: { a: { v: 1 }, b: { v: 2 }, c: { v: 3 } } });
+  });
+
+  test("refuses a shallow clone, whose history is not there", async () => {
+    const { cli } = context;
+    const tree = branches();
+    const clone = `${tree.folder}/.git/clone`;
+    tree.git("clone", "--quiet", "--depth=1", `file://${tree.folder}`, clone);
+    const refused = await cli.run(["import", "--git", clone, "--env-from", "branches", "-y"], { env: inProject() });
+    expect(refused).toMatchObject({ code: 2, err: expect.stringContaining("git fetch --unshallow") });
+  });
+
   test("makes a folder an environment: a commit is a revision of each that it changed, and of no other", async () => {
     const { cli } = context;
     const env = inProject();

@@ -168,6 +168,56 @@ describe("a pull", () => {
     expect((await project.revisions("staging"))[0]).toMatchObject({ git: { commit: id("f"), rewritten: true } });
   });
 
+  test("on a revision of the environment from before what was pulled last is stale, and taken as rewritten where that is said", async () => {
+    const { project } = await pulled();
+    await pull(project, "b", { from: id("a"), set: { "flows/z": 1 } });
+    const without = { set: { "flows/x": { steps: 1, name: "x" }, "flows/y": 1 }, vars: { REGION: "eu", TIER: "one" } };
+    // With revision 2 for a base, what the branch is without now would look like the environment's own.
+    expect(await errorOf(pull(project, "f", { base_revision: 2, ...without }))).toMatchObject({
+      code: "plan_stale",
+      details: { pulled: id("b") },
+    });
+    await pull(project, "f", { base_revision: 2, rewritten: true, ...without });
+    expect((await project.state("staging"))["flows"]).not.toHaveProperty("z");
+    expect((await project.revisions("staging"))[0]).toMatchObject({ git: { commit: id("f"), rewritten: true } });
+    await pull(project, "c", { base_revision: 4, ...without, vars: { REGION: "us", TIER: "one" } });
+    expect((await project.config("staging")).vars).toMatchObject({ REGION: "us" });
+  });
+
+  test("on a revision that only another engine has says so, and is compared with all that there is where that is said", async () => {
+    const { project } = await pulled();
+    const order = { base_revision: 99, set: { "flows/y": 9 } };
+    expect(await errorOf(pull(project, "f", order))).toMatchObject({
+      code: "revision_not_found",
+      fix: expect.stringContaining("--accept-rewrite"),
+    });
+    await pull(project, "f", { ...order, rewritten: true });
+    expect(await project.state("staging")).toEqual({ flows: { y: 9 } });
+  });
+
+  test("is said to be rewritten where it was, and not where that would only have been accepted", async () => {
+    const { project } = await pulled();
+    await pull(project, "b", { from: id("a"), set: { "flows/z": 1 }, rewritten: true });
+    expect((await project.revisions("staging"))[0]?.git).not.toHaveProperty("rewritten");
+  });
+
+  test("of the very commit that somebody else pulled meanwhile, with all that it holds, is no other history and changes nothing", async () => {
+    const { project } = await pulled();
+    await project.set("staging", { "flows/own": 1, "flows/y": 2 });
+    const all = { set: { "flows/x": { steps: 1, name: "x" }, "flows/y": 1 }, vars: { REGION: "eu", TIER: "one" } };
+    const before = await project.view("staging");
+    for (const rewritten of [false, true]) {
+      expect(await pull(project, "a", { ...all, rewritten })).toMatchObject({ status: "no_changes", pulled_before: id("a") });
+    }
+    expect(await project.view("staging")).toEqual(before);
+    // Of another folder it is another content: there and back again, each is said.
+    expect(await codeOf(pull(project, "a", { ...all, path: "deploy" }))).toBe("history_rewritten");
+    await pull(project, "a", { set: { "flows/y": 5 }, path: "deploy", rewritten: true, resolve: { "flows/y": "theirs" } });
+    expect(await codeOf(pull(project, "a", all))).toBe("history_rewritten");
+    await pull(project, "a", { ...all, rewritten: true });
+    expect(await project.state("staging")).toEqual({ flows: { own: 1, x: { steps: 1, name: "x" }, y: 1 } });
+  });
+
   test("of another folder than before is told, and replaces what came from there where that is said", async () => {
     const { project } = await pulled();
     await project.set("staging", { "flows/own": 1 });
@@ -189,6 +239,36 @@ describe("a pull", () => {
     expect(await codeOf(pull(project, "b", { ...order, set: { "flows/z": 2 }, plan_id: again.plan_id }))).toBe("plan_stale");
     expect(await pull(project, "b", { ...order, plan_id: again.plan_id })).toMatchObject({ status: "updated" });
   });
+
+  test("planned before the same commit was pulled from another folder is stale, though the environment is as it was", async () => {
+    const { project } = await pulled();
+    const other = { set: { "flows/y": 9 }, rewritten: true };
+    const { plan_id } = await pull(project, "c", { ...other, dry_run: true });
+    const all = { set: { "flows/x": { steps: 1, name: "x" }, "flows/y": 1 }, vars: { REGION: "eu", TIER: "one" } };
+    expect(await pull(project, "a", { ...all, path: "deploy", rewritten: true })).toMatchObject({ status: "no_changes" });
+    expect(await codeOf(pull(project, "c", { ...other, plan_id }))).toBe("plan_stale");
+  });
+
+  test("keeps a var a text, however a conflict is settled", async () => {
+    const { project } = await pulled();
+    await project.configure("staging", { vars: { REGION: "asia" } });
+    const order = { from: id("a"), vars: { REGION: "us" }, resolve: { "config:vars/REGION": { eu: 1 } } };
+    expect(await codeOf(pull(project, "b", order))).toBe("invalid_request");
+    expect((await project.config("staging")).vars).toMatchObject({ REGION: "asia" });
+  });
+
+  test.each(["secrets/API_KEY", "none", "", "vars/", "flows/x", "vars/\ud800"])(
+    "takes nothing away that is no config: %j",
+    async (entry) => {
+      const { project } = await pulled();
+      await project.configure("staging", { secrets: { API_KEY: "sk-0123456789" } });
+      const before = await project.config("staging");
+      await pull(project, "b", { from: id("a"), unset: [entry] }).catch((error: unknown) =>
+        expect(error).toMatchObject({ code: "invalid_request" }),
+      );
+      expect(await project.config("staging")).toEqual(before);
+    },
+  );
 
   test("after a rollback keeps what was rolled back, and brings what is new", async () => {
     const { project } = await pulled();

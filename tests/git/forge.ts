@@ -4,7 +4,8 @@ import type { AddressInfo } from "node:net";
 
 /**
  * A forge as a process of its own: serves the repositories of a folder over smart HTTP, by Git's own `http-backend`. Answers otherwise
- * where the path says so: `/hanging/…` never, `/redirecting/…` with a redirect, `/broken/…` with what is no Git.
+ * where the path says so: `/hanging/…` never, `/redirecting/…` with a redirect, `/broken/…` with what is no Git; `/files/…` with the files of the
+ * repository alone, `/cut/…` with half of a pack, `/talking/…` with a word in the place of one, and then nothing.
  *
  *     node forge.ts <folder> [<user:password>]
  */
@@ -22,10 +23,26 @@ const server = createServer((request, response) => {
   if (wanted !== null && request.headers.authorization !== wanted) {
     return void response.writeHead(401, { "www-authenticate": 'Basic realm="forge"' }).end();
   }
+  if (pathname.startsWith("/files/")) return serve(request, response, pathname.slice("/files".length), "");
+  if (pathname.startsWith("/cut/")) return serve(request, response, pathname.slice("/cut".length), search.slice(1), cut);
+  if (pathname.startsWith("/talking/")) return serve(request, response, pathname.slice("/talking".length), search.slice(1), talk);
   serve(request, response, pathname, search.slice(1));
 });
 
-function serve(request: IncomingMessage, response: ServerResponse, path: string, query: string): void {
+/** Sends what the repository answers. */
+type Send = (response: ServerResponse, body: Buffer) => void;
+
+const PACK = Buffer.from("packfile\n");
+const whole: Send = (response, body) => void response.end(body);
+const cut: Send = (response, body) =>
+  body.includes(PACK) ? void response.write(body.subarray(0, body.length / 2), () => response.destroy()) : whole(response, body);
+const talk: Send = (response, body) => {
+  if (!body.includes(PACK)) return whole(response, body);
+  const word = "\u0002word-of-the-forge\n";
+  response.write(`000dpackfile\n${(word.length + 4).toString(16).padStart(4, "0")}${word}`);
+};
+
+function serve(request: IncomingMessage, response: ServerResponse, path: string, query: string, send: Send = whole): void {
   const backend = spawn("git", ["http-backend"], {
     env: {
       PATH: process.env["PATH"] ?? "",
@@ -57,7 +74,8 @@ function serve(request: IncomingMessage, response: ServerResponse, path: string,
         .map((line) => [line.slice(0, line.indexOf(":")).toLowerCase(), line.slice(line.indexOf(":") + 1).trim()]),
     );
     const { status = "200", ...rest } = headers;
-    response.writeHead(Number.parseInt(status, 10), rest).end(all.subarray(end + 4));
+    response.writeHead(Number.parseInt(status, 10), rest);
+    send(response, all.subarray(end + 4));
   });
 }
 

@@ -124,6 +124,17 @@ describe("a mirror", () => {
     expect(await here.domain.sinks.overview(PROJECT)).toEqual(before);
   });
 
+  test("whose credential is gone from the vault says so", async () => {
+    const here = await scene();
+    await here.domain.mirrors.set(here.project.caller, PROJECT, { url: here.url, token: TOKEN });
+    const [, id = ""] = /^_mirror\/credential@(.*)$/.exec((await vaultEntries(here.store))[0] ?? "") ?? [];
+    await here.vault.delete({ project: PROJECT, env: "_mirror", name: "credential", id });
+    await here.settled();
+    expect(JSON.stringify(await here.domain.sinks.overview(PROJECT))).toContain(
+      'The credential of the mirror of \\"pf-777\\" is gone from the vault.',
+    );
+  });
+
   test("that is set again by the same request is set once, and has the first one's answer", async () => {
     const { domain, store, url } = await scene();
     const once = { ...caller("ann"), once: { id: "a".repeat(64), content: "b".repeat(64) } };

@@ -4,11 +4,12 @@ import { describe, expect, test } from "vitest";
 import { AllowList } from "../../src/engines/address.ts";
 import { checkRepository } from "../../src/engines/repository-address.ts";
 import { RemoteRepositories } from "../../src/git/remote.ts";
+import type { GitSourceDocument } from "../../src/git-source-documents.ts";
 import type { Delivery } from "../../src/git-sources.ts";
 import { keys } from "../../src/keys.ts";
 import { LIMITS } from "../../src/limits.ts";
 import type { Json, JsonObject } from "../../src/ports.ts";
-import { codeOf, documents, errorOf, memoryStore, openWorld, PROJECT, TestClock, type World } from "../domain/support.ts";
+import { codeOf, document, documents, errorOf, memoryStore, openWorld, PROJECT, TestClock, type World } from "../domain/support.ts";
 import { forge } from "./serving.ts";
 import { type WorkTree, workTree } from "./work-tree.ts";
 
@@ -108,6 +109,16 @@ describe("a push", () => {
     expect(await take(world, { ...first, id: "two" })).toEqual({ status: "duplicate" });
     expect(await take(world, push(world.secret, { n: 2 }, { id: "one" }))).toEqual({ status: "duplicate" });
     expect(await take(world, push(world.secret, { n: 3 }, { id: "three" }))).toEqual({ status: "accepted" });
+  });
+
+  test("without an id is known by what was signed, however that is written, and is no other than itself", async () => {
+    const world = await scene();
+    const first = push(world.secret, { n: 1 }, { id: null });
+    expect(await take(world, first)).toEqual({ status: "accepted" });
+    expect(await take(world, push(world.secret, { n: 2 }, { id: null }))).toEqual({ status: "accepted" });
+    expect(await take(world, push(world.secret, { n: 3 }, { id: "" }))).toEqual({ status: "accepted" });
+    const loud = `sha256=${first.signature?.slice("sha256=".length).toUpperCase()}`;
+    expect(await take(world, { ...first, signature: loud })).toEqual({ status: "duplicate" });
   });
 
   test("as many deliveries are remembered as there is room for", async () => {
@@ -243,6 +254,19 @@ describe("a source", () => {
     });
     expect(moved.source).toMatchObject({ has_credential: false });
     expect(moved).not.toHaveProperty("hook_secret");
+  });
+
+  test("whose credential is gone from the vault says whose it was, and how to give it again", async () => {
+    const world = await scene("x:p4ssw0rd-of-the-forge");
+    const { credential } = await document<GitSourceDocument>(world.store, keys.gitSource("staging"));
+    const [, env = "", name = "", id = ""] = /^(.*)\/(.*)@(.*)$/.exec(credential?.vault ?? "") ?? [];
+    await world.vault.delete({ project: PROJECT, env, name, id });
+    const error = await errorOf(world.domain.gitSources.pull(world.project.caller, { project: PROJECT, env: "staging" }, NEVER));
+    expect(error).toMatchObject({
+      code: "secret_unavailable",
+      message: 'The credential of the repository that "staging" follows is gone from the vault.',
+      fix: expect.stringContaining("envm git source set"),
+    });
   });
 
   test("whose webhook's secret is made anew takes nothing that is signed with the old one", async () => {

@@ -1,11 +1,13 @@
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { readdirSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { AllowList } from "../../src/engines/address.ts";
 import { checkRepository } from "../../src/engines/repository-address.ts";
-import { RemoteRepositories } from "../../src/git/remote.ts";
+import { type RemoteBounds, RemoteRepositories } from "../../src/git/remote.ts";
 import { codeOf, errorOf } from "../domain/support.ts";
 import { forge } from "./serving.ts";
 import { type WorkTree, workTree } from "./work-tree.ts";
@@ -15,8 +17,7 @@ const NEVER = new AbortController().signal;
 const allow = new AllowList(["127.0.0.1", "localhost"]);
 
 /** Repositories as the engine fetches them, where the operator allows this machine. */
-const repositories = (bounds: { timeoutMs?: number; maxBytes?: number } = {}) =>
-  new RemoteRepositories((url) => checkRepository(url, { allow }), bounds);
+const repositories = (bounds: RemoteBounds = {}) => new RemoteRepositories((url) => checkRepository(url, { allow }), bounds);
 
 async function served(credential = ""): Promise<{ tree: WorkTree; url: string; at: (path: string) => string }> {
   const tree = workTree();
@@ -34,8 +35,21 @@ describe("a branch is fetched", () => {
     const first = await repositories().changeSince(branch(url), BEFORE, NEVER);
     expect(first).toMatchObject({ set: { "flows/a": { v: 1 } }, commit: { author: "Grace" } });
     tree.commit("Two", { "platform/flows/b.json": { v: 2 } });
-    const second = await repositories().changeSince(branch(url), { ...BEFORE, pulled: { commit: first.commit.id, path: "" } }, NEVER);
+    const second = await repositories().changeSince(
+      branch(url),
+      { ...BEFORE, pulled: { commit: first.commit.id, path: "", revision: 2 } },
+      NEVER,
+    );
     expect(second).toMatchObject({ from: first.commit.id, set: { "flows/b": { v: 2 } } });
+  });
+
+  test("whose commits are named by SHA-256, too", async () => {
+    const { tree, url } = await served();
+    tree.git("init", "--quiet", "--object-format=sha256", "--initial-branch=main", "other");
+    tree.write({ "other/platform/flows/b.json": { v: 2 } }).git("-C", "other", "add", "--all");
+    tree.git("-C", "other", "commit", "--quiet", "--message", "Long");
+    const found = await repositories().changeSince(branch(url.replace(/\.git$/, "other/.git")), BEFORE, NEVER);
+    expect(found).toMatchObject({ set: { "flows/b": { v: 2 } }, commit: { id: expect.stringMatching(/^[0-9a-f]{64}$/) } });
   });
 
   test("with a credential, which no message tells", async () => {
@@ -67,9 +81,31 @@ describe("what is no sound repository elsewhere is told:", () => {
     ["one that there is not", "/none", "repository_unavailable"],
     ["what answers with something else", "/broken", "repository_unavailable"],
     ["a redirect, which is not followed", "/redirecting", "repository_unavailable"],
+    ["one that there is not, whatever its address is called", "/invalid-and-corrupt-unpack-401", "repository_unavailable"],
   ])("%s", async (_, path, code) => {
     const { at } = await served();
     expect(await codeOf(repositories().changeSince(branch(at(path)), BEFORE, NEVER))).toBe(code);
+  });
+
+  test("one whose host takes no connections", async () => {
+    const { url } = await served();
+    const closed = await closedPort();
+    const error = await errorOf(repositories().changeSince(branch(url.replace(/:\d+\//, `:${closed}/`)), BEFORE, NEVER));
+    expect(error).toMatchObject({ code: "repository_unavailable", message: expect.stringContaining("cannot be reached") });
+  });
+
+  test("one that breaks off in the middle of what it sends, which is not damaged and may go well another time", async () => {
+    const { tree, at } = await served();
+    tree.commit("Large", { "large.bin": randomBytes(300_000) });
+    const error = await errorOf(repositories().changeSince(branch(at("/cut")), BEFORE, NEVER));
+    expect(error).toMatchObject({ code: "repository_unavailable", message: expect.stringContaining("broke off") });
+  });
+
+  test("one that talks, and is given up: nothing of what it said is repeated", async () => {
+    const { at } = await served();
+    const error = await errorOf(repositories({ timeoutMs: 1_500 }).changeSince(branch(at("/talking")), BEFORE, NEVER));
+    expect(error).toMatchObject({ code: "repository_unavailable", message: expect.stringContaining("took longer") });
+    expect(error.message).not.toContain("word-of-the-forge");
   });
 
   test("one that never answers is given up", async () => {
@@ -92,6 +128,22 @@ describe("what is no sound repository elsewhere is told:", () => {
     tree.commit("Large", { "large.bin": randomBytes(300_000) });
     const error = await errorOf(repositories({ maxBytes: 100_000 }).changeSince(branch(url), BEFORE, NEVER));
     expect(error).toMatchObject({ code: "too_large", message: expect.stringContaining("100000 bytes") });
+  });
+
+  test("one that is too large, and served as mere files, object by object", async () => {
+    const { tree, at } = await served();
+    tree.git("update-server-info");
+    expect(await repositories().changeSince(branch(at("/files")), BEFORE, NEVER)).toMatchObject({ set: { "flows/a": { v: 1 } } });
+    tree.commit("Large", { "large.bin": randomBytes(300_000) });
+    tree.git("update-server-info");
+    const error = await errorOf(repositories({ maxBytes: 100_000 }).changeSince(branch(at("/files")), BEFORE, NEVER));
+    expect(error).toMatchObject({ code: "too_large" });
+  });
+
+  test("one that takes too long to be read", async () => {
+    const { url } = await served();
+    const error = await errorOf(repositories({ readMs: 0 }).changeSince(branch(url), BEFORE, NEVER));
+    expect(error).toMatchObject({ code: "repository_unavailable", message: expect.stringContaining("Reading the repository took longer") });
   });
 
   test("one that is not sound, object by object", async () => {
@@ -132,7 +184,24 @@ describe("an address is looked at before anything is asked of it:", () => {
     expect(await check(url)).toEqual({ url, protocol: "https", resolve: "git.example.com:443:93.184.215.14" });
     expect(await codeOf(check(url, []))).toBe("repository_unavailable");
   });
+
+  test("a name with a dot at its end is pinned as it will be looked up", async () => {
+    expect(await check("https://git.example.com./x.git")).toEqual({
+      url: "https://git.example.com/x.git",
+      protocol: "https",
+      resolve: "git.example.com:443:93.184.215.14",
+    });
+  });
 });
+
+async function closedPort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
 
 test("no folder of a fetch is left behind, however it ended", async () => {
   const { tree, url, at } = await served();

@@ -1,6 +1,7 @@
-import { chmodSync, readdirSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { chmodSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { Blobs } from "../../src/git/blobs.ts";
 import { Commits } from "../../src/git/commits.ts";
 import { changeOf, changeSince } from "../../src/git/source.ts";
@@ -13,15 +14,20 @@ const NOTHING = { project: "pf-777", env: "staging", pulled: null, rewritten: fa
 const commitsOf = (tree: WorkTree) => new Commits({ repository: join(tree.folder, ".git") });
 interface Before {
   readonly commit?: string;
+  /** The environment's, since that commit was pulled. */
+  readonly revision?: number;
   readonly rewritten?: boolean;
 }
 
-const read = (tree: WorkTree, { commit, rewritten = false }: Before = {}, path = "", before = path) =>
+const read = (tree: WorkTree, { commit, revision = 1, rewritten = false }: Before = {}, path = "", before = path) =>
   changeSince(
     commitsOf(tree),
     { branch: "main", path },
-    { ...NOTHING, rewritten, pulled: commit === undefined ? null : { commit, path: before } },
+    { ...NOTHING, rewritten, pulled: commit === undefined ? null : { commit, path: before, revision } },
   );
+
+/** What the engine writes below the message of a revision of staging. */
+const trailers = (revision: number) => `Env-Project: pf-777\nEnv-Environment: staging\nEnv-Revision: ${revision}`;
 
 describe("a commit is read", () => {
   test("as all that it holds where nothing was pulled before, with its author", async () => {
@@ -94,6 +100,30 @@ describe("a commit is read", () => {
     expect(change).not.toHaveProperty("from");
   });
 
+  test("on an old commit of the engine's own that was picked again: as what changed since the one that was pulled last", async () => {
+    const tree = workTree();
+    const from = tree.commit("Mine", { "platform/flows/a.json": 2 });
+    tree.commit(`Update\n\n${trailers(7)}`, { "platform/flows/a.json": 1 });
+    const change = await read(tree, { commit: from, revision: 8 });
+    expect(change).toMatchObject({ from, set: { "flows/a": 1 } });
+    expect(change).not.toHaveProperty("base_revision");
+    expect(await read(tree, { commit: from, revision: 7 })).toMatchObject({ base_revision: 7 });
+  });
+
+  test("asks for the names in many folders a hundred at a time", async () => {
+    const tree = workTree();
+    const folders = Array.from({ length: 2 * LIMITS.gitFoldersAtOnce + 1 }, (_, n) => `platform/c${n}`);
+    tree.commit("Many", Object.fromEntries(folders.map((folder) => [`${folder}/x.json`, 1])));
+    const log = join(tree.folder, "ran");
+    const found = tree.git("--exec-path");
+    writeFileSync(join(tree.folder, ".git", "git"), `#!/bin/sh\necho "$1" >> '${log}'\nexec '${found}/git' "$@"\n`, { mode: 0o755 });
+    vi.stubEnv("PATH", `${join(tree.folder, ".git")}:${process.env["PATH"]}`);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    expect(Object.keys((await read(tree)).set)).toHaveLength(folders.length);
+    const ran = readFileSync(log, "utf8").split("\n");
+    expect(ran.filter((command) => command === "ls-tree")).toHaveLength(3);
+  });
+
   test("costs what changed, however much the commit holds", async () => {
     const tree = workTree();
     const files = Object.fromEntries(Array.from({ length: 400 }, (_, n) => [`platform/entities/e${n}.json`, { n }]));
@@ -151,6 +181,33 @@ describe("a history that was rewritten is told", () => {
     expect(await read(tree, { commit, rewritten: true }, "b", "a")).toMatchObject({ rewritten: true, path: "b", set: { "flows/b": 2 } });
   });
 
+  test("also by one who leaves an old commit of the engine's own below: what was pulled since does not come back as the engine's", async () => {
+    const tree = workTree();
+    tree.commit(`Update\n\n${trailers(7)}`, { "platform/flows/a.json": 1 });
+    const lost = tree.commit("Two", { "platform/flows/a.json": 2 });
+    tree.git("reset", "--quiet", "--hard", "HEAD~1");
+    tree.commit("Instead", { "platform/flows/b.json": 3 });
+    expect(await errorOf(read(tree, { commit: lost, revision: 8 }))).toMatchObject({ code: "history_rewritten" });
+    expect(await read(tree, { commit: lost, revision: 8, rewritten: true })).toMatchObject({ rewritten: true });
+    // What was made on the revision that came of the pull holds it already.
+    tree.commit(`Update\n\n${trailers(8)}`);
+    expect(await read(tree, { commit: lost, revision: 8 })).toMatchObject({ base_revision: 8 });
+  });
+
+  test("unless the clone is shallow, where nobody can tell: then how to fetch the rest is", async () => {
+    const tree = workTree();
+    const commit = tree.commit("One", { "platform/flows/a.json": 1 });
+    tree.commit("Two", { "platform/flows/a.json": 2 });
+    const clone = join(tree.folder, "clone");
+    tree.git("clone", "--quiet", "--depth=1", `file://${tree.folder}`, clone);
+    const commits = new Commits({ repository: join(clone, ".git") });
+    const before = { ...NOTHING, pulled: { commit, path: "", revision: 1 } };
+    expect(await errorOf(changeSince(commits, { branch: "main", path: "" }, before))).toMatchObject({
+      code: "invalid_repository",
+      fix: expect.stringContaining("git fetch --unshallow"),
+    });
+  });
+
   test("also where the commit is gone altogether", async () => {
     const tree = workTree();
     tree.commit("One", { "platform/flows/a.json": 1 });
@@ -173,6 +230,12 @@ describe("what a repository may not hold is refused, with the name of the file:"
     ["a member twice", "platform/flows/a.json", '{"a":1,"a":2}', "is not JSON that can be kept"],
     ["a number that JSON's readers change", "platform/flows/a.json", "9007199254740993", "is not JSON that can be kept"],
     ["a text that is not UTF-8", "platform/flows/a.json", Buffer.from([0x22, 0xff, 0x22]), "is not UTF-8"],
+    [
+      "what Git LFS left in its place",
+      "platform/flows/a.json",
+      `version https://git-lfs.github.com/spec/v1\noid sha256:${"0".repeat(64)}\nsize 12\n`,
+      "is in Git LFS",
+    ],
     ["an empty file", "platform/flows/a.json", "", "is not JSON that can be kept"],
     ["vars that are no object", "config/vars.json", ["A"], "is no JSON object"],
     ["a config file that there is not", "config/other.json", {}, "is none that an environment is kept in"],
@@ -199,6 +262,24 @@ describe("what a repository may not hold is refused, with the name of the file:"
     tree.git("update-index", "--add", "--cacheinfo", `160000,${"1".repeat(40)},platform/flows/a.json`);
     tree.git("commit", "--quiet", "--message", "Unsound");
     expect((await errorOf(read(tree))).message).toContain("submodule");
+  });
+
+  test("a name that is not UTF-8, and one elsewhere is nobody's business", async () => {
+    const tree = workTree();
+    tree.commit("Sound", { "platform/flows/sound.json": 1 });
+    const blob = tree.git("rev-parse", "HEAD:platform/flows/sound.json");
+    const add = (path: Buffer) =>
+      execFileSync("git", ["update-index", "-z", "--index-info"], {
+        cwd: tree.folder,
+        env: { PATH: process.env["PATH"] ?? "" },
+        input: Buffer.concat([Buffer.from(`100644 ${blob}\t`), path, Buffer.from([0])]),
+      });
+    add(Buffer.from("photos/caf\xe9.json", "latin1"));
+    tree.git("commit", "--quiet", "--message", "Elsewhere");
+    expect((await read(tree)).set).toEqual({ "flows/sound": 1 });
+    add(Buffer.from("platform/flows/caf\xe9.json", "latin1"));
+    tree.git("commit", "--quiet", "--message", "Here");
+    expect(await errorOf(read(tree))).toMatchObject({ code: "invalid_repository", message: expect.stringContaining("is not UTF-8") });
   });
 
   test("names that differ in case alone, unless they are written out", async () => {
@@ -253,6 +334,28 @@ test("what a commit says of its author is kept on one line and within its bounds
   const { commit } = await read(tree);
   expect(commit.author).toMatch(/^[^\p{Cc}]{1,256}$/u);
   expect(commit.message.length).toBeLessThanOrEqual(LIMITS.commitMessageLength);
+});
+
+test("a message that is cut is cut between characters", async () => {
+  const tree = workTree();
+  tree.commit(`${"x".repeat(LIMITS.commitMessageLength - 1)}😀 and so on`, { "platform/flows/a.json": 1 });
+  const { message } = (await read(tree)).commit;
+  expect(message).toBe("x".repeat(LIMITS.commitMessageLength - 1));
+});
+
+test("nothing that a repository's own configuration names is run", async () => {
+  const tree = workTree();
+  const script = join(tree.folder, ".git", "evil");
+  writeFileSync(script, `#!/bin/sh\ntouch '${join(tree.folder, "ran")}'\n`, { mode: 0o755 });
+  tree.commit("Sound", { "platform/flows/a.json": 1 });
+  const [head = "", ...message] = tree.git("cat-file", "commit", "HEAD").split("\n\n");
+  const signature = "gpgsig -----BEGIN PGP SIGNATURE-----\n \n eA==\n -----END PGP SIGNATURE-----";
+  writeFileSync(join(tree.folder, ".git", "signed"), `${head}\n${signature}\n\n${message.join("\n\n")}\n`);
+  tree.git("update-ref", "refs/heads/main", tree.git("hash-object", "-t", "commit", "-w", join(tree.folder, ".git", "signed")));
+  for (const key of ["gpg.program", "core.fsmonitor", "core.pager", "diff.external", "core.sshCommand"]) tree.git("config", key, script);
+  tree.git("config", "log.showSignature", "true");
+  expect(await read(tree)).toMatchObject({ set: { "flows/a": 1 }, commit: { message: "Sound", author: "Grace" } });
+  expect(readdirSync(tree.folder)).not.toContain("ran");
 });
 
 function damage(path: string): void {

@@ -31,6 +31,15 @@ test("a platform: as many components as it may have, and one more", async () => 
     () => served.patchState({ set: { "flows/one-more": 1 } }),
     "too_large",
   );
+  const commit = { id: "a".repeat(40), author: "x", email: "x", at: "2026-01-31T12:00:00Z", message: "" };
+  const pull = (set: Record<string, number>) =>
+    served.ask({ method: "POST", path: `/env/${PROJECT}/staging/git/pull`, body: { commit, set } });
+  await expectBound(
+    served,
+    () => pull({ "flows/other": 1 }),
+    () => pull({ "flows/other": 1, "flows/one-more": 1 }),
+    "too_large",
+  );
 });
 
 async function serveTwo(): Promise<Served> {

@@ -133,6 +133,12 @@ describe("as large as it may be, and larger:", () => {
       () => served.patchConfig({ flags: { two: true } }),
       "too_large",
     );
+    const pulled = await served.ask({
+      method: "POST",
+      path: `/env/${PROJECT}/staging/git/pull`,
+      body: { commit: { id: "a".repeat(40), author: "x", email: "x", at: "2026-01-31T12:00:00Z", message: "" }, flags: { two: true } },
+    });
+    expect(pulled).toMatchObject({ status: 413, body: { code: "too_large" } });
     // What takes the place of something else is no more than there was.
     expect((await served.patchConfig({ flags: { two: true }, unset: ["flags/one"] })).status).toBe(200);
   });

@@ -242,6 +242,17 @@ test("what a patch changes counts at once: a new address is tried without a paus
   expect(secret).not.toBe("");
 });
 
+test("a webhook whose secret is gone from the vault says so, and how to get another", async () => {
+  const { sending, hook } = await open();
+  const { id } = await hook();
+  const [, name = "", entry = ""] = /^_webhooks\/(.*)@(.*)$/.exec((await vaultEntries(sending.store))[0] ?? "") ?? [];
+  await sending.vault.delete({ project: PROJECT, env: "_webhooks", name, id: entry });
+  await write(sending);
+  await sending.settled();
+  const shown = await sending.domain.sinks.overview(PROJECT);
+  expect(JSON.stringify(shown)).toContain(`The secret that the webhook ${id} signs with is gone from the vault.`);
+});
+
 test("after a rotation events are signed with both secrets for a while, and then with the new one alone", async () => {
   const { receiver, sending, hook } = await open();
   const { id, secret } = await hook();

@@ -82,6 +82,19 @@ describe("commits that arrive in one turn", () => {
     expect(await store.get("bad", ["fails"])).toEqual([null]);
   });
 
+  it("are checked against what another program wrote meanwhile, not against what the engine knows", async () => {
+    await store.commit("p", put("a", 1));
+    const again = (revision: number) => change({ checks: [{ key: "a", revision }], puts: [{ key: "a", value: revision }] });
+    expect(await store.commit("p", again(1))).toEqual({ ok: true, revision: 2 });
+    const other = new Database(join(folder, "env.db"));
+    other.exec(`DELETE FROM document; INSERT INTO document (partition, key, revision, value) VALUES (1, 'z', 3, '0'), (1, 'a', 3, '"other"');
+      UPDATE partition SET revision = 3`);
+    other.close();
+    expect(await store.commit("p", again(2))).toEqual({ ok: false });
+    expect(await store.commit("p", again(3))).toEqual({ ok: true, revision: 4 });
+    expect(await store.get("p", ["a", "z"])).toMatchObject([{ value: 3, revision: 4 }, { value: 0 }]);
+  });
+
   it("are refused, and never written, where too many wait", async () => {
     const waiting = Array.from({ length: LIMITS.queuedWriters }, (_, n) => store.commit("p", put(`k/${n % 100}`, n)));
     await expect(store.commit("p", put("one too many", 1))).rejects.toMatchObject({ code: "overloaded" });

@@ -41,6 +41,8 @@ const ENVIRONMENT = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 export function importRepository(context: Context, options: ImportingGit): Promise<ExitCode> {
   // All branches have to be there.
   return withRepository(options.git, options.envFrom === "folders" ? (options.branch ?? null) : null, async (commits) => {
+    if (await commits.isShallow())
+      throw usage("The clone is shallow, so that its history is not there.", "Fetch the rest of it: git fetch --unshallow.");
     const targets = await targetsOf(context, commits, options);
     const plan = await Promise.all(targets.map((target) => planned(context, commits, target)));
     showPlan(context, plan);
@@ -208,11 +210,12 @@ class Line {
     const changes =
       this.#isFirst && this.#from !== null ? await this.#commits.changes(this.#from, this.current.id, folder) : this.current.changes;
     this.#isFirst = false;
-    const change = await changeOf(this.#commits, blobs, folder, { ...this.current, changes }, this.#from);
-    // Components are any JSON values, which what was parsed is.
-    const reply = await client.pull({ project, env, ...change } as RequestOf<"pull">).catch((error: unknown) => {
-      throw this.#stopped(error);
-    });
+    const reply = await changeOf(this.#commits, blobs, folder, { ...this.current, changes }, this.#from)
+      // Components are any JSON values, which what was parsed is.
+      .then((change) => client.pull({ project, env, ...change } as RequestOf<"pull">))
+      .catch((error: unknown) => {
+        throw this.#stopped(error);
+      });
     this.#from = this.current.id;
     if (reply.status === "updated") this.revisions++;
     this.revision = reply.revision;
@@ -224,8 +227,10 @@ class Line {
 
   /** What was brought in stays, and the same command goes on after it. */
   #stopped(error: unknown): unknown {
+    const { env, folder, from } = this.target;
+    const path = folder === "" ? "" : ` --path ${shown(folder)}`;
     this.#context.output.note(
-      `Stopped at ${this.current?.id.slice(0, 12)} of ${shown(this.target.from)}: the same command goes on from there.`,
+      `Stopped at ${this.current?.id.slice(0, 12)} of ${shown(from)}: the same command goes on from there. To step over commits that cannot be taken: envm git pull --git … --branch COMMIT${path} -e ${env}, with a later one that can.`,
     );
     return error;
   }
