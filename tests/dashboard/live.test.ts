@@ -181,7 +181,7 @@ test("filters are in the address: they survive a reload, and Back", async () => 
   const { page, go } = await dashboard.tab();
   await go(`/projects/${project}/config`);
   await page.getByLabel("Find a key").fill("stripe");
-  await page.getByText("API_URL").waitFor({ state: "detached" });
+  await page.getByText("API_URL").first().waitFor({ state: "detached" });
   await page.reload();
   await page.getByText("STRIPE_SECRET_KEY").first().waitFor();
   const filter = () => page.getByLabel("Find a key").inputValue();
@@ -204,7 +204,7 @@ test("letters that are typed faster than a slow machine draws the page all arriv
   await eventually(() => field.inputValue()).toBe("stripe_secret_k");
   await eventually(() => field.inputValue()).toBe("stripe_secret_k");
   await eventually(() => new URL(page.url()).searchParams.get("search")).toBe("stripe_secret_k");
-  await page.getByText("API_URL").waitFor({ state: "detached" });
+  await page.getByText("API_URL").first().waitFor({ state: "detached" });
   expect(await field.inputValue()).toBe("stripe_secret_k");
 });
 
