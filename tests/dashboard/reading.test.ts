@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { notifyManager, QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { act, createElement } from "react";
 import { createRoot } from "react-dom/client";
 import { expect, onTestFinished, test } from "vitest";
@@ -12,6 +12,9 @@ interface Asked {
   answer(value: string | undefined): void;
   fail(error: Error): void;
 }
+
+// What happens is told at once, and not by a timer that others may come before.
+notifyManager.setScheduler(queueMicrotask);
 
 /** A page that reads one thing, whose answers the test gives. */
 async function reader() {
@@ -41,7 +44,7 @@ async function reader() {
     async after(happens: (newest: Asked) => unknown): Promise<string | null> {
       await act(async () => {
         happens(asked.at(-1) as Asked);
-        // The query client tells of it in a turn of its own.
+        // Until all that follows from it has happened, which waits for nothing.
         await new Promise((resolve) => setTimeout(resolve));
       });
       return place.textContent;

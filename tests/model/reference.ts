@@ -178,9 +178,10 @@ export function milliseconds(duration: string): number {
   return Number(duration.slice(0, -1)) * (units[duration.slice(-1)] ?? 0);
 }
 
-export function typeOf(env: string): EnvironmentType {
+/** Where nobody said: what the name says, or that it ends. */
+export function typeOf(env: string, ends: boolean): EnvironmentType {
   const types: Readonly<Record<string, EnvironmentType>> = { dev: "development", staging: "staging", prod: "production", pr: "preview" };
-  return types[env.split("-")[0] ?? ""] ?? "custom";
+  return types[env.split("-")[0] ?? ""] ?? (ends ? "preview" : "custom");
 }
 
 export function numbersOf(label: string): number[] {

@@ -175,7 +175,7 @@ export class World {
     if (existing !== null && !updates) refuse("environment_exists");
     const base = wish.base === null ? null : this.readable(wish.base, "base_not_found");
     if (existing !== null && base !== null && this.rules(existing).protected === true) refuse("environment_protected");
-    const type = existing?.type ?? wish.type ?? typeOf(wish.env);
+    const type = existing?.type ?? wish.type ?? typeOf(wish.env, wish.expires_in !== undefined);
     const about = { name: wish.env, type };
     const expiresAt = this.#expiry(wish.expires_in ?? (type === "preview" ? this.#usual("72h", about) : undefined), about);
     const own = existing !== null && !existing.cleared ? headOf(existing).config : null;
