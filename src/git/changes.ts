@@ -215,6 +215,8 @@ async function checkAlike({ commits, commit, folder }: Place, added: readonly st
   const seen = new Map<string, string>();
   const components = new Map<string, string>();
   for await (const full of commits.names(commit, [...folders])) {
+    // The folders above are named too, and are none of a component, whatever they are called.
+    if (!folders.has(full.slice(0, full.lastIndexOf("/")))) continue;
     const path = full.slice(prefix.length);
     const other = seen.get(foldedName(path));
     if (other !== undefined && (fresh.has(path) || fresh.has(other))) throw alike(other, path);

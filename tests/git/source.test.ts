@@ -88,6 +88,14 @@ describe("a commit is read", () => {
     expect((await errorOf(read(tree, {}, "platform/flows/c.json"))).message).toContain("is no folder");
   });
 
+  test("also where the name of a collection ends as that of a file does", async () => {
+    const tree = workTree();
+    const from = tree.commit("One", { "deploy/y.json/platform/x.json/a.json": 1 });
+    expect(await read(tree, {}, "deploy/y.json")).toMatchObject({ set: { "x.json/a": 1 } });
+    tree.commit("Two", { "deploy/y.json/platform/x.json/b.json": 2 });
+    expect(await read(tree, { commit: from }, "deploy/y.json")).toMatchObject({ set: { "x.json/b": 2 } });
+  });
+
   test("on the engine's own commit that it was made on: as all that it holds, whatever became of that commit since", async () => {
     const tree = workTree();
     tree.commit("Update\n\nEnv-Project: pf-777\nEnv-Environment: staging\nEnv-Revision: 7\nEnv-Version: v0.7.0", {
