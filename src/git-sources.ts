@@ -155,14 +155,18 @@ export class GitSources {
         .digest("base64url"),
     );
     // Before the commit: a crash leaves one timer too many, never one too few.
-    await this.#parts.timers.setFor({ project, what: `git:${env}` }, (await this.#parts.store.now()).toISOString());
-    return this.#parts.ledger.write(project, mayDoLittle("git-push", requestId), async (tx) => {
+    const [due, at] = [{ project, what: `git:${env}` }, await this.#now()];
+    await this.#parts.timers.setFor(due, at);
+    const taken = await this.#parts.ledger.write(project, mayDoLittle("git-push", requestId), async (tx) => {
       const current = await findSource(tx, env);
       if (digests.some((digest) => current.deliveries.includes(digest))) return { status: "duplicate" as const };
       const deliveries = [...current.deliveries, ...digests].slice(-2 * LIMITS.gitDeliveries);
       tx.put(keys.gitSource(env), { ...current, deliveries, asked: current.asked + 1, next_at: null } satisfies GitSourceDocument);
       return { status: "accepted" as const };
     });
+    // And again: whoever acted on it before the commit found nothing to pull, and took it away.
+    if (taken.status === "accepted") await this.#parts.timers.setFor(due, at);
+    return taken;
   }
 
   async #verified(project: string, env: string, { signature, raw }: Delivery): Promise<GitSourceDocument> {

@@ -1,6 +1,7 @@
 import { createHmac } from "node:crypto";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { AppError } from "../../src/errors.ts";
+import { keys } from "../../src/keys.ts";
 import { LIMITS } from "../../src/limits.ts";
 import type { JsonObject, PulledBefore, RemoteBranch, Repositories, RepositoryChange } from "../../src/ports.ts";
 import { memoryStore, openWorld, PROJECT, Project, TestClock, type World } from "../domain/support.ts";
@@ -83,6 +84,26 @@ async function later({ domain, clock }: Scene, ms = 1): Promise<void> {
 }
 
 const sourceOf = async ({ domain }: World) => (await domain.gitSources.read(PROJECT, "staging")).source;
+
+test("a push whose timer is acted on before it is written down is pulled all the same", async () => {
+  const world = await scene();
+  const commit = world.store.commit.bind(world.store);
+  const commits = vi.spyOn(world.store, "commit");
+  commits.mockImplementation(async (partition, change) => {
+    if (change.puts.some(({ key }) => key === keys.gitSource("staging"))) {
+      commits.mockRestore();
+      await later(world);
+    }
+    return commit(partition, change);
+  });
+  expect(await push(world, world.secret)).toEqual({ status: "accepted" });
+  expect([vi.isMockFunction(world.store.commit), world.slow.begun]).toEqual([false, 0]);
+  await later(world);
+  expect(world.slow.begun).toBe(1);
+  (await world.slow.next()).answer(change("a", { set: { "flows/a": 1 } }));
+  await world.domain.gitSources.idle();
+  expect(await world.project.state("staging")).toEqual({ flows: { a: 1 } });
+});
 
 test("a source that is removed while its branch is fetched brings nothing in", async () => {
   const world = await scene();
