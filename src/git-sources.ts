@@ -234,19 +234,24 @@ export class GitSources {
     const failures = outcome.status === "failed" ? source.failures + 1 : 0;
     const goesOn = outcome.status === "failed" && failures < LIMITS.gitPullAttempts;
     const retryAt = goesOn ? new Date(Date.parse(outcome.at) + LIMITS.gitRetryMs * 2 ** (failures - 1)).toISOString() : openingOf(outcome);
-    if (retryAt !== null) await this.#parts.timers.setFor({ project, what: `git:${env}` }, retryAt);
-    await this.#parts.ledger.write(project, caller, async (tx) => {
+    const what = { project, what: `git:${env}` };
+    if (retryAt !== null) await this.#parts.timers.setFor(what, retryAt);
+    const isAnswered = await this.#parts.ledger.write(project, caller, async (tx) => {
       const current = await tx.get<GitSourceDocument>(keys.gitSource(env));
-      // One that was set anew counts its pushes from the beginning.
-      if (current === null || current.created_at !== source.created_at) return;
+      // One that was set anew meanwhile is another: its pull is still to come.
+      if (current === null || !isSame(current, source) || current.updated_at !== source.updated_at) return false;
       const answered = retryAt === null ? Math.max(current.answered, source.asked) : current.answered;
-      const then = { answered, failures: goesOn ? failures : 0, next_at: retryAt, outcome };
+      // What was pushed meanwhile is new, and waits for nothing.
+      const next_at = current.asked > source.asked ? null : retryAt;
+      const then = { answered, failures: goesOn ? failures : 0, next_at, outcome };
       tx.put(keys.gitSource(env), { ...current, ...then } satisfies GitSourceDocument);
       const isNews = outcome.status === "refused" || (outcome.status === "failed" && !goesOn);
-      if (!isNews || (current.outcome?.commit === outcome.commit && current.outcome.reason === outcome.reason)) return;
+      if (!isNews || (current.outcome?.commit === outcome.commit && current.outcome.reason === outcome.reason)) return true;
       const { commit, code, reason } = outcome;
       await tx.audit({ action: "pull_refused", environment: env, details: { commit, code, reason } });
+      return true;
     });
+    if (!isAnswered) await this.#lookAgain(what, 0);
   }
 
   /** `null` where the engine stops meanwhile: another one, or the next start, does it. */

@@ -12,6 +12,7 @@ interface Fetching {
   readonly branch: RemoteBranch;
   readonly before: PulledBefore;
   answer(change: RepositoryChange): void;
+  fail(error: Error): void;
 }
 
 /** Repositories elsewhere that answer when they are told to. */
@@ -25,9 +26,9 @@ class SlowRepositories implements Repositories {
   async check(): Promise<void> {}
 
   changeSince(branch: RemoteBranch, before: PulledBefore): Promise<RepositoryChange> {
-    return new Promise((answer) => {
+    return new Promise((answer, fail) => {
       this.begun++;
-      const fetching = { branch, before, answer };
+      const fetching = { branch, before, answer, fail };
       const next = this.#waiting.shift();
       if (next === undefined) this.#held.push(fetching);
       else next(fetching);
@@ -83,6 +84,13 @@ async function later({ domain, clock }: Scene, ms = 1): Promise<void> {
   await domain.sweeper.runDue();
 }
 
+/** The fetch that what was due has begun. */
+async function begun({ slow, domain }: Scene): Promise<Fetching> {
+  const fetching = await Promise.race([slow.next(), domain.gitSources.idle().then(() => null)]);
+  if (fetching === null) throw new Error("nothing is fetched");
+  return fetching;
+}
+
 const sourceOf = async ({ domain }: World) => (await domain.gitSources.read(PROJECT, "staging")).source;
 
 test("a push whose timer is acted on before it is written down is pulled all the same", async () => {
@@ -99,8 +107,7 @@ test("a push whose timer is acted on before it is written down is pulled all the
   expect(await push(world, world.secret)).toEqual({ status: "accepted" });
   expect([vi.isMockFunction(world.store.commit), world.slow.begun]).toEqual([false, 0]);
   await later(world);
-  expect(world.slow.begun).toBe(1);
-  (await world.slow.next()).answer(change("a", { set: { "flows/a": 1 } }));
+  (await begun(world)).answer(change("a", { set: { "flows/a": 1 } }));
   await world.domain.gitSources.idle();
   expect(await world.project.state("staging")).toEqual({ flows: { a: 1 } });
 });
@@ -136,7 +143,7 @@ test("one that is set anew meanwhile has neither the old one's outcome nor its c
   expect(await world.project.state("staging")).toEqual({ flows: { b: 1 } });
 });
 
-test("one that is given another branch meanwhile brings nothing of the old one in, and the new one's soon after", async () => {
+test("one that is given another branch meanwhile brings nothing of the old one in, and the new one's at once", async () => {
   const world = await scene();
   await push(world, world.secret);
   await later(world);
@@ -144,13 +151,50 @@ test("one that is given another branch meanwhile brings nothing of the old one i
   await world.domain.gitSources.set(world.project.caller, PROJECT, "staging", { url: urlOf(PROJECT, "staging"), branch: "other" });
   old.answer(change("a", { set: { "flows/a": 1 } }));
   await world.domain.gitSources.idle();
-  expect(await sourceOf(world)).toMatchObject({ waiting: true, outcome: { status: "failed", code: "plan_stale" } });
-  await later(world, LIMITS.gitRetryMs + 1);
-  const fetching = await world.slow.next();
+  expect(await sourceOf(world)).toMatchObject({ waiting: true, outcome: null });
+  await later(world);
+  const fetching = await begun(world);
   expect(fetching.branch.branch).toBe("other");
   fetching.answer(change("b", { set: { "flows/b": 1 } }));
   await world.domain.gitSources.idle();
   expect(await world.project.state("staging")).toEqual({ flows: { b: 1 } });
+});
+
+const AWAY = new AppError("repository_unavailable", { reason: "It is away." });
+
+test("a push that comes while one before it fails does not wait until that is tried again", async () => {
+  const world = await scene();
+  await push(world, world.secret);
+  await later(world);
+  const first = await world.slow.next();
+  await push(world, world.secret);
+  first.fail(AWAY);
+  await world.domain.gitSources.idle();
+  expect(await sourceOf(world)).toMatchObject({ waiting: true, outcome: { status: "failed" } });
+  await later(world);
+  (await begun(world)).answer(change("a", { set: { "flows/a": 1 } }));
+  await world.domain.gitSources.idle();
+  expect(await sourceOf(world)).toMatchObject({ waiting: false, outcome: { status: "updated" } });
+});
+
+test("a source whose credential is replaced while a pull with the old one fails is tried with the new one at once", async () => {
+  const world = await scene();
+  await push(world, world.secret);
+  await later(world);
+  const first = await world.slow.next();
+  world.clock.time += 1;
+  const { domain, project } = world;
+  const given = { url: urlOf(PROJECT, "staging"), branch: "main", credential: "p4ssw0rd-of-the-forge" };
+  await domain.gitSources.set(project.caller, PROJECT, "staging", given);
+  first.fail(AWAY);
+  await domain.gitSources.idle();
+  expect(await sourceOf(world)).toMatchObject({ waiting: true, outcome: null });
+  await later(world);
+  const again = await begun(world);
+  expect(again.branch.credential).toMatchObject({ password: given.credential });
+  again.answer(change("a", { set: { "flows/a": 1 } }));
+  await domain.gitSources.idle();
+  expect(await sourceOf(world)).toMatchObject({ waiting: false, outcome: { status: "updated" } });
 });
 
 test("what somebody else pulls meanwhile makes no history look rewritten: the push is pulled again, after that", async () => {
@@ -191,7 +235,7 @@ test("what fails is tried again later each time, and never in between, until the
     check: async () => {},
     changeSince: async () => {
       tried.push((clock.time - began) / 1_000);
-      throw new AppError("repository_unavailable", { reason: "It is away." });
+      throw AWAY;
     },
   };
   const world = await openWorld({ store: memoryStore(clock), repositories });
@@ -255,9 +299,9 @@ test("a project whose forge is slow keeps one place, however many of its environ
   ];
   for (const { env, project, secret } of sources) await push(world, secret, env, project);
   await later(world);
-  const begun = [await world.slow.next(), await world.slow.next()];
-  expect(begun.map(({ before }) => before.project).sort()).toEqual([PROJECT, other.id].sort());
-  for (const fetching of begun) fetching.answer(change("a", { set: { "flows/a": 1 } }));
+  const both = [await world.slow.next(), await world.slow.next()];
+  expect(both.map(({ before }) => before.project).sort()).toEqual([PROJECT, other.id].sort());
+  for (const fetching of both) fetching.answer(change("a", { set: { "flows/a": 1 } }));
   await world.domain.gitSources.idle();
   await later(world, LIMITS.gitBusyMs + 1);
   (await world.slow.next()).answer(change("b", { set: { "flows/a": 1 } }));
