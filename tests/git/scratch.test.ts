@@ -81,12 +81,20 @@ test("one that is used is gone when that ends, however", async () => {
   expect(readdirSync(where)).toEqual([]);
 });
 
-/** Takes connections and never answers; resolves when git has come by http, and ssh. */
-async function silence(): Promise<{ readonly port: number; readonly bothCame: Promise<unknown> }> {
+interface Silence {
+  readonly port: number;
+  /** Resolves when git has come by http. */
+  readonly getCame: Promise<void>;
+  /** Resolves when ssh has come, which waits no longer than `LIMITS.connectMs`. */
+  readonly sshCame: Promise<void>;
+}
+
+/** Takes connections and never answers. */
+async function silence(): Promise<Silence> {
   const sockets = new Set<Socket>();
   const came = new Map<string, () => void>();
   const arrival = (begin: string) => new Promise<void>((resolve) => came.set(begin, resolve));
-  const bothCame = Promise.all([arrival("GET "), arrival("SSH-")]);
+  const [getCame, sshCame] = [arrival("GET "), arrival("SSH-")];
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.on("error", () => {});
@@ -98,12 +106,12 @@ async function silence(): Promise<{ readonly port: number; readonly bothCame: Pr
     for (const socket of sockets) socket.destroy();
     server.close();
   });
-  return { port: (server.address() as AddressInfo).port, bothCame };
+  return { port: (server.address() as AddressInfo).port, getCame, sshCame };
 }
 
 test("what an engine that is killed while it fetches and pushes leaves behind, a private key too, goes with the next start", async () => {
   const where = folder();
-  const { port, bothCame } = await silence();
+  const { port, getCame, sshCame } = await silence();
   const masterKey = randomBytes(32).toString("base64");
   const env = { STORE_URL: "memory:", ENV_MANAGER_MASTER_KEY: masterKey, TMPDIR: where, GIT_ALLOW: "127.0.0.1", GIT_PATH: "" };
   const engine = new Engine({ env });
@@ -112,10 +120,11 @@ test("what an engine that is killed while it fetches and pushes leaves behind, a
   await engine.request("POST", "/env/create", { project_id: "pf-1", new_environment: "staging" });
   const url = `http://127.0.0.1:${port}/x.git`;
   expect(await engine.request("PUT", "/env/pf-1/staging/git", { url, branch: "main" })).toMatchObject({ status: 200 });
+  const pull = engine.request("POST", "/env/pf-1/staging/git/pull", {}).catch(() => {});
+  await getCame;
   const mirror = { url: `ssh://git@127.0.0.1:${port}/x.git`, ssh_key: KEY, host_keys: [HOST_KEY] };
   expect(await engine.request("PUT", "/env/pf-1/git/mirror", mirror)).toMatchObject({ status: 200 });
-  const pull = engine.request("POST", "/env/pf-1/staging/git/pull", {}).catch(() => {});
-  await bothCame;
+  await sshCame;
   const kinds = () => readdirSync(where).flatMap((name) => /^envm-(git|ssh|repositories)-/.exec(name)?.[1] ?? []);
   expect(kinds().sort()).toEqual(["git", "repositories", "ssh"]);
   const before = readdirSync(where);
