@@ -20,11 +20,10 @@ export async function checkRepository(
   text: string,
   { allow = new AllowList(), lookup = lookupBySystem }: RepositoryOptions = {},
 ): Promise<RepositoryAddress> {
-  const target = new PublicTarget(text, { allow, lookup });
+  const address = withoutDots(text);
+  const target = new PublicTarget(address, { allow, lookup });
   await target.close();
-  const url = new URL(text);
-  // curl may look up `host.` as `host`, for which nothing was pinned.
-  url.hostname = url.hostname.replace(/\.$/, "");
+  const url = new URL(address);
   if (url.search !== "" || url.hash !== "")
     throw notAllowed("The URL of a repository has neither a query nor a fragment.", "Leave them out.");
   const isAllowed = allow.hasName(target.host) || allow.hasAddress(target.host);
@@ -35,4 +34,12 @@ export async function checkRepository(
   const addresses = await allowedAddresses(target.host, { allow, lookup });
   if (addresses.length === 0) throw new AppError("repository_unavailable", { reason: `The host "${target.host}" has no address.` });
   return { url: url.href, protocol, resolve: pinOf(url, addresses) };
+}
+
+/** curl may look up `host.` as `host`, for which nothing was pinned: the dots go before anything looks at the name. */
+function withoutDots(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (!url?.hostname.endsWith(".")) return text;
+  url.hostname = url.hostname.replace(/\.+$/, "");
+  return url.href;
 }

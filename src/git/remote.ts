@@ -41,7 +41,7 @@ export class RemoteRepositories implements Repositories {
 
   async changeSince({ url, branch, path, credential }: RemoteBranch, before: PulledBefore, signal: AbortSignal): Promise<RepositoryChange> {
     const address = await this.#checked(url);
-    const config = await httpConfig(new URL(url), address.resolve, credential);
+    const config = await httpConfig(new URL(address.url), address.resolve, credential);
     const { readMs = LIMITS.gitReadMs, ...bounds } = this.#bounds;
     return withBranch({ url: address.url, branch, protocols: [address.protocol], config, signal, ...bounds }, (commits) =>
       within(readMs, signal, (until) => changeSince(new Commits({ ...commits.options, signal: until }), { branch, path }, before)),

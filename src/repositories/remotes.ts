@@ -107,7 +107,7 @@ async function sshWay({ url, host }: Remote, address: string, { credential, host
 function parseRemote({ url: text, username, credential, host_keys }: MirrorTarget, { allow }: RemoteOptions): Remote {
   const url = urlOf(text);
   // curl may look up `host.` as `host`, for which nothing was pinned.
-  if (url.hostname.endsWith(".")) url.hostname = url.hostname.slice(0, -1);
+  if (url.hostname.endsWith(".")) url.hostname = url.hostname.replace(/\.+$/, "");
   const scheme = url.protocol.slice(0, -1) as Scheme;
   const host = url.hostname.replace(/^\[|\]$/g, "");
   if (!["https", "http", "ssh", "file"].includes(scheme)) {

@@ -76,6 +76,15 @@ describe("a branch is fetched", () => {
   });
 });
 
+test("a credential is shown to a host whose name was given with dots at its end", async () => {
+  const { url } = await served("x:p4ssw0rd-of-the-forge");
+  const { port, pathname } = new URL(url);
+  const options = { allow: new AllowList(["forge.internal"]), lookup: async () => ["127.0.0.1"] };
+  const named = branch(`http://forge.internal..:${port}${pathname}`, { credential: { username: "x", password: "p4ssw0rd-of-the-forge" } });
+  const found = await new RemoteRepositories((text) => checkRepository(text, options)).changeSince(named, BEFORE, NEVER);
+  expect(found.set).toEqual({ "flows/a": { v: 1 } });
+});
+
 describe("what is no sound repository elsewhere is told:", () => {
   test.each([
     ["one that there is not", "/none", "repository_unavailable"],
@@ -185,12 +194,19 @@ describe("an address is looked at before anything is asked of it:", () => {
     expect(await codeOf(check(url, []))).toBe("repository_unavailable");
   });
 
-  test("a name with a dot at its end is pinned as it will be looked up", async () => {
-    expect(await check("https://git.example.com./x.git")).toEqual({
+  test.each([".", "..", "...."])("a name with %s at its end is looked up and pinned without", async (dots) => {
+    const asked: string[] = [];
+    const lookup = async (host: string) => {
+      asked.push(host);
+      return ["93.184.215.14"];
+    };
+    expect(await checkRepository(`https://git.example.com${dots}/x.git`, { lookup })).toEqual({
       url: "https://git.example.com/x.git",
       protocol: "https",
       resolve: "git.example.com:443:93.184.215.14",
     });
+    expect(asked).toEqual(["git.example.com"]);
+    expect(await codeOf(check(`https://127.0.0.1${dots}/x.git`))).toBe("target_not_allowed");
   });
 });
 

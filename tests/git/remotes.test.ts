@@ -93,6 +93,13 @@ describe("the way to a mirror", () => {
     });
   });
 
+  test.each([".", "..", "...."])("whose name has %s at its end is pinned without", async (dots) => {
+    const way = await openRemote(target(`https://git.example.com${dots}/x.git`), options());
+    expect(way.url).toBe("https://git.example.com/x.git");
+    expect(way.config).toMatchObject({ "http.curloptResolve": expect.stringMatching(/^git\.example\.com:443:/) });
+    await expect(openRemote(target(`https://127.0.0.1${dots}/x.git`), options())).rejects.toMatchObject({ code: "target_not_allowed" });
+  });
+
   test("by ssh has the key in a file that nobody else may read, for as long as it is open", async () => {
     const way = await openRemote(target("git@git.example.com:team/x.git", { credential: KEY, host_keys: [HOST_KEY] }), options());
     const command = way.env?.GIT_SSH_COMMAND ?? "";
