@@ -136,6 +136,14 @@ function roleIn(path: string) {
   if (meant !== undefined && meant !== first) throw unusable(path, `is written ${meant}, in small letters`);
   if (meant !== undefined && path === first && path !== REQUIRES_FILE)
     throw unusable(path, "is no folder: a file, a link or a submodule stands there");
+  const role = layoutRole(path);
+  // Git holds longer ones too, even such as no system takes for an argument of a program.
+  if (role !== null && "component" in role && Buffer.byteLength(role.component) > LIMITS.componentNameBytes)
+    throw unusable(path, `holds a component whose name has more than ${LIMITS.componentNameBytes} bytes`);
+  return role;
+}
+
+function layoutRole(path: string) {
   try {
     return roleOf(path);
   } catch (error) {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { Blobs } from "../../src/git/blobs.ts";
 import { Commits } from "../../src/git/commits.ts";
+import { componentPath } from "../../src/git/layout.ts";
 import { changeOf, changeSince } from "../../src/git/source.ts";
 import { LIMITS } from "../../src/limits.ts";
 import { errorOf } from "../domain/support.ts";
@@ -295,6 +296,20 @@ describe("what a repository may not hold is refused, with the name of the file:"
     const tree = workTree();
     tree.commit("Both", { "platform/flows/sound.json": 1, "platform/flows/%53ound.json": 2 });
     expect((await read(tree)).set).toEqual({ "flows/sound": 1, "flows/Sound": 2 });
+  });
+
+  test("a component whose name is longer than one may be, however much longer", async () => {
+    const path = (bytes: number) => componentPath(`flows/${"x".repeat(bytes - "flows/".length)}`, "plain");
+    for (const bytes of [LIMITS.componentNameBytes + 1, 200_000]) {
+      const tree = workTree();
+      // Longer than a file system takes: nobody has it in a folder.
+      tree.fastImport(`commit refs/heads/main\ncommitter G <g@example.com> 0 +0000\ndata 0\nM 644 inline ${path(bytes)}\ndata 1\n1\n`);
+      const error = await errorOf(read(tree));
+      expect(error).toMatchObject({ code: "invalid_repository", message: expect.stringContaining("whose name has more than") });
+    }
+    const tree = workTree();
+    tree.commit("As long as may be", { [path(LIMITS.componentNameBytes)]: 1 });
+    expect(Object.values((await read(tree)).set)).toEqual([1]);
   });
 
   test("a component in two files", async () => {
