@@ -65,6 +65,8 @@ export class GitSources {
   readonly #stopping = new AbortController();
   /** By project: one whose forge is slow keeps others waiting for one place at most. */
   readonly #running = new Map<string, Promise<void>>();
+  /** The projects that somebody pulls by hand. */
+  readonly #byHand = new Set<string>();
 
   constructor(parts: GitSourceParts) {
     this.#parts = parts;
@@ -131,10 +133,27 @@ export class GitSources {
     checkEnvironmentName(env);
     return this.#parts.ledger.once(project, caller, async () => {
       const source = await this.#source(project, env);
-      const change = await this.#change(project, source, request.rewritten === true, signal);
+      const change = await this.#alone(project, () => this.#change(project, source, request.rewritten === true, signal));
       const { rewritten: _, ...choices } = request; // What is rewritten, if anything, is for whoever has the repository to say.
       return this.#parts.pulls.pull(caller, { ...choices, ...change });
     });
+  }
+
+  /** Fetches for whoever waits for it. @throws overloaded */
+  async #alone<Result>(project: string, fetch: () => Promise<Result>): Promise<Result> {
+    const isOwn = this.#byHand.has(project);
+    if (isOwn || this.#byHand.size >= LIMITS.gitPullsByHand) {
+      throw new AppError("overloaded", {
+        reason: isOwn ? `Another pull of ${quoted(project)} fetches its branch.` : "The engine fetches as many branches as it may.",
+        fix: "Try again when one has ended.",
+      });
+    }
+    this.#byHand.add(project);
+    try {
+      return await fetch();
+    } finally {
+      this.#byHand.delete(project);
+    }
   }
 
   /**

@@ -14,6 +14,8 @@ export const GIT = {
   gitDeliveries: 128,
   /** Pulls that the engine makes by itself at a time, each of another project. */
   gitPullsAtOnce: 2,
+  /** Pulls by hand for which the engine fetches a branch at a time, each of another project. */
+  gitPullsByHand: 8,
   /** Milliseconds after which a pull that has to wait for others is looked at again. */
   gitBusyMs: 2_000,
   /** Milliseconds that fetching a branch may take, looked at as a whole. */

@@ -4,7 +4,7 @@ import { AppError } from "../../src/errors.ts";
 import { keys } from "../../src/keys.ts";
 import { LIMITS } from "../../src/limits.ts";
 import type { JsonObject, PulledBefore, RemoteBranch, Repositories, RepositoryChange } from "../../src/ports.ts";
-import { memoryStore, openWorld, PROJECT, Project, TestClock, type World } from "../domain/support.ts";
+import { codeOf, errorOf, memoryStore, openWorld, PROJECT, Project, TestClock, type World } from "../domain/support.ts";
 
 /** What happens while a repository is fetched, which takes as long as a test says. */
 
@@ -285,6 +285,35 @@ test("a pull by hand that accepts a rewritten history says so of the revision wh
   await pull(change("a", { set: { "flows/a": 1 } }));
   expect(await pull(change("b", { from: id("a"), set: { "flows/b": 1 } }))).not.toHaveProperty("rewritten");
   expect(await pull(change("c", { rewritten: true, set: { "flows/c": 1 } }))).toMatchObject({ rewritten: true });
+});
+
+test("by hand: one of a project at a time, and of all as many as may be and not one more", async () => {
+  const world = await scene();
+  const others = Array.from({ length: LIMITS.gitPullsByHand }, (_, n) => `pf-other-${n}`);
+  for (const other of others) {
+    await new Project(world.domain, { id: other }).create("staging");
+    await follow(world, "staging", other);
+  }
+  const pull = (project: string) =>
+    world.domain.gitSources.pull(world.project.caller, { project, env: "staging" }, new AbortController().signal);
+  const [last = "", ...first] = others;
+  const pulls: Promise<unknown>[] = [];
+  const fetched: Fetching[] = [];
+  for (const project of [PROJECT, ...first]) {
+    pulls.push(pull(project));
+    fetched.push(await world.slow.next());
+  }
+  for (const project of [PROJECT, last]) {
+    expect(await errorOf(pull(project))).toMatchObject({ code: "overloaded", fix: expect.stringContaining("Try again") });
+  }
+  for (const fetching of fetched) fetching.answer(change("a", { set: { "flows/a": 1 } }));
+  await Promise.all(pulls);
+  const after = pull(last);
+  (await world.slow.next()).fail(AWAY);
+  expect(await codeOf(after)).toBe("repository_unavailable");
+  const again = pull(last);
+  (await world.slow.next()).answer(change("a", { set: { "flows/a": 1 } }));
+  expect(await again).toMatchObject({ status: "updated" });
 });
 
 test("a project whose forge is slow keeps one place, however many of its environments wait, and others are pulled", async () => {

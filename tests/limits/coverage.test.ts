@@ -217,6 +217,7 @@ const testedIn: Readonly<Partial<Record<Bound, readonly (readonly [file: string,
   ],
   pushBytes: [["limits/bodies.test.ts", "of a push: as many bytes as it may have, and one more"]],
   gitDeliveries: [["git/pushes.test.ts", "as many deliveries are remembered as there is room for"]],
+  gitPullsByHand: [["git/meanwhile.test.ts", "by hand: one of a project at a time, and of all as many as may be and not one more"]],
   gitPullAttempts: [
     ["git/pushes.test.ts", "to a repository that is away is tried again, later each time, and given up until the next one"],
   ],
