@@ -52,6 +52,8 @@ export async function baseOf(
 ): Promise<Base> {
   const { env, commit, path = "", from, base_revision, rewritten = false } = order;
   checkFolder(path);
+  // The same commit, which somebody else pulled meanwhile: what it changed is there, and there is no other history.
+  if (before !== null && before.commit === commit.id && before.path === path) return { base: before, rewritten: false };
   if (from !== undefined) {
     if (before !== null && before.commit === from && before.path === path) return { base: before, rewritten: false };
     throw before === null ? nothingPulled(env, from) : broughtUp(env, before);
@@ -62,8 +64,6 @@ export async function baseOf(
     if (!rewritten) throw base;
   }
   if (before === null) return { base: EMPTY, rewritten: false };
-  // The same commit, which somebody else pulled meanwhile, is no other history.
-  if (before.commit === commit.id && before.path === path) return { base: before, rewritten: false };
   if (rewritten) return { base: before, rewritten: true };
   throw new AppError("history_rewritten", {
     reason:

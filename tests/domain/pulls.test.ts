@@ -218,6 +218,22 @@ describe("a pull", () => {
     expect(await project.state("staging")).toEqual({ flows: { own: 1, x: { steps: 1, name: "x" }, y: 1 } });
   });
 
+  test("of the very commit that somebody else pulled meanwhile, as a difference or on a revision, changes nothing either", async () => {
+    const { project } = await pulled();
+    const difference = { from: id("a"), set: { "flows/z": 1 }, remove: ["flows/y"], vars: { REGION: "us" }, unset: ["vars/TIER"] };
+    expect(await pull(project, "b", difference)).toMatchObject({ status: "updated", revision: 3 });
+    await project.set("staging", { "flows/z": 2, "flows/y": 3 });
+    const before = await project.view("staging");
+    expect(await pull(project, "b", difference)).toMatchObject({ status: "no_changes", pulled_before: id("b") });
+    const whole = { set: { "flows/x": { steps: 1, name: "x" }, "flows/z": 1 }, vars: { REGION: "us" } };
+    expect(await pull(project, "b", { ...whole, base_revision: 2 })).toMatchObject({ status: "no_changes" });
+    expect(await project.view("staging")).toEqual(before);
+    // Of another folder it is another content.
+    expect(await codeOf(pull(project, "b", { ...difference, path: "deploy" }))).toBe("plan_stale");
+    // The next one begins there.
+    expect(await pull(project, "c", { from: id("b"), set: { "flows/c": 1 } })).toMatchObject({ status: "updated", revision: 5 });
+  });
+
   test("of another folder than before is told, and replaces what came from there where that is said", async () => {
     const { project } = await pulled();
     await project.set("staging", { "flows/own": 1 });
