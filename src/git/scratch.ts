@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, readlinkSync } from "node:fs";
 import { lstat, readdir, readFile, rm } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import { LIMITS } from "../limits.ts";
  * Folders for as long as something goes on, in the machine's folder for such. Each is named after the process that made it, so that
  * what a crash left behind, a key perhaps, is known as nobody's:
  *
- *     envm-<kind>-<host>-<pid>-<start of the process>-<anything>
+ *     envm-<kind>-<machine>-<pid>-<start of the process>-<anything>
  */
 
 /** What a folder is for: a fetch, a key for ssh, or the repositories of an engine that keeps none. */
@@ -18,23 +18,35 @@ export type ScratchKind = "git" | "ssh" | "repositories";
 /** Whose a folder is. */
 interface Owner {
   readonly kind: string;
-  readonly host: string;
+  /** Of those whose processes are numbered together. */
+  readonly machine: string;
   readonly pid: number;
-  /** As the system counts it, `0` where it does not say: another process may have got the same number since. */
+  /** As the system counts it, or `UNKNOWN`: another process may have got the same number since. */
   readonly start: string;
 }
 
 const NAME = /^envm-(git|ssh|repositories)-([0-9a-f]{8})-(\d{1,10})-(\d{1,20})-[A-Za-z0-9]{6}$/;
+/** Where the system does not say when a process began. */
+const UNKNOWN = "0";
 /** Those that no process needs for as long as `LIMITS.scratchAgeMs`. */
 const SHORT = ["git", "ssh"];
 
-const host = createHash("sha256").update(hostname()).digest("hex").slice(0, 8);
+const machine = createHash("sha256").update(`${hostname()}${processNamespace()}`).digest("hex").slice(0, 8);
 let started: Promise<string> | undefined;
+
+/** Whose numbers processes have: containers may share a host's name and its folder for such, and number theirs alike. */
+function processNamespace(): string {
+  try {
+    return readlinkSync("/proc/self/ns/pid");
+  } catch {
+    return "";
+  }
+}
 
 /** A folder that nobody else may read. Whoever asks for it takes it away. */
 export async function makeScratch(kind: ScratchKind): Promise<string> {
-  started ??= startOf(process.pid);
-  return mkdtempSync(join(tmpdir(), `envm-${kind}-${host}-${process.pid}-${await started}-`));
+  started ??= statOf(process.pid).then(({ start }) => start);
+  return mkdtempSync(join(tmpdir(), `envm-${kind}-${machine}-${process.pid}-${await started}-`));
 }
 
 /** One that is gone when `work` ends. */
@@ -72,13 +84,13 @@ export async function sweepScratch(): Promise<number> {
 
 function ownerIn(name: string): Owner | null {
   const [, kind = "", of = "", pid = "", start = ""] = NAME.exec(name) ?? [];
-  return kind === "" ? null : { kind, host: of, pid: Number(pid), start };
+  return kind === "" ? null : { kind, machine: of, pid: Number(pid), start };
 }
 
 async function isAbandoned(path: string, owner: Owner): Promise<boolean> {
   const found = await lstat(path).catch(() => null);
   if (found === null || !found.isDirectory() || found.uid !== process.getuid?.()) return false;
-  if (owner.host === host) return !(await isRunning(owner));
+  if (owner.machine === machine) return !(await isRunning(owner));
   return SHORT.includes(owner.kind) && Date.now() - found.mtimeMs > LIMITS.scratchAgeMs;
 }
 
@@ -89,16 +101,23 @@ async function isRunning({ pid, start }: Owner): Promise<boolean> {
     // Another user's would be there.
     if ((error as NodeJS.ErrnoException).code !== "EPERM") return false;
   }
-  return start === (await startOf(pid));
+  const stat = await statOf(pid);
+  // Killed, and nobody has asked how it ended.
+  if (stat.state === "Z" || stat.state === "X") return false;
+  return stat.start === start || stat.start === UNKNOWN || start === UNKNOWN;
 }
 
-/** When a process began, in ticks since the machine did; `0` where the system does not say. */
-async function startOf(pid: number): Promise<string> {
+interface Stat {
+  /** A letter; empty where the system does not say. */
+  readonly state: string;
+  /** When the process began, in ticks since the machine did; `UNKNOWN` where the system does not say. */
+  readonly start: string;
+}
+
+async function statOf(pid: number): Promise<Stat> {
   const text = await readFile(`/proc/${pid}/stat`, "latin1").catch(() => "");
   // The name of the program, in brackets, may hold anything.
-  const [start = "0"] = text
-    .slice(text.lastIndexOf(")") + 2)
-    .split(" ")
-    .slice(19, 20);
-  return /^\d{1,20}$/.test(start) ? start : "0";
+  const members = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  const [state = "", start = ""] = [members[0], members[19]];
+  return { state, start: /^\d{1,20}$/.test(start) ? start : UNKNOWN };
 }

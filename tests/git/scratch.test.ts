@@ -1,6 +1,7 @@
+import { spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdirSync, readdirSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { hostname } from "node:os";
 import { join } from "node:path";
@@ -13,7 +14,11 @@ import { folder } from "./support.ts";
 const HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
 const KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3Blbi1zc2g=\n-----END OPENSSH PRIVATE KEY-----";
 
-const host = (name: string) => createHash("sha256").update(name).digest("hex").slice(0, 8);
+const machine = (name: string) => createHash("sha256").update(name).digest("hex").slice(0, 8);
+/** Containers may share the host's name, and number their processes alike. */
+const namespace = process.platform === "linux" ? readlinkSync("/proc/self/ns/pid") : "";
+const HERE = machine(hostname() + namespace);
+const onLinux = test.runIf(process.platform === "linux");
 /** Above what any system gives. */
 const NOBODY = 2 ** 31 - 1;
 
@@ -36,19 +41,52 @@ function left(where: string, name: string, ageMs = 0): string {
 
 test("what a dead process of this machine left behind goes, and what one that lives uses stays", async () => {
   const where = ownTemporary();
-  const here = host(hostname());
-  left(where, `envm-ssh-${here}-${NOBODY}-12345-abcDEF`);
-  left(where, `envm-repositories-${here}-${NOBODY}-12345-abcDEF`);
+  left(where, `envm-ssh-${HERE}-${NOBODY}-12345-abcDEF`);
+  left(where, `envm-repositories-${HERE}-${NOBODY}-12345-abcDEF`);
   // Another process has this one's number since.
-  if (process.platform === "linux") left(where, `envm-git-${here}-${process.pid}-1-abcDEF`);
+  if (process.platform === "linux") left(where, `envm-git-${HERE}-${process.pid}-1-abcDEF`);
   const own = await makeScratch("ssh");
   await sweepScratch();
   expect(readdirSync(where).map((name) => join(where, name))).toEqual([own]);
 });
 
+/** When a process began, as the system counts it, and the letter of its state. */
+function statOf(pid: number): { readonly state: string; readonly start: string } {
+  const text = readFileSync(`/proc/${pid}/stat`, "latin1");
+  const members = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  return { state: members[0] ?? "", start: members[19] ?? "" };
+}
+
+onLinux("what belongs to a process that was killed goes, though nobody has asked yet how it ended", async () => {
+  const where = ownTemporary();
+  // Its parent never asks.
+  const parent = spawn("sh", ["-c", "sleep 600 & echo $!; exec sleep 600"], {
+    stdio: ["ignore", "pipe", "ignore"],
+    detached: true,
+  });
+  onTestFinished(() => void process.kill(-(parent.pid as number), "SIGKILL"));
+  const [said] = (await once(parent.stdout, "data")) as [Buffer];
+  const pid = Number(said.toString());
+  const { start } = statOf(pid);
+  const name = left(where, `envm-ssh-${HERE}-${pid}-${start}-abcDEF`);
+  expect(await sweepScratch()).toBe(0);
+  expect(readdirSync(where)).toEqual([name]);
+  process.kill(pid, "SIGKILL");
+  await vi.waitUntil(() => statOf(pid).state === "Z", { timeout: 60_000, interval: 5 });
+  expect(await sweepScratch()).toBe(1);
+  expect(readdirSync(where)).toEqual([]);
+});
+
+test("what belongs to a process that lives stays where the system did not say when it began", async () => {
+  const where = ownTemporary();
+  const name = left(where, `envm-ssh-${HERE}-${process.pid}-0-abcDEF`);
+  expect(await sweepScratch()).toBe(0);
+  expect(readdirSync(where)).toEqual([name]);
+});
+
 test("of another machine, whose processes cannot be asked, what is too old to be used goes, and nothing else", async () => {
   const where = ownTemporary();
-  const there = host(`not ${hostname()}`);
+  const there = machine(`${hostname()}of another container`);
   left(where, `envm-ssh-${there}-1-12345-abcDEF`, LIMITS.scratchAgeMs + 60_000);
   const stays = [
     left(where, `envm-git-${there}-1-12345-abcDEF`, LIMITS.scratchAgeMs - 60_000),
@@ -61,11 +99,10 @@ test("of another machine, whose processes cannot be asked, what is too old to be
 
 test("what only looks like one is nobody's business", async () => {
   const where = ownTemporary();
-  const here = host(hostname());
   const target = left(where, "envm-git-of-somebody");
-  const link = `envm-git-${here}-${NOBODY}-12345-abcDEF`;
+  const link = `envm-git-${HERE}-${NOBODY}-12345-abcDEF`;
   symlinkSync(join(where, target), join(where, link));
-  writeFileSync(join(where, `envm-ssh-${here}-${NOBODY}-12345-abcDEF`), "a file");
+  writeFileSync(join(where, `envm-ssh-${HERE}-${NOBODY}-12345-abcDEF`), "a file");
   expect(await sweepScratch()).toBe(0);
   expect(readdirSync(where)).toHaveLength(3);
   expect(readdirSync(join(where, target))).toEqual(["key"]);
