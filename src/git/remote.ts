@@ -51,15 +51,27 @@ export class RemoteRepositories implements Repositories {
 
 /** Many quick steps take long too: what a repository holds is for others to choose, and how long it keeps the engine is not. */
 async function within<Result>(ms: number, signal: AbortSignal, work: (until: AbortSignal) => Promise<Result>): Promise<Result> {
-  const late = AbortSignal.timeout(ms);
+  // Not as a signal made of both: each would leave a trace in the one that may live as long as the engine.
+  const until = new AbortController();
+  const abort = () => until.abort();
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    abort();
+  }, ms);
+  signal.addEventListener("abort", abort, { once: true });
+  if (signal.aborted) abort();
   try {
-    return await work(AbortSignal.any([signal, late]));
+    return await work(until.signal);
   } catch (error) {
-    if (!late.aborted || signal.aborted) throw error;
+    if (!isLate || signal.aborted) throw error;
     throw new AppError("repository_unavailable", {
       reason: `Reading the repository took longer than ${Math.ceil(ms / 1_000)} seconds.`,
       fix: "Keep the platform in a repository of its own, or pull from a clone with envm git pull.",
       cause: error,
     });
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", abort);
   }
 }
