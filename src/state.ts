@@ -14,7 +14,7 @@ import { newlyRequired, parseRequirement, REQUIRES } from "./requirements.ts";
 import type { Maps, Snapshots } from "./snapshots.ts";
 import type { Transaction } from "./transaction.ts";
 
-const CONFIG_COLLECTIONS: ReadonlySet<string> = new Set(["vars", "secrets", "flags"]);
+const CONFIG_COLLECTIONS: ReadonlySet<string> = new Set(["vars", "secrets", "flags", "evaluators", "flag_metadata"]);
 
 /** A platform state as the API shows it: `{collection: {name: component}}`. */
 export type PlatformState = Readonly<Record<string, Readonly<Record<string, Json>>>>;

@@ -121,7 +121,7 @@ describe("names", () => {
     `${LONG}/x`,
   ])("no component is named %j", (name) => refused(patchState(`{"set":{${JSON.stringify(name)}:{}}}`), 400, "invalid_name"));
 
-  test.each(["vars/REGION", "secrets/API_KEY", "flags/beta"])(
+  test.each(["vars/REGION", "secrets/API_KEY", "flags/beta", "evaluators/staff", "flag_metadata/team"])(
     "no component is named %j, which is config: it would travel",
     async (name) => {
       await refused(patchState({ set: { [name]: "value" } }), 400, "invalid_name");
