@@ -52,7 +52,8 @@ const ACTORS: readonly Actor[] = [
 
 /** Sends requests over connections that stay open, and keeps how long each took. */
 export class SoakClient {
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 64 });
+  /** What is idle is given up before the engine gives it up, as it tells its clients: Node's agent heeds that where it has a time of its own. */
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 64, timeout: 120_000 });
   readonly #url: string;
   readonly #token: string;
   times: number[] = [];

@@ -7,7 +7,6 @@ import {
   type ServerResponse,
   STATUS_CODES,
 } from "node:http";
-import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { LIMITS } from "../limits.ts";
 import { connections } from "./connections.ts";
@@ -32,7 +31,6 @@ export type ServerBounds = Readonly<
     | "slowCheckMs"
     | "stalledMs"
     | "keepAliveMs"
-    | "keepAliveLateMs"
     | "refusedMs"
     | "connections"
     | "closingCheckMs",
@@ -116,26 +114,7 @@ function boundedServer(bounds: ServerBounds): Server {
   server.maxHeadersCount = 0;
   server.maxConnections = bounds.connections;
   server.timeout = bounds.stalledMs;
-  server.on("timeout", (socket) => endIdle(socket, bounds.keepAliveLateMs));
   return server;
-}
-
-/** The reply after which a connection was idle for as long as its client was told. */
-const idleSince = new WeakMap<Socket, ServerResponse>();
-
-/**
- * A client that was told how long its connection stays may send its next request in the very moment in which that ends, and would read a
- * reset connection: so it stays a little longer. One that carries nothing while a reply is under way ends at once.
- */
-function endIdle(socket: Socket, lateMs: number): void {
-  const last = connections.last(socket);
-  const isIdle = last?.closed === true && connections.takesRequests(socket);
-  if (last === undefined || !isIdle || idleSince.get(socket) === last) {
-    socket.destroy();
-    return;
-  }
-  idleSince.set(socket, last);
-  socket.setTimeout(lateMs);
 }
 
 interface Refusal {

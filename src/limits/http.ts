@@ -44,8 +44,6 @@ export const HTTP = {
   stalledMs: 300_000,
   /** Milliseconds that an idle connection stays open: longer than the minute of most load balancers. */
   keepAliveMs: 65_000,
-  /** Milliseconds that it stays open after that, for a request that was on its way when its client was to give it up. */
-  keepAliveLateMs: 5_000,
   /** Milliseconds that a client has to read why its request was refused, before its connection is cut. */
   refusedMs: 2_000,
   /** Connections at a time. */

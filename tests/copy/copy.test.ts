@@ -67,13 +67,14 @@ async function underWay(command: Command, to: string, steps: number): Promise<vo
 
 /** A target in Redis whose copy was killed before its end, which the copy may be too fast for. */
 async function halfCopied(from: string): Promise<string> {
-  for (;;) {
+  for (let round = 1; round <= 20; round++) {
     const to = await emptyStore("redis");
     const killed = new Command("store-copy", [from, to]);
     await underWay(killed, to, 3);
     killed.kill9();
     if ((await killed.finished).code === null) return to;
   }
+  throw new Error("each copy came to its end before it could be killed");
 }
 
 async function faultsOf(store: Store): Promise<string[]> {

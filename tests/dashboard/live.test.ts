@@ -105,6 +105,7 @@ test("while the engine is away a page keeps what it shows though it asks again a
     if (new URL(request.url()).pathname.endsWith("/development")) failures++;
   });
   // The stream tells of a change, and ends. The client sends a read three times, and the page asks anew once that has failed.
+  await eventually(() => streams.length).toBeGreaterThan(0);
   await streams[0]?.fulfill({ contentType: "text/event-stream", body: "data: {}\n\n" });
   await eventually(() => failures).toBeGreaterThan(3);
   await page.getByText("The engine cannot be reached").waitFor();
@@ -176,6 +177,21 @@ test("a tab whose session ended goes on as whoever has logged in beside it", asy
   await first.getByRole("button", { name: "Margaret" }).waitFor();
 });
 
+test("a tab that shows no project becomes theirs as well, and is left with whoever leaves", async () => {
+  const { root } = dashboard.scene;
+  const [before, after] = await Promise.all(
+    ["Grace", "Katherine"].map((name) => root.createToken({ name, role: "reader", projects: ["*"] })),
+  );
+  const first = await dashboard.tab({}, before?.token);
+  await first.go("/settings");
+  await first.page.getByRole("button", { name: "Grace" }).waitFor();
+  const second = await dashboard.tab({}, after?.token);
+  await first.page.getByRole("button", { name: "Katherine" }).waitFor();
+  await second.page.getByRole("button", { name: "Katherine" }).click();
+  await second.page.getByRole("menuitem", { name: "Log out" }).click();
+  await first.page.getByLabel("Access token").waitFor();
+});
+
 test("filters are in the address: they survive a reload, and Back", async () => {
   const { project } = dashboard.scene;
   const { page, go } = await dashboard.tab();
@@ -195,17 +211,47 @@ test("filters are in the address: they survive a reload, and Back", async () => 
 test("letters that are typed faster than a slow machine draws the page all arrive, in the field and in the address", async () => {
   const { project } = dashboard.scene;
   const { page, go } = await dashboard.tab();
+  const slow = await page.context().newCDPSession(page);
+  for (const [path, label, name] of [
+    ["/config", "Find a key", "search"],
+    ["/state", "Find a component", "search"],
+    ["/history", "By whom", "actor"],
+    ["/history", "What", "action"],
+  ] as const) {
+    await go(`/projects/${project}${path}`);
+    await slow.send("Emulation.setCPUThrottlingRate", { rate: 8 });
+    const field = page.getByLabel(label, { exact: true });
+    await field.focus();
+    await page.keyboard.type("stripe_secret_k");
+    await eventually(() => field.inputValue(), label).toBe("stripe_secret_k");
+    await eventually(() => new URL(page.url()).searchParams.get(name), label).toBe("stripe_secret_k");
+    expect(await field.inputValue(), label).toBe("stripe_secret_k");
+    await slow.send("Emulation.setCPUThrottlingRate", { rate: 1 });
+  }
+});
+
+test("a filter that is set while another is still on its way to the address takes nothing from it", async () => {
+  const { project } = dashboard.scene;
+  const { page, go } = await dashboard.tab();
   await go(`/projects/${project}/config`);
   const slow = await page.context().newCDPSession(page);
   await slow.send("Emulation.setCPUThrottlingRate", { rate: 8 });
-  const field = page.getByLabel("Find a key");
-  await field.focus();
-  await page.keyboard.type("stripe_secret_k");
-  await eventually(() => field.inputValue()).toBe("stripe_secret_k");
-  await eventually(() => field.inputValue()).toBe("stripe_secret_k");
-  await eventually(() => new URL(page.url()).searchParams.get("search")).toBe("stripe_secret_k");
-  await page.getByText("API_URL").first().waitFor({ state: "detached" });
-  expect(await field.inputValue()).toBe("stripe_secret_k");
+  await page.getByLabel("Find a key").focus();
+  await page.keyboard.type("stripe");
+  await page.getByLabel("Only what is missing or different").click();
+  const parameters = () => Object.fromEntries(new URL(page.url()).searchParams);
+  await eventually(parameters).toEqual({ search: "stripe", differences: "1" });
+});
+
+test("whoever goes to older entries by the keyboard goes on from the page's title", async () => {
+  const { root, project } = dashboard.scene;
+  const { page, go } = await dashboard.tab();
+  for (let n = 0; n < 60; n++) await root.patchConfig({ project, env: "development", vars: { LOG_LEVEL: `level ${n}` } });
+  await go(`/projects/${project}/history`);
+  await page.getByRole("link", { name: "Older" }).press("Enter");
+  await page.getByRole("link", { name: "Newest" }).waitFor();
+  const focused = () => page.evaluate(() => document.activeElement?.tagName);
+  await eventually(focused).toBe("H1");
 });
 
 test("on a narrow screen the page that one is on is in sight among the others", async () => {

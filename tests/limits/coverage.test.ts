@@ -145,12 +145,6 @@ const testedIn: Readonly<Partial<Record<Bound, readonly (readonly [file: string,
     ["limits/connections.test.ts", "a connection that carries nothing for too long is cut off"],
     ["limits/connections.test.ts", "to read is cut off once it takes nothing any more"],
   ],
-  keepAliveLateMs: [
-    [
-      "limits/connections.test.ts",
-      "an idle connection stays a little longer than its client was told, again and again, and then is closed",
-    ],
-  ],
   keepAliveMs: [["limits/connections.test.ts", "an idle connection is closed, and until then it may be used again"]],
   refusedMs: [["limits/connections.test.ts", "who was refused and goes on sending is cut off after a while"]],
   connections: [["limits/connections.test.ts", "as many connections as there may be, and one more"]],

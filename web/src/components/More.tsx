@@ -14,8 +14,21 @@ export function More({ cursor }: { readonly cursor: string | null | undefined })
   if (isFirst && (cursor === null || cursor === undefined)) return null;
   return (
     <nav aria-label="Pages" className="row">
-      {!isFirst && <LinkButton to={at(null)}>Newest</LinkButton>}
-      {cursor !== null && cursor !== undefined && <LinkButton to={at(cursor)}>Older</LinkButton>}
+      {!isFirst && (
+        <LinkButton to={at(null)} onClick={focusTitle}>
+          Newest
+        </LinkButton>
+      )}
+      {cursor !== null && cursor !== undefined && (
+        <LinkButton to={at(cursor)} onClick={focusTitle}>
+          Older
+        </LinkButton>
+      )}
     </nav>
   );
+}
+
+/** The link itself goes while the entries are fetched, and would take the focus with it. */
+function focusTitle(): void {
+  document.querySelector<HTMLElement>("main h1")?.focus({ preventScroll: true });
 }

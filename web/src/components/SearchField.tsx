@@ -37,3 +37,8 @@ export function SearchField({ label, hint, value, onChange }: SearchFieldProps) 
     </Field>
   );
 }
+
+/** What the address says now, which is what the next filter is added to: the page may not have been drawn for it yet. */
+export function currentQuery(): URLSearchParams {
+  return new URLSearchParams(window.location.search);
+}

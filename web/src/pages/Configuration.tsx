@@ -4,7 +4,7 @@ import { useParams, useSearchParams } from "react-router";
 import type { Config, Environment } from "../api.ts";
 import { Button } from "../components/Button.tsx";
 import { Page } from "../components/Page.tsx";
-import { SearchField } from "../components/SearchField.tsx";
+import { currentQuery, SearchField } from "../components/SearchField.tsx";
 import { Empty, Failure, Loading } from "../components/States.tsx";
 import { Edit } from "../config/Edit.tsx";
 import { type Key, keysOf, Matrix, type Place } from "../config/Matrix.tsx";
@@ -38,7 +38,7 @@ export default function Configuration() {
   const isPartial = query.get("differences") === "1";
   const keys = keysOf(columns).filter((key) => matches(key, search) && !(isPartial && isSameEverywhere(key, columns)));
   const change = (name: string, value: string) => {
-    const next = new URLSearchParams(query);
+    const next = currentQuery();
     value === "" ? next.delete(name) : next.set(name, value);
     setQuery(next, { replace: true });
   };

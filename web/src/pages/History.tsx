@@ -7,6 +7,7 @@ import { More } from "../components/More.tsx";
 import { Notice } from "../components/Notice.tsx";
 import { Page } from "../components/Page.tsx";
 import { Panel } from "../components/Panel.tsx";
+import { currentQuery, SearchField } from "../components/SearchField.tsx";
 import { Empty, Failure, Loading } from "../components/States.tsx";
 import { Table } from "../components/Table.tsx";
 import { Ago } from "../components/Time.tsx";
@@ -26,7 +27,7 @@ export default function History() {
   const env = query.get("env") ?? "";
   const view = query.get("view") === "audit" || env === "" ? "audit" : "revisions";
   const change = (part: Readonly<Record<string, string>>) => {
-    const next = new URLSearchParams(query);
+    const next = currentQuery();
     next.delete("cursor");
     for (const [name, value] of Object.entries(part)) value === "" ? next.delete(name) : next.set(name, value);
     setQuery(next, { replace: true });
@@ -60,13 +61,12 @@ export default function History() {
         )}
         {view === "audit" && (
           <>
-            <Filter label="By whom" name="actor" query={query} onChange={change} />
-            <Filter
+            <SearchField label="By whom" value={query.get("actor") ?? ""} onChange={(actor) => change({ actor })} />
+            <SearchField
               label="What"
-              name="action"
-              query={query}
-              onChange={change}
               hint="promote, rollback, config, update, policy, deployment …"
+              value={query.get("action") ?? ""}
+              onChange={(action) => change({ action })}
             />
           </>
         )}
@@ -78,24 +78,6 @@ export default function History() {
       )}
       <Proof project={project} />
     </Page>
-  );
-}
-
-interface FilterProps {
-  readonly label: string;
-  readonly name: string;
-  readonly hint?: string;
-  readonly query: URLSearchParams;
-  readonly onChange: (part: Readonly<Record<string, string>>) => void;
-}
-
-function Filter({ label, name, hint, query, onChange }: FilterProps) {
-  return (
-    <Field label={label} hint={hint}>
-      {(control) => (
-        <input {...control} type="search" value={query.get(name) ?? ""} onChange={({ target }) => onChange({ [name]: target.value })} />
-      )}
-    </Field>
   );
 }
 

@@ -6,6 +6,7 @@ import { Button } from "../components/Button.tsx";
 import { Field } from "../components/Field.tsx";
 import { Failure } from "../components/States.tsx";
 import { isSignedOut } from "../faults.ts";
+import { tellOtherTabs } from "../shell/session-news.ts";
 import { useAction } from "../useAction.ts";
 import styles from "./Login.module.css";
 
@@ -21,6 +22,7 @@ export default function Login() {
     onSuccess: async () => {
       setToken("");
       queries.clear();
+      tellOtherTabs();
       await navigate(safeNext(query.get("next")), { replace: true });
     },
     // What is wrong with it is read out there, and another takes its place.

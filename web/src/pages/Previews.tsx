@@ -6,7 +6,7 @@ import { Button } from "../components/Button.tsx";
 import { Field } from "../components/Field.tsx";
 import { Page } from "../components/Page.tsx";
 import { ReasonDialog } from "../components/ReasonDialog.tsx";
-import { SearchField } from "../components/SearchField.tsx";
+import { currentQuery, SearchField } from "../components/SearchField.tsx";
 import { Empty, Failure, Loading } from "../components/States.tsx";
 import { CreatePreview } from "../previews/CreatePreview.tsx";
 import { ExtendPreview } from "../previews/ExtendPreview.tsx";
@@ -32,7 +32,7 @@ export default function Previews() {
   const rows = previews.data?.pages.flatMap(({ items }) => items) ?? [];
   const total = previews.data?.pages[0]?.total ?? rows.length;
   const change = (name: string, value: string) => {
-    const next = new URLSearchParams(query);
+    const next = currentQuery();
     value === "" ? next.delete(name) : next.set(name, value);
     setQuery(next, { replace: true });
   };

@@ -9,6 +9,7 @@ import { Field } from "../components/Field.tsx";
 import { Page } from "../components/Page.tsx";
 import { Panel } from "../components/Panel.tsx";
 import { Scroll } from "../components/Scroll.tsx";
+import { currentQuery, SearchField } from "../components/SearchField.tsx";
 import { Empty, Failure, Loading } from "../components/States.tsx";
 import { TextDiff, textOf } from "../components/TextDiff.tsx";
 import { useEnvironments } from "../policy.ts";
@@ -29,7 +30,7 @@ export default function State() {
   const env = query.get("env") ?? active[0]?.env ?? "";
   const environment = active.find((each) => each.env === env);
   const change = (part: Readonly<Record<string, string | null>>) => {
-    const next = new URLSearchParams(query);
+    const next = currentQuery();
     for (const [name, value] of Object.entries(part)) value === null || value === "" ? next.delete(name) : next.set(name, value);
     setQuery(next, { replace: true });
   };
@@ -56,16 +57,7 @@ export default function State() {
                 </select>
               )}
             </Field>
-            <Field label="Find a component">
-              {(control) => (
-                <input
-                  {...control}
-                  type="search"
-                  value={query.get("search") ?? ""}
-                  onChange={({ target }) => change({ search: target.value })}
-                />
-              )}
-            </Field>
+            <SearchField label="Find a component" value={query.get("search") ?? ""} onChange={(search) => change({ search })} />
             <Transfer key={env} environment={environment} />
           </div>
           <Components

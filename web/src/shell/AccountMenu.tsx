@@ -6,6 +6,7 @@ import { useAnnounce } from "../components/Announcer.tsx";
 import { isSignedOut } from "../faults.ts";
 import { useAction } from "../useAction.ts";
 import styles from "./Menu.module.css";
+import { tellOtherTabs } from "./session-news.ts";
 import { THEMES, useTheme } from "./theme.ts";
 
 /** Who is logged in, how the page looks, and the way out. */
@@ -17,6 +18,7 @@ export function AccountMenu({ session }: { readonly session: Session }) {
   const left = async () => {
     await navigate("/login");
     queries.clear();
+    tellOtherTabs();
   };
   const logOut = useAction({
     mutationFn: () => api.closeSession({}),

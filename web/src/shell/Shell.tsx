@@ -8,6 +8,7 @@ import { sessionQuery } from "../queries.ts";
 import { AccountMenu } from "./AccountMenu.tsx";
 import { Palette } from "./Palette.tsx";
 import styles from "./Shell.module.css";
+import { hearOtherTabs } from "./session-news.ts";
 
 /** What stands around every page of somebody who is logged in. */
 export function Shell() {
@@ -48,6 +49,7 @@ function useOwnReads(session: Session | undefined): void {
   const queries = useQueryClient();
   const before = useRef<string>(undefined);
   const who = session?.token_id;
+  useEffect(() => hearOtherTabs(() => void queries.invalidateQueries(sessionQuery)), [queries]);
   useEffect(() => {
     if (who === undefined) return;
     const isAnother = before.current !== undefined && before.current !== who;
