@@ -1,7 +1,7 @@
 import { AppError } from "../errors.ts";
 import { AllowList, notAllowed } from "./address.ts";
 import { lookupBySystem } from "./lookup.ts";
-import { allowedAddresses, pinOf, type RepositoryOptions } from "./repository-pins.ts";
+import { allowedAddresses, pinOf, type RepositoryOptions, withoutLastDots } from "./repository-pins.ts";
 import { PublicTarget } from "./request.ts";
 
 /** Where a repository is, once that was looked at. */
@@ -36,10 +36,10 @@ export async function checkRepository(
   return { url: url.href, protocol, resolve: pinOf(url, addresses) };
 }
 
-/** curl may look up `host.` as `host`, for which nothing was pinned: the dots go before anything looks at the name. */
+/** The dots at the end go before anything looks at the name. */
 function withoutDots(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (!url?.hostname.endsWith(".")) return text;
-  url.hostname = url.hostname.replace(/\.+$/, "");
+  url.hostname = withoutLastDots(url.hostname);
   return url.href;
 }

@@ -31,3 +31,10 @@ export function pinOf({ hostname, port, protocol }: URL, addresses: readonly str
   const list = addresses.map((address) => (isIP(address) === 6 ? `[${address}]` : address)).join(",");
   return `${hostname}:${port || (protocol === "https:" ? "443" : "80")}:${list}`;
 }
+
+/** curl may look up `host.` as `host`, for which nothing was pinned. */
+export function withoutLastDots(host: string): string {
+  let end = host.length;
+  while (host[end - 1] === ".") end--;
+  return host.slice(0, end);
+}

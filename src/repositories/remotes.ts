@@ -3,7 +3,7 @@ import { join, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { AllowList } from "../engines/address.ts";
 import type { Lookup } from "../engines/lookup.ts";
-import { allowedAddresses, pinOf } from "../engines/repository-pins.ts";
+import { allowedAddresses, pinOf, withoutLastDots } from "../engines/repository-pins.ts";
 import { AppError } from "../errors.ts";
 import { httpConfig } from "../git/http-config.ts";
 import type { GitOptions } from "../git/run.ts";
@@ -106,8 +106,7 @@ async function sshWay({ url, host }: Remote, address: string, { credential, host
 
 function parseRemote({ url: text, username, credential, host_keys }: MirrorTarget, { allow }: RemoteOptions): Remote {
   const url = urlOf(text);
-  // curl may look up `host.` as `host`, for which nothing was pinned.
-  if (url.hostname.endsWith(".")) url.hostname = url.hostname.replace(/\.+$/, "");
+  if (url.hostname.endsWith(".")) url.hostname = withoutLastDots(url.hostname);
   const scheme = url.protocol.slice(0, -1) as Scheme;
   const host = url.hostname.replace(/^\[|\]$/g, "");
   if (!["https", "http", "ssh", "file"].includes(scheme)) {

@@ -242,7 +242,8 @@ describe("the laws of a merge, on generated values,", () => {
       if (conflicts.length > 0) clashing++;
       else if (!same(triple.ours, triple.theirs) && !same(triple.ours, triple.base) && !same(triple.theirs, triple.base)) clean++;
     });
-    expect(Math.min(clean, clashing)).toBeGreaterThan(numRuns / 30);
+    // Some of both, whatever was drawn: one in sixteen on average.
+    expect(Math.min(clean, clashing)).toBeGreaterThan(numRuns / 100);
   });
 
   test("it is the same every time, and with members in another order", () =>
