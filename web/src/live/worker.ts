@@ -24,9 +24,6 @@ interface Shared {
 /** By project: a browser has one session at a time. */
 const streams = new Map<string, Shared>();
 
-/** Whom the newest tab took itself to be. */
-let newest: string | null = null;
-
 function opened({ project, as }: Join): Shared {
   const known = streams.get(project);
   if (known !== undefined) return known;
@@ -58,7 +55,6 @@ function join(tab: MessagePort, whom: Join): void {
     // What it has read may be from before it was told of changes.
     tab.postMessage({ type: "changed" } satisfies News);
   }
-  recognise(whom.as);
   const leave = () => {
     if (!shared.tabs.delete(tab) || shared.tabs.size > 0) return;
     shared.stop();
@@ -67,14 +63,6 @@ function join(tab: MessagePort, whom: Join): void {
   tab.onmessage = leave;
   // A tab that crashed says nothing; browsers that notice tell.
   tab.addEventListener("close", leave);
-}
-
-/** Two tabs cannot be logged in as two: where they think so, one of them has not heard yet, and each finds out. */
-function recognise(as: string): void {
-  const before = newest;
-  newest = as;
-  if (before === null || before === as) return;
-  for (const { tabs } of streams.values()) for (const tab of tabs) tab.postMessage({ type: "session" } satisfies News);
 }
 
 addEventListener("connect", (event) => {
