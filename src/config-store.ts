@@ -11,7 +11,7 @@ import { documentsOf, findRevision, readableHead, writableHead } from "./heads.t
 import type { Ledger } from "./ledger.ts";
 import { LIMITS } from "./limits.ts";
 import type { Caller, Environment, Revision, VariableInput } from "./model.ts";
-import { type ConfigKind, checkConfigKey, checkProject, quoted } from "./names.ts";
+import { CONFIG_COLLECTIONS, checkConfigKey, checkProject, quoted } from "./names.ts";
 import { checkMayEdit } from "./policy.ts";
 import type { Hash, Json, JsonObject, Store } from "./ports.ts";
 import { requirementsOf, secretNames } from "./requirements.ts";
@@ -322,7 +322,7 @@ function namedTwice(name: string): AppError {
 
 function checkEntryName(entry: string): void {
   const slash = entry.indexOf("/");
-  const [kind, name] = [KINDS.get(entry.slice(0, slash)), entry.slice(slash + 1)];
+  const [kind, name] = [CONFIG_COLLECTIONS.get(entry.slice(0, slash)), entry.slice(slash + 1)];
   if (kind === undefined || name === "") {
     throw new AppError("invalid_request", {
       reason: `${quoted(entry)} names no config entry.`,
@@ -331,14 +331,6 @@ function checkEntryName(entry: string): void {
   }
   checkConfigKey(kind, name);
 }
-
-const KINDS: ReadonlyMap<string, ConfigKind> = new Map([
-  ["vars", "var"],
-  ["secrets", "secret"],
-  ["flags", "flag"],
-  ["evaluators", "evaluator"],
-  ["flag_metadata", "flag_metadata"],
-]);
 
 /** Against what the environment holds and its platform declares: no secret becomes a var, no rule loses what it refers to. */
 export async function checkEdits(maps: Maps, head: Environment, edits: ReadonlyMap<string, Json | undefined>): Promise<void> {

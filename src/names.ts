@@ -87,6 +87,15 @@ export function checkEnvironmentName(name: string): void {
 /** What an environment's config holds, by the name of one of each. */
 export type ConfigKind = "var" | "secret" | "flag" | "evaluator" | "flag_metadata";
 
+/** What the collections of a config hold. */
+export const CONFIG_COLLECTIONS: ReadonlyMap<string, ConfigKind> = new Map([
+  ["vars", "var"],
+  ["secrets", "secret"],
+  ["flags", "flag"],
+  ["evaluators", "evaluator"],
+  ["flag_metadata", "flag_metadata"],
+]);
+
 /** Checks the name of anything in a config. */
 export function checkConfigKey(kind: ConfigKind, name: string): void {
   if (CONFIG_KEY.test(name) && name.length <= LIMITS.configNameLength && !UNSAFE_MEMBERS.has(name)) return;

@@ -7,14 +7,12 @@ import type { Ledger } from "./ledger.ts";
 import { LIMITS } from "./limits.ts";
 import { canonicalJson, type Edits, type EntryChange } from "./merkle/index.ts";
 import type { Bump, Caller, Environment } from "./model.ts";
-import { checkCollection, checkComponent, quoted } from "./names.ts";
+import { CONFIG_COLLECTIONS, checkCollection, checkComponent, quoted } from "./names.ts";
 import { checkUnprotected } from "./policy.ts";
 import type { Hash, Json, JsonObject, Store } from "./ports.ts";
 import { newlyRequired, parseRequirement, REQUIRES } from "./requirements.ts";
 import type { Maps, Snapshots } from "./snapshots.ts";
 import type { Transaction } from "./transaction.ts";
-
-const CONFIG_COLLECTIONS: ReadonlySet<string> = new Set(["vars", "secrets", "flags", "evaluators", "flag_metadata"]);
 
 /** A platform state as the API shows it: `{collection: {name: component}}`. */
 export type PlatformState = Readonly<Record<string, Readonly<Record<string, Json>>>>;
