@@ -76,10 +76,12 @@ export class Scene {
   /** Waits until the environment's version is as `status` says, then shows it. */
   async shows(env: string, version: string, status: string): Promise<EnvironmentReply> {
     const path = `/env/${PROJECT}/${env}`;
+    // What is taken back is in sync at once, with what was deployed before, until it is deployed anew.
+    const isThere = ({ deployment }: EnvironmentReply) => status !== "in_sync" || deployment?.version === version;
     await this.ada.awaits<EnvironmentReply>(
       path,
       `${version} as ${status}`,
-      (head) => head.version === version && head.sync_status === status,
+      (head) => head.version === version && head.sync_status === status && isThere(head),
     );
     return this.environment(env);
   }
