@@ -58,6 +58,10 @@ export const STORE = {
   staleMaxMs: 60 * 60_000,
   /** Partitions that a store remembers something of in memory: their number in the SQLite file, what was told of them. */
   cachedPartitions: 10_000,
+  /** Names of members whose written form is kept in memory. */
+  cachedNames: 2_000,
+  /** UTF-16 units of the longest of them. */
+  cachedNameLength: 64,
   /** Bytes on their way to a store on another machine at a time. */
   storeSendingBytes: 64 * 1024 * 1024,
   /** Milliseconds for which a Redis server may owe answers and give none, until its connection is given up. */

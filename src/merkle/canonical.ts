@@ -7,6 +7,10 @@ const PLAIN = /^[ !#-[\]-~]*$/;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 const LONE_SURROGATES = /\p{Surrogate}/gu;
 const POINTER_LENGTH = 200;
+/** Names that are sorted by insertion, which needs no memory, and less time where most are in order already. */
+const FEW = 32;
+/** Names of members as they are written, with their colon. */
+const written = new Map<string, string>();
 
 /** Thrown inside this file alone: the walk that meets a fault does not know its path, a second walk finds it. */
 const FAULT = Symbol("fault");
@@ -67,16 +71,24 @@ function writeArray(list: readonly unknown[], depth: number): string {
 
 function writeObject(value: object, depth: number): string {
   if (!isPlain(value)) throw FAULT;
-  const keys = Object.keys(value);
-  if (!isSorted(keys)) keys.sort();
+  const keys = sorted(Object.keys(value));
   const members = value as Record<string, unknown>;
   let out = "{";
   for (let i = 0; i < keys.length; i++) {
     const key = keys[i] as string;
-    const member = `${writeString(key)}:${write(members[key], depth)}`;
-    out += i === 0 ? member : `,${member}`;
+    if (i > 0) out += ",";
+    out += writeName(key) + write(members[key], depth);
   }
   return `${out}}`;
+}
+
+/** Most documents have the same few names. */
+function writeName(name: string): string {
+  const known = written.get(name);
+  if (known !== undefined) return known;
+  const text = `${writeString(name)}:`;
+  if (name.length <= LIMITS.cachedNameLength && written.size < LIMITS.cachedNames) written.set(name, text);
+  return text;
 }
 
 /** Maps, dates and the like have members that JSON does not see: better refused than written as `{}`. */
@@ -85,10 +97,16 @@ function isPlain(value: object): boolean {
   return parent === Object.prototype || parent === null || Object.getPrototypeOf(parent) === null;
 }
 
-/** JavaScript compares strings by UTF-16 code units, which is what RFC 8785 asks for. */
-function isSorted(keys: readonly string[]): boolean {
-  for (let i = 1; i < keys.length; i++) if ((keys[i] as string) < (keys[i - 1] as string)) return false;
-  return true;
+/** Sorts in place. JavaScript compares strings by UTF-16 code units, which is what RFC 8785 asks for. */
+function sorted(keys: string[]): string[] {
+  if (keys.length > FEW) return keys.sort();
+  for (let end = 1; end < keys.length; end++) {
+    const key = keys[end] as string;
+    let place = end;
+    for (; place > 0 && (keys[place - 1] as string) > key; place--) keys[place] = keys[place - 1] as string;
+    keys[place] = key;
+  }
+  return keys;
 }
 
 function explain(value: unknown, subject: string): AppError {

@@ -232,6 +232,8 @@ const unreachable: Readonly<Partial<Record<Bound, string>>> = {
   recentBytes: "A cache: what is not in it is read, tests/domain/recent-documents.test.ts.",
   cachedRevisions: "A cache: what is not in it is asked for, tests/domain/read-index.test.ts.",
   cachedPartitions: "A cache: what is not in it is looked up.",
+  cachedNames: "A cache: what is not in it is written anew.",
+  cachedNameLength: "A cache: what is not in it is written anew.",
   storeReplyMs: "Of Redis, and of no request: tests/storage.",
   storeReconnectMs: "Of Redis, and of no request: tests/storage.",
   storeRetryMs: "Of Redis, and of no request: tests/storage.",

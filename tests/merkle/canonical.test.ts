@@ -71,6 +71,12 @@ describe("canonical JSON", () => {
     expect(keys).toEqual([2, 4, 6, 7, 1, 5, 3]);
   });
 
+  test.each([2, 32, 33, 500])("sorts %d members, whatever their order", (count) => {
+    const names = Array.from({ length: count }, (_, n) => `name ${(n * 7919) % count}`);
+    const value = Object.fromEntries(names.map((name) => [name, 0]));
+    expect(canonicalJson(value)).toBe(`{${[...names].sort().map((name) => `"${name}":0`).join(",")}}`);
+  });
+
   test("sorts members that look like array indices as strings", () => {
     expect(canonicalJson({ 10: 1, 9: 2, 1: 3 })).toBe('{"1":3,"10":1,"9":2}');
   });
