@@ -1,4 +1,4 @@
-import { realpathSync, statSync } from "node:fs";
+import { chmodSync, existsSync, realpathSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import Database from "better-sqlite3";
 import { AppError } from "../errors.ts";
@@ -40,9 +40,12 @@ export async function openFile(path: string, lockWaitMs: number): Promise<Sqlite
   let db: Database.Database | undefined;
   let lock: FileLock | undefined;
   try {
+    const isNew = !existsSync(file);
     db = new Database(file, { timeout: LIMITS.storeLockMs });
     // Before anything is written beside a file that may be somebody else's.
     identify(db, file);
+    // Before anything is in it: SQLite gives the files beside it the same rights.
+    if (isNew) chmodSync(file, 0o600);
     lock = await lockFile(file, lockWaitMs);
     // Again: the engine that held the lock may have been a newer one.
     identify(db, file);

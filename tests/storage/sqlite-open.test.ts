@@ -65,6 +65,20 @@ describe("an opened file", () => {
     file.lock.release();
   });
 
+  it("is its owner's alone where it is made here, with the files beside it, and stays what its owner made it", async () => {
+    const rights = () => ["", "-wal", "-shm"].map((end) => (statSync(path + end).mode & 0o777).toString(8));
+    for (const [found, expected] of [
+      [null, "600"],
+      [0o640, "640"],
+    ] as const) {
+      if (found !== null) chmodSync(path, found);
+      const store = await openStore(url);
+      await store.commit("p", change({ puts: [{ key: "a", value: 1 }] }));
+      expect(rights()).toEqual([expected, expected, expected]);
+      await store.close();
+    }
+  });
+
   it("can be read by another program while the engine runs", async () => {
     const store = await openStore(url);
     await store.commit("p", change({ puts: [{ key: "a", value: 1 }] }));
