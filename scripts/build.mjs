@@ -1,5 +1,5 @@
 // Bundles the engine and its commands into dist/: one file each and the chunks that they share, so that a start reads little.
-import { chmodSync, existsSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -9,11 +9,6 @@ import { buildSdk } from "./sdk.mjs";
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 /** Another folder than `dist` where one is named. */
 const outdir = resolve(root, process.argv[2] ?? "dist");
-
-/** Worker threads' files are named where they are started: each keeps its name. */
-const workers = readdirSync(join(root, "src/storage"))
-  .filter((file) => file.endsWith("-worker.ts"))
-  .map((file) => [`storage/${file.replace(/\.ts$/, "")}`, `src/storage/${file}`]);
 
 /** Output, without its ending → source. */
 const entryPoints = {
@@ -29,7 +24,6 @@ const entryPoints = {
   "scripts/vault-move": "scripts/vault-move.ts",
   "scripts/audit-rotate": "scripts/audit-rotate.ts",
   "scripts/vault-rotate": "scripts/vault-rotate.ts",
-  ...Object.fromEntries(workers),
 };
 
 const missing = Object.values(entryPoints).filter((file) => !existsSync(join(root, file)));
@@ -71,6 +65,8 @@ await build({
   chunkNames: "chunk-[hash]",
   logLevel: "warning",
 });
+// Looked for beside the chunk that starts it.
+copyFileSync(join(root, "src/storage/sqlite-checkpoint-worker.mjs"), join(outdir, "sqlite-checkpoint-worker.mjs"));
 // `envm` is started by its name.
 chmodSync(join(outdir, "cli/main.js"), 0o755);
 await buildSdk(root, join(outdir, "sdk"));

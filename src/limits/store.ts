@@ -58,6 +58,13 @@ export const STORE = {
   staleMaxMs: 60 * 60_000,
   /** Partitions that a store remembers something of in memory: their number in the SQLite file, what was told of them. */
   cachedPartitions: 10_000,
+  /**
+   * Bytes of SQLite's write-ahead log, about, after which it is moved into the file. More would take longer; less would write the same few
+   * pages, the ends of tables and indexes, more often.
+   */
+  checkpointBytes: 16 * 1024 * 1024,
+  /** Pages of 4 KiB of it after which that happens in a commit, where it has not happened beside. */
+  checkpointPages: 16_000,
   /** Names of members whose written form is kept in memory. */
   cachedNames: 2_000,
   /** UTF-16 units of the longest of them. */

@@ -8,11 +8,8 @@ import { storeError } from "./sqlite-errors.ts";
 import { type FileLock, lockFile } from "./sqlite-lock.ts";
 import { identify, migrate } from "./sqlite-schema.ts";
 
-/**
- * Pages (4 KiB) of write-ahead log after which a commit moves them into the file. More would hold up one commit for longer; fewer
- * would write the same few pages, the ends of tables and indexes, more often.
- */
-const CHECKPOINT_PAGES = 4000;
+/** A connection with these writes and moves the log durably. On macOS fsync alone leaves data in the drive's cache; elsewhere the last two do nothing. */
+export const DURABLE = ["synchronous = FULL", "fullfsync = ON", "checkpoint_fullfsync = ON"];
 
 export interface SqliteFile {
   readonly path: string;
@@ -86,12 +83,11 @@ function configure(db: Database.Database, path: string): void {
   expect(db, path, "journal_mode", "WAL", "wal");
   // better-sqlite3 is built to run WAL with synchronous=NORMAL, which loses acknowledged commits in a power failure.
   expect(db, path, "synchronous", "FULL", 2);
-  // On macOS fsync alone leaves data in the drive's cache; elsewhere these two do nothing.
-  db.pragma("fullfsync = ON");
-  db.pragma("checkpoint_fullfsync = ON");
+  for (const pragma of DURABLE) db.pragma(pragma);
   db.pragma("foreign_keys = OFF");
   db.pragma("temp_store = MEMORY");
-  db.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+  // In a commit, where nobody has done it before (`SqliteCheckpoints`).
+  db.pragma(`wal_autocheckpoint = ${LIMITS.checkpointPages}`);
   // After a burst (a checkpoint cannot pass a reader that lingers) the log gives its space back down to this.
   db.pragma(`journal_size_limit = ${LIMITS.stateBodyBytes}`);
 }

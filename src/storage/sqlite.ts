@@ -14,8 +14,9 @@ import type {
   WatchHandlers,
 } from "../ports.ts";
 import { GroupQueue, type Outcome } from "./group-queue.ts";
+import { SqliteCheckpoints } from "./sqlite-checkpoints.ts";
 import { RUNNING, storeError } from "./sqlite-errors.ts";
-import { openFile, type SqliteFile, sqlitePath } from "./sqlite-file.ts";
+import { DURABLE, openFile, type SqliteFile, sqlitePath } from "./sqlite-file.ts";
 import { SqliteReader } from "./sqlite-reader.ts";
 import { SqliteWriter } from "./sqlite-writer.ts";
 import { Watchers } from "./watchers.ts";
@@ -34,6 +35,8 @@ export interface SqliteStats {
   readonly transactions: number;
   /** Writes in them, those that lost their checks included. */
   readonly writes: number;
+  /** Passes in which the log was moved into the file, beside them. */
+  readonly checkpoints: number;
 }
 
 /**
@@ -54,17 +57,20 @@ export class SqliteBackend implements Backend {
   readonly #clock: () => number;
   readonly #reader: SqliteReader;
   readonly #writer: SqliteWriter;
+  readonly #checkpoints: SqliteCheckpoints;
   readonly #queue: GroupQueue<Write, CommitResult>;
   readonly #watchers = new Watchers();
-  #stats: SqliteStats = { transactions: 0, writes: 0 };
+  #transactions = 0;
+  #writes = 0;
 
   constructor(file: SqliteFile, clock: () => number) {
     this.#file = file;
     this.#clock = clock;
     this.#reader = new SqliteReader(file.db);
     this.#writer = new SqliteWriter(file.db, file.path, clock);
+    this.#checkpoints = new SqliteCheckpoints(file.path, DURABLE);
     const limits = { items: LIMITS.groupCommits, bytes: LIMITS.commitBytes, waiting: LIMITS.queuedWriters, turns: LIMITS.groupTurns };
-    this.#queue = new GroupQueue(limits, (writes) => this.#write(writes));
+    this.#queue = new GroupQueue(limits, (writes) => this.#checkpoints.turn()?.then(() => this.#write(writes)) ?? this.#write(writes));
     this.objects = {
       get: async (partition: string, hashes: readonly Hash[]) => this.#read(() => this.#reader.getObjects(partition, hashes)),
       put: async (partition: string, objects: readonly StoredObject[]) => void (await this.#enqueue({ partition, change: null, objects })),
@@ -74,7 +80,7 @@ export class SqliteBackend implements Backend {
   }
 
   get stats(): SqliteStats {
-    return this.#stats;
+    return { transactions: this.#transactions, writes: this.#writes, checkpoints: this.#checkpoints.count };
   }
 
   async get(partition: string, keys: readonly Key[]): Promise<readonly (Entry<string> | null)[]> {
@@ -103,6 +109,7 @@ export class SqliteBackend implements Backend {
 
   async close(): Promise<void> {
     await this.#queue.idle();
+    await this.#checkpoints.close();
     this.#watchers.clear();
     this.#file.db.close();
     // Last: from here on another engine may open the file.
@@ -115,7 +122,9 @@ export class SqliteBackend implements Backend {
 
   #write(writes: readonly Write[]): readonly Outcome<CommitResult>[] {
     const { outcomes, revisions } = this.#writer.commitGroup(writes);
-    this.#stats = { transactions: this.#stats.transactions + 1, writes: this.#stats.writes + writes.length };
+    this.#transactions++;
+    this.#writes += writes.length;
+    this.#checkpoints.wrote(writes);
     this.#watchers.announce(revisions);
     return outcomes;
   }
