@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 import { AppError } from "./errors.ts";
 import { EVALUATORS, FLAG_METADATA, FLAGS, membersOf } from "./flag-entries.ts";
 import { type Context, compileFlags, contextFault, type Evaluation, expanded, type FlagSet, type Shared } from "./flagd/index.ts";
@@ -34,6 +34,8 @@ export interface BulkEvaluation {
   /** Names what `load` answers. */
   readonly tag: string;
   load(): readonly Evaluation[];
+  /** The JSON of what `load` answers. */
+  write(): string;
 }
 
 /** What a snapshot's flags are, as they are written. */
@@ -156,13 +158,17 @@ async function readFlags(maps: Maps, { platform, config }: Snapshot): Promise<Fl
  */
 export function evaluateAll({ set, tag }: ReadyFlags, context: Json, more = ""): BulkEvaluation {
   const checked = checkedContext(context);
-  if (!set.readsTime) return { tag: tagOf([tag, more, JSON.stringify(checked)]), load: () => set.evaluateAll(checked) };
+  if (!set.readsTime) {
+    const named = tagOf([tag, more, JSON.stringify(checked)]);
+    return { tag: named, load: () => set.evaluateAll(checked), write: () => set.writeAll(checked) };
+  }
   const evaluations = set.evaluateAll(checked);
-  return { tag: tagOf([JSON.stringify([set.metadata, evaluations]), more]), load: () => evaluations };
+  const named = tagOf([JSON.stringify([set.metadata, evaluations]), more]);
+  return { tag: named, load: () => evaluations, write: () => JSON.stringify(evaluations) };
 }
 
 function tagOf(parts: readonly string[]): string {
-  return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 32);
+  return hash("sha256", JSON.stringify(parts), "hex").slice(0, 32);
 }
 
 /** @throws invalid_context */

@@ -8,7 +8,7 @@ import type { JsonObject } from "../ports.ts";
 import type { Principal } from "../tokens.ts";
 import { noneMatchHits, quoteTag } from "./etag.ts";
 import type { FastDoor, FastLaneParts } from "./fast-door.ts";
-import { SECURITY_HEADERS } from "./guards.ts";
+import { HeaderForm } from "./header-form.ts";
 import { hasGoodBody, readJsonBodyAhead, SMALL_BODY } from "./json.ts";
 import { bulkOf, type EnvironmentQuery, environmentOf, type Place } from "./ofrep.ts";
 import { OF_EVALUATIONS, type PlainHeaders } from "./raw-headers.ts";
@@ -38,6 +38,19 @@ interface Answer {
   readonly text: string | null;
 }
 
+type Headers = ConstructorParameters<typeof HeaderForm>[1];
+const VARIES: Headers = [["vary", "Origin"]];
+const UNCHANGED: Headers = [
+  ["etag", null],
+  ["cache-control", "private, no-cache"],
+];
+const FOUND: Headers = [
+  ["etag", null],
+  ["cache-control", "no-store"],
+  ["content-type", "application/json; charset=utf-8"],
+  ["content-length", null],
+];
+
 const TARGET = /^\/ofrep\/v1\/evaluate\/flags(?:\?project_id=([A-Za-z0-9][A-Za-z0-9_-]{0,63})&env=([a-z0-9][a-z0-9_-]{0,62}))?$/;
 
 /**
@@ -47,14 +60,15 @@ const TARGET = /^\/ofrep\/v1\/evaluate\/flags(?:\?project_id=([A-Za-z0-9][A-Za-z
 export class FastFlags {
   readonly #parts: FastLaneParts;
   readonly #door: FastDoor;
-  /** What all replies begin with, but for the request's id. */
-  readonly #common: readonly string[];
+  readonly #found: HeaderForm;
+  readonly #unchanged: HeaderForm;
 
   constructor(parts: FastLaneParts, door: FastDoor) {
     this.#parts = parts;
     this.#door = door;
-    const shared = parts.settings.ofrepCorsOrigins.length > 0 ? ["vary", "Origin"] : [];
-    this.#common = [...SECURITY_HEADERS.flat(), ...shared];
+    const shared = parts.settings.ofrepCorsOrigins.length > 0 ? VARIES : [];
+    this.#found = new HeaderForm(200, [...shared, ...FOUND]);
+    this.#unchanged = new HeaderForm(304, [...shared, ...UNCHANGED]);
   }
 
   /** `null` where the request is for the routes; else whether it was answered, or is for the routes after all. Never fails. */
@@ -107,30 +121,32 @@ export class FastFlags {
     return caller !== null && place !== null && allows(caller.grants, "evaluate", place.project, place.env) ? place : null;
   }
 
-  #streamOf({ token }: Principal, { project, env }: Place, system: number): string | null {
+  #streamOf(caller: Principal, { project, env }: Place, system: number): string | null {
     const { authentication } = this.#parts;
     if (authentication === null) return "";
-    const ticket = authentication.ticketAt(token, project, env, system);
+    const ticket = authentication.ticketAt(caller, project, env, system);
     return ticket === null ? null : `?ticket=${ticket}`;
   }
 
   /** @throws invalid_context */
   #evaluate({ ready, stream, place }: Found, body: JsonObject, known: string | undefined): Answer {
-    const { tag, load } = bulkOf(ready, body, stream, place);
+    const { tag, write } = bulkOf(ready, body, stream, place);
     // `*` asks whether there is anything at all.
     const isKnown = known?.trim() !== "*" && noneMatchHits(known, tag);
-    return { tag, text: isKnown ? null : JSON.stringify(load()) };
+    return { tag, text: isKnown ? null : write() };
   }
 
   /** The same bytes as `sendReply` sends. @returns the status */
   #send(response: ServerResponse, requestId: string, { tag, text }: Answer): number {
-    const headers = ["x-request-id", requestId, ...this.#common, "etag", quoteTag(tag)];
     if (text === null) {
-      response.writeHead(304, [...headers, "cache-control", "private, no-cache"]).end();
+      this.#unchanged.write(response, requestId, [quoteTag(tag)]);
+      response.end();
       return 304;
     }
-    const ofBody = ["content-type", "application/json; charset=utf-8", "content-length", String(Buffer.byteLength(text))];
-    response.writeHead(200, [...headers, "cache-control", "no-store", ...ofBody]).end(text);
+    const bytes = Buffer.byteLength(text);
+    this.#found.write(response, requestId, [quoteTag(tag), String(bytes)]);
+    // Node is twice as fast to send what it need not encode.
+    response.end(text, bytes === text.length ? "latin1" : "utf8");
     return 200;
   }
 }
