@@ -82,17 +82,23 @@ export class Evaluations {
   }
 
   /** The flags of a snapshot, from memory where they were asked for before. */
-  async flags(project: string, { platform, config }: Snapshot): Promise<ReadyFlags> {
-    const key = `${project}\0${platform}\0${config}`;
-    const known = this.#ready.get(key);
-    if (known !== undefined) {
-      this.#ready.delete(key);
-      this.#ready.set(key, known);
-      return known.ready;
-    }
-    const loading = this.#loading.get(key) ?? this.#load(project, { platform, config }, key);
+  async flags(project: string, snapshot: Snapshot): Promise<ReadyFlags> {
+    const known = this.kept(project, snapshot);
+    if (known !== null) return known;
+    const key = keyOf(project, snapshot);
+    const loading = this.#loading.get(key) ?? this.#load(project, snapshot, key);
     this.#loading.set(key, loading);
     return loading;
+  }
+
+  /** The same without waiting; `null` where they have to be read. */
+  kept(project: string, snapshot: Snapshot): ReadyFlags | null {
+    const key = keyOf(project, snapshot);
+    const known = this.#ready.get(key);
+    if (known === undefined) return null;
+    this.#ready.delete(key);
+    this.#ready.set(key, known);
+    return known.ready;
   }
 
   async #load(project: string, snapshot: Snapshot, key: string): Promise<ReadyFlags> {
@@ -129,6 +135,10 @@ export class Evaluations {
       this.#count -= shared.ready.set.keys.length;
     }
   }
+}
+
+function keyOf(project: string, { platform, config }: Snapshot): string {
+  return `${project}\0${platform}\0${config}`;
 }
 
 async function readFlags(maps: Maps, { platform, config }: Snapshot): Promise<FlagContent> {

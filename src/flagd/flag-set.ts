@@ -136,13 +136,13 @@ interface Flag {
   answer(context: Context): Answer;
 }
 
-/** What a flag answers. */
+/** What a flag answers, to whoever gets this answer. */
 class Answer {
   readonly evaluation: Evaluation;
   #json: string | undefined;
 
   constructor(evaluation: Evaluation) {
-    this.evaluation = evaluation;
+    this.evaluation = Object.freeze(evaluation);
   }
 
   get json(): string {

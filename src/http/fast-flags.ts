@@ -85,7 +85,8 @@ export class FastFlags {
   /** @throws what the routes say better */
   async #answer(question: PlainQuestion, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
     // A store that does not answer is not waited for here: the routes may know what to show meanwhile.
-    const found = await this.#parts.domain.readIndex.inTime(this.#look(request.socket, question));
+    const { readIndex } = this.#parts.domain;
+    const found = this.#known(request.socket, question) ?? (await readIndex.inTime(this.#look(request.socket, question)));
     if (found === null || !this.#door.admits(request, found.caller, performance.now())) return false;
     const answer = this.#evaluate(found, await readJsonBodyAhead(request, SMALL_BODY), question.headers.ifNoneMatch);
     // A body may take its time, in which a preview ends, or others ask as often as they may.
@@ -95,6 +96,22 @@ export class FastFlags {
     const status = this.#send(response, requestIdFor(question.headers.requestId), answer);
     this.#parts.metrics.observe("evaluateFlags", status, (performance.now() - question.start) / 1_000);
     return true;
+  }
+
+  /** Everything as of now; `null` where it takes a look at the store. @throws invalid_request */
+  #known(socket: Socket, { query, headers, start }: PlainQuestion): Found | null {
+    const { readIndex, heads, evaluations } = this.#parts.domain;
+    const system = this.#door.isOpen ? 0 : readIndex.known(SYSTEM_PARTITION);
+    const caller = system === null ? null : this.#door.callerAt(socket, headers, system);
+    const place = this.#placeOf(caller, query);
+    const revision = place === null ? null : readIndex.known(place.project);
+    if (system === null || caller === null || place === null || revision === null) return null;
+    const stream = this.#streamOf(caller, place, system);
+    const head = heads.kept(place.project, place.env, revision);
+    const ready = head === null ? null : evaluations.kept(place.project, head);
+    if (stream === null || head === null || ready === null) return null;
+    this.#door.confirm(caller, place, [system, revision], start);
+    return { caller, place, head, ready, stream };
   }
 
   /** Everything as of a moment after the request began. */
@@ -145,7 +162,7 @@ export class FastFlags {
     }
     const bytes = Buffer.byteLength(text);
     this.#found.write(response, requestId, [quoteTag(tag), String(bytes)]);
-    // Node is twice as fast to send what it need not encode.
+    // ASCII need not be encoded.
     response.end(text, bytes === text.length ? "latin1" : "utf8");
     return 200;
   }

@@ -74,7 +74,7 @@ export function environmentOf({ grants }: Pick<Caller, "grants">, query: Environ
 }
 
 /**
- * The reply to whoever asks for all flags, and its JSON without the reply. `query`: what to add to the address of a watch.
+ * The reply to whoever asks for all flags; `write` gives it as JSON. `query`: what to add to the address of a watch.
  * @throws invalid_context
  */
 export function bulkOf(ready: ReadyFlags, { context = null }: { readonly context?: Json | undefined }, query: string | null, place: Place) {
