@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 import { AppError } from "./errors.ts";
 import { EVALUATORS, FLAG_METADATA, FLAGS, membersOf } from "./flag-entries.ts";
 import { type Context, compileFlags, contextFault, type Evaluation, expanded, type FlagSet, type Shared } from "./flagd/index.ts";
@@ -34,6 +34,8 @@ export interface BulkEvaluation {
   /** Names what `load` answers. */
   readonly tag: string;
   load(): readonly Evaluation[];
+  /** The JSON of what `load` answers. */
+  write(): string;
 }
 
 /** What a snapshot's flags are, as they are written. */
@@ -80,17 +82,23 @@ export class Evaluations {
   }
 
   /** The flags of a snapshot, from memory where they were asked for before. */
-  async flags(project: string, { platform, config }: Snapshot): Promise<ReadyFlags> {
-    const key = `${project}\0${platform}\0${config}`;
-    const known = this.#ready.get(key);
-    if (known !== undefined) {
-      this.#ready.delete(key);
-      this.#ready.set(key, known);
-      return known.ready;
-    }
-    const loading = this.#loading.get(key) ?? this.#load(project, { platform, config }, key);
+  async flags(project: string, snapshot: Snapshot): Promise<ReadyFlags> {
+    const known = this.kept(project, snapshot);
+    if (known !== null) return known;
+    const key = keyOf(project, snapshot);
+    const loading = this.#loading.get(key) ?? this.#load(project, snapshot, key);
     this.#loading.set(key, loading);
     return loading;
+  }
+
+  /** The same without waiting; `null` where they have to be read. */
+  kept(project: string, snapshot: Snapshot): ReadyFlags | null {
+    const key = keyOf(project, snapshot);
+    const known = this.#ready.get(key);
+    if (known === undefined) return null;
+    this.#ready.delete(key);
+    this.#ready.set(key, known);
+    return known.ready;
   }
 
   async #load(project: string, snapshot: Snapshot, key: string): Promise<ReadyFlags> {
@@ -129,6 +137,10 @@ export class Evaluations {
   }
 }
 
+function keyOf(project: string, { platform, config }: Snapshot): string {
+  return `${project}\0${platform}\0${config}`;
+}
+
 async function readFlags(maps: Maps, { platform, config }: Snapshot): Promise<FlagContent> {
   const [bound, evaluators, metadata, requirements] = await Promise.all([
     membersOf(maps, config, FLAGS),
@@ -156,13 +168,17 @@ async function readFlags(maps: Maps, { platform, config }: Snapshot): Promise<Fl
  */
 export function evaluateAll({ set, tag }: ReadyFlags, context: Json, more = ""): BulkEvaluation {
   const checked = checkedContext(context);
-  if (!set.readsTime) return { tag: tagOf([tag, more, JSON.stringify(checked)]), load: () => set.evaluateAll(checked) };
+  if (!set.readsTime) {
+    const named = tagOf([tag, more, JSON.stringify(checked)]);
+    return { tag: named, load: () => set.evaluateAll(checked), write: () => set.writeAll(checked) };
+  }
   const evaluations = set.evaluateAll(checked);
-  return { tag: tagOf([JSON.stringify([set.metadata, evaluations]), more]), load: () => evaluations };
+  const named = tagOf([JSON.stringify([set.metadata, evaluations]), more]);
+  return { tag: named, load: () => evaluations, write: () => JSON.stringify(evaluations) };
 }
 
 function tagOf(parts: readonly string[]): string {
-  return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 32);
+  return hash("sha256", JSON.stringify(parts), "hex").slice(0, 32);
 }
 
 /** @throws invalid_context */

@@ -1,3 +1,4 @@
+import { FifoMap } from "../fifo-map.ts";
 import type { Hash } from "../ports.ts";
 import { EncodedNode } from "./encoded-node.ts";
 import type { MapNode } from "./node.ts";
@@ -36,7 +37,7 @@ export class NodeCache {
   readonly #maxBytes: number;
   readonly #idleMs: number;
   readonly #now: () => number;
-  readonly #slots = new Map<Hash, Slot>();
+  readonly #slots = new FifoMap<Hash, Slot>();
   #bytes = 0;
 
   constructor(maxBytes: number, { idleMs = Number.POSITIVE_INFINITY, now = () => performance.now() }: NodeCacheOptions = {}) {
@@ -121,18 +122,19 @@ export class NodeCache {
     this.#bytes += bytes;
   }
 
-  /** A map iterates in order of insertion: putting an entry again gives it its second chance at the end of the line. */
+  /** Putting an entry again gives it its second chance at the end of the line. */
   #makeRoom(bytes: number, now: number): void {
     let looks = LOOKS;
-    for (const [hash, slot] of this.#slots) {
+    for (let oldest = this.#slots.oldest(); oldest !== undefined; oldest = this.#slots.oldest()) {
+      const [hash, slot] = oldest;
       const isIdle = looks-- > 0 && now - slot.since > this.#idleMs;
       if (!isIdle && this.#bytes + bytes <= this.#maxBytes) return;
-      this.#slots.delete(hash);
       if (slot.used) {
         slot.used = false;
         slot.since = now;
         this.#slots.set(hash, slot);
       } else {
+        this.#slots.delete(hash);
         this.#bytes -= slot.bytes;
       }
     }

@@ -47,6 +47,7 @@ test("no value of the context, of whatever type, fails a flag", () => {
   fc.assert(
     fc.property(context, fc.string(), (members, targetingKey) => {
       const evaluations = flags.evaluateAll({ ...members, targetingKey } as JsonObject);
+      expect(flags.writeAll({ ...members, targetingKey } as JsonObject)).toBe(JSON.stringify(evaluations));
       expect(evaluations).toHaveLength(flags.keys.length);
       for (const evaluation of evaluations) expect(evaluation).toMatchObject({ value: expect.any(Boolean) });
     }),
