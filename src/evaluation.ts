@@ -1,7 +1,9 @@
 import { createHash, hash } from "node:crypto";
 import { AppError } from "./errors.ts";
 import { EVALUATORS, FLAG_METADATA, FLAGS, membersOf } from "./flag-entries.ts";
-import { type Context, compileFlags, contextFault, type Evaluation, expanded, type FlagSet, type Shared } from "./flagd/index.ts";
+import { type Context, contextFault } from "./flagd/context.ts";
+import { expanded, type Shared } from "./flagd/definition.ts";
+import type { compileFlags, Evaluation, FlagSet } from "./flagd/flag-set.ts";
 import type { HeadCache } from "./head-cache.ts";
 import { documentsOf, findRevision } from "./heads.ts";
 import { LIMITS } from "./limits.ts";
@@ -103,8 +105,12 @@ export class Evaluations {
 
   async #load(project: string, snapshot: Snapshot, key: string): Promise<ReadyFlags> {
     try {
-      const content = await readFlags(this.#snapshots.read(project), snapshot);
-      const shared = this.#sharedFlags(content);
+      // What evaluates is loaded with the first flags that somebody asks for.
+      const [content, { compileFlags }] = await Promise.all([
+        readFlags(this.#snapshots.read(project), snapshot),
+        import("./flagd/flag-set.ts"),
+      ]);
+      const shared = this.#sharedFlags(content, compileFlags);
       shared.snapshots++;
       this.#ready.set(key, shared);
       this.#count++;
@@ -115,10 +121,10 @@ export class Evaluations {
     }
   }
 
-  #sharedFlags({ definitions, shared, tag }: FlagContent): SharedFlags {
+  #sharedFlags({ definitions, shared, tag }: FlagContent, compile: typeof compileFlags): SharedFlags {
     const known = this.#byTag.get(tag);
     if (known !== undefined) return known;
-    const made = { ready: { definitions, set: compileFlags(definitions, shared), tag }, snapshots: 0 };
+    const made = { ready: { definitions, set: compile(definitions, shared), tag }, snapshots: 0 };
     this.#byTag.set(tag, made);
     this.#count += made.ready.set.keys.length;
     return made;

@@ -258,7 +258,7 @@ test("no start waits for what only some use: it is loaded when somebody asks for
   for (const file of ["src/index.ts", "src/http/app.ts"]) follow(file);
   expect(early).toContain("pino");
   const forSome =
-    /^(express|undici|cockatiel|cloudevents|standardwebhooks|jose|pg|redis|better-sqlite3|commander|yaml|@modelcontextprotocol\/)/;
+    /^(express|@openfeature\/|undici|cockatiel|cloudevents|standardwebhooks|jose|pg|redis|better-sqlite3|commander|yaml|@modelcontextprotocol\/)/;
   expect([...early].filter((name) => forSome.test(name))).toEqual([]);
 });
 
