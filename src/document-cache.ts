@@ -1,4 +1,5 @@
 import { AppError } from "./errors.ts";
+import { FifoMap } from "./fifo-map.ts";
 import type { Key, Store } from "./ports.ts";
 import type { ReadIndex } from "./read-index.ts";
 
@@ -38,7 +39,7 @@ export class DocumentCache<Value> {
   readonly #index: ReadIndex;
   readonly #options: DocumentCacheOptions;
   /** By partition and key; least recently read from the store first. */
-  readonly #kept = new Map<string, Kept<Value>>();
+  readonly #kept = new FifoMap<string, Kept<Value>>();
 
   constructor(store: Store, index: ReadIndex, options: DocumentCacheOptions) {
     this.#store = store;
@@ -101,11 +102,9 @@ export class DocumentCache<Value> {
   }
 
   #keep(id: string, loaded: Kept<Value>): void {
-    this.#kept.delete(id);
     this.#kept.set(id, loaded);
-    if (this.#kept.size <= this.#options.limit) return;
-    const [oldest] = this.#kept.keys();
-    if (oldest !== undefined) this.#kept.delete(oldest);
+    const oldest = this.#kept.oldest();
+    if (oldest !== undefined && this.#kept.size > this.#options.limit) this.#kept.delete(oldest[0]);
   }
 }
 

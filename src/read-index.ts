@@ -1,4 +1,5 @@
 import { AppError } from "./errors.ts";
+import { FifoMap } from "./fifo-map.ts";
 import { SYSTEM_PARTITION } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
 import { checkProject } from "./names.ts";
@@ -28,8 +29,8 @@ export interface ReadIndexOptions {
 export class ReadIndex {
   readonly #store: Store;
   readonly #exclusive: boolean;
-  /** On a store of its own: the newest revisions. A partition that is not here is asked for. */
-  readonly #revisions = new Map<string, number>();
+  /** On a store of its own: the newest revisions. A partition that is not here is asked for. Least recently learned first. */
+  readonly #revisions = new FifoMap<string, number>();
   /** How often something was dropped from there: an answer asked for before may be older than what was dropped. */
   #dropped = 0;
   #waiting: Waiter[] = [];
@@ -131,12 +132,10 @@ export class ReadIndex {
 
   #learn(partition: string, revision: number): void {
     const newest = Math.max(revision, this.#revisions.get(partition) ?? 0);
-    // Least recently learned first.
-    this.#revisions.delete(partition);
     this.#revisions.set(partition, newest);
-    if (this.#revisions.size <= LIMITS.cachedRevisions) return;
-    const [oldest] = this.#revisions.keys();
-    if (oldest !== undefined) this.#revisions.delete(oldest);
+    const oldest = this.#revisions.oldest();
+    if (oldest === undefined || this.#revisions.size <= LIMITS.cachedRevisions) return;
+    this.#revisions.delete(oldest[0]);
     this.#dropped++;
   }
 

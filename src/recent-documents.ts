@@ -1,3 +1,4 @@
+import { FifoMap } from "./fifo-map.ts";
 import { keys } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
 import type { Entry, Key } from "./ports.ts";
@@ -24,7 +25,7 @@ const NONE: KnownDocuments = new Map();
 export class RecentDocuments {
   readonly #index: Pick<ReadIndex, "known"> | null;
   /** Least recently written first. */
-  readonly #kept = new Map<string, Recent>();
+  readonly #kept = new FifoMap<string, Recent>();
   #bytes = 0;
   /** Most of what a commit reads is what the one before it has read, the very same. */
   readonly #sizes = new WeakMap<Entry, number>();
@@ -49,9 +50,9 @@ export class RecentDocuments {
     if (bytes > LIMITS.recentProjectBytes) return;
     this.#kept.set(project, { documents, asOf, bytes });
     this.#bytes += bytes;
-    for (const [oldest] of this.#kept) {
-      if (this.#kept.size <= LIMITS.recentProjects && this.#bytes <= LIMITS.recentBytes) break;
-      this.#forget(oldest);
+    for (let oldest = this.#kept.oldest(); oldest !== undefined; oldest = this.#kept.oldest()) {
+      if (this.#kept.size <= LIMITS.recentProjects && this.#bytes <= LIMITS.recentBytes) return;
+      this.#forget(oldest[0]);
     }
   }
 

@@ -1,5 +1,6 @@
 import { activeAt } from "../deployments.ts";
 import type { Domain } from "../domain.ts";
+import { FifoMap } from "../fifo-map.ts";
 import { LIMITS } from "../limits.ts";
 import type { Environment } from "../model.ts";
 import { ReadyHeads, ReadyReply } from "./ready-reply.ts";
@@ -24,7 +25,7 @@ const OPERATIONS = { config: "getConfig", active: "getActive" } as const;
 export class ReadyReplies {
   readonly #domain: Domain;
   readonly #bounds: Readonly<Record<"readyPaths" | "readyBytes" | "readyBytesTotal", number>>;
-  readonly #lanes = new Map<string, Lane>();
+  readonly #lanes = new FifoMap<string, Lane>();
   readonly #heads = new ReadyHeads();
   #bytes = 0;
 
@@ -86,7 +87,8 @@ export class ReadyReplies {
   }
 
   #makeRoom(): void {
-    for (const [path, lane] of this.#lanes) {
+    for (let oldest = this.#lanes.oldest(); oldest !== undefined; oldest = this.#lanes.oldest()) {
+      const [path, lane] = oldest;
       if (this.#lanes.size <= this.#bounds.readyPaths && this.#bytes <= this.#bounds.readyBytesTotal) return;
       this.#lanes.delete(path);
       this.#bytes -= lane.ready?.bytes ?? 0;

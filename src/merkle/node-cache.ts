@@ -1,4 +1,6 @@
+import { FifoMap } from "../fifo-map.ts";
 import type { Hash } from "../ports.ts";
+import { EncodedNode } from "./encoded-node.ts";
 import type { MapNode } from "./node.ts";
 import { decoding, type NodeSource, type ObjectSource } from "./source.ts";
 
@@ -35,7 +37,7 @@ export class NodeCache {
   readonly #maxBytes: number;
   readonly #idleMs: number;
   readonly #now: () => number;
-  readonly #slots = new Map<Hash, Slot>();
+  readonly #slots = new FifoMap<Hash, Slot>();
   #bytes = 0;
 
   constructor(maxBytes: number, { idleMs = Number.POSITIVE_INFINITY, now = () => performance.now() }: NodeCacheOptions = {}) {
@@ -120,18 +122,19 @@ export class NodeCache {
     this.#bytes += bytes;
   }
 
-  /** A map iterates in order of insertion: putting an entry again gives it its second chance at the end of the line. */
+  /** Putting an entry again gives it its second chance at the end of the line. */
   #makeRoom(bytes: number, now: number): void {
     let looks = LOOKS;
-    for (const [hash, slot] of this.#slots) {
+    for (let oldest = this.#slots.oldest(); oldest !== undefined; oldest = this.#slots.oldest()) {
+      const [hash, slot] = oldest;
       const isIdle = looks-- > 0 && now - slot.since > this.#idleMs;
       if (!isIdle && this.#bytes + bytes <= this.#maxBytes) return;
-      this.#slots.delete(hash);
       if (slot.used) {
         slot.used = false;
         slot.since = now;
         this.#slots.set(hash, slot);
       } else {
+        this.#slots.delete(hash);
         this.#bytes -= slot.bytes;
       }
     }
@@ -144,7 +147,9 @@ export class NodeCache {
  */
 function settle(node: MapNode): MapNode {
   return {
-    ...node,
+    layer: node.layer,
+    count: node.count,
+    keys: node.keys,
     values: node.values.map((value) => ("hash" in value ? { hash: ownText(value.hash) } : value)),
     children: node.children.map((child) => (child === null ? null : { hash: ownText(child.hash), count: child.count })),
   };
@@ -159,7 +164,11 @@ const SLOT_BYTES = 250;
 const ENTRY_BYTES = 120;
 const HASH_BYTES = 150;
 
+/** Of each byte of a node as it was loaded: most are of hashes, of which 32 bytes become as many as are said above. */
+const DECODED_BYTES = 5;
+
 function nodeBytes(node: MapNode): number {
+  if (node instanceof EncodedNode) return SLOT_BYTES + node.entries * ENTRY_BYTES + node.size * DECODED_BYTES;
   let bytes = SLOT_BYTES + node.keys.length * ENTRY_BYTES;
   for (const key of node.keys) bytes += key.length;
   for (const value of node.values) bytes += "inline" in value ? value.inline.length : HASH_BYTES;

@@ -49,7 +49,7 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
   limits: { rooms: [], modules: [] },
   ports: { rooms: [], modules: [] },
   tracing: { rooms: [], modules: ["@opentelemetry/api"] },
-  merkle: { rooms: ["errors", "limits", "ports"], modules: ["node:crypto"] },
+  merkle: { rooms: ["errors", "limits", "ports"], files: ["src/fifo-map.ts"], modules: ["node:crypto"] },
   // It runs in browsers too: nothing of Node's, and no error table.
   flagd: { rooms: ["limits", "ports"], modules: ["@openfeature/flagd-core", "@openfeature/core"] },
   // Packages that only calculate are no driver: croner says when a freeze window is open.
@@ -59,7 +59,7 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
   settings: { rooms: ["errors", "limits"], modules: ["node:*", "dotenv"] },
   storage: {
     rooms: ["errors", "limits", "ports"],
-    files: ["src/merkle/canonical.ts"],
+    files: ["src/merkle/canonical.ts", "src/fifo-map.ts"],
     modules: ["node:*", "better-sqlite3", "pg", "redis"],
   },
   engines: {
@@ -256,8 +256,9 @@ test("no start waits for what only some use: it is loaded when somebody asks for
   };
   // The routes are loaded while the store opens, with every start.
   for (const file of ["src/index.ts", "src/http/app.ts"]) follow(file);
-  expect(early).toContain("express");
-  const forSome = /^(undici|cockatiel|cloudevents|standardwebhooks|jose|pg|redis|better-sqlite3|commander|yaml|@modelcontextprotocol\/)/;
+  expect(early).toContain("pino");
+  const forSome =
+    /^(express|@openfeature\/|undici|cockatiel|cloudevents|standardwebhooks|jose|pg|redis|better-sqlite3|commander|yaml|@modelcontextprotocol\/)/;
   expect([...early].filter((name) => forSome.test(name))).toEqual([]);
 });
 

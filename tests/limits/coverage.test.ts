@@ -310,6 +310,7 @@ const unreachable: Readonly<Partial<Record<Bound, string>>> = {
   sinkRetryMaxMs: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
   auditKeys: "Nobody waits for a thousand keys; npm run audit:rotate alone makes them: tests/domain/audit-signing.test.ts.",
   sinkRestMs: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
+  firstLookMs: "When the engine looks for what was not sent: tests/domain/sweeper.test.ts.",
   sinkSenders: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
   sinkQueue: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
   sinkTimeoutMs: "Of what goes out to sinks, for which nobody waits: tests/sinks.",
