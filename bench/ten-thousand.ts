@@ -87,7 +87,7 @@ async function start(full: string, empty: string): Promise<Row[]> {
       next: {
         met: "Most of it is Node's own start; the rest is reading and compiling the bundle, which a snapshot of the started process would spare.",
         missed:
-          "Half of it is V8's compiling of the bundle, which a cache of compiled code made by the build would spare: on the Node that built it alone.",
+          "Nearly half of what Node itself does not take is V8's compiling of the bundle, which a cache of compiled code made by the build would spare: on the Node that built it alone.",
       },
     }),
     ratioRow({
