@@ -22,7 +22,7 @@ const ABOUT =
 const NEXT = {
   met: "Half of a patch is hashing and encoding the paths to ten changes, the other half SQLite's log and its sync.",
   missed:
-    "What SQLite writes for the changed objects and its one sync share the time with hashing and encoding the paths; fewer bytes are the next idea.",
+    "Some 57 pages go into SQLite's log for a change, 40 of them of the two indexes of objects, whose entries lie anywhere; the next idea is an index that takes what is new in batches.",
 };
 const PATHS = {
   met: "One object for each changed value and for each node above one; wider nodes would be fewer and larger.",

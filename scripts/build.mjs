@@ -1,4 +1,4 @@
-// Bundles the engine and its commands into dist/: one file each and the chunks that they share, so that a start reads little.
+// Bundles the engine and its commands into dist/: one file each and chunks, so that a start reads little.
 import { chmodSync, copyFileSync, existsSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,9 +10,9 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 /** Another folder than `dist` where one is named. */
 const outdir = resolve(root, process.argv[2] ?? "dist");
 
-/** Output, without its ending → source. */
-const entryPoints = {
-  index: "src/index.ts",
+/** Output, without its ending → source. The engine is bundled apart: each file that it shared with others would be one more to open at a start. */
+const engine = { index: "src/index.ts" };
+const tools = {
   "cli/main": "src/cli/main.ts",
   "scripts/demo": "scripts/demo.ts",
   "scripts/family-engine": "scripts/demo/family/engine.ts",
@@ -26,7 +26,7 @@ const entryPoints = {
   "scripts/vault-rotate": "scripts/vault-rotate.ts",
 };
 
-const missing = Object.values(entryPoints).filter((file) => !existsSync(join(root, file)));
+const missing = Object.values({ ...engine, ...tools }).filter((file) => !existsSync(join(root, file)));
 if (missing.length > 0) {
   console.error(`build: there is no ${missing.join(" and no ")}`);
   process.exit(1);
@@ -45,9 +45,8 @@ const withoutBodyParser = {
 };
 
 rmSync(outdir, { recursive: true, force: true });
-await build({
+const options = {
   absWorkingDir: root,
-  entryPoints,
   outdir,
   bundle: true,
   platform: "node",
@@ -64,8 +63,10 @@ await build({
   banner: { js: 'import { createRequire as bundleRequire } from "node:module"; const require = bundleRequire(import.meta.url);' },
   chunkNames: "chunk-[hash]",
   logLevel: "warning",
-});
-// Looked for beside the chunk that starts it.
+};
+await build({ ...options, entryPoints: engine });
+await build({ ...options, entryPoints: tools });
+// Looked for beside what starts it.
 copyFileSync(join(root, "src/storage/sqlite-checkpoint-worker.mjs"), join(outdir, "sqlite-checkpoint-worker.mjs"));
 // `envm` is started by its name.
 chmodSync(join(outdir, "cli/main.js"), 0o755);

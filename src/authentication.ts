@@ -3,7 +3,7 @@ import { EVERYTHING, type Grant } from "./access.ts";
 import type { Freshness } from "./document-cache.ts";
 import { AppError } from "./errors.ts";
 import { type OpenedSession, type Sessions, sessionOver } from "./sessions.ts";
-import { isMadeWith, makeTicket, readTicket } from "./tickets.ts";
+import { endOfTicket, isMadeWith, makeTicket, readTicket } from "./tickets.ts";
 import { notValid, tokenDigest } from "./token-documents.ts";
 import { isTakenName, type Judged, type Principal, type Tokens } from "./tokens.ts";
 
@@ -34,12 +34,21 @@ export interface AuthenticationParts {
   readonly identities: IdentityProvider | null;
 }
 
+interface LastTicket {
+  readonly project: string;
+  readonly env: string;
+  readonly expiresAt: number;
+  readonly text: string;
+}
+
 const ROOT: Principal = { subject: "root", token: "root", grants: [EVERYTHING], expiresAt: null };
 const FROM_PROVIDER = "oidc-";
 
 /** Tells who somebody is, by whatever they show: the root token, a token, an identity provider's, or a session of any of them. */
 export class Authentication {
   readonly #parts: AuthenticationParts;
+  /** Of each principal. Who is judged anew, since something may have changed, is another one: what was made for the one before is forgotten. */
+  readonly #lastTickets = new WeakMap<Principal, LastTicket>();
 
   constructor(parts: AuthenticationParts) {
     this.#parts = parts;
@@ -89,10 +98,16 @@ export class Authentication {
     return this.#ticketOf(holder, await this.#keysOf(holder, "known"), project, env);
   }
 
-  /** The same without waiting; `null` also where the token is not known as it stands at that revision of `_system`. */
-  ticketAt(holder: string, project: string, env: string, revision: number): string | null {
+  /** The same without waiting, for whoever was judged as of that revision of `_system`; `null` also where it takes a look at the store. */
+  ticketAt(principal: Principal, project: string, env: string, revision: number): string | null {
+    const expiresAt = endOfTicket(this.#parts.tokens.now());
+    const last = this.#lastTickets.get(principal);
+    if (last?.expiresAt === expiresAt && last.project === project && last.env === env) return last.text;
     const { rootDigest, tokens } = this.#parts;
-    return this.#ticketOf(holder, holder === ROOT.token ? [rootDigest] : tokens.digestsAt(holder, revision), project, env);
+    const holder = principal.token;
+    const text = this.#ticketOf(holder, holder === ROOT.token ? [rootDigest] : tokens.digestsAt(holder, revision), project, env);
+    if (text !== null) this.#lastTickets.set(principal, { project, env, expiresAt, text });
+    return text;
   }
 
   #ticketOf(holder: string, [key]: readonly Uint8Array[], project: string, env: string): string | null {

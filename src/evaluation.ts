@@ -1,7 +1,9 @@
-import { createHash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 import { AppError } from "./errors.ts";
 import { EVALUATORS, FLAG_METADATA, FLAGS, membersOf } from "./flag-entries.ts";
-import { type Context, compileFlags, contextFault, type Evaluation, expanded, type FlagSet, type Shared } from "./flagd/index.ts";
+import { type Context, contextFault } from "./flagd/context.ts";
+import { expanded, type Shared } from "./flagd/definition.ts";
+import type { compileFlags, Evaluation, FlagSet } from "./flagd/flag-set.ts";
 import type { HeadCache } from "./head-cache.ts";
 import { documentsOf, findRevision } from "./heads.ts";
 import { LIMITS } from "./limits.ts";
@@ -34,6 +36,8 @@ export interface BulkEvaluation {
   /** Names what `load` answers. */
   readonly tag: string;
   load(): readonly Evaluation[];
+  /** The JSON of what `load` answers. */
+  write(): string;
 }
 
 /** What a snapshot's flags are, as they are written. */
@@ -80,23 +84,33 @@ export class Evaluations {
   }
 
   /** The flags of a snapshot, from memory where they were asked for before. */
-  async flags(project: string, { platform, config }: Snapshot): Promise<ReadyFlags> {
-    const key = `${project}\0${platform}\0${config}`;
-    const known = this.#ready.get(key);
-    if (known !== undefined) {
-      this.#ready.delete(key);
-      this.#ready.set(key, known);
-      return known.ready;
-    }
-    const loading = this.#loading.get(key) ?? this.#load(project, { platform, config }, key);
+  async flags(project: string, snapshot: Snapshot): Promise<ReadyFlags> {
+    const known = this.kept(project, snapshot);
+    if (known !== null) return known;
+    const key = keyOf(project, snapshot);
+    const loading = this.#loading.get(key) ?? this.#load(project, snapshot, key);
     this.#loading.set(key, loading);
     return loading;
   }
 
+  /** The same without waiting; `null` where they have to be read. */
+  kept(project: string, snapshot: Snapshot): ReadyFlags | null {
+    const key = keyOf(project, snapshot);
+    const known = this.#ready.get(key);
+    if (known === undefined) return null;
+    this.#ready.delete(key);
+    this.#ready.set(key, known);
+    return known.ready;
+  }
+
   async #load(project: string, snapshot: Snapshot, key: string): Promise<ReadyFlags> {
     try {
-      const content = await readFlags(this.#snapshots.read(project), snapshot);
-      const shared = this.#sharedFlags(content);
+      // What evaluates is loaded with the first flags that somebody asks for.
+      const [content, { compileFlags }] = await Promise.all([
+        readFlags(this.#snapshots.read(project), snapshot),
+        import("./flagd/flag-set.ts"),
+      ]);
+      const shared = this.#sharedFlags(content, compileFlags);
       shared.snapshots++;
       this.#ready.set(key, shared);
       this.#count++;
@@ -107,10 +121,10 @@ export class Evaluations {
     }
   }
 
-  #sharedFlags({ definitions, shared, tag }: FlagContent): SharedFlags {
+  #sharedFlags({ definitions, shared, tag }: FlagContent, compile: typeof compileFlags): SharedFlags {
     const known = this.#byTag.get(tag);
     if (known !== undefined) return known;
-    const made = { ready: { definitions, set: compileFlags(definitions, shared), tag }, snapshots: 0 };
+    const made = { ready: { definitions, set: compile(definitions, shared), tag }, snapshots: 0 };
     this.#byTag.set(tag, made);
     this.#count += made.ready.set.keys.length;
     return made;
@@ -127,6 +141,10 @@ export class Evaluations {
       this.#count -= shared.ready.set.keys.length;
     }
   }
+}
+
+function keyOf(project: string, { platform, config }: Snapshot): string {
+  return `${project}\0${platform}\0${config}`;
 }
 
 async function readFlags(maps: Maps, { platform, config }: Snapshot): Promise<FlagContent> {
@@ -156,13 +174,17 @@ async function readFlags(maps: Maps, { platform, config }: Snapshot): Promise<Fl
  */
 export function evaluateAll({ set, tag }: ReadyFlags, context: Json, more = ""): BulkEvaluation {
   const checked = checkedContext(context);
-  if (!set.readsTime) return { tag: tagOf([tag, more, JSON.stringify(checked)]), load: () => set.evaluateAll(checked) };
+  if (!set.readsTime) {
+    const named = tagOf([tag, more, JSON.stringify(checked)]);
+    return { tag: named, load: () => set.evaluateAll(checked), write: () => set.writeAll(checked) };
+  }
   const evaluations = set.evaluateAll(checked);
-  return { tag: tagOf([JSON.stringify([set.metadata, evaluations]), more]), load: () => evaluations };
+  const named = tagOf([JSON.stringify([set.metadata, evaluations]), more]);
+  return { tag: named, load: () => evaluations, write: () => JSON.stringify(evaluations) };
 }
 
 function tagOf(parts: readonly string[]): string {
-  return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 32);
+  return hash("sha256", JSON.stringify(parts), "hex").slice(0, 32);
 }
 
 /** @throws invalid_context */

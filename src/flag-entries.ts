@@ -1,4 +1,4 @@
-import { definitionSteps } from "./flagd/index.ts";
+import { definitionSteps } from "./flagd/definition.ts";
 import { checkSteps, evaluatorRule, flagDefinition, metadataValue } from "./flags.ts";
 import { isObject } from "./json.ts";
 import { LIMITS } from "./limits.ts";

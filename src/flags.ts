@@ -1,5 +1,6 @@
 import { AppError } from "./errors.ts";
-import { definitionFaults, definitionSteps, evaluatorFaults, expanded, type Fault } from "./flagd/index.ts";
+import type { Fault } from "./flagd/check-rule.ts";
+import { definitionFaults, definitionSteps, evaluatorFaults, expanded } from "./flagd/definition.ts";
 import { isObject } from "./json.ts";
 import { LIMITS } from "./limits.ts";
 import { canonicalJson } from "./merkle/canonical.ts";

@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import { Authentication, type IdentityProvider } from "./authentication.ts";
 import { takeOver } from "./copy-state.ts";
 import { createDomain, type Domain } from "./domain.ts";
+import { AllowList } from "./engines/address.ts";
 import { AppError } from "./errors.ts";
 import { type Family, openFamily } from "./family.ts";
 import type { DependencyStatus, Readiness } from "./http/routes/operations.ts";
@@ -12,6 +13,8 @@ import { SYSTEM_PARTITION } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
 import { createLogger } from "./log.ts";
 import type { Clock, Store } from "./ports.ts";
+import { Mirror } from "./repositories/mirror.ts";
+import { openRepositories } from "./repositories/open.ts";
 import { rootToken } from "./root-token.ts";
 import { loadSettings, type OidcSettings, type Settings, SettingsError } from "./settings.ts";
 import { Snapshots } from "./snapshots.ts";
@@ -66,11 +69,6 @@ async function open(settings: Settings, logger: Logger) {
     opened.push(family);
     const clock = isExclusive(storeUrl) ? { now: () => new Date() } : await sharedClock(store, stopping.signal, failed);
     const snapshots = new Snapshots(store);
-    const [{ openRepositories }, { Mirror }, { AllowList }] = await Promise.all([
-      import("./repositories/open.ts"),
-      import("./repositories/mirror.ts"),
-      import("./engines/address.ts"),
-    ]);
     const repositories = await openRepositories({ path: settings.gitPath, storeUrl, store, snapshots });
     opened.push(repositories);
     const domain = createDomain({

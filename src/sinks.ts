@@ -71,15 +71,23 @@ export class Sinks {
     this.#turns = new Map(kinds.map((kind) => [kind, this.#queue((key) => this.#turn(key))]));
   }
 
-  /** Begins to send, and looks through all projects once, for what was committed just before a crash. */
+  /** Begins to send what is committed from now on. */
   start(): void {
     this.#subscription = this.#parts.store.watch({
       onChange: (partition) => {
         if (!partition.startsWith("_")) this.#changed.add(partition);
       },
-      onGap: () => this.#sweepSoon(),
+      onGap: () => this.lookThrough(),
     });
-    this.#sweepSoon();
+  }
+
+  /** Looks through all projects, for what was committed just before a crash. One at a time; what is missed meanwhile makes another follow. */
+  lookThrough(): void {
+    if (this.#stopped) return;
+    this.#missed = true;
+    this.#sweeping ??= this.#sweep().finally(() => {
+      this.#sweeping = null;
+    });
   }
 
   /** Ends what is under way; each project goes on where it was, here or elsewhere. */
@@ -195,16 +203,7 @@ export class Sinks {
 
   #queue(work: (key: string) => Promise<boolean>): WorkQueue {
     const { failed } = this.#parts;
-    return new WorkQueue({ workers: LIMITS.sinkSenders, limit: LIMITS.sinkQueue, work, failed, overflow: () => this.#sweepSoon() });
-  }
-
-  /** One sweep at a time; what is missed while it goes on makes another follow. */
-  #sweepSoon(): void {
-    if (this.#stopped) return;
-    this.#missed = true;
-    this.#sweeping ??= this.#sweep().finally(() => {
-      this.#sweeping = null;
-    });
+    return new WorkQueue({ workers: LIMITS.sinkSenders, limit: LIMITS.sinkQueue, work, failed, overflow: () => this.lookThrough() });
   }
 
   async #sweep(): Promise<void> {

@@ -56,6 +56,8 @@ export class Sweeper {
 
   start(): void {
     this.#parts.sinks.start();
+    // Whoever waits for an answer comes first: this reads something of every project. After a stop it does nothing.
+    setTimeout(() => this.#parts.sinks.lookThrough(), LIMITS.firstLookMs).unref();
     this.#timers = [
       this.#every(LIMITS.dueEveryMs, () => this.#runDueAlone()),
       this.#every(LIMITS.useNotedMs, () => this.#parts.tokens.noteUse()),

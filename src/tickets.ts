@@ -16,8 +16,13 @@ export interface Ticket {
 
 const TICKET = /^envt_([0-9a-z]{1,16})_([0-9a-z]{1,11})_([A-Za-z0-9_-]{43})$/;
 
+/** When a ticket that is made now is over. */
+export function endOfTicket(now: number): number {
+  return (Math.floor(now / LIMITS.ticketMs) + 2) * LIMITS.ticketMs;
+}
+
 export function makeTicket(holder: string, key: Uint8Array, project: string, env: string, now: number): string {
-  const expiresAt = (Math.floor(now / LIMITS.ticketMs) + 2) * LIMITS.ticketMs;
+  const expiresAt = endOfTicket(now);
   return `envt_${holder}_${expiresAt.toString(36)}_${macOf(holder, expiresAt, key, project, env).toString("base64url")}`;
 }
 

@@ -13,13 +13,18 @@ export function contextFault(context: Json): string | null {
   if (!isRecord(context)) return "The context must be an object.";
   const { targetingKey } = context;
   if (targetingKey !== undefined && typeof targetingKey !== "string") return "`targetingKey` must be a string.";
-  if (new TextEncoder().encode(JSON.stringify(context)).length > LIMITS.contextBytes) {
+  if (isLongerThan(LIMITS.contextBytes, JSON.stringify(context))) {
     return `The context is larger than ${LIMITS.contextBytes} bytes: send what the flags' rules look at.`;
   }
   const long = longList(context, "");
   return long === null
     ? null
     : `The list \`${long.slice(0, LIMITS.faultLength)}\` of the context has more than ${LIMITS.contextElements} elements.`;
+}
+
+/** A UTF-16 unit takes at most three bytes: of a short text they need not be counted. */
+function isLongerThan(bytes: number, text: string): boolean {
+  return text.length > bytes / 3 && new TextEncoder().encode(text).length > bytes;
 }
 
 function longList(value: Json, path: string): string | null {

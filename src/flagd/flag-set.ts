@@ -4,9 +4,9 @@ import { LIMITS } from "../limits.ts";
 import type { Json, JsonObject } from "../ports.ts";
 import type { Context } from "./context.ts";
 import { type Definition, definitionFaults, definitionSteps, expanded, type Shared } from "./definition.ts";
-import { hashes, preparedRule, readsTime } from "./prepare.ts";
+import { BY_TARGETING_KEY, hashes, preparedRule, readsTime } from "./prepare.ts";
 import { isRecord } from "./rule.ts";
-import { UTF8, utf8Bytes } from "./utf8.ts";
+import { bytesOf, UTF8, utf8Bytes } from "./utf8.ts";
 
 export type Reason = "STATIC" | "TARGETING_MATCH" | "SPLIT" | "DEFAULT" | "DISABLED" | "UNKNOWN";
 export type EvaluationError = "FLAG_NOT_FOUND" | "PARSE_ERROR" | "INVALID_CONTEXT" | "TARGETING_KEY_MISSING" | "GENERAL";
@@ -37,6 +37,8 @@ export interface FlagSet {
   evaluate(key: string, context: Context): Evaluation;
   /** Every flag; one that fails does not keep the others from being evaluated. */
   evaluateAll(context: Context): readonly Evaluation[];
+  /** The same as JSON: what a flag may answer is written once, and not for each context. */
+  writeAll(context: Context): string;
 }
 
 /**
@@ -57,6 +59,7 @@ class Flags implements FlagSet {
   readonly #definitions: JsonObject;
   readonly #evaluators: JsonObject;
   readonly #ready = new Map<string, Flag>();
+  #all: readonly Flag[] | undefined;
   #readsTime: boolean | undefined;
 
   constructor(definitions: JsonObject, { evaluators = {}, metadata = {} }: Shared) {
@@ -74,17 +77,35 @@ class Flags implements FlagSet {
   evaluate(key: string, context: Context): Evaluation {
     const flag = this.#flag(key);
     if (flag === undefined) return { key, errorCode: ErrorCode.FLAG_NOT_FOUND, errorDetails: `There is no flag ${JSON.stringify(key)}.` };
-    return contextError(key, context) ?? flag.evaluate(flag.hashes ? hashable(context) : context);
+    return contextError(key, context) ?? flag.answer(context).evaluation;
   }
 
   evaluateAll(context: Context): readonly Evaluation[] {
-    const usable = hashable(context);
+    return this.#answers(context).map(({ evaluation }) => evaluation);
+  }
+
+  writeAll(context: Context): string {
+    return `[${this.#answers(context)
+      .map(({ json }) => json)
+      .join(",")}]`;
+  }
+
+  #answers(context: Context): readonly Answer[] {
+    this.#all ??= this.#flags();
+    return this.#all.map((flag) => {
+      const error = contextError(flag.key, context);
+      return error === null ? flag.answer(context) : new Answer(error);
+    });
+  }
+
+  /** Those that come after so many steps that all together would take too long are not evaluated. */
+  #flags(): readonly Flag[] {
     let steps = 0;
     return this.keys.flatMap((key) => {
       const flag = this.#flag(key);
       if (flag === undefined) return [];
       steps += flag.steps;
-      return contextError(key, context) ?? (steps > ALL_STEPS ? tooMuchAtOnce(key) : flag.evaluate(usable));
+      return steps > ALL_STEPS ? constant(tooMuchAtOnce(key)) : flag;
     });
   }
 
@@ -103,11 +124,26 @@ class Flags implements FlagSet {
 const ALL_STEPS = LIMITS.environmentSteps + LIMITS.configEntries * LIMITS.simpleSteps;
 
 interface Flag {
+  readonly key: string;
   /** That it may take to evaluate it. */
   readonly steps: number;
-  readonly hashes: boolean;
   readonly readsTime: boolean;
-  evaluate(context: Context): Evaluation;
+  answer(context: Context): Answer;
+}
+
+/** What a flag answers, to whoever gets this answer. */
+class Answer {
+  readonly evaluation: Evaluation;
+  #json: string | undefined;
+
+  constructor(evaluation: Evaluation) {
+    this.evaluation = Object.freeze(evaluation);
+  }
+
+  get json(): string {
+    this.#json ??= JSON.stringify(this.evaluation);
+    return this.#json;
+  }
 }
 
 function readyFlag(key: string, given: Json, { evaluators = {}, metadata = {} }: Shared): Flag {
@@ -120,19 +156,37 @@ function readyFlag(key: string, given: Json, { evaluators = {}, metadata = {} }:
   const merged = { ...metadata, ...definition.metadata };
   const shown = Object.keys(merged).length === 0 ? {} : { metadata: merged };
   if (definition.state === "DISABLED") return constant({ key, reason: "DISABLED", ...shown });
-  const targeting = definition.targeting === undefined ? undefined : preparedRule(definition.targeting, key, evaluators);
-  const flag = new FeatureFlag(key, unhashed({ ...definition, targeting }), SILENT, { disableDynamicCodeGeneration: true });
+  const { targeting = {} } = definition;
+  const rule = preparedRule(targeting, evaluators);
+  const flag = new FeatureFlag(key, unhashed({ ...definition, targeting: rule }), SILENT, { disableDynamicCodeGeneration: true });
+  if (Object.keys(targeting).length === 0) return constant(evaluation(key, flag.evaluate({}, SILENT), shown));
   return {
+    key,
     steps: definitionSteps(definition, evaluators),
-    hashes: targeting !== undefined && hashes(targeting),
-    readsTime: targeting !== undefined && readsTime(targeting),
-    evaluate: (context) => evaluation(key, flag.evaluate(context as EvaluationContext, SILENT), shown),
+    readsTime: readsTime(rule),
+    answer: answers(key, flag, shown, hashes(rule)),
+  };
+}
+
+/** A rule chooses one of a few variants, or leaves it to the default one: each of these answers is made once. */
+function answers(key: string, flag: FeatureFlag, shown: Shown, isHashing: boolean): (context: Context) => Answer {
+  const made = new Map<string | undefined, Answer>();
+  return (context) => {
+    const resolution = flag.evaluate((isHashing ? hashable(key, context) : context) as EvaluationContext, SILENT);
+    if (resolution.reason === "ERROR") return new Answer(evaluation(key, resolution, shown));
+    const chosen = resolution.reason === "TARGETING_MATCH" ? resolution.variant : undefined;
+    const known = made.get(chosen);
+    if (known !== undefined) return known;
+    const answer = new Answer(evaluation(key, resolution, shown));
+    made.set(chosen, answer);
+    return answer;
   };
 }
 
 type Resolution = ReturnType<FeatureFlag["evaluate"]>;
+type Shown = Pick<Evaluated, "metadata">;
 
-function evaluation(key: string, resolution: Resolution, shown: { readonly metadata?: JsonObject }): Evaluation {
+function evaluation(key: string, resolution: Resolution, shown: Shown): Evaluation {
   if (resolution.reason === "ERROR") {
     const { errorCode, errorMessage = "" } = resolution as { readonly errorCode: ErrorCode; readonly errorMessage?: string };
     return {
@@ -146,8 +200,10 @@ function evaluation(key: string, resolution: Resolution, shown: { readonly metad
   return { key, reason, value, variant, ...shown };
 }
 
+/** What is the same for each context. */
 function constant(evaluation: Evaluation): Flag {
-  return { steps: 0, hashes: false, readsTime: false, evaluate: () => evaluation };
+  const answer = new Answer(evaluation);
+  return { key: evaluation.key, steps: 0, readsTime: false, answer: () => answer };
 }
 
 function isDefinition(value: Json): value is Definition & JsonObject {
@@ -160,8 +216,14 @@ function unhashed(definition: object): ConstructorParameters<typeof FeatureFlag>
   return Object.defineProperties({}, Object.fromEntries(hidden)) as ConstructorParameters<typeof FeatureFlag>[1];
 }
 
-function hashable(context: Context): Context {
-  return { ...context, [UTF8]: utf8Bytes } as Context;
+/** With what a rule hashes: see `preparedRule`. */
+function hashable(key: string, context: Context): Context {
+  const { targetingKey } = context;
+  // Named before, and set behind, whatever the context has by these names: V8 takes ten times as long to add a member to a copy.
+  const usable: Record<string, unknown> = { [BY_TARGETING_KEY]: null, [UTF8]: null, ...context };
+  usable[BY_TARGETING_KEY] = typeof targetingKey === "string" ? bytesOf(key + targetingKey) : null;
+  usable[UTF8] = utf8Bytes;
+  return usable as Context;
 }
 
 function contextError(key: string, { targetingKey }: Context): NotEvaluated | null {

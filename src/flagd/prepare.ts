@@ -15,14 +15,14 @@ import { UTF8 } from "./utf8.ts";
  *
  * The rule is one in which `ruleFaults` finds nothing.
  */
-export function preparedRule(rule: Json, flagKey: string, evaluators: JsonObject): Json {
+export function preparedRule(rule: Json, evaluators: JsonObject): Json {
   const prepare = (piece: Json): Json => {
     const shape = shapeOf(piece);
     if (shape.kind === "list") return shape.items.map(prepare);
     if (shape.kind === "reference") return prepare(evaluators[shape.name] ?? null);
     if (shape.kind !== "operation") return piece;
     const args = shape.args.map(prepare);
-    if (shape.operator === "fractional") return { fractional: bucketed(args, flagKey) };
+    if (shape.operator === "fractional") return { fractional: bucketed(args) };
     // An object of the context may have a `toString` that is no function.
     if (shape.operator === "cat") return { try: [text(args), ""] };
     return guarded(shape.operator, shape.inList ? args : (args[0] ?? null));
@@ -62,10 +62,11 @@ function isWord(value: Json): boolean {
   return typeof value === "string" && Number.isNaN(Number(value));
 }
 
-const TARGETING_KEY: Json = { var: "targetingKey" };
+/** The member of the context that holds the bytes of flag key and targeting key; `null` where there is no targeting key. */
+export const BY_TARGETING_KEY = "$bucketing";
 
-function bucketed(args: readonly Json[], flagKey: string): readonly Json[] {
-  const byTargetingKey: Json = { if: [isText(TARGETING_KEY), utf8(text([flagKey, TARGETING_KEY])), null] };
+function bucketed(args: readonly Json[]): readonly Json[] {
+  const byTargetingKey: Json = { val: BY_TARGETING_KEY };
   const [by, ...buckets] = args;
   if (by === undefined || isList(by)) return [byTargetingKey, ...args];
   if (by === null) return [byTargetingKey, ...buckets];

@@ -9,7 +9,8 @@ export const utf8Bytes: object = new Proxy(Object.freeze({}), {
   get: (_, text) => (typeof text === "string" ? bytesOf(text) : undefined),
 });
 
-function bytesOf(text: string): string {
+/** A text's UTF-8 with one character for each byte. */
+export function bytesOf(text: string): string {
   if (!NOT_ASCII.test(text)) return text;
   let bytes = "";
   for (const byte of encoder.encode(text)) bytes += String.fromCharCode(byte);

@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { RequestListener } from "node:http";
 import { join } from "node:path";
-import express, { type RequestHandler } from "express";
 import type { Logger } from "pino";
 import type { Authentication } from "../authentication.ts";
 import type { Domain } from "../domain.ts";
@@ -11,17 +10,14 @@ import { packageRoot, type Settings } from "../settings.ts";
 import { isTracing } from "../tracing.ts";
 import { openGate, type Rates } from "./auth.ts";
 import { Cors } from "./cors.ts";
-import { mountDashboard } from "./dashboard.ts";
-import { Dispatch } from "./dispatch.ts";
-import { mountDocs } from "./docs.ts";
-import { errorHandler, failedOf } from "./errors.ts";
+import { answerJudged, asked, Dispatch } from "./dispatch.ts";
+import { failedOf } from "./errors.ts";
 import { FastCallers } from "./fast-callers.ts";
 import { FastLane } from "./fast-lane.ts";
-import { mountGit } from "./git.ts";
-import { type Judge, judgeOf } from "./judge.ts";
-import { mountMcp } from "./mcp.ts";
+import { judgeOf } from "./judge.ts";
+import { lateListener } from "./late.ts";
 import { Metrics, type Sample } from "./metrics.ts";
-import { mountRoutes, refuseUnknown, requestIdOf, servedRoutes } from "./mount.ts";
+import { servedRoutes } from "./mount.ts";
 import { openApiDocument } from "./openapi.ts";
 import { RateLimiter } from "./rate.ts";
 import { readingsOf } from "./readings.ts";
@@ -53,7 +49,8 @@ export interface AppOptions {
 export function createApp(options: AppOptions): RequestListener {
   const { domain, settings, logger, authentication, readiness, draining, counted, gitReader, fastLane = true } = options;
   const rates = ratesOf(settings);
-  const callers = authentication === null ? null : new FastCallers(authentication, domain.readIndex);
+  const open = authentication === null;
+  const callers = open ? null : new FastCallers(authentication, domain.readIndex);
   const gate = openGate({ authentication, callers, rates, refusals: domain.refusals });
   const streams = new Streams();
   const metrics = new Metrics(() => readingsOf(domain, streams, counted?.() ?? []));
@@ -65,28 +62,34 @@ export function createApp(options: AppOptions): RequestListener {
     ...operationRoutes({ version, readiness, ...(draining !== undefined && { draining }), document, metrics }),
   ];
 
-  const app = express();
-  app.disable("x-powered-by").disable("etag");
-  app.enable("strict routing").enable("case sensitive routing");
-  app.set("query parser", "simple");
-  app.set("trust proxy", [...settings.trustedProxies]);
-  const cors = new Cors(settings.ofrepCorsOrigins);
-  const judge = judgeOf(settings, rates, cors, authentication === null);
+  const judge = judgeOf(settings, rates, new Cors(settings.ofrepCorsOrigins), open);
   const served = servedRoutes(routes, { domain, gate, streams, metrics });
   const failed = failedOf(logger);
-  app.use(logged(logger), judged(judge));
-  mountRoutes(app, served, gate);
-  if (gitReader !== undefined) mountGit(app, { domain, gate, metrics, reader: gitReader });
-  mountMcp(app, { gate, open: authentication === null, version, listener: () => listener });
-  mountDocs(app);
-  mountDashboard(app);
-  app.use(refuseUnknown(gate));
-  app.use(errorHandler(failed));
+  const { trustedProxies } = settings;
+  const parts = {
+    domain,
+    gate,
+    metrics,
+    judge,
+    served,
+    failed,
+    logger,
+    trustedProxies,
+    version,
+    open,
+    gitReader,
+    listener: () => listener,
+  };
+  // Loaded with the first request that needs it: no start waits for Express, and its memory is only there where it is used.
+  const router = lateListener(
+    async () => (await import("./router.ts")).createRouter(parts),
+    (error, request, response) => void answerJudged(parts, asked(request, {}), response, () => Promise.reject(error)),
+  );
   // Who wants to be told of every request has them all go one way.
-  const dispatch = () => new Dispatch({ judge, served, failed, believesProxies: settings.trustedProxies.length > 0 }, app).handle;
+  const dispatch = () => new Dispatch({ ...parts, believesProxies: trustedProxies.length > 0 }, router).handle;
   const isPlain = !fastLane || logger.isLevelEnabled("debug") || isTracing();
   const listener: RequestListener = isPlain
-    ? app
+    ? router
     : new FastLane({ domain, authentication, callers, settings, rates, metrics }, dispatch()).handle;
   return listener;
 }
@@ -103,29 +106,6 @@ function ratesOf({ requestsPerSecond: { perAddress, perToken } }: Pick<Settings,
 function packageVersion(): string {
   const { version } = JSON.parse(readFileSync(join(packageRoot(), "package.json"), "utf8")) as { readonly version: string };
   return version;
-}
-
-/** Which route, not which path: a path may hold anything. */
-function logged(logger: Logger): RequestHandler {
-  if (!logger.isLevelEnabled("debug")) return (_request, _response, next) => next();
-  return (request, response, next) => {
-    const start = performance.now();
-    response.once("close", () => {
-      const route: unknown = request.route?.path;
-      const milliseconds = Math.round(performance.now() - start);
-      logger.debug(
-        { request_id: requestIdOf(response), method: request.method, route, status: response.statusCode, milliseconds },
-        "request",
-      );
-    });
-    next();
-  };
-}
-
-function judged(judge: Judge): RequestHandler {
-  return (request, response, next) => {
-    if (judge(request, response)) next();
-  };
 }
 
 function lazy<Value>(make: () => Value): () => Value {

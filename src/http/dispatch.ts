@@ -6,10 +6,13 @@ import type { Judge } from "./judge.ts";
 import { type Answer, groupByPath, type Served } from "./mount.ts";
 import { PathIndex, type PathMatch } from "./path-index.ts";
 
-export interface DispatchParts {
+interface Judging {
   readonly judge: Judge;
-  readonly served: readonly Served[];
   readonly failed: Failed;
+}
+
+export interface DispatchParts extends Judging {
+  readonly served: readonly Served[];
   /** Whether anybody's word is taken for whom a request comes from. */
   readonly believesProxies: boolean;
 }
@@ -40,7 +43,7 @@ export class Dispatch {
     const match = this.#find(request);
     const answer = match?.found.get(request.method ?? "");
     if (match === null || answer === undefined) this.#routes(request, response);
-    else void this.#answer(asked(request, match.params), response, answer);
+    else void answerJudged(this.#parts, asked(request, match.params), response, answer);
   };
 
   #find({ url = "", headers }: IncomingMessage): PathMatch<Methods> | null {
@@ -48,13 +51,14 @@ export class Dispatch {
     const isForwarded = headers["x-forwarded-for"] !== undefined || headers["x-forwarded-proto"] !== undefined;
     return this.#parts.believesProxies && isForwarded ? null : this.#paths.find(url);
   }
+}
 
-  async #answer(request: Asked, response: ServerResponse, answer: Answer): Promise<void> {
-    try {
-      if (this.#parts.judge(request, response)) await answer(request, response);
-    } catch (error) {
-      this.#parts.failed(error, request, response);
-    }
+/** Answers a request that nothing is against, and tells what went wrong. */
+export async function answerJudged({ judge, failed }: Judging, request: Asked, response: ServerResponse, answer: Answer): Promise<void> {
+  try {
+    if (judge(request, response)) await answer(request, response);
+  } catch (error) {
+    failed(error, request, response);
   }
 }
 
@@ -66,7 +70,7 @@ function methodsOf(siblings: readonly Served[]): Methods {
 }
 
 /** What Express finds out of a request that nobody forwarded. */
-function asked(request: IncomingMessage, params: Asked["params"]): Asked {
+export function asked(request: IncomingMessage, params: Asked["params"]): Asked {
   const { socket, url = "" } = request;
   const secure = (socket as Partial<TLSSocket>).encrypted === true;
   return Object.assign(request, { params, query: NO_QUERY, secure, ip: socket.remoteAddress, originalUrl: url });

@@ -8,7 +8,7 @@ import type { JsonObject } from "../ports.ts";
 import type { Principal } from "../tokens.ts";
 import { noneMatchHits, quoteTag } from "./etag.ts";
 import type { FastDoor, FastLaneParts } from "./fast-door.ts";
-import { SECURITY_HEADERS } from "./guards.ts";
+import { HeaderForm } from "./header-form.ts";
 import { hasGoodBody, readJsonBodyAhead, SMALL_BODY } from "./json.ts";
 import { bulkOf, type EnvironmentQuery, environmentOf, type Place } from "./ofrep.ts";
 import { OF_EVALUATIONS, type PlainHeaders } from "./raw-headers.ts";
@@ -38,6 +38,19 @@ interface Answer {
   readonly text: string | null;
 }
 
+type Headers = ConstructorParameters<typeof HeaderForm>[1];
+const VARIES: Headers = [["vary", "Origin"]];
+const UNCHANGED: Headers = [
+  ["etag", null],
+  ["cache-control", "private, no-cache"],
+];
+const FOUND: Headers = [
+  ["etag", null],
+  ["cache-control", "no-store"],
+  ["content-type", "application/json; charset=utf-8"],
+  ["content-length", null],
+];
+
 const TARGET = /^\/ofrep\/v1\/evaluate\/flags(?:\?project_id=([A-Za-z0-9][A-Za-z0-9_-]{0,63})&env=([a-z0-9][a-z0-9_-]{0,62}))?$/;
 
 /**
@@ -47,14 +60,15 @@ const TARGET = /^\/ofrep\/v1\/evaluate\/flags(?:\?project_id=([A-Za-z0-9][A-Za-z
 export class FastFlags {
   readonly #parts: FastLaneParts;
   readonly #door: FastDoor;
-  /** What all replies begin with, but for the request's id. */
-  readonly #common: readonly string[];
+  readonly #found: HeaderForm;
+  readonly #unchanged: HeaderForm;
 
   constructor(parts: FastLaneParts, door: FastDoor) {
     this.#parts = parts;
     this.#door = door;
-    const shared = parts.settings.ofrepCorsOrigins.length > 0 ? ["vary", "Origin"] : [];
-    this.#common = [...SECURITY_HEADERS.flat(), ...shared];
+    const shared = parts.settings.ofrepCorsOrigins.length > 0 ? VARIES : [];
+    this.#found = new HeaderForm(200, [...shared, ...FOUND]);
+    this.#unchanged = new HeaderForm(304, [...shared, ...UNCHANGED]);
   }
 
   /** `null` where the request is for the routes; else whether it was answered, or is for the routes after all. Never fails. */
@@ -71,7 +85,8 @@ export class FastFlags {
   /** @throws what the routes say better */
   async #answer(question: PlainQuestion, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
     // A store that does not answer is not waited for here: the routes may know what to show meanwhile.
-    const found = await this.#parts.domain.readIndex.inTime(this.#look(request.socket, question));
+    const { readIndex } = this.#parts.domain;
+    const found = this.#known(request.socket, question) ?? (await readIndex.inTime(this.#look(request.socket, question)));
     if (found === null || !this.#door.admits(request, found.caller, performance.now())) return false;
     const answer = this.#evaluate(found, await readJsonBodyAhead(request, SMALL_BODY), question.headers.ifNoneMatch);
     // A body may take its time, in which a preview ends, or others ask as often as they may.
@@ -81,6 +96,22 @@ export class FastFlags {
     const status = this.#send(response, requestIdFor(question.headers.requestId), answer);
     this.#parts.metrics.observe("evaluateFlags", status, (performance.now() - question.start) / 1_000);
     return true;
+  }
+
+  /** Everything as of now; `null` where it takes a look at the store. @throws invalid_request */
+  #known(socket: Socket, { query, headers, start }: PlainQuestion): Found | null {
+    const { readIndex, heads, evaluations } = this.#parts.domain;
+    const system = this.#door.isOpen ? 0 : readIndex.known(SYSTEM_PARTITION);
+    const caller = system === null ? null : this.#door.callerAt(socket, headers, system);
+    const place = this.#placeOf(caller, query);
+    const revision = place === null ? null : readIndex.known(place.project);
+    if (system === null || caller === null || place === null || revision === null) return null;
+    const stream = this.#streamOf(caller, place, system);
+    const head = heads.kept(place.project, place.env, revision);
+    const ready = head === null ? null : evaluations.kept(place.project, head);
+    if (stream === null || head === null || ready === null) return null;
+    this.#door.confirm(caller, place, [system, revision], start);
+    return { caller, place, head, ready, stream };
   }
 
   /** Everything as of a moment after the request began. */
@@ -107,30 +138,32 @@ export class FastFlags {
     return caller !== null && place !== null && allows(caller.grants, "evaluate", place.project, place.env) ? place : null;
   }
 
-  #streamOf({ token }: Principal, { project, env }: Place, system: number): string | null {
+  #streamOf(caller: Principal, { project, env }: Place, system: number): string | null {
     const { authentication } = this.#parts;
     if (authentication === null) return "";
-    const ticket = authentication.ticketAt(token, project, env, system);
+    const ticket = authentication.ticketAt(caller, project, env, system);
     return ticket === null ? null : `?ticket=${ticket}`;
   }
 
   /** @throws invalid_context */
   #evaluate({ ready, stream, place }: Found, body: JsonObject, known: string | undefined): Answer {
-    const { tag, load } = bulkOf(ready, body, stream, place);
+    const { tag, write } = bulkOf(ready, body, stream, place);
     // `*` asks whether there is anything at all.
     const isKnown = known?.trim() !== "*" && noneMatchHits(known, tag);
-    return { tag, text: isKnown ? null : JSON.stringify(load()) };
+    return { tag, text: isKnown ? null : write() };
   }
 
   /** The same bytes as `sendReply` sends. @returns the status */
   #send(response: ServerResponse, requestId: string, { tag, text }: Answer): number {
-    const headers = ["x-request-id", requestId, ...this.#common, "etag", quoteTag(tag)];
     if (text === null) {
-      response.writeHead(304, [...headers, "cache-control", "private, no-cache"]).end();
+      this.#unchanged.write(response, requestId, [quoteTag(tag)]);
+      response.end();
       return 304;
     }
-    const ofBody = ["content-type", "application/json; charset=utf-8", "content-length", String(Buffer.byteLength(text))];
-    response.writeHead(200, [...headers, "cache-control", "no-store", ...ofBody]).end(text);
+    const bytes = Buffer.byteLength(text);
+    this.#found.write(response, requestId, [quoteTag(tag), String(bytes)]);
+    // ASCII need not be encoded.
+    response.end(text, bytes === text.length ? "latin1" : "utf8");
     return 200;
   }
 }

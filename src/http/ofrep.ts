@@ -74,15 +74,25 @@ export function environmentOf({ grants }: Pick<Caller, "grants">, query: Environ
 }
 
 /**
- * The reply to whoever asks for all flags. `query`: what to add to the address of a watch.
+ * The reply to whoever asks for all flags; `write` gives it as JSON. `query`: what to add to the address of a watch.
  * @throws invalid_context
  */
 export function bulkOf(ready: ReadyFlags, { context = null }: { readonly context?: Json | undefined }, query: string | null, place: Place) {
   const streams = eventStreams(place, query);
-  const { tag, load } = evaluateAll(ready, context ?? {}, JSON.stringify(streams));
+  const more = JSON.stringify(streams);
+  const { tag, load, write } = evaluateAll(ready, context ?? {}, more);
   const { metadata } = ready.set;
   const shown = Object.keys(metadata).length === 0 ? {} : { metadata };
-  return { tag, load: () => ({ flags: load(), ...shown, ...streams }) };
+  return {
+    tag,
+    load: () => ({ flags: load(), ...shown, ...streams }),
+    write: () => `{"flags":${write()}${furtherMembers(JSON.stringify(shown))}${furtherMembers(more)}}`,
+  };
+}
+
+/** The members of an object behind others, as JSON. */
+function furtherMembers(object: string): string {
+  return object === "{}" ? "" : `,${object.slice(1, -1)}`;
 }
 
 /** Where to be told of changes; a page that is not looked at stops listening after a while. */

@@ -10,6 +10,7 @@ import {
 import type { Duplex } from "node:stream";
 import { LIMITS } from "../limits.ts";
 import { connections } from "./connections.ts";
+import { lateListener } from "./late.ts";
 
 /** The socket's side of HTTP: nothing here knows a route, so that it can listen before they are loaded. */
 export interface EngineServer {
@@ -46,21 +47,11 @@ export type ServerBounds = Readonly<
  * request go on with HTTP/1.1.
  */
 export function createServer(handler: Promise<RequestListener>, bounds: ServerBounds = LIMITS): EngineServer {
-  let answer: RequestListener = (request, response) => {
-    // Whose body went wrong meanwhile was answered.
-    const unlessAnswered = (act: () => void) => {
-      if (!response.headersSent) act();
-    };
-    handler.then(
-      (ready) => unlessAnswered(() => ready(request, response)),
-      () => unlessAnswered(() => sendRefusal(response, CANNOT_START)),
-    );
-  };
-  handler.then(
-    (ready) => {
-      answer = ready;
-    },
-    () => {}, // Whoever made the promise hears of it; here it is answered above.
+  // Whoever made the promise hears of it; whoever asks is answered.
+  handler.catch(() => {});
+  const answer = lateListener(
+    () => handler,
+    (_error, _request, response) => sendRefusal(response, CANNOT_START),
   );
 
   let closing = false;

@@ -14,6 +14,8 @@ export const SINKS = {
   sinkRetryMaxMs: 15 * 60_000,
   /** Milliseconds for which a sink is left alone at most where it asks for that with `Retry-After`. */
   sinkRestMs: 24 * 60 * 60_000,
+  /** Milliseconds after a start until all projects are looked through for what was not sent before it. */
+  firstLookMs: 1_000,
   /** Projects that are sent to sinks of one kind at a time. */
   sinkSenders: 16,
   /** Projects that may wait for that; what comes then is found by a sweep. */

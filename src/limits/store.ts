@@ -85,6 +85,8 @@ export const STORE = {
   storeFenceMs: 60 * 60_000,
   /** Times that a Redis cluster may send a command on to another of its servers. */
   storeRedirects: 5,
+  /** Connections of one engine to each Redis server over which it reads and commits. */
+  redisWriters: 4,
   /** Reads that may wait for a connection to PostgreSQL. */
   waitingReads: 10_000,
   /** Connections of one engine to PostgreSQL that commit at the same time. */

@@ -1,5 +1,6 @@
 import type { Hash } from "../ports.ts";
 import type { EntryChange } from "./edit.ts";
+import { type NodeParts, unequalParts } from "./encoded-node.ts";
 import { at, compareKeys, KeyRange } from "./keys.ts";
 import { type ChildRef, type MapNode, sameValue, type ValueRef } from "./node.ts";
 import { EMPTY_ROOT } from "./node-codec.ts";
@@ -103,7 +104,8 @@ function soleNode(opening: Opening, items: readonly Item[], layer: number): MapN
 }
 
 /** Two nodes of one layer: as a rule their keys are the same, and nothing needs to be laid out for a merge. */
-function compareNodes(opening: Opening, left: MapNode, right: MapNode): void {
+function compareNodes(opening: Opening, leftNode: MapNode, rightNode: MapNode): void {
+  const [left, right] = unequalParts(leftNode, rightNode);
   const shared = Math.min(left.keys.length, right.keys.length);
   let i = 0;
   for (; i < shared; i++) {
@@ -119,7 +121,7 @@ function compareNodes(opening: Opening, left: MapNode, right: MapNode): void {
   compareItems(opening, itemsOf(left, i, left.keys.length), itemsOf(right, i, right.keys.length));
 }
 
-function itemsOf(node: MapNode, start: number, end: number): Item[] {
+function itemsOf(node: NodeParts, start: number, end: number): Item[] {
   const items: Item[] = [];
   for (let i = start; i <= end; i++) {
     const child = node.children[i];

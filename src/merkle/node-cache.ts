@@ -1,5 +1,6 @@
 import { FifoMap } from "../fifo-map.ts";
 import type { Hash } from "../ports.ts";
+import { EncodedNode } from "./encoded-node.ts";
 import type { MapNode } from "./node.ts";
 import { decoding, type NodeSource, type ObjectSource } from "./source.ts";
 
@@ -146,7 +147,9 @@ export class NodeCache {
  */
 function settle(node: MapNode): MapNode {
   return {
-    ...node,
+    layer: node.layer,
+    count: node.count,
+    keys: node.keys,
     values: node.values.map((value) => ("hash" in value ? { hash: ownText(value.hash) } : value)),
     children: node.children.map((child) => (child === null ? null : { hash: ownText(child.hash), count: child.count })),
   };
@@ -161,7 +164,11 @@ const SLOT_BYTES = 250;
 const ENTRY_BYTES = 120;
 const HASH_BYTES = 150;
 
+/** Of each byte of a node as it was loaded: most are of hashes, of which 32 bytes become as many as are said above. */
+const DECODED_BYTES = 5;
+
 function nodeBytes(node: MapNode): number {
+  if (node instanceof EncodedNode) return SLOT_BYTES + node.entries * ENTRY_BYTES + node.size * DECODED_BYTES;
   let bytes = SLOT_BYTES + node.keys.length * ENTRY_BYTES;
   for (const key of node.keys) bytes += key.length;
   for (const value of node.values) bytes += "inline" in value ? value.inline.length : HASH_BYTES;

@@ -125,40 +125,48 @@ export function decodeNode(hash: Hash, data: Uint8Array): MapNode {
   return new NodeReader(hash, data).node();
 }
 
-/** Holds the key being read; what it shares with the one before is in place already. */
+/** Holds the key being read, of one node at a time; what it shares with the one before is in place already. */
 const keyBytes = Buffer.allocUnsafeSlow(LIMITS.keyBytes);
 
-class NodeReader {
+/** Reads a node from its bytes: the whole of it, or part by part, passing those by that nobody asks for. */
+export class NodeReader {
+  readonly layer: number;
+  readonly entries: number;
+  readonly data: Buffer;
+  /** Where the next part begins. */
+  at = 0;
   readonly #hash: Hash;
-  readonly #data: Buffer;
-  /** The whole node in hexadecimal: cutting hashes out of one string is far cheaper than converting each. */
-  readonly #hex: string;
-  #at = 0;
+  /** The whole node in hexadecimal, where all of it is read: cutting hashes out of one string is far cheaper than converting each. */
+  #hex = "";
   #keyLength = 0;
   #keyIsAscii = true;
 
   constructor(hash: Hash, data: Uint8Array) {
     this.#hash = hash;
-    this.#data = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-    this.#hex = this.#data.toString("hex");
+    this.data = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+    if (this.#byte() !== VERSION) throw this.#corrupt("an unknown version");
+    this.layer = this.#byte();
+    if (this.layer >= LIMITS.mapDepth) throw this.#corrupt("a layer out of bounds");
+    this.entries = this.#varint();
+    if (this.entries > LIMITS.nodeEntries || (this.entries === 0 && this.layer > 0)) {
+      throw this.#corrupt("a number of entries out of bounds");
+    }
   }
 
   node(): MapNode {
-    if (this.#byte() !== VERSION) throw this.#corrupt("an unknown version");
-    const layer = this.#byte();
-    if (layer >= LIMITS.mapDepth) throw this.#corrupt("a layer out of bounds");
-    const entries = this.#varint();
-    if (entries > LIMITS.nodeEntries || (entries === 0 && layer > 0)) throw this.#corrupt("a number of entries out of bounds");
+    const { layer, entries } = this;
+    this.#hex = this.data.toString("hex");
     const keys: string[] = [];
     const values: ValueRef[] = [];
     const children: (ChildRef | null)[] = [];
     for (let i = 0; i < entries; i++) {
-      if (layer > 0) children.push(this.#child());
-      keys.push(this.#key(i === 0));
-      values.push(this.#value());
+      if (layer > 0) children.push(this.child());
+      this.passKey(i === 0);
+      keys.push(this.key());
+      values.push(this.value());
     }
-    if (layer > 0) children.push(this.#child());
-    if (this.#at !== this.#data.length) throw this.#corrupt("bytes after its end");
+    if (layer > 0) children.push(this.child());
+    if (this.at !== this.data.length) throw this.#corrupt("bytes after its end");
     return { layer, count: countEntries(entries, children), keys, values, children: layer > 0 ? children : NO_CHILDREN };
   }
 
@@ -167,7 +175,7 @@ class NodeReader {
   }
 
   #byte(): number {
-    const byte = this.#data[this.#at++];
+    const byte = this.data[this.at++];
     if (byte === undefined) throw this.#corrupt("it ends too early");
     return byte;
   }
@@ -187,30 +195,35 @@ class NodeReader {
 
   /** Steps over `bytes` bytes and returns where they began. */
   #take(bytes: number): number {
-    const start = this.#at;
-    this.#at += bytes;
-    if (this.#at > this.#data.length) throw this.#corrupt("it ends too early");
+    const start = this.at;
+    this.at += bytes;
+    if (this.at > this.data.length) throw this.#corrupt("it ends too early");
     return start;
   }
 
   #digest(): Hash {
-    const start = 2 * this.#take(HASH_BYTES);
-    return this.#hex.slice(start, start + HASH_DIGITS);
+    const start = this.#take(HASH_BYTES);
+    if (this.#hex === "") return this.data.toString("hex", start, this.at);
+    return this.#hex.slice(2 * start, 2 * start + HASH_DIGITS);
   }
 
-  #child(): ChildRef | null {
+  child(): ChildRef | null {
     const count = this.#varint();
     return count === 0 ? null : { hash: this.#digest(), count };
   }
 
+  passChild(): void {
+    if (this.#varint() > 0) this.#take(HASH_BYTES);
+  }
+
   /** A key must differ from the one before in the first byte that is not shared, and be the greater one by it. */
-  #key(first: boolean): string {
+  passKey(first: boolean): void {
     const shared = this.#varint();
     const rest = this.#varint();
     const length = shared + rest;
     if (shared > this.#keyLength || length > LIMITS.keyBytes) throw this.#corrupt("a key of a wrong length");
     const start = this.#take(rest);
-    const data = this.#data;
+    const { data } = this;
     if (!first) {
       if (rest === 0) throw this.#corrupt("keys out of order");
       if (shared < this.#keyLength && byteAt(data, start) <= byteAt(keyBytes, shared)) throw this.#corrupt("keys out of order");
@@ -225,15 +238,23 @@ class NodeReader {
     // Once a key with other characters was seen, the next ones may share them.
     if (bits > 0x7f) this.#keyIsAscii = false;
     this.#keyLength = length;
-    return this.#keyIsAscii ? keyBytes.toString("latin1", 0, length) : this.#utf8(keyBytes, 0, length);
   }
 
-  #value(): ValueRef {
+  /** The key that was passed last. */
+  key(): string {
+    return this.#keyIsAscii ? keyBytes.toString("latin1", 0, this.#keyLength) : this.#utf8(keyBytes, 0, this.#keyLength);
+  }
+
+  value(): ValueRef {
     const length = this.#byte();
     if (length === 0) return { hash: this.#digest() };
     if (length > INLINE_BYTES) throw this.#corrupt("a value that is too long to stand in a node");
     const start = this.#take(length);
-    return { inline: this.#utf8(this.#data, start, start + length) };
+    return { inline: this.#utf8(this.data, start, start + length) };
+  }
+
+  passValue(): void {
+    this.#take(this.#byte() || HASH_BYTES);
   }
 
   #utf8(bytes: Buffer, start: number, end: number): string {

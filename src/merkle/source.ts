@@ -1,8 +1,9 @@
 import { LIMITS } from "../limits.ts";
 import type { Hash } from "../ports.ts";
+import { EncodedNode } from "./encoded-node.ts";
 import { objectHash } from "./hash.ts";
 import { corrupt, EMPTY_NODE, type MapNode } from "./node.ts";
-import { decodeNode, EMPTY_ROOT } from "./node-codec.ts";
+import { EMPTY_ROOT } from "./node-codec.ts";
 
 /** Where encoded objects come from. One answer for each hash, in the order asked. Throws when one is missing. */
 export interface ObjectSource {
@@ -26,7 +27,7 @@ export interface NodeSource {
 export function decoding(source: ObjectSource): NodeSource {
   return {
     peek: () => undefined,
-    nodes: async (hashes) => decodeAll(hashes, await source.get(hashes), decodeNode),
+    nodes: async (hashes) => decodeAll(hashes, await source.get(hashes), (hash, data) => new EncodedNode(hash, data)),
     values: async (hashes) => decodeAll(hashes, await source.get(hashes), decodeText),
   };
 }

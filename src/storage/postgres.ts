@@ -3,6 +3,7 @@ import { LIMITS } from "../limits.ts";
 import type { Backend, Change, CommitResult, Entry, Hash, Key, ObjectInfo, Objects, Range, Subscription, WatchHandlers } from "../ports.ts";
 import { DeltaBases } from "./delta-bases.ts";
 import { GroupQueue, type Outcome } from "./group-queue.ts";
+import { laneOf } from "./lanes.ts";
 import type { StoreOptions } from "./open.ts";
 import { PostgresClock } from "./postgres-clock.ts";
 import { Connections, connect } from "./postgres-connections.ts";
@@ -158,7 +159,7 @@ export class PostgresBackend implements Backend {
 
   /** A partition's writes go one after another over one lane: on two they would wait for its row, and hold up others meanwhile. */
   #enqueue(write: Write): Promise<CommitResult> {
-    const lane = this.#lanes[laneOf(write.partition)];
+    const lane = this.#lanes[laneOf(write.partition, LIMITS.postgresWriters)];
     if (lane === undefined) throw new Error("There is no such lane.");
     return lane.add(write, sizeOf(write));
   }
@@ -231,11 +232,4 @@ export class PostgresBackend implements Backend {
       return row?.ms ?? null;
     });
   }
-}
-
-/** The same partition always goes the same way. */
-function laneOf(partition: string): number {
-  let sum = 0;
-  for (let index = 0; index < partition.length; index++) sum = (sum * 31 + partition.charCodeAt(index)) >>> 0;
-  return sum % LIMITS.postgresWriters;
 }

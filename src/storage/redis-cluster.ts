@@ -1,13 +1,14 @@
 import { AppError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { replyCode, storeError } from "./redis-errors.ts";
-import { RedisLink } from "./redis-link.ts";
+import type { RedisLink } from "./redis-link.ts";
+import { RedisLinks } from "./redis-links.ts";
 import type { Command, RedisServers } from "./redis-servers.ts";
 import type { RedisAddress, RedisTarget } from "./redis-url.ts";
 
 const SLOTS = 16_384;
 
-/** Finds the cluster by one of the given addresses and opens a link to each primary. */
+/** Finds the cluster by one of the given addresses and opens links to each primary. */
 export async function openCluster(target: RedisTarget): Promise<RedisServers> {
   const cluster = new RedisCluster(target);
   try {
@@ -25,36 +26,37 @@ export async function openCluster(target: RedisTarget): Promise<RedisServers> {
  */
 class RedisCluster implements RedisServers {
   readonly #target: RedisTarget;
-  readonly #links = new Map<string, RedisLink>();
-  #slots: readonly (RedisLink | undefined)[] = [];
+  readonly #links = new Map<string, RedisLinks>();
+  #slots: readonly (RedisLinks | undefined)[] = [];
   #refreshing: Promise<void> | null = null;
+  #closed = false;
 
   constructor(target: RedisTarget) {
     this.#target = target;
   }
 
   get primaries(): readonly RedisLink[] {
-    return [...new Set(this.#slots.filter((link) => link !== undefined))];
+    return [...this.#used].map(({ first }) => first);
   }
 
   async open(): Promise<void> {
     await this.refresh();
-    await Promise.all(this.primaries.map((link) => (link.isConnected ? undefined : link.send(["PING"]))));
+    await Promise.all([...this.#used].map((links) => links.connected()));
   }
 
   async send(tag: string, command: Command, bytes = false): Promise<unknown> {
     const slot = slotOf(tag);
     for (let hop = 0; ; hop++) {
-      const link = this.#slots[slot];
+      const link = this.#slots[slot]?.of(tag);
       if (link === undefined) throw uncovered();
       try {
         return await link.send(command, bytes);
       } catch (error) {
         const moved = redirection(error, link.address);
         if (moved === null || hop >= LIMITS.storeRedirects) throw error;
-        const other = this.#linkTo(moved.to);
+        const other = this.#linksTo(moved.to);
         if (moved.forGood) this.#move(slot, other);
-        else return other.sendAsking(command, bytes);
+        else return other.of(tag).sendAsking(command, bytes);
       }
     }
   }
@@ -68,13 +70,17 @@ class RedisCluster implements RedisServers {
   }
 
   close(): void {
-    for (const link of this.#links.values()) link.close();
+    this.#closed = true;
+    for (const links of this.#links.values()) links.close();
+  }
+
+  get #used(): ReadonlySet<RedisLinks> {
+    return new Set(this.#slots.filter((links) => links !== undefined));
   }
 
   async #refresh(): Promise<void> {
-    const known = [...this.#links.values()].filter((link) => link.isConnected);
     let problem: unknown = uncovered();
-    for (const link of [...known, ...this.#target.addresses.map((address) => this.#linkTo(address))]) {
+    for (const link of this.#toAsk()) {
       try {
         this.#adopt(layoutOf(await link.send(["CLUSTER", "SLOTS"]), link.address));
         return;
@@ -85,34 +91,42 @@ class RedisCluster implements RedisServers {
     throw problem;
   }
 
+  /** Those that are connected; only then are the given addresses tried, which may be other names of the same servers. */
+  *#toAsk(): Generator<RedisLink> {
+    yield* [...this.#links.values()].map(({ first }) => first).filter((link) => link.isConnected);
+    for (const address of this.#target.addresses) yield this.#linksTo(address).first;
+  }
+
   #adopt(layout: readonly Range[]): void {
-    const slots = new Array<RedisLink | undefined>(SLOTS).fill(undefined);
-    for (const { first, last, primary } of layout) slots.fill(this.#linkTo(primary), first, last + 1);
+    const slots = new Array<RedisLinks | undefined>(SLOTS).fill(undefined);
+    for (const { first, last, primary } of layout) slots.fill(this.#linksTo(primary), first, last + 1);
     this.#slots = slots;
-    const used = new Set(slots);
-    for (const [name, link] of this.#links) {
-      if (used.has(link)) continue;
+    const used = this.#used;
+    for (const [name, links] of this.#links) {
+      if (used.has(links)) continue;
       this.#links.delete(name);
-      link.close();
+      links.close();
     }
   }
 
-  #move(slot: number, link: RedisLink): void {
+  #move(slot: number, links: RedisLinks): void {
     const slots = [...this.#slots];
-    slots[slot] = link;
+    slots[slot] = links;
     this.#slots = slots;
     this.refresh().catch(() => {}); // Where one slot moved others may have; whoever meets one is told so too.
   }
 
-  #linkTo(address: RedisAddress): RedisLink {
+  #linksTo(address: RedisAddress): RedisLinks {
     const name = `${address.host} ${address.port}`;
-    let link = this.#links.get(name);
-    if (link === undefined) {
-      link = new RedisLink(this.#target, address);
-      link.openLater();
-      this.#links.set(name, link);
+    let links = this.#links.get(name);
+    if (links === undefined) {
+      // Who looks at the layout may still be under way: nobody would ever close what it opens now.
+      if (this.#closed) throw new AppError("shutting_down", { reason: "The store is closed." });
+      links = new RedisLinks(this.#target, address);
+      links.openLater();
+      this.#links.set(name, links);
     }
-    return link;
+    return links;
   }
 }
 

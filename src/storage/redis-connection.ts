@@ -5,7 +5,10 @@ import { isWrongServer } from "./redis-errors.ts";
 import type { RedisAddress, RedisTarget } from "./redis-url.ts";
 
 export type RedisArgs = (string | Buffer)[];
-type RedisClient = ReturnType<typeof clientFor>;
+
+/** Never connected. Every client is its duplicate: the driver would make a class with all of its commands for each address, which takes milliseconds. */
+const PATTERN = createClient();
+type RedisClient = ReturnType<typeof PATTERN.duplicate>;
 
 /** What a reply's text comes as: bytes for objects and hashes. */
 const AS_BYTES = { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } } as const;
@@ -92,10 +95,10 @@ function ignoreUnlessWrongServer(error: unknown): void {
   if (isWrongServer(error)) throw error;
 }
 
-function clientFor(target: RedisTarget, { host, port }: RedisAddress) {
+function clientFor(target: RedisTarget, { host, port }: RedisAddress): RedisClient {
   const socket = { host, port, connectTimeout: LIMITS.connectMs, reconnectStrategy: false as const };
   const tls = { tls: true as const, ...(isIP(host) === 0 && { servername: host }) };
-  return createClient({
+  return PATTERN.duplicate({
     socket: target.tls ? { ...socket, ...tls } : socket,
     ...(target.username !== undefined && { username: target.username }),
     ...(target.password !== undefined && { password: target.password }),

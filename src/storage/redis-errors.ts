@@ -1,5 +1,6 @@
 import { ErrorReply } from "redis";
 import { AppError } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
 
 /** The server's own word for an error (`OOM`, `MOVED`, …); "" where it is not the server's: the connection broke. */
 export function replyCode(error: unknown): string {
@@ -29,7 +30,8 @@ export function storeError(error: unknown): AppError {
       cause: error,
     });
   }
-  const [reason, fix] = (code === "" ? undefined : REASONS[code]) ?? fallback(code);
+  const [reason, fix] =
+    (code === "" ? undefined : REASONS[code]) ?? (/max number of clients/.test(message) ? NO_CONNECTION : fallback(code));
   return new AppError("store_unavailable", { reason, fix, cause: error });
 }
 
@@ -38,6 +40,11 @@ function fallback(code: string): readonly [reason: string, fix: string] {
     ? ["Redis cannot be reached.", "Look whether it runs and whether its address in STORE_URL is right."]
     : [`Redis refused the request (${code}).`, "Look at the log of the Redis server."];
 }
+
+const NO_CONNECTION = [
+  "Redis has no connection left.",
+  `Raise its maxclients: each engine takes ${LIMITS.redisWriters + 1} to each server.`,
+] as const;
 
 /** By the server's word: what is the matter, and what to do. */
 const REASONS: Readonly<Record<string, readonly [reason: string, fix: string]>> = {

@@ -65,15 +65,19 @@ end
 at = at + 2 * checks
 
 -- A key that is not of the engine's making fails here, before anything is written.
-redis.call('HLEN', documents) redis.call('ZCARD', order) redis.call('HLEN', objects) redis.call('ZCARD', uses)
-local has_hidden = redis.call('HLEN', hidden) > 0
+if puts + deletes > 0 then redis.call('HLEN', documents) redis.call('ZCARD', order) end
+local has_hidden = false
+if puts_of_objects + deletes_of_objects > 0 then
+  redis.call('HLEN', objects) redis.call('ZCARD', uses)
+  has_hidden = redis.call('HLEN', hidden) > 0
+end
 
 local first_object = at + 2 * puts + deletes
 local first_delta = nil
 for i = 1, puts_of_objects do
   if ARGV[first_object + 2 * i - 2] ~= '' then first_delta = i break end
 end
-if first_delta or deletes_of_objects > 0 then redis.call('HLEN', deltas) redis.call('HLEN', dependents) end
+if first_delta or has_hidden or deletes_of_objects > 0 then redis.call('HLEN', deltas) redis.call('HLEN', dependents) end
 
 -- Nil where there is no such object.
 local function place_of(hash)

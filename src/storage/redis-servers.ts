@@ -1,5 +1,6 @@
 import type { RedisArgs } from "./redis-connection.ts";
-import { RedisLink } from "./redis-link.ts";
+import type { RedisLink } from "./redis-link.ts";
+import { RedisLinks } from "./redis-links.ts";
 import type { RedisAddress, RedisTarget } from "./redis-url.ts";
 
 /** A command, or what makes its words at the moment of sending. */
@@ -9,7 +10,7 @@ export type Command = RedisArgs | (() => RedisArgs);
 export interface RedisServers {
   /** Sends a command to the server that has the keys with this hash tag. Rejects as `RedisLink.send` does. */
   send(tag: string, command: Command, bytes?: boolean): Promise<unknown>;
-  /** Those that hold keys now. */
+  /** One link to each that holds keys now. */
   readonly primaries: readonly RedisLink[];
   /** Looks which those are. */
   refresh(): Promise<void>;
@@ -18,12 +19,12 @@ export interface RedisServers {
 
 /** @throws what the driver throws where the server cannot be reached */
 export async function openSingle(target: RedisTarget, address: RedisAddress): Promise<RedisServers> {
-  const link = new RedisLink(target, address);
-  await link.open();
+  const links = new RedisLinks(target, address);
+  await links.open();
   return {
-    send: (_tag, command, bytes) => link.send(command, bytes),
-    primaries: [link],
+    send: (tag, command, bytes) => links.of(tag).send(command, bytes),
+    primaries: [links.first],
     refresh: async () => {},
-    close: () => link.close(),
+    close: () => links.close(),
   };
 }

@@ -39,18 +39,19 @@ export function entryOf(key: Key, stored: string | null | undefined): Entry<stri
 export function commitWords(change: Change<string> | null, objects: readonly StoredForm[]): RedisArgs {
   const { checks = [], puts = [], deletes = [], objectDeletes = [] } = change ?? {};
   const counts = [checks.length, puts.length, deletes.length, objects.length, objectDeletes.length].map(String);
-  const words: RedisArgs = [
-    ...counts,
-    Buffer.from(objects.map(({ hash }) => hash).join(""), "hex"),
-    Buffer.from(objectDeletes.join(""), "hex"),
-  ];
+  const words: RedisArgs = [...counts, bytesOf(objects.map(({ hash }) => hash).join("")), bytesOf(objectDeletes.join(""))];
   for (const { key, revision } of checks) words.push(key, revision === null ? "" : String(revision));
   for (const { key, value } of puts) words.push(key, value);
   words.push(...deletes);
   for (const { base, data } of objects) {
-    words.push(Buffer.from(base ?? "", "hex"), Buffer.from(data.buffer, data.byteOffset, data.byteLength));
+    words.push(bytesOf(base ?? ""), Buffer.from(data.buffer, data.byteOffset, data.byteLength));
   }
   return words;
+}
+
+/** Nothing is a text: the driver writes each Buffer on its own, and texts together. */
+function bytesOf(hex: string): string | Buffer {
+  return hex === "" ? "" : Buffer.from(hex, "hex");
 }
 
 /** About as many bytes as the words take on their way. */

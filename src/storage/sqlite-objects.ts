@@ -11,9 +11,13 @@ export const IS_OBJECT = "partition = ? AND substr(hash, 1, 6) = substr(?, 1, 6)
 
 interface Row {
   readonly id: number;
-  readonly hash: Buffer;
   readonly base: number | null;
   readonly data: Buffer;
+}
+
+interface Partition {
+  readonly id: number;
+  readonly name: string;
 }
 
 /** A link by the numbers of its row and of the row of its base. */
@@ -25,18 +29,29 @@ export interface SqliteLink extends Link {
 /** What the table of objects holds: whole ones, and deltas that name the row of their base. */
 export class SqliteObjects {
   readonly #sql: ReturnType<typeof prepare>;
+  readonly #getAll: (partition: Partition, hashes: readonly Hash[]) => readonly (Uint8Array | null)[];
 
   constructor(db: Database.Database) {
     this.#sql = prepare(db);
+    this.#getAll = db.transaction((partition: Partition, hashes: readonly Hash[]) => this.#getEach(partition, hashes));
+  }
+
+  /** In one transaction: without, each row that is read takes and leaves a lock of the file. */
+  get(partition: Partition, hashes: readonly Hash[]): readonly (Uint8Array | null)[] {
+    return hashes.length === 1 ? this.#getEach(partition, hashes) : this.#getAll(partition, hashes);
   }
 
   /** Rows that several of them stand upon, as versions of one node do, are read once. */
-  get(partition: { readonly id: number; readonly name: string }, hashes: readonly Hash[]): readonly (Uint8Array | null)[] {
-    const rows = new Map<number, Row>();
-    return hashes.map((hex) => {
-      const row = this.#find(partition.id, hex);
-      if (row === undefined || row.storedAt === GONE) return null;
-      return row.base === null ? row.data : resolveChain(partition.name, this.#chain(row, rows));
+  #getEach(partition: Partition, hashes: readonly Hash[]): readonly (Uint8Array | null)[] {
+    const known = new Map<number, SqliteLink>();
+    const found = hashes.map((hash) => {
+      const link = this.#find(partition.id, hash);
+      if (link !== undefined) known.set(link.id, link);
+      return link === undefined || link.storedAt === GONE ? null : link;
+    });
+    return found.map((link) => {
+      if (link === null) return null;
+      return link.isDelta ? resolveChain(partition.name, this.#chain(link, known)) : link.data;
     });
   }
 
@@ -51,28 +66,33 @@ export class SqliteObjects {
 
   /** From an object down to what is stored whole; empty where there is no such object. */
   chainOf(partition: number, hex: Hash): Chain<SqliteLink> {
-    const row = this.#find(partition, hex);
-    return row === undefined ? [] : this.#chain(row);
+    const link = this.#find(partition, hex);
+    return link === undefined ? [] : this.#chain(link);
   }
 
-  #find(partition: number, hex: Hash): (Row & { readonly storedAt: number }) | undefined {
+  #find(partition: number, hex: Hash): (SqliteLink & { readonly storedAt: number }) | undefined {
     const hash = Buffer.from(hex, "hex");
-    return this.#sql.find.get(partition, hash, hash);
+    const row = this.#sql.find.get(partition, hash, hash);
+    return row === undefined ? undefined : { ...linkOf(hex, row), storedAt: row.storedAt };
   }
 
-  #chain(row: Row, known = new Map<number, Row>()): Chain<SqliteLink> {
-    return chainFrom(linkOf(row), ({ base }) => {
+  #chain(link: SqliteLink, known = new Map<number, SqliteLink>()): Chain<SqliteLink> {
+    return chainFrom(link, ({ base }) => {
       if (base === null) return undefined;
-      const below = known.get(base) ?? this.#sql.byId.get(base);
-      if (below === undefined) return undefined;
-      known.set(base, below);
-      return linkOf(below);
+      const below = known.get(base) ?? this.#read(base);
+      if (below !== undefined) known.set(base, below);
+      return below;
     });
+  }
+
+  #read(id: number): SqliteLink | undefined {
+    const row = this.#sql.byId.get(id);
+    return row === undefined ? undefined : linkOf(row.hash.toString("hex"), row);
   }
 }
 
-function linkOf({ id, hash, base, data }: Row): SqliteLink {
-  return { id, base, hash: hash.toString("hex"), isDelta: base !== null, data };
+function linkOf(hash: Hash, { id, base, data }: Row): SqliteLink {
+  return { id, base, hash, isDelta: base !== null, data };
 }
 
 function prepare(db: Database.Database) {
@@ -80,9 +100,9 @@ function prepare(db: Database.Database) {
   const base = db.prepare("SELECT 1 FROM pragma_table_info('object') WHERE name = 'base'").get() === undefined ? "NULL" : "base";
   return {
     find: db.prepare<[number, Buffer, Buffer], Row & { readonly storedAt: number }>(
-      `SELECT id, hash, stored_at AS storedAt, ${base} AS base, data FROM object WHERE ${IS_OBJECT}`,
+      `SELECT id, stored_at AS storedAt, ${base} AS base, data FROM object WHERE ${IS_OBJECT}`,
     ),
-    byId: db.prepare<[number], Row>(`SELECT id, hash, ${base} AS base, data FROM object WHERE id = ?`),
+    byId: db.prepare<[number], Row & { readonly hash: Buffer }>(`SELECT id, hash, ${base} AS base, data FROM object WHERE id = ?`),
     // Only a delta's head: that of a large object could not be had without reading all of it.
     list: db.prepare<[number, Buffer, Buffer, number], { hash: Buffer; storedAt: number; stored: number; head: Buffer | null }>(
       `SELECT hash, stored_at AS storedAt, length(data) AS stored,

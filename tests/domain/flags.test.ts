@@ -108,6 +108,7 @@ describe("all flags may be asked for at once, so that what they take together is
     const evaluations = set.evaluateAll({});
     expect(evaluations.slice(0, all).every((evaluation) => "reason" in evaluation)).toBe(true);
     expect(evaluations.at(-1)).toMatchObject({ errorCode: "GENERAL", errorDetails: expect.stringMatching(/by itself/) });
+    expect(set.writeAll({})).toBe(JSON.stringify(evaluations));
     expect(set.evaluate(`dear-${all}`, {})).toMatchObject({ reason: "DEFAULT" });
   });
 });

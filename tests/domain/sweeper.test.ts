@@ -46,3 +46,30 @@ test("what is due is acted on though a sweep over all projects takes long, and o
   await settled();
   expect(sweeps).toBe(1);
 });
+
+test("a start reads nothing of any project: what was not sent before it is looked for a while after", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  const inner = memoryStore(new TestClock());
+  const looked = gate();
+  let reads = 0;
+  const store = wrapped(inner, {
+    async list(partition: string, range: Range) {
+      if (partition === SYSTEM_PARTITION && range.prefix === systemKeys.projectPrefix) {
+        reads++;
+        looked.open();
+      }
+      return inner.list(partition, range);
+    },
+  });
+  const domain = domainOn(store, await openVault(store), []);
+  await new Project(domain).create("staging");
+  domain.sweeper.start();
+
+  vi.advanceTimersByTime(LIMITS.firstLookMs - 1);
+  await settled();
+  expect(reads).toBe(0);
+  vi.advanceTimersByTime(1);
+  await looked.opened;
+  expect(reads).toBe(1);
+  await domain.sweeper.stop();
+});

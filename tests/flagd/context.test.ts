@@ -43,10 +43,11 @@ const flags = compileFlags({
 
 test("no value of the context, of whatever type, fails a flag", () => {
   const value = fc.jsonValue({ maxDepth: 3 }) as fc.Arbitrary<Json>;
-  const context = fc.dictionary(fc.constantFrom("a", "b", "c", "targetingKey", "$flagd", "$utf8"), value);
+  const context = fc.dictionary(fc.constantFrom("a", "b", "c", "targetingKey", "$flagd", "$utf8", "$bucketing"), value);
   fc.assert(
     fc.property(context, fc.string(), (members, targetingKey) => {
       const evaluations = flags.evaluateAll({ ...members, targetingKey } as JsonObject);
+      expect(flags.writeAll({ ...members, targetingKey } as JsonObject)).toBe(JSON.stringify(evaluations));
       expect(evaluations).toHaveLength(flags.keys.length);
       for (const evaluation of evaluations) expect(evaluation).toMatchObject({ value: expect.any(Boolean) });
     }),

@@ -53,6 +53,12 @@ test.each([5, true, { a: 1 }])("a bucketing value that is no text (%j) leaves th
   expect(variantOf([{ var: "email" }, ...EVEN], { targetingKey: "u1", email })).toBeNull();
 });
 
+test.each(["$bucketing", "$utf8"])("a member of the context that is called %s changes nothing", (name) => {
+  expect(variantOf(EVEN, { targetingKey: "u1", [name]: "mine" })).toBe(bucketOf(`${KEY}u1`, EVEN));
+  expect(variantOf(EVEN, { [name]: "mine" })).toBeNull();
+  expect(variantOf([{ var: "email" }, ...EVEN], { email: "a", [name]: { a: "mine" } })).toBe(bucketOf("a", EVEN));
+});
+
 test("without a targeting key, and nothing else to go by, the default holds", () => {
   expect(variantOf(EVEN, {})).toBeNull();
   expect(variantOf([{ var: "email" }, ...EVEN], {})).toBeNull();

@@ -8,6 +8,18 @@ import { ROOT_TOKEN, rateClockStands, type SETTINGS } from "./support.ts";
 
 const NAMED = `${BULK}?project_id=${PROJECT}&env=staging`;
 const PRO = { context: { targetingKey: "josé 🚀", plan: "pro", email: "ann@example.com" } };
+/** Answers that are longer in bytes than in characters. */
+const GREETING = {
+  greeting: {
+    state: "ENABLED",
+    variants: { short: "grüß dich 🚀", größer: 'a \u2028 " \\' },
+    defaultVariant: "short",
+    targeting: { if: [{ "==": [{ var: "plan" }, "free"] }, "größer", null] },
+    metadata: { owner: "Zoë" },
+  },
+};
+const SWITCH = { state: "ENABLED", variants: { on: true, off: false }, defaultVariant: "off" };
+const LATE = { if: [{ ">": [{ var: "$flagd.timestamp" }, 5] }, "on", "off"] };
 
 interface FlagDoors extends Doors {
   /** Of tokens that may evaluate flags in `staging` alone. */
@@ -19,10 +31,12 @@ interface FlagDoors extends Doors {
 async function flagDoors(options: Parameters<typeof doors>[0] = {}): Promise<FlagDoors> {
   const world = await doors(options);
   await world.project.configure("staging", {
-    flags: FLAGS,
+    flags: { ...FLAGS, ...GREETING },
     evaluators: { staff: { ends_with: [{ var: "email" }, "@example.com"] } },
     flag_metadata: { flagSetId: "shop" },
   });
+  await world.project.create("timed");
+  await world.project.configure("timed", { flags: { ...GREETING, late: { ...SWITCH, targeting: LATE } } });
   const make = (name: string) => world.domain.tokens.create(ROOT, { name, role: "client", projects: [PROJECT], envs: ["staging"] });
   const [app, other, over] = [await make("app"), await make("other"), await make("over")];
   await world.domain.tokens.revoke(ROOT, over.id);
@@ -66,6 +80,10 @@ const TAKEN: readonly Case[] = [
   ["with a body as large as it may be", ({ app }) => question(app, `{"a":"${"x".repeat(LIMITS.bodyBytes - 8)}"}`)],
   ["where the environment is named", ({ app }) => question(app, PRO, { path: NAMED })],
   ["of an environment without flags", ({ tokens }) => question(tokens.reader, PRO, { path: `${BULK}?project_id=${PROJECT}&env=big` })],
+  [
+    "of an environment with a flag that reads the clock",
+    ({ tokens }) => question(tokens.reader, PRO, { path: `${BULK}?project_id=${PROJECT}&env=timed` }),
+  ],
   ["of an archived environment", ({ tokens }) => question(tokens.reader, PRO, { path: `${BULK}?project_id=${PROJECT}&env=old` })],
   ["of a preview", ({ tokens }) => question(tokens.reader, PRO, { path: `${BULK}?project_id=${PROJECT}&env=pr-1` })],
   ["as root", () => question(ROOT_TOKEN, PRO, { path: NAMED })],

@@ -1,6 +1,8 @@
+import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { LIMITS } from "../../src/limits.ts";
+import { EncodedNode, unequalParts } from "../../src/merkle/encoded-node.ts";
 import { keyLayer, objectHash } from "../../src/merkle/hash.ts";
 import { decoding, EMPTY_ROOT, reachable } from "../../src/merkle/index.ts";
 import { auditNode, countEntries, EMPTY_NODE, type MapNode, type ValueRef } from "../../src/merkle/node.ts";
@@ -101,6 +103,77 @@ describe("a node's bytes", () => {
     await expect(source.nodes([EMPTY_ROOT])).rejects.toThrow(`object ${EMPTY_ROOT} is corrupt`);
     await expect(source.values([EMPTY_ROOT])).rejects.toThrow(`object ${EMPTY_ROOT} is corrupt`);
     await expect(decoding({ get: async () => [] }).nodes([EMPTY_ROOT])).rejects.toThrow(`object ${EMPTY_ROOT} is missing`);
+  });
+});
+
+describe("a node that was loaded", () => {
+  const load = (original: MapNode) => {
+    const data = encodeNode(original);
+    return new EncodedNode(objectHash(data), data);
+  };
+
+  test("is what it was made from, before and after it is decoded", () => {
+    fc.assert(
+      fc.property(node, (original) => {
+        const loaded = load(original);
+        expect([loaded.layer, loaded.entries]).toEqual([original.layer, original.keys.length]);
+        const { layer, count, keys, values, children } = loaded;
+        expect({ layer, count, keys, values, children }).toEqual(original);
+        expect(loaded.reader()).toBeNull();
+      }),
+      runs(100),
+    );
+  });
+
+  test("differs from another version in those entries and children that are not the same", () => {
+    const changes = fc.array(fc.tuple(fc.nat(), value, child), { maxLength: 6 });
+    fc.assert(
+      fc.property(node, changes, (before, list) => {
+        const values = [...before.values];
+        const children = [...before.children];
+        for (const [place, newValue, newChild] of list) {
+          if (place % 3 > 0) values[place % values.length] = newValue;
+          if (place % 3 < 2 && before.layer > 0) children[place % children.length] = newChild;
+        }
+        const after = { ...before, values, children };
+        const last = before.keys.length;
+        const same = (i: number) => isDeepStrictEqual([before.values[i], before.children[i]], [values[i], children[i]]);
+        const unequal = before.keys.map((_, i) => i).filter((i) => !same(i));
+        const partsOf = (whole: MapNode) => ({
+          layer: whole.layer,
+          keys: unequal.map((i) => whole.keys[i]),
+          values: unequal.map((i) => whole.values[i]),
+          children: whole.layer === 0 ? [] : [...unequal, last].map((i) => whole.children[i]),
+        });
+        expect(unequalParts(load(before), load(after))).toEqual([partsOf(before), partsOf(after)]);
+      }),
+      runs(300),
+    );
+  });
+
+  test("is compared as a whole where the other has other keys, or one of them is decoded already", () => {
+    fc.assert(
+      fc.property(node, node, (one, other) => {
+        fc.pre(!isDeepStrictEqual(one.keys, other.keys));
+        const [left, right] = [
+          load(one),
+          load({ ...other, layer: one.layer, children: one.layer === 0 ? [] : [...other.keys, ""].map(() => null) }),
+        ];
+        expect(unequalParts(left, right)).toEqual([left, right]);
+        expect(left.keys).toEqual(one.keys);
+        const again = load(one);
+        expect(unequalParts(left, again)).toEqual([left, again]);
+      }),
+      runs(100),
+    );
+  });
+
+  test("is refused where it is damaged, by its head or by whoever looks into it", () => {
+    const hash = objectHash(Uint8Array.of());
+    expect(() => new EncodedNode(hash, Uint8Array.of(2, 0, 0))).toThrow("an unknown version");
+    const cut = () => new EncodedNode(hash, Uint8Array.of(1, 0, 1, 0, 5, 0x61));
+    expect(() => cut().keys).toThrow("it ends too early");
+    expect(() => unequalParts(cut(), cut())).toThrow("it ends too early");
   });
 });
 

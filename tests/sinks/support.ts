@@ -103,6 +103,7 @@ export function sendingOn(parts: Partial<DomainParts> & Pick<DomainParts, "store
   const failures: unknown[] = [];
   const domain = domainOn(store, vault, failures, { clock: { now: () => new Date(clock.time) }, ...parts });
   domain.sinks.start();
+  domain.sinks.lookThrough();
   later(() => domain.sinks.stop());
   const settled = () => domain.sinks.idle();
   return {

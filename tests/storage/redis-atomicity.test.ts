@@ -84,21 +84,36 @@ describe("a commit that Redis refuses", () => {
     expect(await store.revision([p])).toEqual([won]);
   });
 
-  it("because a key is not of the engine's making is refused before its first write", async () => {
+  it.each(["documents", "order", "revision", "objects", "uses", "deltas", "dependents", "hidden"] as const)(
+    "because %s is not of the engine's making is refused before its first write",
+    async (name) => {
+      const p = partitionName();
+      const revision = await win(store, p, BEFORE);
+      const { fence: _, ...keys } = keysOf(p);
+      await server.command("DEL", keys[name]);
+      await server.command("SET", keys[name], "somebody else's");
+      const stored = () => Promise.all(Object.values(keys).map((key) => server.command("DUMP", key)));
+      const before = await stored();
+      expect(await errorOf(store.commit(p, everything(revision)))).toMatchObject({ code: "store_unavailable" });
+      expect(await stored()).toEqual(before);
+    },
+  );
+
+  it("because it would bring back a delta to where none can be is refused before its first write", async () => {
     const p = partitionName();
-    const revision = await win(store, p, BEFORE);
-    const { uses, objects } = keysOf(p);
-    const saved = await server.command("ZRANGE", uses, "0", "-1");
-    await server.command("DEL", uses);
-    await server.command("SET", uses, "somebody else's");
-    const error = await errorOf(store.commit(p, everything(revision)));
-    expect(error).toMatchObject({ code: "store_unavailable", message: "A key of Redis is not as the engine made it." });
-    expect((await store.list(p, { prefix: "", limit: 9 })).map(({ key, value }) => [key, value])).toEqual([
-      ["doomed", 1],
-      ["old", 1],
-    ]);
-    expect(await store.revision([p])).toEqual([revision]);
-    expect([saved, await server.command("HLEN", objects)]).toEqual([[expect.any(String)], 1]);
+    const { deltas, hidden } = keysOf(p);
+    const hash = "61".repeat(32);
+    await server.command("HSET", hidden, "a".repeat(32), "D");
+    await server.command("SET", deltas, "somebody else's");
+    const what = change({ puts: [{ key: "a", value: 1 }], objects: [{ hash, data: Buffer.from("x") }] });
+    expect((await errorOf(store.commit(p, what))).message).toBe("A key of Redis is not as the engine made it.");
+    expect(await contents(p)).toEqual({ documents: [], objects: [], revisions: [0] });
+  });
+
+  it("because a key is not of the engine's making says so", async () => {
+    const p = partitionName();
+    await server.command("SET", keysOf(p).order, "somebody else's");
+    expect((await errorOf(store.commit(p, put("a", 1)))).message).toBe("A key of Redis is not as the engine made it.");
   });
 
   it("because a script of somebody else holds it up writes nothing, and SCRIPT KILL lets it go on", async () => {

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Store } from "../../src/ports.ts";
 import { checked } from "../../src/storage/checked.ts";
 import { openRedis } from "../../src/storage/redis.ts";
-import { slotOf } from "../../src/storage/redis-cluster.ts";
+import { openCluster, slotOf } from "../../src/storage/redis-cluster.ts";
+import { redisTarget } from "../../src/storage/redis-url.ts";
 import { change, object, partitionName, put, read, storeConformance, win } from "../conformance/store.ts";
 import type { RedisServer } from "../support/redis.ts";
 import { RedisCluster } from "../support/redis-cluster.ts";
@@ -60,6 +61,12 @@ describe("a store in a Redis cluster", () => {
     const partitions = Array.from({ length: 10 }, partitionName);
     expect(await store.revision(partitions)).toEqual(partitions.map(() => 0));
     await store.close();
+  });
+
+  it("asks nobody any more once it is closed, also by an address that is not what the servers call themselves", async () => {
+    const servers = await openCluster(redisTarget(`redis+cluster://localhost:${cluster.servers[0]?.port}`));
+    servers.close();
+    await expect(servers.refresh()).rejects.toMatchObject({ code: "shutting_down" });
   });
 
   it("tells those who watch of commits on every server, each once", async () => {

@@ -122,6 +122,8 @@ describe("a commit whose connection breaks", () => {
       proxy.cut();
       proxy.release();
     }, p);
+    // On a connection of its own, which was cut too: a read finds that out, and is sent again.
+    expect(await read(store, q, "b")).toBeUndefined();
     const revisions = await Promise.all([win(store, p, put("b", 1)), win(store, q, put("b", 1)), win(store, q, put("c", 1))]);
     expect(revisions).toEqual([1, 1, 2]);
   });

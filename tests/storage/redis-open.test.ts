@@ -1,10 +1,15 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { LIMITS } from "../../src/limits.ts";
 import { openForReading, openStore } from "../../src/storage/open.ts";
 import { openRedis } from "../../src/storage/redis.ts";
+import { RedisLinks } from "../../src/storage/redis-links.ts";
+import { redisTarget } from "../../src/storage/redis-url.ts";
 import { change, object, partitionName, put, win } from "../conformance/store.ts";
 import { freePort, RedisServer } from "../support/redis.ts";
 import { errorOf } from "./support.ts";
+
+const PARTITIONS = Array.from({ length: 40 }, (_, n) => `project-${n}`);
 
 let server: RedisServer;
 beforeAll(async () => {
@@ -21,6 +26,17 @@ async function withServer(args: readonly string[], work: (server: RedisServer) =
   }
 }
 
+/** How many the server has of the engine's, of which its list says so. */
+async function connections(of: RedisServer, what = /./): Promise<number> {
+  const list = String(await of.command("CLIENT", "LIST")).split("\n");
+  return list.filter((line) => line.includes(" name=environment-manager ") && what.test(line)).length;
+}
+
+/** Redis learns that a connection was ended a moment after it was; one of its own may be refused until then. */
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition().catch(() => false)));
+}
+
 describe("a Redis server that cannot be used", () => {
   it("is refused where there is none", async () => {
     const error = await errorOf(openRedis(`redis://:hidden@127.0.0.1:${await freePort()}`));
@@ -33,6 +49,15 @@ describe("a Redis server that cannot be used", () => {
       expect((await errorOf(openRedis(`redis://:wrong-password@127.0.0.1:${port}`))).message).toContain("user or password");
       expect((await errorOf(openRedis(`redis://127.0.0.1:${port}`))).message).toContain("password");
       await (await openRedis(`redis://:right-password@127.0.0.1:${port}`)).close();
+    });
+  });
+
+  it("is refused where it has too few connections left, and those that were made are given back", async () => {
+    await withServer(["--maxclients", "3"], async (busy) => {
+      const error = await errorOf(openRedis(busy.url));
+      expect(error).toMatchObject({ code: "store_unavailable", message: "Redis has no connection left." });
+      expect(error.fix).toContain(`takes ${LIMITS.redisWriters + 1}`);
+      await until(async () => (await connections(busy)) === 0);
     });
   });
 
@@ -64,6 +89,28 @@ describe("a Redis server that cannot be used", () => {
       expect((await errorOf(openRedis(newer.url))).message).toContain("schema 3");
       expect(await newer.command("GET", "envm:schema")).toBe("3");
     });
+  });
+});
+
+describe("an engine", () => {
+  it("has a few connections for reads and commits, all in use, and one that listens", async () => {
+    await withServer([], async (own) => {
+      const store = await openStore(own.url);
+      // As each begins, and as those of them stay that nothing else was sent on.
+      const unused = / cmd=role /;
+      expect(await connections(own, unused)).toBeGreaterThan(0);
+      await Promise.all(PARTITIONS.map((p) => win(store, p, put("a", 1))));
+      expect(await connections(own, unused)).toBe(0);
+      expect(await connections(own)).toBe(LIMITS.redisWriters + 1);
+      await store.close();
+      await until(async () => (await connections(own)) === 0);
+    });
+  });
+
+  it("sends what is of one partition over one connection", () => {
+    const links = new RedisLinks(redisTarget(server.url), { host: "127.0.0.1", port: server.port });
+    for (const p of PARTITIONS) expect(links.of(p)).toBe(links.of(p));
+    expect(new Set(PARTITIONS.map((p) => links.of(p))).size).toBe(LIMITS.redisWriters);
   });
 });
 

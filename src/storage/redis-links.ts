@@ -1,0 +1,48 @@
+import { LIMITS } from "../limits.ts";
+import { laneOf } from "./lanes.ts";
+import { RedisLink } from "./redis-link.ts";
+import type { RedisAddress, RedisTarget } from "./redis-url.ts";
+
+/**
+ * The links to one server, each partition on one of them. Between two syncs of its log Redis reads but once from a connection, and then not
+ * more than some commits: those that come over several connections share a sync.
+ */
+export class RedisLinks {
+  /** For what is asked of the server itself. */
+  readonly first: RedisLink;
+  readonly #all: readonly RedisLink[];
+
+  constructor(target: RedisTarget, address: RedisAddress) {
+    this.first = new RedisLink(target, address);
+    this.#all = [this.first, ...Array.from({ length: LIMITS.redisWriters - 1 }, () => new RedisLink(target, address))];
+  }
+
+  /** The way of what has this hash tag. */
+  of(tag: string): RedisLink {
+    return this.#all[laneOf(tag, this.#all.length)] ?? this.first;
+  }
+
+  /** The first connections. Throws, and leaves none behind, where one is not to be had. */
+  async open(): Promise<void> {
+    try {
+      await Promise.all(this.#all.map((link) => link.open()));
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  /** Opens in the background: for a server that others say is there. */
+  openLater(): void {
+    for (const link of this.#all) link.openLater();
+  }
+
+  /** Resolves when each has been connected. Throws where one is not in time. */
+  async connected(): Promise<void> {
+    await Promise.all(this.#all.map((link) => (link.isConnected ? undefined : link.send(["PING"]))));
+  }
+
+  close(): void {
+    for (const link of this.#all) link.close();
+  }
+}
