@@ -8,7 +8,7 @@ import type { Failure } from "./errors.ts";
 
 /** Where OFREP is spoken: in its own shape of errors, with its own header for tokens, and to pages of other origins. */
 
-const PATH = /^\/ofrep(?:\/|$)/i;
+const PATH = /^\/ofrep(?:\/|$)/;
 const KEY = /^\/ofrep\/v1\/evaluate\/flags\/([^/?]+)/;
 
 export function isOfrep(target: string): boolean {

@@ -94,7 +94,9 @@ export class Judge {
 /** What a reply's schema describes: all of it, each line, or the data of each event. */
 function textsOf(type: string, text: string): readonly string[] {
   if (type === "application/x-ndjson") return text.split("\n").slice(0, -1);
-  if (type === "text/event-stream") return [...text.matchAll(/^data: (.*)$/gm)].map(([, data]) => data ?? "");
+  // Of a stream that was left before its end, the last event may have come in part.
+  if (type === "text/event-stream")
+    return [...text.slice(0, text.lastIndexOf("\n\n") + 1).matchAll(/^data: (.*)$/gm)].map(([, data]) => data ?? "");
   return [text];
 }
 

@@ -153,6 +153,7 @@ export function vocabulary(projects: fc.Arbitrary<string>, receivers: readonly s
     "promotions/id": some("promotion"),
     "tokens/id": some("token"),
     "webhooks/id": some("webhook"),
+    "flags/key": texts(...FLAGS),
     "events[]": texts("*", "promote", "deployment.*", "***", ""),
     cursor: some("cursor"),
     expect: some("head"),
