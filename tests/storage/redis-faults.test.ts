@@ -6,6 +6,7 @@ import type { Store } from "../../src/ports.ts";
 import { checked } from "../../src/storage/checked.ts";
 import { openRedis } from "../../src/storage/redis.ts";
 import { SCRIPTS } from "../../src/storage/redis-scripts.ts";
+import { keysOf } from "../../src/storage/redis-words.ts";
 import type { Transaction } from "../../src/transaction.ts";
 import { change, partitionName, put, read, win } from "../conformance/store.ts";
 import { caller } from "../domain/support.ts";
@@ -126,6 +127,17 @@ describe("a commit whose connection breaks", () => {
     expect(await read(store, q, "b")).toBeUndefined();
     const revisions = await Promise.all([win(store, p, put("b", 1)), win(store, q, put("b", 1)), win(store, q, put("c", 1))]);
     expect(revisions).toEqual([1, 1, 2]);
+  });
+});
+
+describe("a fence", () => {
+  it("that arrives after a newer one takes nothing back from it", async () => {
+    const key = keysOf(partitionName()).fence("writer");
+    for (const era of ["7", "5"]) await server.command("EVAL", SCRIPTS.fence.source, "1", key, era);
+    expect(await server.command("GET", key)).toBe("7");
+    expect(Number(await server.command("PTTL", key))).toBeGreaterThan(0);
+    await server.command("EVAL", SCRIPTS.fence.source, "1", key, "11");
+    expect(await server.command("GET", key)).toBe("11");
   });
 });
 
