@@ -59,6 +59,7 @@ class Flags implements FlagSet {
   readonly #definitions: JsonObject;
   readonly #evaluators: JsonObject;
   readonly #ready = new Map<string, Flag>();
+  readonly #room: Room;
   #all: readonly Flag[] | undefined;
   #readsTime: boolean | undefined;
 
@@ -67,6 +68,7 @@ class Flags implements FlagSet {
     this.metadata = metadata;
     this.#definitions = definitions;
     this.#evaluators = evaluators;
+    this.#room = { left: this.keys.length * LIMITS.writtenAnswerLength };
   }
 
   get readsTime(): boolean {
@@ -94,7 +96,7 @@ class Flags implements FlagSet {
     this.#all ??= this.#flags();
     return this.#all.map((flag) => {
       const error = contextError(flag.key, context);
-      return error === null ? flag.answer(context) : new Answer(error);
+      return error === null ? flag.answer(context) : new Answer(error, NO_ROOM);
     });
   }
 
@@ -105,7 +107,7 @@ class Flags implements FlagSet {
       const flag = this.#flag(key);
       if (flag === undefined) return [];
       steps += flag.steps;
-      return steps > ALL_STEPS ? constant(tooMuchAtOnce(key)) : flag;
+      return steps > ALL_STEPS ? constant(tooMuchAtOnce(key), this.#room) : flag;
     });
   }
 
@@ -114,7 +116,7 @@ class Flags implements FlagSet {
     if (ready !== undefined) return ready;
     const definition = Object.hasOwn(this.#definitions, key) ? this.#definitions[key] : undefined;
     if (definition === undefined) return undefined;
-    const flag = readyFlag(key, definition, { evaluators: this.#evaluators, metadata: this.metadata });
+    const flag = readyFlag(key, definition, { evaluators: this.#evaluators, metadata: this.metadata }, this.#room);
     this.#ready.set(key, flag);
     return flag;
   }
@@ -131,53 +133,71 @@ interface Flag {
   answer(context: Context): Answer;
 }
 
+/** For how many characters of answers in writing a set of flags has room: a flag may have many variants, and each answer all metadata. */
+interface Room {
+  left: number;
+}
+
+/** Of what is answered once. */
+const NO_ROOM: Room = Object.freeze({ left: 0 });
+
 /** What a flag answers, to whoever gets this answer. */
 class Answer {
   readonly evaluation: Evaluation;
+  readonly #room: Room;
   #json: string | undefined;
 
-  constructor(evaluation: Evaluation) {
+  constructor(evaluation: Evaluation, room: Room) {
     this.evaluation = Object.freeze(evaluation);
+    this.#room = room;
   }
 
+  /** Written once, where there is room to keep it. */
   get json(): string {
-    this.#json ??= JSON.stringify(this.evaluation);
-    return this.#json;
+    if (this.#json !== undefined) return this.#json;
+    const json = JSON.stringify(this.evaluation);
+    if (json.length <= this.#room.left) {
+      this.#room.left -= json.length;
+      this.#json = json;
+    }
+    return json;
   }
 }
 
-function readyFlag(key: string, given: Json, { evaluators = {}, metadata = {} }: Shared): Flag {
+function readyFlag(key: string, given: Json, { evaluators = {}, metadata = {} }: Shared, room: Room): Flag {
   const [fault] = definitionFaults(given, evaluators);
   const definition = expanded(given);
   if (fault !== undefined || !isDefinition(definition)) {
     const details = fault === undefined ? "it is no definition" : `${fault.path}: ${fault.message}`;
-    return constant({ key, errorCode: ErrorCode.PARSE_ERROR, errorDetails: shortened(`The flag cannot be evaluated: ${details}.`) });
+    const errorDetails = shortened(`The flag cannot be evaluated: ${details}.`);
+    return constant({ key, errorCode: ErrorCode.PARSE_ERROR, errorDetails }, room);
   }
   const merged = { ...metadata, ...definition.metadata };
   const shown = Object.keys(merged).length === 0 ? {} : { metadata: merged };
-  if (definition.state === "DISABLED") return constant({ key, reason: "DISABLED", ...shown });
+  if (definition.state === "DISABLED") return constant({ key, reason: "DISABLED", ...shown }, room);
   const { targeting = {} } = definition;
   const rule = preparedRule(targeting, evaluators);
   const flag = new FeatureFlag(key, unhashed({ ...definition, targeting: rule }), SILENT, { disableDynamicCodeGeneration: true });
-  if (Object.keys(targeting).length === 0) return constant(evaluation(key, flag.evaluate({}, SILENT), shown));
+  if (Object.keys(targeting).length === 0) return constant(evaluation(key, flag.evaluate({}, SILENT), shown), room);
   return {
     key,
     steps: definitionSteps(definition, evaluators),
     readsTime: readsTime(rule),
-    answer: answers(key, flag, shown, hashes(rule)),
+    answer: answers(flag, shown, hashes(rule), room),
   };
 }
 
 /** A rule chooses one of a few variants, or leaves it to the default one: each of these answers is made once. */
-function answers(key: string, flag: FeatureFlag, shown: Shown, isHashing: boolean): (context: Context) => Answer {
+function answers(flag: FeatureFlag, shown: Shown, isHashing: boolean, room: Room): (context: Context) => Answer {
+  const { key } = flag;
   const made = new Map<string | undefined, Answer>();
   return (context) => {
-    const resolution = flag.evaluate((isHashing ? hashable(key, context) : context) as EvaluationContext, SILENT);
-    if (resolution.reason === "ERROR") return new Answer(evaluation(key, resolution, shown));
+    const resolution = resolutionOf(flag, isHashing ? hashable(key, context) : context);
+    if (resolution.reason === "ERROR") return new Answer(evaluation(key, resolution, shown), NO_ROOM);
     const chosen = resolution.reason === "TARGETING_MATCH" ? resolution.variant : undefined;
     const known = made.get(chosen);
     if (known !== undefined) return known;
-    const answer = new Answer(evaluation(key, resolution, shown));
+    const answer = new Answer(evaluation(key, resolution, shown), room);
     made.set(chosen, answer);
     return answer;
   };
@@ -185,6 +205,15 @@ function answers(key: string, flag: FeatureFlag, shown: Shown, isHashing: boolea
 
 type Resolution = ReturnType<FeatureFlag["evaluate"]>;
 type Shown = Pick<Evaluated, "metadata">;
+
+/** flagd-core fails where a rule answers an object of the context whose `toString` is no function. */
+function resolutionOf(flag: FeatureFlag, context: Context): Resolution {
+  try {
+    return flag.evaluate(context as EvaluationContext, SILENT);
+  } catch {
+    return { reason: "ERROR", errorCode: ErrorCode.GENERAL, errorMessage: "The rule answers what is no variant", flagMetadata: {} };
+  }
+}
 
 function evaluation(key: string, resolution: Resolution, shown: Shown): Evaluation {
   if (resolution.reason === "ERROR") {
@@ -201,8 +230,8 @@ function evaluation(key: string, resolution: Resolution, shown: Shown): Evaluati
 }
 
 /** What is the same for each context. */
-function constant(evaluation: Evaluation): Flag {
-  const answer = new Answer(evaluation);
+function constant(evaluation: Evaluation, room: Room): Flag {
+  const answer = new Answer(evaluation, room);
   return { key: evaluation.key, steps: 0, readsTime: false, answer: () => answer };
 }
 

@@ -39,9 +39,12 @@ export function hashes(rule: Json): boolean {
 export function readsTime(rule: Json): boolean {
   return mentions(rule, (operator, args) => {
     if (operator !== "var" && operator !== "missing" && operator !== "missing_some") return false;
-    return args.some((arg) => typeof arg === "object" || arg === "" || (typeof arg === "string" && arg.startsWith("$flagd")));
+    return args.some((arg) => typeof arg === "object" || (typeof arg === "string" && MAY_BE_CLOCK.test(arg)));
   });
 }
+
+/** The clock, or the context as a whole; both are found from inside of an iterator too. */
+const MAY_BE_CLOCK = /^$|^\$flagd|^\.\.\//;
 
 function mentions(rule: Json, wanted: (operator: string, args: readonly Json[]) => boolean): boolean {
   const shape = shapeOf(rule);

@@ -25,13 +25,13 @@ export function lateListener(load: () => Promise<RequestListener>, failed: Faile
       ready(request, response);
       return;
     }
-    // Whose body went wrong meanwhile was answered.
-    const unlessAnswered = (act: () => void) => {
-      if (!response.headersSent) act();
+    // Whose body went wrong meanwhile was answered; who left asks again perhaps, and is not to be served twice.
+    const unlessOver = (act: () => void) => {
+      if (!response.headersSent && !response.destroyed) act();
     };
     loaded().then(
-      (listener) => unlessAnswered(() => listener(request, response)),
-      (error: unknown) => unlessAnswered(() => failed(error, request, response)),
+      (listener) => unlessOver(() => listener(request, response)),
+      (error: unknown) => unlessOver(() => failed(error, request, response)),
     );
   };
 }

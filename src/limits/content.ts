@@ -34,6 +34,8 @@ export const CONTENT = {
   contextElements: 1_000,
   /** Flags that are kept in memory ready to be evaluated, of all environments together: the same ones count once. */
   cachedFlags: 50_000,
+  /** Characters of answers that are kept as they are sent, for each flag of its set: what there is no room for is written each time. */
+  writtenAnswerLength: 1_024,
   /** Vars, secrets, flags and what flags share in one environment. */
   configEntries: 20_000,
   /** Characters of a commit message or reason. */

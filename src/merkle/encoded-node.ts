@@ -24,7 +24,8 @@ export class EncodedNode implements MapNode {
     this.entries = entries;
     this.size = data.length;
     this.#hash = hash;
-    this.#content = data;
+    // Of its own: a window, as a socket's reply is, keeps all else alive that came with it.
+    this.#content = data.length < data.buffer.byteLength ? Uint8Array.prototype.slice.call(data) : data;
   }
 
   get count(): number {

@@ -6,7 +6,7 @@ import { decoding, type NodeSource, type ObjectSource } from "./source.ts";
 
 interface Slot {
   content: MapNode | string;
-  readonly bytes: number;
+  bytes: number;
   /** When it was put at the end of the line, by the cache's clock. */
   since: number;
   /** Asked for since it was last considered for eviction. */
@@ -99,12 +99,20 @@ export class NodeCache {
   #node(hash: Hash): MapNode | undefined {
     const slot = this.#slots.get(hash);
     if (slot === undefined || typeof slot.content === "string") return undefined;
-    if (!slot.settled) {
-      slot.settled = true;
-      slot.content = settle(slot.content);
-    }
     slot.used = true;
-    return slot.content;
+    return slot.settled ? slot.content : this.#settle(slot, slot.content);
+  }
+
+  /** What it takes was guessed from its bytes, in which names that begin alike are short: now it is known. */
+  #settle(slot: Slot, node: MapNode): MapNode {
+    const settled = settle(node);
+    slot.content = settled;
+    slot.settled = true;
+    this.#bytes -= slot.bytes;
+    slot.bytes = nodeBytes(settled);
+    this.#bytes += slot.bytes;
+    this.#makeRoom(0, this.#now());
+    return settled;
   }
 
   #text(hash: Hash): string | undefined {

@@ -65,9 +65,9 @@ export class DeltaBases {
     return { forms, made: [...made.values()] };
   }
 
-  /** Remembers what was stored. */
+  /** Remembers what is stored. */
   keep(partition: string, made: readonly Standing[]): void {
-    // Copies: the caller's array may be a window into a larger buffer, or be used again.
+    // Copies: an array may be a window into a larger buffer, or be used again.
     for (const one of made) this.#memory.keep(partition, { ...one, bytes: copyOf(one.bytes) });
   }
 
@@ -91,7 +91,10 @@ export class DeltaBases {
       const link = links.get(hash);
       if (link === undefined) continue;
       const chain = chainFrom(link, ({ base }) => links.get(base ?? ""));
-      for (const { link: _, ...standing } of assemble(chain)) this.#memory.keep(partition, standing);
+      this.keep(
+        partition,
+        assemble(chain).map(({ link: _, ...standing }) => standing),
+      );
     }
     return loaded.reduce((sum, { data }) => sum + data.length, 0);
   }

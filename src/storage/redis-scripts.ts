@@ -183,12 +183,14 @@ return new
 `);
 
 /**
- * From now on no commit of this writer's eras up to the given one is taken, however late it arrives. May run where memory is full.
+ * From now on no commit of this writer's eras up to the given one is taken, however late it arrives. A fence that arrives late itself, from a
+ * connection that is lost, takes nothing back from a newer one. May run where memory is full.
  *
  * KEYS: fence. ARGV: era.
  */
 const FENCE = script(`#!lua flags=allow-oom
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ${LIMITS.storeFenceMs})
+local newest = redis.call('GET', KEYS[1])
+if not newest or tonumber(newest) < tonumber(ARGV[1]) then redis.call('SET', KEYS[1], ARGV[1], 'PX', ${LIMITS.storeFenceMs}) end
 return 0
 `);
 

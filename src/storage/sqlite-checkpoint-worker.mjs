@@ -15,7 +15,7 @@ function move() {
     const [{ log, checkpointed }] = /** @type {[{ log: number, checkpointed: number }]} */ (db.pragma("wal_checkpoint(PASSIVE)"));
     return log !== checkpointed;
   } catch {
-    // A full disk, say: another time, or in a commit, which tells of it.
+    // A full disk, say: another time. Commits tell of it, when they find no room for the log.
     return false;
   }
 }

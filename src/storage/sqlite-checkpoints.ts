@@ -22,6 +22,8 @@ export class SqliteCheckpoints {
   #passed: () => void = () => {};
   /** Commits have added to the log while it was moved. */
   #isLeft = false;
+  /** Of the pass that is under way: it is the one that commits wait for. */
+  #isSecond = false;
   #count = 0;
 
   /** @param pragmas those of a connection that moves the log durably */
@@ -36,13 +38,13 @@ export class SqliteCheckpoints {
 
   /** Settles when the next group may be written; `null` where that is now. */
   turn(): Promise<void> | null {
-    return this.#isLeft && this.#pass === null ? this.#begin() : null;
+    return this.#isLeft && this.#pass === null ? this.#begin(true) : null;
   }
 
   /** Notes what a group has put into the log. */
   wrote(writes: readonly Write[]): void {
     for (const write of writes) this.#bytes += logged(write);
-    if (this.#bytes >= LIMITS.checkpointBytes && this.#pass === null) void this.#begin();
+    if (this.#bytes >= LIMITS.checkpointBytes && this.#pass === null) void this.#begin(false);
   }
 
   /** To be called before the engine's own connection is closed: the last one that closes moves what is left, and takes the log away. */
@@ -52,23 +54,33 @@ export class SqliteCheckpoints {
     await this.#worker?.terminate();
   }
 
-  #begin(): Promise<void> {
+  #begin(isSecond: boolean): Promise<void> {
     this.#bytes = 0;
     this.#isLeft = false;
-    if (this.#isAway) return Promise.resolve();
+    if (!this.#isAway) this.#worker ??= this.#start();
+    if (this.#isAway || this.#worker === null) return Promise.resolve();
+    this.#isSecond = isSecond;
     this.#pass = new Promise<void>((resolve) => {
       this.#passed = resolve;
     });
-    this.#worker ??= this.#start();
     this.#worker.ref();
     this.#worker.postMessage("move");
     return this.#pass;
   }
 
-  #start(): Worker {
-    const worker = new Worker(THREAD, { workerData: this.#options, name: "checkpoints" });
+  /** `null` where the system has no thread to give: the commit that asked for the pass stands all the same, and the next pass asks again. */
+  #start(): Worker | null {
+    try {
+      return this.#listen(new Worker(THREAD, { workerData: this.#options, name: "checkpoints" }));
+    } catch {
+      return null;
+    }
+  }
+
+  #listen(worker: Worker): Worker {
     worker.on("message", (isLeft: boolean) => {
-      this.#isLeft = isLeft;
+      // What a second pass leaves somebody reads, for as long as a backup takes: to try again with each commit would not help.
+      this.#isLeft = isLeft && !this.#isSecond;
       this.#count++;
       this.#end();
     });

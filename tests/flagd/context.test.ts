@@ -61,6 +61,15 @@ test("no value of the context, of whatever type, fails a flag", () => {
   );
 });
 
+test.each([{ a: { b: 1 } }, { a: { toString: 1 } }, { a: [{ toString: 1 }] }] as readonly JsonObject[])(
+  "a rule that answers a piece of the context (%j) fails its flag alone",
+  (context) => {
+    const direct = { state: "ENABLED", variants: { on: true }, defaultVariant: "on", targeting: { var: "a" } };
+    const failed = { key: "direct", errorCode: "GENERAL", errorDetails: expect.stringMatching(/\S/) };
+    expect(compileFlags({ direct, plain: true }).evaluateAll(context)).toEqual([failed, expect.objectContaining({ value: true })]);
+  },
+);
+
 test("an evaluation changes nothing in the context", () => {
   const context = { targetingKey: "u", a: [1, { b: "x" }], $flagd: { flagKey: "mine" } };
   const before = structuredClone(context);
@@ -105,5 +114,7 @@ test("a set says whether it reads the clock", () => {
   expect(targeted({ if: [{ ">": [{ var: ["$flagd.timestamp", 0] }, 1] }, "on"] })).toBe(true);
   expect(targeted({ if: [{ ">": [{ var: { var: "member" } }, 1] }, "on"] })).toBe(true);
   expect(targeted({ if: [{ "!": [{ var: "" }] }, "on"] })).toBe(true);
+  expect(targeted({ if: [{ some: [{ var: "a" }, { ">": [{ var: "../../$flagd.timestamp" }, 1] }] }, "on"] })).toBe(true);
+  expect(targeted({ if: [{ some: [{ var: "a" }, { "==": [{ var: "b" }, 1] }] }, "on"] })).toBe(false);
   expect(targeted({ fractional: [["on", 1]] })).toBe(false);
 });

@@ -42,6 +42,33 @@ test("is loaded again where it could not be loaded, and the request is answered"
   expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(200);
 });
 
+test("whoever left while it was loaded is not served: they may have asked again", async () => {
+  const [asked, left, go] = [gate(), gate(), gate()];
+  const served: (string | undefined)[] = [];
+  const late = lateListener(async () => {
+    await go.opened;
+    return (request, response) => {
+      served.push(request.url);
+      answering(request, response);
+    };
+  }, refusing);
+  const port = await openServer((request, response) => {
+    if (request.url === "/behind") asked.open();
+    response.once("close", left.open);
+    late(request, response);
+  });
+  const end = "HTTP/1.1\r\nhost: localhost\r\n\r\n";
+  const socket = connect(port, "127.0.0.1").on("error", () => {});
+  socket.write(`GET /gone ${end}GET /behind ${end}`);
+  await asked.opened;
+  socket.destroy();
+  await left.opened;
+  const stays = fetch(`http://127.0.0.1:${port}/stays`).then((reply) => reply.text());
+  go.open();
+  expect(await stays).toBe("/stays");
+  expect(served).toEqual(["/stays"]);
+});
+
 test("a request that was answered while it waited is not answered again", async () => {
   const go = gate();
   const late = lateListener(async () => {

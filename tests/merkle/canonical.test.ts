@@ -88,6 +88,17 @@ describe("canonical JSON", () => {
     expect(({} as Record<string, unknown>).polluted).toBeUndefined();
   });
 
+  test.each(["", "a", '"', "\\\n\u0000", "é😀", "\u2028", "__proto__", "7", "n".repeat(64), "n".repeat(65)])(
+    "writes the name %j each time alike",
+    (name) => {
+      const text = `{${JSON.stringify(name)}:{${JSON.stringify(name)}:1}}`;
+      for (let time = 0; time < 3; time++) {
+        expect(canonicalJson(JSON.parse(text))).toBe(text);
+        expect(() => canonicalJson({ [`${name}\ud800`]: 1 })).toThrow();
+      }
+    },
+  );
+
   test("has one text for a value, whatever the order of members, and parses back to it", () => {
     fc.assert(
       fc.property(fc.jsonValue({ stringUnit: "binary" }), (value) => {

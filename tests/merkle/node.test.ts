@@ -168,6 +168,16 @@ describe("a node that was loaded", () => {
     );
   });
 
+  test("keeps nothing of the buffer that it came in", () => {
+    const data = encodeNode({ layer: 0, count: 1, keys: ["a"], values: [{ inline: "1" }], children: [] });
+    const all = Buffer.alloc(64 * 1024);
+    all.set(data, 100);
+    const loaded = new EncodedNode(objectHash(data), all.subarray(100, 100 + data.length));
+    all.fill(0);
+    expect(loaded.keys).toEqual(["a"]);
+    expect(loaded.values).toEqual([{ inline: "1" }]);
+  });
+
   test("is refused where it is damaged, by its head or by whoever looks into it", () => {
     const hash = objectHash(Uint8Array.of());
     expect(() => new EncodedNode(hash, Uint8Array.of(2, 0, 0))).toThrow("an unknown version");

@@ -2,10 +2,12 @@ import { setImmediate } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { AppError } from "../../src/errors.ts";
 import { Ledger } from "../../src/ledger.ts";
+import { LIMITS } from "../../src/limits.ts";
 import type { Store } from "../../src/ports.ts";
 import { checked } from "../../src/storage/checked.ts";
 import { openRedis } from "../../src/storage/redis.ts";
 import { SCRIPTS } from "../../src/storage/redis-scripts.ts";
+import { keysOf } from "../../src/storage/redis-words.ts";
 import type { Transaction } from "../../src/transaction.ts";
 import { change, partitionName, put, read, win } from "../conformance/store.ts";
 import { caller } from "../domain/support.ts";
@@ -129,6 +131,17 @@ describe("a commit whose connection breaks", () => {
   });
 });
 
+describe("a fence", () => {
+  it("that arrives after a newer one takes nothing back from it", async () => {
+    const key = keysOf(partitionName()).fence("writer");
+    for (const era of ["7", "5"]) await server.command("EVAL", SCRIPTS.fence.source, "1", key, era);
+    expect(await server.command("GET", key)).toBe("7");
+    expect(Number(await server.command("PTTL", key))).toBeGreaterThan(0);
+    await server.command("EVAL", SCRIPTS.fence.source, "1", key, "11");
+    expect(await server.command("GET", key)).toBe("11");
+  });
+});
+
 describe("the ledger", () => {
   it.each(["requests", "answers"] as const)("settles a commit whose %s are lost, and it takes effect once or never", async (direction) => {
     const p = partitionName();
@@ -148,6 +161,38 @@ describe("the ledger", () => {
     expect(await read(other, p, "counter")).toEqual({ value: reached });
     expect(await ledger.write(p, caller("anna"), increment)).toBe(reached + 1);
   });
+});
+
+describe("connections that break one after another", () => {
+  it("hold up what goes over them alone, and every commit is written once or never", { timeout: PATIENT_MS }, async () => {
+    const partitions = Array.from({ length: 2 * LIMITS.redisWriters }, partitionName);
+    const ledger = new Ledger(other);
+    let settled = 0;
+    const counts = await Promise.all(
+      partitions.map(async (p) => {
+        let [done, failed] = [0, 0];
+        while (done < 20) {
+          await ledger.write(p, caller("anna"), increment).then(
+            () => done++,
+            () => failed++,
+          );
+          if (++settled % 16 === 0) await breakOne(settled / 16);
+        }
+        return { done, failed };
+      }),
+    );
+    for (const [index, { done, failed }] of counts.entries()) {
+      const found = (await read(store, partitions[index] ?? "", "counter")) as unknown as Counter;
+      expect(found.value).toBeGreaterThanOrEqual(done);
+      expect(found.value).toBeLessThanOrEqual(done + failed);
+    }
+  });
+
+  async function breakOne(turn: number): Promise<void> {
+    const all = String(await server.command("CLIENT", "LIST")).split("\n");
+    const ids = all.filter((line) => line.includes(" name=environment-manager ")).map((line) => /^id=(\d+)/.exec(line)?.[1] ?? "");
+    await server.command("CLIENT", "KILL", "ID", ids[turn % ids.length] ?? "0");
+  }
 });
 
 interface Counter {

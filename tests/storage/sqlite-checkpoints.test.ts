@@ -15,6 +15,8 @@ const VALUE = "x".repeat(200_000);
 /** They are written again and again, so that the file stays small however long the thread takes to start. */
 const KEYS = 40;
 const THREAD = "sqlite-checkpoint-worker.mjs";
+/** A write that fills the log. */
+const LARGE = { partition: "p", change: null, objects: [{ hash: "0".repeat(64), data: new Uint8Array(LIMITS.checkpointBytes) }] };
 /** Milliseconds. */
 const PATIENCE = 120_000;
 
@@ -53,6 +55,21 @@ describe("SQLite's write-ahead log", () => {
     await fill(() => log() !== first);
   });
 
+  it("is not tried again with every commit while somebody reads what is in it", { timeout: PATIENCE }, async () => {
+    await fill(() => true);
+    const reader = new Database(path, { readonly: true });
+    reader.exec("BEGIN");
+    reader.prepare("SELECT count(*) FROM document").get();
+    try {
+      await fill(() => backend.stats.checkpoints >= 2);
+      const store = checked(backend);
+      for (let n = 0; n < 10; n++) await store.commit("p", change({ puts: [{ key: "small", value: n }] }));
+      expect(backend.stats.checkpoints).toBe(2);
+    } finally {
+      reader.close();
+    }
+  });
+
   it("is gone with its store, of which the file has everything", { timeout: PATIENCE }, async () => {
     await fill(() => backend.stats.checkpoints >= 2);
     await backend.close();
@@ -78,9 +95,19 @@ describe("SQLite's write-ahead log", () => {
     db.close();
     lock.release();
     const checkpoints = new SqliteCheckpoints(join(folder, "missing.db"), []);
-    const large = { partition: "p", change: null, objects: [{ hash: "0".repeat(64), data: new Uint8Array(LIMITS.checkpointBytes) }] };
     for (let n = 0; n < 5; n++) {
-      checkpoints.wrote([large]);
+      checkpoints.wrote([LARGE]);
+      await checkpoints.turn();
+    }
+    await checkpoints.close();
+    expect(checkpoints.count).toBe(0);
+  });
+
+  it("grows where no thread can be started, which is no commit's fault", async () => {
+    // What a thread cannot be given stands for a thread that the system does not give: both are thrown at once.
+    const checkpoints = new SqliteCheckpoints(path, [(() => {}) as unknown as string]);
+    for (let n = 0; n < 3; n++) {
+      checkpoints.wrote([LARGE]);
       await checkpoints.turn();
     }
     await checkpoints.close();
