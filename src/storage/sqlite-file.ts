@@ -41,8 +41,7 @@ export async function openFile(path: string, lockWaitMs: number): Promise<Sqlite
     db = new Database(file, { timeout: LIMITS.storeLockMs });
     // Before anything is written beside a file that may be somebody else's.
     identify(db, file);
-    // Before anything is in it: SQLite gives the files beside it the same rights.
-    if (isNew) chmodSync(file, 0o600);
+    if (isNew) makePrivate(file);
     lock = await lockFile(file, lockWaitMs);
     // Again: the engine that held the lock may have been a newer one.
     identify(db, file);
@@ -77,6 +76,15 @@ function settle(path: string): string {
     reason: `${path} is not a file.`,
     fix: "STORE_URL must name the database file itself, for example sqlite:./data/env.db.",
   });
+}
+
+/** Before anything is in it: SQLite gives the files beside it the same rights. */
+function makePrivate(file: string): void {
+  try {
+    chmodSync(file, 0o600);
+  } catch {
+    // Some file systems know no rights.
+  }
 }
 
 function configure(db: Database.Database, path: string): void {
