@@ -16,11 +16,14 @@ export class RedisLink {
   readonly #target: RedisTarget;
   readonly #setUp: SetUp;
   #connection: RedisConnection | null = null;
+  /** The connection that is tried for, where there is none. */
+  #trying: Promise<RedisConnection | undefined> | null = null;
   /** What those wait for who come while there is no connection: undefined, at once, where that has taken too long already. */
   #next: Promise<RedisConnection | undefined> = Promise.resolve(undefined);
   #waiting = 0;
   #problem: unknown = undefined;
-  readonly #stop = new AbortController();
+  #isClosed = false;
+  #endPause: () => void = () => {};
 
   constructor(target: RedisTarget, address: RedisAddress, setUp: SetUp = async () => {}) {
     this.#target = target;
@@ -60,13 +63,21 @@ export class RedisLink {
     return reply;
   }
 
+  /** Where there is no connection it is tried for at once, and waited for anew: another link to the server has one again. */
+  hurry(): void {
+    if (this.#connection !== null || this.#trying === null) return;
+    this.#expect(this.#trying);
+    this.#endPause();
+  }
+
   /** Gives up the connection, which seems to be of no use, for another one. */
   renew(): void {
     this.#connection?.close();
   }
 
   close(): void {
-    this.#stop.abort();
+    this.#isClosed = true;
+    this.#endPause();
     this.#connection?.close();
   }
 
@@ -82,20 +93,24 @@ export class RedisLink {
   }
 
   #use(connection: RedisConnection): void {
-    if (this.#stop.signal.aborted) {
+    if (this.#isClosed) {
       connection.close();
       return;
     }
     this.#connection = connection;
     void connection.lost.then((cause) => {
       this.#connection = null;
-      if (!this.#stop.signal.aborted) this.#reconnect(cause);
+      if (!this.#isClosed) this.#reconnect(cause);
     });
   }
 
   #reconnect(cause: unknown): void {
     this.#problem = cause ?? this.#problem;
-    const next = this.#keepTrying();
+    this.#trying = this.#keepTrying();
+    this.#expect(this.#trying);
+  }
+
+  #expect(next: Promise<RedisConnection | undefined>): void {
     const tooLong = new Promise<undefined>((resolve) => void setTimeout(() => resolve(undefined), LIMITS.storeReconnectMs).unref());
     this.#next = Promise.race([next, tooLong]);
   }
@@ -104,8 +119,8 @@ export class RedisLink {
   async #keepTrying(): Promise<RedisConnection | undefined> {
     for (let attempt = 0; ; attempt++) {
       const most = Math.min(LIMITS.storeRetryMs * 2 ** attempt, LIMITS.storeRetryMaxMs);
-      await pause(most * (0.5 + Math.random() / 2), this.#stop.signal);
-      if (this.#stop.signal.aborted) return undefined;
+      await this.#pause(most * (0.5 + Math.random() / 2));
+      if (this.#isClosed) return undefined;
       try {
         const connection = await this.#connect();
         this.#use(connection);
@@ -116,6 +131,17 @@ export class RedisLink {
     }
   }
 
+  /** Ends early where `#endPause` says so. */
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#endPause = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
   async #nextConnection(): Promise<RedisConnection> {
     if (this.#waiting >= LIMITS.queuedWriters) throw new AppError("overloaded", { reason: "Too many requests are waiting for the store." });
     this.#waiting++;
@@ -124,18 +150,4 @@ export class RedisLink {
     if (connection === undefined) throw storeError(this.#problem ?? new Error("not connected"));
     return connection;
   }
-}
-
-/** Ends early, and without an error, when the signal says so. */
-function pause(ms: number, signal: AbortSignal): Promise<undefined> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(end, ms);
-    function end() {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      resolve(undefined);
-    }
-    if (signal.aborted) end();
-    else signal.addEventListener("abort", end, { once: true });
-  });
 }

@@ -13,8 +13,12 @@ export class RedisLinks {
   readonly #all: readonly RedisLink[];
 
   constructor(target: RedisTarget, address: RedisAddress) {
-    this.first = new RedisLink(target, address);
-    this.#all = [this.first, ...Array.from({ length: LIMITS.redisWriters - 1 }, () => new RedisLink(target, address))];
+    // Whoever finds the server again says so: the others would find it out later, each in its turn.
+    const found = async () => {
+      for (const link of this.#all) link.hurry();
+    };
+    this.first = new RedisLink(target, address, found);
+    this.#all = [this.first, ...Array.from({ length: LIMITS.redisWriters - 1 }, () => new RedisLink(target, address, found))];
   }
 
   /** The way of what has this hash tag. */

@@ -240,6 +240,20 @@ describe("while there is no connection", () => {
     expect(await other.revision([p])).toEqual([1]);
   });
 
+  it("whoever finds the server again finds it for all partitions", async () => {
+    const partitions = Array.from({ length: 16 }, partitionName);
+    proxy.refuse(true);
+    proxy.cut();
+    // Each has waited its moment, and comes back after a pause of its own.
+    expect((await Promise.all(partitions.map((p) => errorOf(store.get(p, ["a"]))))).every(({ code }) => code === "store_unavailable")).toBe(
+      true,
+    );
+    proxy.refuse(false);
+    const [first = ""] = partitions;
+    await until(async () => (await store.get(first, ["a"]).catch(() => null)) !== null);
+    expect(await Promise.all(partitions.map((p) => store.get(p, ["a"])))).toEqual(partitions.map(() => [null]));
+  });
+
   it("those that come early enough are served by the next", async () => {
     const p = partitionName();
     await win(store, p, put("a", 1));
