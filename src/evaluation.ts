@@ -1,5 +1,6 @@
 import { createHash, hash } from "node:crypto";
 import { AppError } from "./errors.ts";
+import { FifoMap } from "./fifo-map.ts";
 import { EVALUATORS, FLAG_METADATA, FLAGS, membersOf } from "./flag-entries.ts";
 import { type Context, contextFault } from "./flagd/context.ts";
 import { expanded, type Shared } from "./flagd/definition.ts";
@@ -60,7 +61,7 @@ export class Evaluations {
   readonly #snapshots: Snapshots;
   readonly #heads: HeadCache;
   /** By snapshot, least recently asked for first. */
-  readonly #ready = new Map<string, SharedFlags>();
+  readonly #ready = new FifoMap<string, SharedFlags>();
   /** The same by tag. */
   readonly #byTag = new Map<string, SharedFlags>();
   readonly #limit: number;
@@ -98,7 +99,6 @@ export class Evaluations {
     const key = keyOf(project, snapshot);
     const known = this.#ready.get(key);
     if (known === undefined) return null;
-    this.#ready.delete(key);
     this.#ready.set(key, known);
     return known.ready;
   }
@@ -132,7 +132,8 @@ export class Evaluations {
 
   /** The newest stays, of whatever size it is. */
   #makeRoom(): void {
-    for (const [key, shared] of this.#ready) {
+    for (let oldest = this.#ready.oldest(); oldest !== undefined; oldest = this.#ready.oldest()) {
+      const [key, shared] = oldest;
       if (this.#count <= this.#limit || this.#ready.size === 1) return;
       this.#ready.delete(key);
       this.#count--;

@@ -52,6 +52,11 @@ export class FifoMap<Key, Value> {
     return this.#oldest === null ? undefined : [this.#oldest.key, this.#oldest.value];
   }
 
+  /** In the order in which they were set. */
+  keys(): IterableIterator<Key> {
+    return this.#cells.keys();
+  }
+
   clear(): void {
     this.#cells.clear();
     this.#oldest = null;

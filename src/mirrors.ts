@@ -1,4 +1,5 @@
 import { AppError } from "./errors.ts";
+import { FifoMap } from "./fifo-map.ts";
 import { documentsOf } from "./heads.ts";
 import { keys, sinkKeys, sinkPartition } from "./keys.ts";
 import type { Ledger } from "./ledger.ts";
@@ -61,7 +62,7 @@ export class Mirrors {
   readonly #secrets: Secrets;
   readonly #pusher: MirrorPusher | null;
   /** By project: what a push of an earlier turn brought there. A push may take longer than a turn. */
-  readonly #pushed = new Map<string, Pushed>();
+  readonly #pushed = new FifoMap<string, Pushed>();
 
   /** Without a pusher, nothing is pushed from here. */
   constructor(store: Store, ledger: Ledger, secrets: Secrets, pusher: MirrorPusher | null) {
@@ -155,10 +156,9 @@ export class Mirrors {
   }
 
   #noteAsPushed(project: string, pushed: Pushed): void {
-    this.#pushed.delete(project);
     this.#pushed.set(project, pushed);
-    const [oldest] = this.#pushed.keys();
-    if (this.#pushed.size > LIMITS.mirrorsKnown && oldest !== undefined) this.#pushed.delete(oldest);
+    const oldest = this.#pushed.oldest();
+    if (oldest !== undefined && this.#pushed.size > LIMITS.mirrorsKnown) this.#pushed.delete(oldest[0]);
   }
 
   async #target(project: string, { url, username, host_keys, credential }: MirrorDocument): Promise<MirrorTarget> {

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { AppError } from "./errors.ts";
+import { FifoMap } from "./fifo-map.ts";
 import type { Documents } from "./heads.ts";
 import { isObject } from "./json.ts";
 import { keys } from "./keys.ts";
@@ -56,7 +57,7 @@ const FLOWS = "flows/";
 export class Validation {
   readonly #validator: Validator | null;
   /** Verdicts without errors by the flow's hash, the oldest first. What was wrong is asked about again. */
-  readonly #known = new Map<Hash, Verdict>();
+  readonly #known = new FifoMap<Hash, Verdict>();
 
   constructor(validator: Validator | null) {
     this.#validator = validator;
@@ -71,11 +72,11 @@ export class Validation {
 /** One operation's questions, and the answers to them. */
 export class Inquiry implements Verdicts {
   readonly #validator: Validator;
-  readonly #known: Map<Hash, Verdict>;
+  readonly #known: FifoMap<Hash, Verdict>;
   readonly #requestId: string;
   readonly #told = new Map<Hash, Verdict | Unavailable>();
 
-  constructor(validator: Validator, known: Map<Hash, Verdict>, requestId: string) {
+  constructor(validator: Validator, known: FifoMap<Hash, Verdict>, requestId: string) {
     this.#validator = validator;
     this.#known = known;
     this.#requestId = requestId;
@@ -122,9 +123,9 @@ export class Inquiry implements Verdicts {
   }
 
   #remember(hash: Hash, verdict: Verdict): void {
-    const [oldest] = this.#known.keys();
-    if (oldest !== undefined && this.#known.size >= LIMITS.cachedVerdicts) this.#known.delete(oldest);
     this.#known.set(hash, verdict);
+    const oldest = this.#known.oldest();
+    if (oldest !== undefined && this.#known.size > LIMITS.cachedVerdicts) this.#known.delete(oldest[0]);
   }
 }
 

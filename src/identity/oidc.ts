@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { CryptoKey, JWTVerifyGetKey, JWTVerifyOptions, JWTVerifyResult } from "jose";
 import { AppError } from "../errors.ts";
+import { FifoMap } from "../fifo-map.ts";
 import { LIMITS } from "../limits.ts";
 import { type Identity, identityOf, type Mapping } from "./claims.ts";
 import { checkIssuer } from "./discovery.ts";
@@ -68,7 +69,7 @@ class Verifier implements Oidc {
   readonly #now: () => Date;
   readonly #keys: IssuerKeys;
   /** By the token's SHA-256, oldest first. */
-  readonly #verified = new Map<string, Verified>();
+  readonly #verified = new FifoMap<string, Verified>();
 
   constructor(options: OidcOptions) {
     const { issuer, fetch = globalThis.fetch, timeoutMs = LIMITS.identityTimeoutMs, now = () => new Date() } = options;
@@ -105,10 +106,9 @@ class Verifier implements Oidc {
   }
 
   #remember(digest: string, verified: Verified): void {
-    this.#verified.delete(digest);
-    const [oldest] = this.#verified.keys();
-    if (oldest !== undefined && this.#verified.size >= LIMITS.verifiedTokens) this.#verified.delete(oldest);
     this.#verified.set(digest, verified);
+    const oldest = this.#verified.oldest();
+    if (oldest !== undefined && this.#verified.size > LIMITS.verifiedTokens) this.#verified.delete(oldest[0]);
   }
 
   /** Signature, issuer, audience and times. `null` where one of them is wrong; tells which keys were `used`. */

@@ -1,3 +1,4 @@
+import { FifoMap } from "../fifo-map.ts";
 import { LIMITS } from "../limits.ts";
 import type { Subscription, WatchHandlers } from "../ports.ts";
 import { Watchers } from "./watchers.ts";
@@ -9,7 +10,7 @@ import { Watchers } from "./watchers.ts";
 export class PostgresNews {
   readonly #watchers = new Watchers();
   /** The newest revision told of each partition that this engine has to do with; 0 where none was told yet. */
-  readonly #told = new Map<string, number>();
+  readonly #told = new FifoMap<string, number>();
 
   subscribe(handlers: WatchHandlers): Subscription {
     return this.#watchers.subscribe(handlers);
@@ -44,10 +45,8 @@ export class PostgresNews {
   }
 
   #remember(partition: string, revision: number): void {
-    if (!this.#told.has(partition) && this.#told.size >= LIMITS.cachedPartitions) {
-      const [oldest] = this.#told.keys();
-      if (oldest !== undefined) this.#told.delete(oldest);
-    }
     this.#told.set(partition, revision);
+    const oldest = this.#told.oldest();
+    if (oldest !== undefined && this.#told.size > LIMITS.cachedPartitions) this.#told.delete(oldest[0]);
   }
 }

@@ -1,4 +1,5 @@
 import { AppError } from "../errors.ts";
+import { FifoMap } from "../fifo-map.ts";
 import { LIMITS } from "../limits.ts";
 import type { Store } from "../ports.ts";
 import {
@@ -25,7 +26,7 @@ export class DataKeys {
   readonly #store: Store;
   readonly #master: MasterKey;
   /** Least recently used first. A data key never changes once it is durable, so nothing here goes stale. */
-  readonly #cache = new Map<string, ProjectKeys>();
+  readonly #cache = new FifoMap<string, ProjectKeys>();
   readonly #making = new Map<string, Promise<ProjectKeys>>();
 
   constructor(store: Store, master: MasterKey) {
@@ -102,11 +103,9 @@ export class DataKeys {
   }
 
   #remember(project: string, keys: ProjectKeys): void {
-    this.#cache.delete(project);
     this.#cache.set(project, keys);
-    if (this.#cache.size <= CACHED_PROJECTS) return;
-    const [oldest] = this.#cache.keys();
-    if (oldest !== undefined) this.#cache.delete(oldest);
+    const oldest = this.#cache.oldest();
+    if (oldest !== undefined && this.#cache.size > CACHED_PROJECTS) this.#cache.delete(oldest[0]);
   }
 
   #retired(project: string): AppError {

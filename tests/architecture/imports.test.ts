@@ -66,8 +66,8 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
     rooms: ["errors", "limits", "ports", "tracing"],
     modules: ["node:*", "undici", "ipaddr.js", "cockatiel", "cloudevents", "standardwebhooks"],
   },
-  identity: { rooms: ["errors", "limits", "ports"], files: ["src/access.ts"], modules: ["node:*", "jose"] },
-  vault: { rooms: ["errors", "limits", "ports"], modules: ["node:*"] },
+  identity: { rooms: ["errors", "limits", "ports"], files: ["src/access.ts", "src/fifo-map.ts"], modules: ["node:*", "jose"] },
+  vault: { rooms: ["errors", "limits", "ports"], files: ["src/fifo-map.ts"], modules: ["node:*"] },
   // Files of an environment, the system's git, and what is asked of it.
   git: {
     rooms: ["errors", "limits", "ports"],
