@@ -353,8 +353,9 @@ export class World {
   }
 
   restore(actor: Actor, env: string, expiresIn: string | undefined): Expected {
-    checkDuration(expiresIn);
+    // As above.
     const environment = this.find(env);
+    checkDuration(expiresIn);
     const isOver = this.isExpired(environment) && this.graceEnd(environment) <= this.now;
     if (environment.cleared || isOver) refuse("environment_expired");
     if (environment.status === "active" && !this.isExpired(environment)) refuse("invalid_transition");
