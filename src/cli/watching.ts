@@ -46,9 +46,10 @@ function connected({ settings, output, project }: Context, env: string, news: Ne
   const { url, token } = settings;
   const connection = connectEnvironment({ url, ...(token !== null && { token }), project, env });
   for (const event of ["ready", "changed", "current"] as const) connection.on(event, () => news.tell());
-  connection.on("stale", ({ error }) => {
-    output.warn(`The engine is away (${error?.reason ?? "no answer"}): the program goes on with revision ${running()}.`);
-  });
+  const away = (reason = "no answer") => output.warn(`The engine is away (${reason}): the program goes on with revision ${running()}.`);
+  connection.on("stale", ({ error }) => away(error?.reason));
+  // Nothing is stale where nothing had come yet.
+  connection.ready().catch(({ code, reason }: EnvmError) => code === "timeout" && away(reason));
   connection.on("closed", ({ error }) => {
     if (error === null) return;
     output.warn(`${error.reason} Changes are not followed any more; the program goes on with revision ${running()}.`);

@@ -75,6 +75,22 @@ describe("run --watch", () => {
     lines.kill("SIGTERM");
     expect(await lines.ended).toMatchObject({ out: "started red\nstarted green\n" });
   });
+
+  test("says so too where the engine goes away before anything was followed", async () => {
+    const { cli } = context;
+    cli.file("quiet.mjs", "setInterval(() => {}, 1000);\n");
+    const env = { ENVM_URL: `http://127.0.0.1:${proxy.port}` };
+    proxy.hold("requests", "/config HTTP");
+    const lines = new Lines(cli.start(["run", "-e", "dev", "--watch", "--", "node", "quiet.mjs"], { env }));
+    await proxy.holding("requests");
+    proxy.refuse(true);
+    proxy.cut();
+    proxy.release();
+    await lines.show(/The engine is away/);
+    proxy.refuse(false);
+    lines.kill("SIGTERM");
+    await lines.ended;
+  });
 });
 
 // The last of this file: nothing is right with the log after it.
