@@ -128,6 +128,20 @@ test("where the tabs of a browser cannot share a stream, for its script is of an
   await page.getByText(version, { exact: true }).first().waitFor();
 });
 
+test("where the worker that the tabs of a browser share says nothing, a tab follows by itself", async () => {
+  const { root, project } = dashboard.scene;
+  const { page, go } = await dashboard.tab();
+  await page.addInitScript(() => {
+    const silent = class extends EventTarget {
+      readonly port = new MessageChannel().port1;
+    };
+    Object.assign(window, { SharedWorker: silent });
+  });
+  await go(`/projects/${project}/env/staging`);
+  const { version } = await root.patchConfig({ project, env: "staging", vars: { LOG_LEVEL: "silent" } });
+  await page.getByText(version, { exact: true }).first().waitFor();
+});
+
 test("where a session ends while a page is open, the page leads to where one logs in, and back", async () => {
   const { root, project } = dashboard.scene;
   const reader = await root.createToken({ name: "Hedy", role: "reader", projects: [project] });
