@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { LIMITS } from "../limits.ts";
-import type { Write } from "./write.ts";
+import { sizeOf, type Write } from "./write.ts";
 
 const THREAD = new URL("./sqlite-checkpoint-worker.mjs", import.meta.url);
 /** Bytes of a page. Each row that is written changes one, about, which is rarely its neighbours' too. */
@@ -101,9 +101,7 @@ export class SqliteCheckpoints {
   }
 }
 
-function logged({ change, objects }: Write): number {
-  let bytes = 0;
-  for (const { value } of change?.puts ?? []) bytes += PAGE + value.length;
-  for (const { data } of objects) bytes += PAGE + data.byteLength;
-  return bytes + PAGE * ((change?.deletes.length ?? 0) + (change?.objectDeletes.length ?? 0));
+function logged(write: Write): number {
+  const { puts = [], deletes = [], objectDeletes = [] } = write.change ?? {};
+  return sizeOf(write) + PAGE * (puts.length + deletes.length + write.objects.length + objectDeletes.length);
 }
