@@ -37,8 +37,7 @@ export function mountGit(app: Express, { domain, gate, metrics, reader }: GitSer
   const serve = (operation: Operation, path: string, answer: Answer): RequestHandler => {
     return (request, response) =>
       traced({ name: `${request.method} ${path}`, kind: "server", from: request.headers, attributes: about(operation) }, async (tell) => {
-        const begun = performance.now();
-        response.once("close", () => metrics.observe(operation, response.statusCode, (performance.now() - begun) / 1_000));
+        metrics.follow(operation, response);
         const caller = await gate.admit(request, requestIdOf(response));
         const project = String(request.params.project).replace(/\.git$/, "");
         try {

@@ -1,3 +1,4 @@
+import type { ServerResponse } from "node:http";
 import { Histogram, SECONDS } from "../histogram.ts";
 import { LIMITS } from "../limits.ts";
 
@@ -28,6 +29,14 @@ const DURATION = {
   help: "Time from a request's headers to the end of its reply; of a stream, to its beginning.",
 };
 
+/** As nginx counts who left before there was a reply. */
+const CLIENT_LEFT = 499;
+
+/** What a request whose reply is done with is counted as. */
+export function statusOf({ headersSent, statusCode }: ServerResponse): number {
+  return headersSent ? statusCode : CLIENT_LEFT;
+}
+
 /**
  * What the process counts, as Prometheus reads it. Labels are operations, statuses and the like, of which there is a fixed number: never
  * a project or anything else that a request says. Counting is a few additions; `prom-client`, which writes the text and looks at the
@@ -46,6 +55,20 @@ export class Metrics {
 
   observe(operation: string, status: number, seconds: number): void {
     (this.#requests.get(operation)?.get(status) ?? this.#begin(operation, status))?.observe(seconds);
+  }
+
+  /** Counts a request when its reply is done with, or before, where whoever called says so. */
+  follow(operation: string, response: ServerResponse): () => void {
+    const start = performance.now();
+    let isObserved = false;
+    const observe = () => {
+      if (!isObserved) this.observe(operation, statusOf(response), (performance.now() - start) / 1_000);
+      isObserved = true;
+    };
+    // Whoever sent it may be gone before it comes to its route.
+    if (response.closed) observe();
+    else response.once("close", observe);
+    return observe;
   }
 
   async text(): Promise<string> {

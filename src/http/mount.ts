@@ -74,7 +74,7 @@ function serve(route: Route, services: Services): Answer {
     });
 
   async function answerTo(request: Asked, response: ServerResponse): Promise<void> {
-    const observe = observeOnce(metrics, route, response);
+    const observe = metrics.follow(route.operationId, response);
     const requestId = requestIdOf(response);
     const caller = isOpen(route) ? NOBODY(requestId) : await gate.admit(request, requestId, route.mayBeStale ? "known" : "current");
     // Whoever waits for news holds a connection, as whoever reads a stream does.
@@ -109,18 +109,6 @@ function serve(route: Route, services: Services): Answer {
       await sendReply(request, response, reply);
     }
   }
-}
-
-/** Counts a request when its reply is done with, or before, where somebody says so. */
-function observeOnce(metrics: Metrics, { operationId }: Route, response: ServerResponse): () => void {
-  const start = performance.now();
-  let isObserved = false;
-  const observe = () => {
-    if (!isObserved) metrics.observe(operationId, response.statusCode, (performance.now() - start) / 1_000);
-    isObserved = true;
-  };
-  response.once("close", observe);
-  return observe;
 }
 
 /** For as long as the reader stays, and their token holds. Nothing here is a closure: what lasts as long need not know of the request. */

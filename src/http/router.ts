@@ -9,6 +9,7 @@ import { errorHandler, type Failed } from "./errors.ts";
 import { mountGit } from "./git.ts";
 import type { Judge } from "./judge.ts";
 import { mountMcp } from "./mcp.ts";
+import { statusOf } from "./metrics.ts";
 import { mountRoutes, type RouteServices, refuseUnknown, requestIdOf, type Served } from "./mount.ts";
 
 export interface RouterParts extends Pick<RouteServices, "domain" | "gate" | "metrics"> {
@@ -54,7 +55,7 @@ function logged(logger: Logger): RequestHandler {
       const route: unknown = request.route?.path;
       const milliseconds = Math.round(performance.now() - start);
       logger.debug(
-        { request_id: requestIdOf(response), method: request.method, route, status: response.statusCode, milliseconds },
+        { request_id: requestIdOf(response), method: request.method, route, status: statusOf(response), milliseconds },
         "request",
       );
     });

@@ -28,6 +28,8 @@ export interface Doors extends Access {
   readonly tokens: Readonly<Record<"reader" | "client" | "stranger" | "engine" | "revoked" | "brief" | "rotated" | "renewed", string>>;
   /** What both answer to these bytes; and how often the routes were asked by the door with the lane. */
   both(request: string): Promise<{ readonly lane: string; readonly routes: string; readonly asked: number }>;
+  /** Sends these bytes to both, and leaves when they have been taken. */
+  leave(bytes: string): Promise<void>;
 }
 
 export async function doors({ exclusive = true, auth = true, settings = {} }: Options = {}): Promise<Doors> {
@@ -69,6 +71,10 @@ export async function doors({ exclusive = true, auth = true, settings = {} }: Op
       const after = asked();
       return { lane, asked: after - before, routes: plain(await exchange(without, request)) };
     },
+    async leave(bytes) {
+      await leave(withLane, bytes);
+      await leave(without, bytes);
+    },
   };
 }
 
@@ -103,6 +109,19 @@ export function exchange(port: number, request: string): Promise<string> {
       text += chunk.toString("latin1");
     });
     socket.once("close", () => resolve(text));
+    socket.once("error", reject);
+  });
+}
+
+/** Sends so much of a request, and breaks the connection. */
+function leave(port: number, bytes: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    // What comes first is answered when all of it has been taken, so that the rest has been taken too.
+    const socket = connect({ port, host: "127.0.0.1" }, () =>
+      socket.write(`GET /healthz HTTP/1.1\r\nHost: engine\r\n\r\n${bytes}`, "latin1"),
+    );
+    socket.once("data", () => socket.resetAndDestroy());
+    socket.once("close", () => resolve());
     socket.once("error", reject);
   });
 }
