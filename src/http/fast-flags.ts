@@ -89,9 +89,9 @@ export class FastFlags {
     const found = this.#known(request.socket, question) ?? (await readIndex.inTime(this.#look(request.socket, question)));
     if (found === null || !this.#door.admits(request, found.caller, performance.now())) return false;
     const answer = this.#evaluate(found, await readJsonBodyAhead(request, SMALL_BODY), question.headers.ifNoneMatch);
-    // A body may take its time, in which a preview ends, or others ask as often as they may.
+    // A body may take its time, in which a preview ends, others ask as often as they may, or whoever asks leaves.
     const now = performance.now();
-    if (!this.#parts.domain.heads.mayBeRead(found.head) || !this.#door.admits(request, found.caller, now)) return false;
+    if (response.closed || !this.#parts.domain.heads.mayBeRead(found.head) || !this.#door.admits(request, found.caller, now)) return false;
     this.#door.take(request, found.caller, now);
     const status = this.#send(response, requestIdFor(question.headers.requestId), answer);
     this.#parts.metrics.observe("evaluateFlags", status, (performance.now() - question.start) / 1_000);

@@ -90,7 +90,7 @@ export class FastLane {
   async #askFirst(plain: PlainRead, request: IncomingMessage, response: ServerResponse): Promise<void> {
     // A store that does not answer is not waited for here: the routes may know what to show meanwhile.
     const found = await this.#parts.domain.readIndex.inTime(this.#look(request.socket, plain)).catch(() => null);
-    const isAnswered = found !== null && this.#send(plain, found.ready, found.caller, request, response);
+    const isAnswered = found !== null && !response.closed && this.#send(plain, found.ready, found.caller, request, response);
     if (!isAnswered) this.#routes(request, response);
   }
 

@@ -131,6 +131,8 @@ function readBytes(request: IncomingMessage, limit: number): Promise<Buffer> {
       request.off("error", onAbort).on("error", () => {});
     };
     request.on("data", onData).once("end", onEnd).once("close", onAbort).once("error", onAbort);
+    // Whoever sent it may have left before anybody reads: nothing of the above comes then.
+    if (request.closed) onAbort();
   });
 }
 

@@ -28,9 +28,13 @@ export interface Doors extends Access {
   readonly tokens: Readonly<Record<"reader" | "client" | "stranger" | "engine" | "revoked" | "brief" | "rotated" | "renewed", string>>;
   /** What both answer to these bytes; and how often the routes were asked by the door with the lane. */
   both(request: string): Promise<{ readonly lane: string; readonly routes: string; readonly asked: number }>;
-  /** Sends these bytes to both, and leaves when they have been taken. */
+  /** Sends these bytes to both, and leaves when they have been taken. What was left is known of afterwards. */
   leave(bytes: string): Promise<void>;
+  /** How many requests both have counted, by operation and status. */
+  counted(): Promise<Readonly<Record<"lane" | "routes", readonly Count[]>>>;
 }
+
+type Count = readonly [operation: string, status: string, requests: string];
 
 export async function doors({ exclusive = true, auth = true, settings = {} }: Options = {}): Promise<Doors> {
   const access = await openAccess(undefined, undefined, exclusive);
@@ -62,18 +66,25 @@ export async function doors({ exclusive = true, auth = true, settings = {} }: Op
   const active = vi.spyOn(domain.deployments, "active");
   const evaluated = vi.spyOn(domain.evaluations, "head");
   const asked = () => read.mock.calls.length + active.mock.calls.length + evaluated.mock.calls.length;
+  const both: Doors["both"] = async (request) => {
+    const before = asked();
+    const lane = plain(await exchange(withLane, request));
+    const after = asked();
+    return { lane, asked: after - before, routes: plain(await exchange(without, request)) };
+  };
   return {
     ...access,
     tokens,
-    async both(request) {
-      const before = asked();
-      const lane = plain(await exchange(withLane, request));
-      const after = asked();
-      return { lane, asked: after - before, routes: plain(await exchange(without, request)) };
-    },
+    both,
     async leave(bytes) {
       await leave(withLane, bytes);
       await leave(without, bytes);
+      // A connection that breaks is seen before what comes later.
+      await both(written({ path: "/healthz" }));
+    },
+    async counted() {
+      const { lane, routes } = await both(written({ path: "/metrics" }));
+      return { lane: countsIn(lane), routes: countsIn(routes) };
     },
   };
 }
@@ -118,12 +129,17 @@ function leave(port: number, bytes: string): Promise<void> {
   return new Promise((resolve, reject) => {
     // What comes first is answered when all of it has been taken, so that the rest has been taken too.
     const socket = connect({ port, host: "127.0.0.1" }, () =>
-      socket.write(`GET /healthz HTTP/1.1\r\nHost: engine\r\n\r\n${bytes}`, "latin1"),
+      socket.write(`GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n${bytes}`, "latin1"),
     );
     socket.once("data", () => socket.resetAndDestroy());
     socket.once("close", () => resolve());
     socket.once("error", reject);
   });
+}
+
+function countsIn(text: string): readonly Count[] {
+  const counts = [...text.matchAll(/_count\{operation="(\w+)",status="(\d+)"\} (\d+)/g)];
+  return counts.map(([, operation = "", status = "", requests = ""]) => [operation, status, requests] as const);
 }
 
 /** But for what time it is, and ids that are made up. */

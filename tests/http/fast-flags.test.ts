@@ -3,7 +3,7 @@ import { LIMITS } from "../../src/limits.ts";
 import { pass, ROOT } from "../access/support.ts";
 import { PROJECT } from "../domain/support.ts";
 import { BULK, CORS_ORIGIN, FLAGS } from "../ofrep/support.ts";
-import { type Asked, answeredAlike, type Doors, doors, expectTaken, STORES, statusesOf, thrice, written } from "./doors.ts";
+import { ACTIVE, type Asked, answeredAlike, type Doors, doors, expectTaken, STORES, statusesOf, thrice, written } from "./doors.ts";
 import { ROOT_TOKEN, rateClockStands, type SETTINGS } from "./support.ts";
 
 const NAMED = `${BULK}?project_id=${PROJECT}&env=staging`;
@@ -278,16 +278,49 @@ test("what it answers is counted as what the routes answer", async () => {
   const world = await flagDoors();
   for (let n = 0; n < 3; n++) await world.both(written(question(world.app, PRO)));
   await world.both(written(question(world.app, "{")));
-  await world.leave(written(question(world.app, PRO)).slice(0, -1));
-  const counts = (text: string) => [...text.matchAll(/_count\{operation="(\w+)",status="(\d+)"\} (\d+)/g)].map(([, ...found]) => found);
-  const counted = async () => {
-    const { lane, routes } = await world.both(written({ path: "/metrics" }));
-    return { lane: counts(lane), routes: counts(routes) };
-  };
-  // Nobody tells a client that it was seen to leave.
-  const left = expect.arrayContaining([["evaluateFlags", "499", "1"]]);
-  await expect.poll(counted).toEqual({ lane: left, routes: left });
-  const { lane, routes } = await counted();
+  const { lane, routes } = await world.counted();
   expect(lane).toEqual(routes);
   expect(lane).toContainEqual(["evaluateFlags", "200", "3"]);
 });
+
+describe("whoever leaves before there is a reply is counted as 499, as the routes count it", () => {
+  test("in the middle of a body", async () => {
+    const world = await flagDoors();
+    await world.both(written(question(world.app, PRO)));
+    await world.leave(written(question(world.app, PRO)).slice(0, -1));
+    await countsAsLeft(world, "evaluateFlags");
+  });
+
+  test.each(["evaluateFlags", "getConfig", "getActive"])("while the store is asked: %s", async (operation) => {
+    const world = await flagDoors({ exclusive: false });
+    const asks = {
+      evaluateFlags: question(world.app, PRO),
+      getConfig: { token: world.tokens.reader },
+      getActive: { token: world.tokens.reader, path: ACTIVE },
+    };
+    const request = written(asks[operation as keyof typeof asks]);
+    await world.both(request);
+    const { readIndex } = world.domain;
+    const confirm = readIndex.confirm.bind(readIndex);
+    let answer = () => {};
+    const answers = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    vi.spyOn(readIndex, "confirm").mockImplementation((partitions) => answers.then(() => confirm(partitions)));
+    await world.leave(request);
+    answer();
+    await countsAsLeft(world, operation);
+  });
+
+  test("while it waits for news", async () => {
+    const world = await flagDoors();
+    const { reader } = world.tokens;
+    await world.leave(written({ token: reader, path: `${ACTIVE}?wait=30s&after=99` }));
+    await countsAsLeft(world, "getActive");
+  });
+});
+
+async function countsAsLeft({ counted }: FlagDoors, operation: string): Promise<void> {
+  const left = expect.arrayContaining([[operation, "499", "1"]]);
+  await expect.poll(counted).toEqual({ lane: left, routes: left });
+}
