@@ -4,8 +4,13 @@ import { LIMITS } from "./limits.ts";
 import type { Entry, Key } from "./ports.ts";
 import type { ReadIndex } from "./read-index.ts";
 
+export interface KnownEntry extends Entry {
+  /** The length of its JSON, where that is known: what it takes in memory is a small multiple of that. */
+  readonly size?: number | undefined;
+}
+
 /** As of one revision of their project; `null` where there is none. */
-export type KnownDocuments = ReadonlyMap<Key, Entry | null>;
+export type KnownDocuments = ReadonlyMap<Key, KnownEntry | null>;
 
 interface Recent {
   readonly documents: KnownDocuments;
@@ -27,8 +32,6 @@ export class RecentDocuments {
   /** Least recently written first. */
   readonly #kept = new FifoMap<string, Recent>();
   #bytes = 0;
-  /** Most of what a commit reads is what the one before it has read, the very same. */
-  readonly #sizes = new WeakMap<Entry, number>();
 
   /** @param index `null` to keep nothing */
   constructor(index: Pick<ReadIndex, "known"> | null) {
@@ -45,8 +48,14 @@ export class RecentDocuments {
     if (this.#index === null || this.#index.known(project) !== asOf) return;
     this.#forget(project);
     if (touched.size > LIMITS.recentDocuments) return;
-    const documents = new Map([...touched].filter(([key]) => !APPENDED.some((prefix) => key.startsWith(prefix))));
-    const bytes = [...documents.values()].reduce((sum, entry) => sum + (entry === null ? 0 : this.#sizeOf(entry)), 0);
+    const documents = new Map<Key, KnownEntry | null>();
+    let bytes = 0;
+    for (const [key, entry] of touched) {
+      if (APPENDED.some((prefix) => key.startsWith(prefix))) continue;
+      const known = entry === null ? null : sized(entry);
+      documents.set(key, known);
+      bytes += known?.size ?? 0;
+    }
     if (bytes > LIMITS.recentProjectBytes) return;
     this.#kept.set(project, { documents, asOf, bytes });
     this.#bytes += bytes;
@@ -60,13 +69,9 @@ export class RecentDocuments {
     this.#bytes -= this.#kept.get(project)?.bytes ?? 0;
     this.#kept.delete(project);
   }
+}
 
-  /** The length of its JSON: what it takes in memory is a small multiple of that. */
-  #sizeOf(entry: Entry): number {
-    const known = this.#sizes.get(entry);
-    if (known !== undefined) return known;
-    const size = Buffer.byteLength(JSON.stringify(entry.value));
-    this.#sizes.set(entry, size);
-    return size;
-  }
+/** Most of what a commit reads is what the one before it has read, so that little has to be measured. */
+function sized(entry: KnownEntry): KnownEntry {
+  return entry.size === undefined ? { ...entry, size: JSON.stringify(entry.value).length } : entry;
 }
