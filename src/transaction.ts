@@ -103,9 +103,14 @@ export class View {
     return readInto(this.#read, this.#store, this.project, missing);
   }
 
-  async peek(wanted: readonly Key[]): Promise<boolean[]> {
-    const entries = await this.#store.get(this.project, wanted);
-    return wanted.map((key, index) => this.#puts.has(key) || (Boolean(entries[index]) && !this.#deletes.has(key)));
+  /** Whether the batch makes a document be there or not; `undefined` where the store has it as it was. */
+  decides(key: Key): boolean | undefined {
+    if (this.#puts.has(key)) return true;
+    return this.#deletes.has(key) ? false : undefined;
+  }
+
+  stored(wanted: readonly Key[]): Promise<readonly (Entry | null)[]> {
+    return this.#store.get(this.project, wanted);
   }
 
   async list(range: Range): Promise<Entry[]> {
@@ -207,8 +212,11 @@ export class Transaction {
 
   /** Whether documents exist, without making the commit depend on it: for what the project document serialises anyway. */
   async peek(wanted: readonly Key[]): Promise<boolean[]> {
-    const outer = await this.#view.peek(wanted);
-    return wanted.map((key, index) => this.puts.has(key) || (outer[index] === true && !this.deletes.has(key)));
+    const stored = await this.#view.stored(wanted);
+    return wanted.map((key, index) => {
+      if (this.puts.has(key)) return true;
+      return !this.deletes.has(key) && (this.#view.decides(key) ?? Boolean(stored[index]));
+    });
   }
 
   /** Lists documents that this batch does not change. */
