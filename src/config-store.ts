@@ -72,19 +72,20 @@ export class ConfigStore {
   /** The head's config, or revision `at`'s. Of a secret it tells that it is set, and nothing else. */
   async read(project: string, env: string, { at }: { at?: number | undefined }): Promise<TaggedRead> {
     const { value: shown, ageMs } = await this.#known(project, env, at);
-    return { ...this.readAt(project, shown), ageMs };
+    return { ageMs, ...this.readAt(project, shown) };
   }
 
   /** The config of a head or revision that was found before. */
   readAt(project: string, shown: Environment | Revision): TaggedRead {
-    const about = { project_id: project, env: shown.env, version: shown.version, revision: shown.revision };
+    const about = { env: shown.env, version: shown.version, revision: shown.revision };
     return {
+      project_id: project,
       ...about,
       tag: headTag(project, shown),
       load: async () => {
         const { vars, secrets, flags, ...shared } = await readConfig(this.#snapshots.read(project), shown.config);
         const set = Object.fromEntries(Object.keys(secrets).map((name) => [name, { set: true }]));
-        return { ...about, vars, secrets: set, flags, ...present(shared) };
+        return { project_id: project, ...about, vars, secrets: set, flags, ...present(shared) };
       },
     };
   }
@@ -93,9 +94,9 @@ export class ConfigStore {
   async patch(caller: Caller, request: ConfigPatch): Promise<ConfigPatched> {
     checkProject(request.project);
     return this.#ledger.once(request.project, caller, async () => {
-      const sorted = await this.#sorted(request);
-      const told = sorted === null ? {} : { stored: sorted.stored };
-      return this.#patch(caller, { ...request, ...sorted?.patch }, told);
+      if (request.env_variables === undefined) return this.#patch(caller, request, {});
+      const { patch, stored } = await this.#sorted(request, request.env_variables);
+      return this.#patch(caller, { ...request, ...patch }, { stored });
     });
   }
 
@@ -119,7 +120,8 @@ export class ConfigStore {
         checkPrecondition(project, head, request.ifMatch);
         const maps = this.#snapshots.edit(tx);
         await checkEdits(maps, head, edits);
-        const { root, changes } = await maps.edit(head.config, new Map([...edits, ...staged.references]));
+        const all = staged.references.size === 0 ? edits : new Map([...edits, ...staged.references]);
+        const { root, changes } = await maps.edit(head.config, all);
         const changed = summary({ platform: [], config: changes });
         if (changes.length === 0) return { ...editResult("no_changes", project, head, changed), ...told };
         await checkEntryCount(maps, root);
@@ -133,9 +135,8 @@ export class ConfigStore {
     }
   }
 
-  /** `null` where no `env_variables` were sent. What is a secret there, or is declared as one, stays one. */
-  async #sorted({ project, env, env_variables, vars = {}, secrets = {} }: ConfigPatch) {
-    if (env_variables === undefined) return null;
+  /** What is a secret there, or is declared as one, stays one. */
+  async #sorted({ project, env, vars = {}, secrets = {} }: ConfigPatch, env_variables: NonNullable<ConfigPatch["env_variables"]>) {
     const head = await this.#writable(project, env);
     const known = await secretNames(this.#snapshots.read(project), head, Object.keys(env_variables));
     const sorted = sortVariables(env_variables, (name) => known.has(name));
@@ -335,7 +336,9 @@ function checkEntryName(entry: string): void {
 /** Against what the environment holds and its platform declares: no secret becomes a var, no rule loses what it refers to. */
 export async function checkEdits(maps: Maps, head: Environment, edits: ReadonlyMap<string, Json | undefined>): Promise<void> {
   await checkFlags(maps, head.config, edits);
-  const set = [...edits].filter(([entry, value]) => value !== undefined && entry.startsWith("vars/")).map(([entry]) => entry.slice(5));
+  const set: string[] = [];
+  for (const [entry, value] of edits) if (value !== undefined && entry.startsWith("vars/")) set.push(entry.slice("vars/".length));
+  if (set.length === 0) return;
   const secret = await maps.has(
     head.config,
     set.map((name) => `secrets/${name}`),

@@ -35,10 +35,12 @@ export function flagEntries({ flags = {}, evaluators = {}, flag_metadata = {} }:
  * @throws invalid_flag
  */
 export async function checkFlags(maps: Maps, config: Hash, edits: ReadonlyMap<string, Json | undefined>): Promise<void> {
-  const touched = [...edits].filter(([entry]) => entry.startsWith(EVALUATORS));
-  const changed = [...edits].flatMap(([entry, value]): [string, Json][] =>
-    entry.startsWith(FLAGS) && value !== undefined && hasRule(value) ? [[entry.slice(FLAGS.length), value]] : [],
-  );
+  const touched: [string, Json | undefined][] = [];
+  const changed: [string, Json][] = [];
+  for (const [entry, value] of edits) {
+    if (entry.startsWith(EVALUATORS)) touched.push([entry, value]);
+    else if (entry.startsWith(FLAGS) && value !== undefined && hasRule(value)) changed.push([entry.slice(FLAGS.length), value]);
+  }
   if (touched.length === 0 && changed.length === 0) return;
   const evaluators = await evaluatorsAfter(maps, config, touched);
   checkReferences(changed, evaluators);

@@ -4,7 +4,7 @@ import { keys } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
 import { canonicalJson } from "./merkle/canonical.ts";
 import type { AuditRecord, Caller, Once } from "./model.ts";
-import type { Check, Hash, Json, Store, StoredObject } from "./ports.ts";
+import type { Check, Hash, Json, Key, Store, StoredObject } from "./ports.ts";
 import type { ReadIndex } from "./read-index.ts";
 import { RecentDocuments } from "./recent-documents.ts";
 import { traced } from "./tracing.ts";
@@ -70,21 +70,32 @@ export class Ledger {
     });
   }
 
+  /** Documents as they are, of those that hardly ever change and are asked for after each commit: see `RecentDocuments.read`. */
+  standing(project: string): Pick<Transaction, "getAll"> {
+    return {
+      getAll: async <Value>(wanted: readonly Key[]) =>
+        (await this.#recent.read(this.#store, project, wanted)).map((entry) => (entry?.value ?? null) as Value | null),
+    };
+  }
+
   /**
    * Runs an operation of which one write, made as this caller, answers the request; others it makes as `aside(caller)`.
    * Where that write has happened before, its answer is given again and nothing is done: it was kept in the same commit
    * as the change. That nothing was to change is an answer too.
    * @throws idempotency_mismatch where the key came with another request
    */
-  async once<Result>(project: string, caller: Caller, operation: () => Promise<Result>): Promise<Result> {
-    if (caller.once === undefined) return operation();
-    const known = await this.#answer<Result>(project, caller.once);
+  once<Result>(project: string, caller: Caller, operation: () => Promise<Result>): Promise<Result> {
+    return caller.once === undefined ? operation() : this.#once(project, caller.once, operation);
+  }
+
+  async #once<Result>(project: string, once: Once, operation: () => Promise<Result>): Promise<Result> {
+    const known = await this.#answer<Result>(project, once);
     if (known !== null) return known.result;
     try {
       return await operation();
     } catch (error) {
       // The same request may have come in twice at once: what refused the second is what the first did.
-      const made = await this.#answer<Result>(project, caller.once);
+      const made = await this.#answer<Result>(project, once);
       if (made !== null) return made.result;
       throw error;
     }

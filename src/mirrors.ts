@@ -133,7 +133,7 @@ export class Mirrors {
 
   /** Whether there is anything to be sent to. */
   async has(project: string): Promise<boolean> {
-    return this.#pusher !== null && (await this.find(project)) !== null;
+    return this.#pusher !== null && (await this.#ledger.standing(project).getAll([keys.mirror]))[0] !== null;
   }
 
   async find(project: string): Promise<MirrorDocument | null> {

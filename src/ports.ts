@@ -51,6 +51,8 @@ export interface Check {
 export interface Put<Value = Json> {
   readonly key: Key;
   readonly value: Value;
+  /** The value's canonical JSON, where whoever puts it has written that already. */
+  readonly text?: string;
 }
 
 /** Everything that one commit does to one partition, in one atomic and durable step. */

@@ -190,8 +190,11 @@ async function firstOf(
   from: number,
   count: number,
 ): Promise<{ label: Semver; index: number } | null> {
-  const candidates = Array.from({ length: count }, (_, offset) => ({ label: bumped(base, bump, from + offset), index: from + offset }));
-  const possible = candidates.flatMap(({ label, index }) => (label === null ? [] : [{ label, index }]));
+  const possible: { label: Semver; index: number }[] = [];
+  for (let index = from; index < from + count; index++) {
+    const label = bumped(base, bump, index);
+    if (label !== null) possible.push({ label, index });
+  }
   const taken = await tx.peek(possible.map(({ label }) => keys.label(formatLabel(label))));
   return possible.find((_, position) => !taken[position]) ?? null;
 }

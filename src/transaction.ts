@@ -5,8 +5,8 @@ import { LIMITS } from "./limits.ts";
 import { canonicalJson } from "./merkle/index.ts";
 import type { AuditRecord, Caller } from "./model.ts";
 import { quoted } from "./names.ts";
-import type { Change, Check, Entry, Hash, Json, JsonObject, Key, Put, Range, Store, StoredObject } from "./ports.ts";
-import type { KnownDocuments } from "./recent-documents.ts";
+import type { Change, Entry, Hash, Json, JsonObject, Key, Put, Range, Store, StoredObject } from "./ports.ts";
+import type { KnownDocuments, KnownEntry } from "./recent-documents.ts";
 
 /** The document `project`: written by every audited commit, so that all of them are serialised by it. */
 export interface Project {
@@ -30,51 +30,87 @@ export const AUDIT_ORIGIN: Hash = "0".repeat(64);
 
 /** The hash of an audit record: over all its other members, `prev_hash` included. */
 export function auditHash(record: Omit<AuditRecord, "hash">): Hash {
-  return hash("sha256", `env-audit\0${canonicalJson(record as unknown as Json)}`, "hex");
+  return hashOfBody(canonicalJson(record as unknown as Json));
 }
+
+function hashOfBody(text: string): Hash {
+  return hash("sha256", `env-audit\0${text}`, "hex");
+}
+
+/** The canonical JSON of a record, made of that of its body: what comes after `prev_hash` there holds no members of its own. */
+function withHash(body: string, hash: Hash): string {
+  const place = body.lastIndexOf(',"prev_hash":');
+  return `${body.slice(0, place)},"hash":"${hash}"${body.slice(place)}`;
+}
+
+/** What every batch reads: whether the project is there, where its audit log ends, and whether garbage was taken away meanwhile. */
+const READ_FIRST = [keys.project, keys.gcEpoch];
 
 /** What one batch has read from the store and means to write to it. */
 export class View {
   readonly project: string;
   readonly now: string;
   readonly #store: Store;
-  readonly #read: Map<Key, Entry | null>;
-  /** What is known without being read. Like all that is read, it is checked by the commit. */
+  /** Checked by the commit, all of it. */
+  readonly #read: Map<Key, KnownEntry | null>;
+  /** What is known without being read. It is checked too, where somebody asks for it. */
   readonly #recent: KnownDocuments;
-  readonly #puts = new Map<Key, Json>();
+  readonly #puts = new Map<Key, Put>();
   readonly #deletes = new Set<Key>();
   readonly #objects = new Map<Hash, StoredObject>();
   bytes = 0;
   chain: Project["audit"] | null;
   firstRecord: AuditRecord | undefined;
 
-  private constructor(store: Store, project: string, now: Date, recent: KnownDocuments, read: Map<Key, Entry | null>) {
+  private constructor(store: Store, project: string, now: Date, recent: KnownDocuments, read: Map<Key, KnownEntry | null>) {
     this.#store = store;
     this.project = project;
     this.#recent = recent;
     this.#read = read;
-    this.chain = (read.get(keys.project)?.value as unknown as Project | undefined)?.audit ?? null;
+    this.chain = (this.known(keys.project) as unknown as Project | null | undefined)?.audit ?? null;
     // Time in one project never runs backwards, whatever the clock does: a look-up by time needs the order.
     const last = this.chain === null ? 0 : Date.parse(this.chain.at);
     this.now = new Date(Math.max(now.getTime(), last)).toISOString();
   }
 
   static async open(store: Store, project: string, recent: KnownDocuments): Promise<View> {
-    const [read, now] = await Promise.all([entriesOf(store, project, recent, [keys.project, keys.gcEpoch]), store.now()]);
+    const read = new Map<Key, KnownEntry | null>();
+    for (const key of READ_FIRST) {
+      const entry = recent.get(key);
+      if (entry !== undefined) read.set(key, entry);
+    }
+    if (read.size === READ_FIRST.length) return new View(store, project, await store.now(), recent, read);
+    const missing = READ_FIRST.filter((key) => !read.has(key));
+    const [now] = await Promise.all([store.now(), readInto(read, store, project, missing)]);
     return new View(store, project, now, recent, read);
   }
 
-  async get(wanted: readonly Key[]): Promise<(Json | null)[]> {
-    const missing = wanted.filter((key) => !this.#puts.has(key) && !this.#deletes.has(key) && !this.#read.has(key));
-    if (missing.length > 0) {
-      for (const [key, entry] of await entriesOf(this.#store, this.project, this.#recent, missing)) this.#read.set(key, entry);
+  /** The document; `null` where there is none, `undefined` where it has to be loaded first. */
+  known(key: Key): Json | null | undefined {
+    const put = this.#puts.get(key);
+    if (put !== undefined) return put.value;
+    if (this.#deletes.has(key)) return null;
+    let entry = this.#read.get(key);
+    if (entry === undefined) {
+      entry = this.#recent.get(key);
+      if (entry === undefined) return undefined;
+      this.#read.set(key, entry);
     }
-    return wanted.map((key) => (this.#deletes.has(key) ? null : (this.#puts.get(key) ?? this.#read.get(key)?.value ?? null)));
+    return entry === null ? null : entry.value;
   }
 
-  async peek(wanted: readonly Key[]): Promise<boolean[]> {
-    const entries = await this.#store.get(this.project, wanted);
-    return wanted.map((key, index) => this.#puts.has(key) || (Boolean(entries[index]) && !this.#deletes.has(key)));
+  load(missing: readonly Key[]): Promise<void> {
+    return readInto(this.#read, this.#store, this.project, missing);
+  }
+
+  /** Whether the batch makes a document be there or not; `undefined` where the store has it as it was. */
+  decides(key: Key): boolean | undefined {
+    if (this.#puts.has(key)) return true;
+    return this.#deletes.has(key) ? false : undefined;
+  }
+
+  stored(wanted: readonly Key[]): Promise<readonly (Entry | null)[]> {
+    return this.#store.get(this.project, wanted);
   }
 
   async list(range: Range): Promise<Entry[]> {
@@ -89,8 +125,8 @@ export class View {
   }
 
   absorb(tx: Transaction): void {
-    for (const [key, value] of tx.puts) {
-      this.#puts.set(key, value);
+    for (const [key, put] of tx.puts) {
+      this.#puts.set(key, put);
       this.#deletes.delete(key);
     }
     for (const key of tx.deletes) {
@@ -103,36 +139,35 @@ export class View {
     this.firstRecord ??= tx.records[0];
   }
 
+  /** @throws invalid_request for a document that is not JSON */
   change(): Change {
-    const checks: Check[] = [...this.#read].map(([key, entry]) => ({ key, revision: entry?.revision ?? null }));
-    const puts: Put[] = [...this.#puts].map(([key, value]) => ({ key, value }));
-    return { checks, puts, deletes: [...this.#deletes], objects: [...this.#objects.values()], objectDeletes: [] };
+    for (const [key, { value, text }] of this.#puts) {
+      if (text === undefined) this.#puts.set(key, { key, value, text: canonicalJson(value, `The document "${key}"`) });
+    }
+    return {
+      checks: Array.from(this.#read, ([key, entry]) => ({ key, revision: entry === null ? null : entry.revision })),
+      puts: [...this.#puts.values()],
+      deletes: [...this.#deletes],
+      objects: [...this.#objects.values()],
+      objectDeletes: [],
+    };
   }
 
-  /** All that was read and written, as it is once this is committed as that revision. */
+  /** All that was read and written, as it is once this is committed as that revision. Nothing is asked of the view any more. */
   touched(revision: number): KnownDocuments {
-    const documents = new Map(this.#read);
-    for (const [key, value] of this.#puts) documents.set(key, { key, value, revision });
-    for (const key of this.#deletes) documents.set(key, null);
-    return documents;
+    for (const [key, { value, text }] of this.#puts) this.#read.set(key, { key, value, revision, size: text?.length });
+    for (const key of this.#deletes) this.#read.set(key, null);
+    return this.#read;
   }
 }
 
-/** Documents as they are known, or else as the store has them. */
-async function entriesOf(store: Store, project: string, recent: KnownDocuments, wanted: readonly Key[]): Promise<Map<Key, Entry | null>> {
-  const found = new Map<Key, Entry | null>();
-  const missing: Key[] = [];
-  for (const key of wanted) {
-    const known = recent.get(key);
-    if (known === undefined) missing.push(key);
-    else found.set(key, known);
-  }
+/** Of two who read the same at once, the first one counts: what was told once stays so. */
+async function readInto(read: Map<Key, KnownEntry | null>, store: Store, project: string, missing: readonly Key[]): Promise<void> {
   for (let from = 0; from < missing.length; from += LIMITS.getKeys) {
     const part = missing.slice(from, from + LIMITS.getKeys);
     const entries = await store.get(project, part);
-    for (const [index, key] of part.entries()) found.set(key, entries[index] ?? null);
+    for (const [index, key] of part.entries()) if (!read.has(key)) read.set(key, entries[index] ?? null);
   }
-  return found;
 }
 
 /** One writer's view of its project: what it reads includes what it and the writers before it in the batch wrote. */
@@ -141,7 +176,7 @@ export class Transaction {
   /** The project's time, ISO 8601 in UTC: the store's clock, never earlier than the newest audit record. */
   readonly now: string;
   readonly project: string;
-  readonly puts = new Map<Key, Json>();
+  readonly puts = new Map<Key, Put>();
   readonly deletes = new Set<Key>();
   readonly objects = new Map<Hash, StoredObject>();
   readonly records: AuditRecord[] = [];
@@ -159,22 +194,29 @@ export class Transaction {
 
   /** The documents' values, in the order asked; `null` where there is none. The commit fails if any changes meanwhile. */
   async getAll<Value>(wanted: readonly Key[]): Promise<(Value | null)[]> {
-    const outer = await this.#view.get(wanted.filter((key) => !this.puts.has(key) && !this.deletes.has(key)));
-    let next = 0;
-    return wanted.map((key) => {
-      if (this.deletes.has(key)) return null;
-      return (this.puts.get(key) ?? outer[next++] ?? null) as Value | null;
-    });
+    const missing = wanted.filter((key) => this.#known(key) === undefined);
+    if (missing.length > 0) await this.#view.load(missing);
+    return wanted.map((key) => (this.#known(key) ?? null) as Value | null);
   }
 
   async get<Value>(key: Key): Promise<Value | null> {
-    return (await this.getAll<Value>([key]))[0] ?? null;
+    if (this.#known(key) === undefined) await this.#view.load([key]);
+    return (this.#known(key) ?? null) as Value | null;
+  }
+
+  #known(key: Key): Json | null | undefined {
+    const put = this.puts.get(key);
+    if (put !== undefined) return put.value;
+    return this.deletes.has(key) ? null : this.#view.known(key);
   }
 
   /** Whether documents exist, without making the commit depend on it: for what the project document serialises anyway. */
   async peek(wanted: readonly Key[]): Promise<boolean[]> {
-    const outer = await this.#view.peek(wanted);
-    return wanted.map((key, index) => this.puts.has(key) || (outer[index] === true && !this.deletes.has(key)));
+    const stored = await this.#view.stored(wanted);
+    return wanted.map((key, index) => {
+      if (this.puts.has(key)) return true;
+      return !this.deletes.has(key) && (this.#view.decides(key) ?? Boolean(stored[index]));
+    });
   }
 
   /** Lists documents that this batch does not change. */
@@ -182,8 +224,9 @@ export class Transaction {
     return this.#view.list(range);
   }
 
-  put(key: Key, value: object): void {
-    this.puts.set(key, value as Json);
+  /** @param text its canonical JSON, where that is known */
+  put(key: Key, value: object, text?: string): void {
+    this.puts.set(key, text === undefined ? { key, value: value as Json } : { key, value: value as Json, text });
     this.deletes.delete(key);
     this.bytes += 512;
   }
@@ -230,10 +273,12 @@ export class Transaction {
       request_id: this.caller.requestId,
       details: draft.details ?? {},
     };
-    const record: AuditRecord = { ...body, hash: auditHash(body) };
+    const text = canonicalJson(body);
+    // Into the body itself: a copy with one name more would have a hidden class of its own (AGENTS.md).
+    const record: AuditRecord = Object.assign(body, { hash: hashOfBody(text) });
     this.chain = { seq: record.seq, hash: record.hash, at: record.at };
     this.records.push(record);
-    this.put(keys.audit(record.seq), record);
+    this.put(keys.audit(record.seq), record, withHash(text, record.hash));
     this.put(keys.project, {
       ...(project ?? { project_id: this.project, created_at: this.now, created_by: this.caller.actor }),
       audit: this.chain,

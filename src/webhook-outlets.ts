@@ -35,9 +35,9 @@ export class WebhookOutlets {
     this.#deliverer = deliverer;
   }
 
-  /** The names of what may have to be sent. */
+  /** The names of what may have to be sent to. */
   async ids(project: string): Promise<readonly string[]> {
-    return this.#deliverer === null ? [] : webhookIds(documentsOf(this.#store, project));
+    return this.#deliverer === null ? [] : webhookIds(this.#ledger.standing(project));
   }
 
   all(project: string): Promise<readonly WebhookDocument[]> {

@@ -5,6 +5,7 @@ import { Commits } from "./commits.ts";
 import { type Fetch, withBranch } from "./fetching.ts";
 import { httpConfig } from "./http-config.ts";
 import { changeSince } from "./source.ts";
+import { untilAny } from "./until.ts";
 
 /** An address that was looked at: what it leads to, and nothing else, is connected to. */
 export interface CheckedAddress {
@@ -51,20 +52,12 @@ export class RemoteRepositories implements Repositories {
 
 /** Many quick steps take long too: what a repository holds is for others to choose, and how long it keeps the engine is not. */
 async function within<Result>(ms: number, signal: AbortSignal, work: (until: AbortSignal) => Promise<Result>): Promise<Result> {
-  // Not as a signal made of both: each would leave a trace in the one that may live as long as the engine.
-  const until = new AbortController();
-  const abort = () => until.abort();
-  let isLate = false;
-  const timer = setTimeout(() => {
-    isLate = true;
-    abort();
-  }, ms);
-  signal.addEventListener("abort", abort, { once: true });
-  if (signal.aborted) abort();
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), ms);
   try {
-    return await work(until.signal);
+    return await untilAny([signal, late.signal], work);
   } catch (error) {
-    if (!isLate || signal.aborted) throw error;
+    if (!late.signal.aborted || signal.aborted) throw error;
     throw new AppError("repository_unavailable", {
       reason: `Reading the repository took longer than ${Math.ceil(ms / 1_000)} seconds.`,
       fix: "Keep the platform in a repository of its own, or pull from a clone with envm git pull.",
@@ -72,6 +65,5 @@ async function within<Result>(ms: number, signal: AbortSignal, work: (until: Abo
     });
   } finally {
     clearTimeout(timer);
-    signal.removeEventListener("abort", abort);
   }
 }

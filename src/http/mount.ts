@@ -68,7 +68,7 @@ function serve(route: Route, services: Services): Answer {
   const attributes = { "http.request.method": method, "http.route": route.path, "envm.operation": route.operationId };
   const span = { name: `${method} ${route.path}`, kind: "server", attributes } as const;
   return (request, response) =>
-    traced({ ...span, from: request.headers }, async (tell) => {
+    traced({ from: request.headers, ...span }, async (tell) => {
       await answerTo(request, response);
       tell({ "http.response.status_code": response.statusCode });
     });

@@ -12,13 +12,16 @@ export class Draft {
   readonly layer: number;
   /** The old node whose place it takes. */
   readonly replaces: Hash | null;
-  readonly keys: string[] = [];
-  readonly values: ValueRef[] = [];
+  readonly keys: readonly string[];
+  readonly values: readonly ValueRef[];
+  /** Above layer 0, one before each key and one after the last. */
   readonly slots: Slot[] = [];
 
-  constructor(layer: number, replaces: Hash | null) {
+  constructor(layer: number, replaces: Hash | null, keys: readonly string[], values: readonly ValueRef[]) {
     this.layer = layer;
     this.replaces = replaces;
+    this.keys = keys;
+    this.values = values;
   }
 }
 

@@ -53,11 +53,10 @@ export class NodeCache {
 
   /** A source that answers from this cache, and from `source` what is not in it. */
   over(source: ObjectSource): NodeSource {
-    const below = decoding(source);
     return {
       peek: (hash) => this.#node(hash),
-      nodes: (hashes) => this.#through(hashes, (hash) => this.#node(hash), below.nodes, nodeBytes),
-      values: (hashes) => this.#through(hashes, (hash) => this.#text(hash), below.values, textBytes),
+      nodes: (hashes) => this.#through(hashes, (hash) => this.#node(hash), decoding(source).nodes, nodeBytes),
+      values: (hashes) => this.#through(hashes, (hash) => this.#text(hash), decoding(source).values, textBytes),
     };
   }
 

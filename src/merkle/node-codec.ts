@@ -26,15 +26,14 @@ const VARINT_BYTES = 5;
 let scratch = Buffer.allocUnsafeSlow(8 * 1024);
 /** More than any child and entry take together. */
 const ROOM = LIMITS.keyBytes + 3 * HASH_BYTES + 8 * VARINT_BYTES;
-/** The key being written and the one before, in turns. */
+/** The key being written and the one before it, where they are not ASCII. */
 const keyBuffers = [Buffer.allocUnsafeSlow(LIMITS.keyBytes), Buffer.allocUnsafeSlow(LIMITS.keyBytes)] as const;
 
 /** Encodes a node whose keys ascend. */
 export function encodeNode(node: MapNode): Uint8Array {
   const { layer, keys } = node;
   let out = scratch;
-  let [key, previous]: readonly [Buffer, Buffer] = keyBuffers;
-  let previousLength = 0;
+  let previous = "";
   const digests = new Digests(node);
   out[0] = VERSION;
   out[1] = layer;
@@ -45,11 +44,10 @@ export function encodeNode(node: MapNode): Uint8Array {
       scratch = out;
     }
     if (layer > 0) end = writeChild(out, end, at(node.children, i), digests);
-    const length = key.write(at(keys, i));
-    end = writeKey(out, end, key, length, previous, previousLength);
+    const key = at(keys, i);
+    end = writeKey(out, end, key, previous);
     end = writeValue(out, end, at(node.values, i), digests);
-    [key, previous] = [previous, key];
-    previousLength = length;
+    previous = key;
   }
   if (layer > 0) end = writeChild(out, end, at(node.children, keys.length), digests);
   return Uint8Array.prototype.slice.call(out, 0, end);
@@ -72,13 +70,23 @@ function writeChild(out: Buffer, end: number, child: ChildRef | null, digests: D
   return digests.next(out, writeVarint(out, end, child.count));
 }
 
-function writeKey(out: Buffer, end: number, key: Buffer, length: number, previous: Buffer, previousLength: number): number {
-  const most = Math.min(length, previousLength);
+function writeKey(out: Buffer, end: number, key: string, previous: string): number {
+  const most = Math.min(key.length, previous.length);
   let shared = 0;
-  while (shared < most && key[shared] === previous[shared]) shared++;
-  let next = writeVarint(out, writeVarint(out, end, shared), length - shared);
-  for (let i = shared; i < length; i++) out[next++] = byteAt(key, i);
-  return next;
+  while (shared < most && key.charCodeAt(shared) === previous.charCodeAt(shared)) shared++;
+  const next = writeVarint(out, writeVarint(out, end, shared), key.length - shared);
+  return isAscii(key) ? writeAscii(out, next, key, shared) : writeUtf8Key(out, end, key, previous);
+}
+
+/** Keys whose characters take more than one byte may share a part of one. */
+function writeUtf8Key(out: Buffer, end: number, key: string, previous: string): number {
+  const [bytes, before] = keyBuffers;
+  const length = bytes.write(key);
+  const most = Math.min(length, before.write(previous));
+  let shared = 0;
+  while (shared < most && bytes[shared] === before[shared]) shared++;
+  const next = writeVarint(out, writeVarint(out, end, shared), length - shared);
+  return next + bytes.copy(out, next, shared, length);
 }
 
 function writeValue(out: Buffer, end: number, value: ValueRef, digests: Digests): number {
@@ -86,9 +94,22 @@ function writeValue(out: Buffer, end: number, value: ValueRef, digests: Digests)
     out[end] = 0;
     return digests.next(out, end + 1);
   }
-  const length = out.write(value.inline, end + 1);
-  out[end] = length;
-  return end + 1 + length;
+  const { inline } = value;
+  const next = isAscii(inline) ? writeAscii(out, end + 1, inline, 0) : end + 1 + out.write(inline, end + 1);
+  out[end] = next - end - 1;
+  return next;
+}
+
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false;
+  return true;
+}
+
+/** For texts as short as these a call of the runtime takes longer than to write them. */
+function writeAscii(out: Buffer, end: number, text: string, from: number): number {
+  let next = end;
+  for (let i = from; i < text.length; i++) out[next++] = text.charCodeAt(i);
+  return next;
 }
 
 /** The hashes of a node in the order in which they are written, converted in one go: one by one takes several times as long. */

@@ -1,6 +1,6 @@
 import type { Hash, Json } from "../ports.ts";
 import { at, KeyRange, lowerBound } from "./keys.ts";
-import { auditNode, type ChildRef, type MapNode, type ValueRef } from "./node.ts";
+import { auditNode, type ChildRef, EMPTY_NODE, type MapNode, type ValueRef } from "./node.ts";
 import { EMPTY_ROOT } from "./node-codec.ts";
 import { batches, type Held, heldNode, hold, type NodeSource } from "./source.ts";
 
@@ -34,6 +34,7 @@ const WALK_NODES = 256;
 /** The values under these keys, in their order; `undefined` where there is none. One batch of nodes per level, then one of values. */
 export async function lookup(source: NodeSource, root: Hash, keys: readonly string[]): Promise<(Json | undefined)[]> {
   const refs = await lookupRefs(source, root, keys);
+  if (refs.every((ref) => ref === null)) return refs.map(() => undefined);
   const values = await readValues(
     source,
     refs.filter((ref) => ref !== null),
@@ -44,8 +45,13 @@ export async function lookup(source: NodeSource, root: Hash, keys: readonly stri
 
 /** Where the values under these keys are, in their order; `null` where there is none. Loads no values. */
 export async function lookupRefs(source: NodeSource, root: Hash, keys: readonly string[]): Promise<(ValueRef | null)[]> {
-  const found: (ValueRef | null)[] = keys.map(() => null);
-  let searches = keys.map((key, index) => ({ key, index, node: root }));
+  const found: (ValueRef | null)[] = [];
+  let searches: { readonly key: string; readonly index: number; readonly node: Hash }[] = [];
+  for (const [index, key] of keys.entries()) {
+    const ref = peekRef(source, root, key);
+    found.push(ref ?? null);
+    if (ref === undefined) searches.push({ key, index, node: root });
+  }
   while (searches.length > 0) {
     const held: Held = new Map();
     const waiting = hold(
@@ -68,6 +74,19 @@ export async function lookupRefs(source: NodeSource, root: Hash, keys: readonly 
     searches = deeper;
   }
   return found;
+}
+
+/** Where the value under a key is, `null` where there is none; `undefined` where a node on the way has to be loaded first. */
+function peekRef(source: NodeSource, root: Hash, key: string): ValueRef | null | undefined {
+  for (let hash = root; ; ) {
+    const node = hash === EMPTY_ROOT ? EMPTY_NODE : source.peek(hash);
+    if (node === undefined) return undefined;
+    const place = lowerBound(node.keys, key);
+    if (node.keys[place] === key) return at(node.values, place);
+    const child = node.children[place];
+    if (!child) return null;
+    hash = child.hash;
+  }
 }
 
 /** A subtree in the line of a listing; `cut` where it may reach beyond the range. */
@@ -105,7 +124,7 @@ export async function listEntries(source: NodeSource, root: Hash, options: ListO
     source,
     entries.map((entry) => entry.ref),
   );
-  return entries.map((entry, i) => ({ ...entry, value: at(values, i) }));
+  return entries.map(({ key, ref }, i) => ({ key, ref, value: at(values, i) }));
 }
 
 /** The shortest start of the line that is sure to hold `limit` entries; of a subtree that is cut nothing is sure. */

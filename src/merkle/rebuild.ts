@@ -57,11 +57,9 @@ export class Rebuild {
     while (this.#tasks.length > 0) {
       const tasks = this.#tasks;
       this.#tasks = [];
-      const waiting = hold(
-        this.#source,
-        this.held,
-        tasks.flatMap((task) => task.pieces.map((piece) => piece.ref.hash)),
-      );
+      const wanted: Hash[] = [];
+      for (const { pieces } of tasks) for (const { ref } of pieces) wanted.push(ref.hash);
+      const waiting = hold(this.#source, this.held, wanted);
       if (waiting !== null) await waiting;
       for (const task of tasks) this.#weave(task);
     }
@@ -90,17 +88,40 @@ export class Rebuild {
   #weave(task: Task): void {
     const nodes = task.pieces.map((piece) => heldNode(this.held, piece.ref.hash));
     const layer = nodes.reduce((highest, node) => Math.max(highest, node.layer), task.top);
-    const replaced = task.pieces[nodes.findIndex((node) => node.layer === layer)];
-    const weaver = new Weaver(task, layer, this.#edits, new Draft(layer, replaced?.ref.hash ?? null));
-    for (const [i, piece] of task.pieces.entries()) weaver.add(piece, at(nodes, i));
-    const { draft, gaps } = weaver.finish();
-    if (draft.keys.length > 0) {
-      checkNodeSize(draft.keys.length, layer);
+    const draft = layer === 0 ? this.#withValues(task, nodes) : null;
+    if (draft !== null) {
       task.into[task.slot] = draft;
-      for (const [i, gap] of gaps.entries()) this.#settle(gap.pieces, gap.from, gap.to, layer, draft.slots, i);
+      return;
+    }
+    const replaced = task.pieces[nodes.findIndex((node) => node.layer === layer)];
+    const weaver = new Weaver(task, layer, this.#edits);
+    for (const [i, piece] of task.pieces.entries()) weaver.add(piece, at(nodes, i));
+    const { keys, values, gaps } = weaver.finish();
+    if (keys.length > 0) {
+      checkNodeSize(keys.length, layer);
+      const woven = new Draft(layer, replaced?.ref.hash ?? null, keys, values);
+      task.into[task.slot] = woven;
+      for (const [i, gap] of gaps.entries()) this.#settle(gap.pieces, gap.from, gap.to, layer, woven.slots, i);
     } else {
       for (const gap of gaps) this.#settle(gap.pieces, gap.from, gap.to, layer, task.into, task.slot);
     }
+  }
+
+  /** What most edits are: a whole node of the lowest layer, in which no key comes or goes. `null` where it is not that. */
+  #withValues({ pieces, from, to, below }: Task, nodes: readonly MapNode[]): Draft | null {
+    const [piece] = pieces;
+    const [node] = nodes;
+    if (piece === undefined || node === undefined || nodes.length > 1 || piece.cutLow || piece.cutHigh) return null;
+    const values = [...node.values];
+    for (let i = from; i < to; i++) {
+      const edit = at(this.#edits, i);
+      if (edit.layer >= below) continue;
+      const place = lowerBound(node.keys, edit.key);
+      if (edit.right === null || node.keys[place] !== edit.key) return null;
+      edit.left = at(node.values, place);
+      values[place] = edit.right;
+    }
+    return new Draft(0, piece.ref.hash, node.keys, values);
   }
 }
 
@@ -114,7 +135,8 @@ interface Gap {
 class Weaver {
   readonly #layer: number;
   readonly #edits: readonly Edit[];
-  readonly #draft: Draft;
+  readonly #keys: string[] = [];
+  readonly #values: ValueRef[] = [];
   readonly #to: number;
   /** Indices of the edits of this layer. */
   readonly #own: number[] = [];
@@ -123,10 +145,9 @@ class Weaver {
   #pieces: Piece[] = [];
   #from: number;
 
-  constructor(task: Task, layer: number, edits: readonly Edit[], draft: Draft) {
+  constructor(task: Task, layer: number, edits: readonly Edit[]) {
     this.#layer = layer;
     this.#edits = edits;
-    this.#draft = draft;
     this.#from = task.from;
     this.#to = task.to;
     for (let i = task.from; i < task.to; i++) if (at(edits, i).layer === layer) this.#own.push(i);
@@ -156,10 +177,10 @@ class Weaver {
     }
   }
 
-  finish(): { draft: Draft; gaps: Gap[] } {
+  finish(): { keys: readonly string[]; values: readonly ValueRef[]; gaps: readonly Gap[] } {
     for (let edit = this.#pending(); edit !== null; edit = this.#pending()) this.#pass(edit);
     this.#close(this.#to, this.#to);
-    return { draft: this.#draft, gaps: this.#gaps };
+    return { keys: this.#keys, values: this.#values, gaps: this.#gaps };
   }
 
   #pending(): Edit | null {
@@ -193,8 +214,9 @@ class Weaver {
       this.#pass(edit);
       return;
     }
-    this.#draft.keys.push(key);
-    this.#draft.values.push(value);
+    this.#keys.push(key);
+    this.#values.push(value);
+    if (this.#layer === 0) return;
     const split = this.#split(key);
     this.#close(split, split);
   }
@@ -203,12 +225,14 @@ class Weaver {
   #pass(edit: Edit): void {
     const index = at(this.#own, this.#next++);
     if (edit.right === null) return;
-    this.#draft.keys.push(edit.key);
-    this.#draft.values.push(edit.right);
+    this.#keys.push(edit.key);
+    this.#values.push(edit.right);
     this.#close(index, index + 1);
   }
 
+  /** Below layer 0 nothing lies between keys. */
   #close(to: number, nextFrom: number): void {
+    if (this.#layer === 0) return;
     this.#gaps.push({ pieces: this.#pieces, from: this.#from, to });
     this.#pieces = [];
     this.#from = nextFrom;

@@ -5,6 +5,7 @@ import { EVERY } from "../access.ts";
 import { AppError } from "../errors.ts";
 import { encodeName } from "../git/file-names.ts";
 import { GitError, gitText, runGit, startGit } from "../git/run.ts";
+import { untilAny } from "../git/until.ts";
 import type { GitReader, GitReading, GitTalk } from "../git-reading.ts";
 import { LIMITS } from "../limits.ts";
 import { quoted } from "../names.ts";
@@ -98,13 +99,14 @@ export class ProjectRepositories implements GitReader {
       await used(path);
       return { path, state };
     }
+    const fetch = () => this.#until(signal, (until) => fetchPart(path, whole.path, tips, until));
     try {
-      await fetchPart(path, whole.path, tips, this.#until(signal));
+      await fetch();
     } catch (error) {
       if (!(error instanceof GitError) || error.exitCode === null) throw error;
       // What a crash left in it is in the way: it is made anew.
       await rm(path, { recursive: true, force: true });
-      await fetchPart(path, whole.path, tips, this.#until(signal));
+      await fetch();
     }
     await writeFile(join(path, "envm-part"), mark);
     await this.#keepNewest(join(this.#folderOf(project), "parts"), LIMITS.gitParts);
@@ -113,11 +115,12 @@ export class ProjectRepositories implements GitReader {
 
   async #caughtUp(project: string, signal: AbortSignal | undefined): Promise<SeenRepository> {
     const repository = this.#repositoryOf(project);
-    return { path: repository.path, state: await repository.catchUp(this.#until(signal)) };
+    return { path: repository.path, state: await this.#until(signal, (until) => repository.catchUp(until)) };
   }
 
-  #until(signal: AbortSignal | undefined): AbortSignal {
-    return signal === undefined ? this.#closing.signal : AbortSignal.any([signal, this.#closing.signal]);
+  /** As long as somebody waits for it, and the engine runs. */
+  #until<Result>(signal: AbortSignal | undefined, work: (until: AbortSignal) => Promise<Result>): Promise<Result> {
+    return untilAny([signal, this.#closing.signal], work);
   }
 
   #repositoryOf(project: string): Repository {

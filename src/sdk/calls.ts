@@ -5,7 +5,7 @@ import { jsonLines } from "./lines.ts";
 import type { Operation } from "./operations.ts";
 import { type Prepared, prepare, quoted } from "./request.ts";
 import { Deadline, type Transport } from "./transport.ts";
-import { backoffMs, pause } from "./waiting.ts";
+import { backoffMs, follow, pause } from "./waiting.ts";
 
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
@@ -56,12 +56,18 @@ export class Calls {
 
   async answer(operation: Operation, request: Members, options: CallOptions = {}): Promise<Answer<unknown>> {
     const prepared = this.#prepare(operation, request, options);
-    return this.#repeatedly(operation, prepared, options, async (signal) => {
-      const response = await this.#transport.send({ ...prepared, signal });
-      const text = await response.text();
-      if (response.ok) options.onHeaders?.(response.headers);
-      return answerOf(operation, response, text, options.ifNoneMatch !== undefined);
-    });
+    const leave = new AbortController();
+    const unfollow = follow(options.signal, leave);
+    try {
+      return await this.#repeatedly(operation, prepared, { ...options, signal: leave.signal }, async (signal) => {
+        const response = await this.#transport.send({ ...prepared, signal });
+        const text = await response.text();
+        if (response.ok) options.onHeaders?.(response.headers);
+        return answerOf(operation, response, text, options.ifNoneMatch !== undefined);
+      });
+    } finally {
+      unfollow();
+    }
   }
 
   /** The lines of an answer, as they come. The time that they may take is the caller's to bound, with a signal. */
@@ -97,9 +103,9 @@ export class Calls {
   ): AsyncGenerator<unknown, void, undefined> {
     const prepared = this.#prepare(operation, request, options);
     const leave = new AbortController();
-    const outer = options.signal === undefined ? leave.signal : AbortSignal.any([options.signal, leave.signal]);
+    const unfollow = follow(options.signal, leave);
     try {
-      const bytes = await this.#repeatedly(operation, prepared, { ...options, signal: outer }, async (signal) => {
+      const bytes = await this.#repeatedly(operation, prepared, { ...options, signal: leave.signal }, async (signal) => {
         const response = await this.#transport.send({ ...prepared, signal });
         if (!response.ok) throw failureOf(response, await response.text());
         if (response.status === 204) return null;
@@ -110,8 +116,9 @@ export class Calls {
       });
       if (bytes !== null) yield* read(bytes, (reason) => leave.abort(reason));
     } catch (error) {
-      throw this.#transport.failure(error, outer);
+      throw this.#transport.failure(error, leave.signal);
     } finally {
+      unfollow();
       // Whoever stops reading in the middle gives the connection back.
       leave.abort();
     }

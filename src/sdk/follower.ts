@@ -4,7 +4,7 @@ import type { Client } from "./client.ts";
 import { type Copy, copyOf } from "./copy.ts";
 import { EnvmError } from "./errors.ts";
 import { Deadline } from "./transport.ts";
-import { backoffMs, pause } from "./waiting.ts";
+import { backoffMs, follow, pause } from "./waiting.ts";
 
 export interface Place {
   readonly project: string;
@@ -104,7 +104,9 @@ export class Follower {
     const { project, env, silenceMs, timeoutMs } = this.#options;
     let lived = false;
     // What stands between may hold a stream back until it is full: then there is none.
-    const first = new Deadline(timeoutMs, signal);
+    const leave = new AbortController();
+    const unfollow = follow(signal, leave);
+    const first = new Deadline(timeoutMs, leave.signal);
     try {
       const onRetry = (ms: number) => {
         this.#returnMs = Math.min(ms, BOUNDS.retryMaxMs);
@@ -126,6 +128,7 @@ export class Follower {
       return { lived, error: asEnvmError(error) };
     } finally {
       first.clear();
+      unfollow();
     }
   }
 

@@ -21,3 +21,14 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
     signal?.addEventListener("abort", done, { once: true });
   });
 }
+
+/**
+ * Aborts `controller` with `outer`, until the function that comes back is called. `AbortSignal.any` would do the same, but leaves a trace in a
+ * signal that lives long.
+ */
+export function follow(outer: AbortSignal | undefined, controller: AbortController): () => void {
+  const abort = () => controller.abort(outer?.reason);
+  if (outer?.aborted) abort();
+  outer?.addEventListener("abort", abort, { once: true });
+  return () => outer?.removeEventListener("abort", abort);
+}

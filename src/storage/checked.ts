@@ -147,9 +147,8 @@ function checkChange(change: Change): Change<string> {
   objectDeletes.forEach(checkHash);
   const objects = checkObjects(change.objects);
   let bytes = sizeOf(objects);
-  const documents = puts.map(({ key, value }) => {
+  const documents = puts.map(({ key, value, text = canonicalJson(value, `The document "${key}"`) }) => {
     checkKey(key);
-    const text = canonicalJson(value, `The document "${key}"`);
     const size = Buffer.byteLength(text);
     checkSize(`The document "${key}"`, size, LIMITS.documentBytes);
     bytes += Buffer.byteLength(key) + size;

@@ -1,8 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { keys } from "../../src/keys.ts";
+import { Ledger } from "../../src/ledger.ts";
+import { canonicalJson } from "../../src/merkle/index.ts";
 import type { AuditRecord } from "../../src/model.ts";
-import type { Json, Key } from "../../src/ports.ts";
+import type { Json, JsonObject, Key } from "../../src/ports.ts";
+import { checked } from "../../src/storage/checked.ts";
+import { MemoryBackend } from "../../src/storage/memory.ts";
 import type { Project as ProjectDocument } from "../../src/transaction.ts";
 import { auditHash } from "../../src/transaction.ts";
 import { auditRecords, caller, codeOf, document, openWorld, PROJECT, Project, tamper, type World } from "./support.ts";
@@ -48,6 +52,21 @@ test("every change of a project is told, in order, and the chain verifies", asyn
   expect(await domain.audit.verify(PROJECT, null)).toEqual({ valid: true, records: 10, head });
   expect(await domain.audit.verify(PROJECT, head)).toMatchObject({ valid: true });
   expect(await domain.audit.verify(PROJECT, `4:${records[3]?.hash}`)).toMatchObject({ valid: true });
+});
+
+test("a record is stored as the canonical JSON of all of it, whatever its details hold", async () => {
+  const backend = new MemoryBackend();
+  const ledger = new Ledger(checked(backend));
+  const json = fc.jsonValue({ maxDepth: 2 }) as fc.Arbitrary<Json>;
+  const name = fc.oneof(fc.constantFrom("prev_hash", "hash", ',"prev_hash":', "action"), fc.string());
+  const details = fc.dictionary(name, fc.oneof(json, name)) as fc.Arbitrary<JsonObject>;
+  await fc.assert(
+    fc.asyncProperty(details, name, async (details, environment) => {
+      const record = await ledger.write(PROJECT, caller(environment), (tx) => tx.audit({ action: "test", environment, details }));
+      const [stored] = await backend.get(PROJECT, [keys.audit(record.seq)]);
+      expect(stored?.value).toBe(canonicalJson(record as unknown as Json));
+    }),
+  );
 });
 
 describe("tampering is found", () => {

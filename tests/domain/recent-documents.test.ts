@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { keys } from "../../src/keys.ts";
 import { Ledger } from "../../src/ledger.ts";
 import { LIMITS } from "../../src/limits.ts";
 import type { Json, Store } from "../../src/ports.ts";
@@ -159,5 +160,98 @@ describe("what one commit left", () => {
     expect(await fill(room - 1)).toBe(0);
     expect(await fill(room)).toBe(3);
     expect(await fill(room - 1)).toBe(0);
+  });
+});
+
+describe("what hardly ever changes and is asked for after each commit", () => {
+  const MIRROR = { url: "https://git.example/a" };
+  const set = async (tx: Transaction) => {
+    tx.put(keys.mirror, MIRROR);
+    return increment(tx);
+  };
+  const mirrorOf = async ({ ledger }: { readonly ledger: Ledger }) => (await ledger.standing(PROJECT).getAll([keys.mirror]))[0];
+
+  test("is read once for any number of commits", async () => {
+    const one = opened();
+    await one.write();
+    one.counts.keysRead = 0;
+    for (let n = 0; n < 3; n++) {
+      expect(await mirrorOf(one)).toBeNull();
+      await one.write();
+    }
+    expect(one.counts.keysRead).toBe(1);
+  });
+
+  test("is what a commit made it, without being read again", async () => {
+    const one = opened();
+    await one.write();
+    await mirrorOf(one);
+    one.counts.keysRead = 0;
+    await one.write(set);
+    expect(await mirrorOf(one)).toEqual(MIRROR);
+    await one.write();
+    expect(await mirrorOf(one)).toEqual(MIRROR);
+    await one.write(async (tx) => {
+      tx.delete(keys.mirror);
+      return increment(tx);
+    });
+    expect(await mirrorOf(one)).toBeNull();
+    expect(one.counts.keysRead).toBe(0);
+  });
+
+  test.each(["before it is asked for", "before the next commit"])("is read again where somebody else has written, %s", async (when) => {
+    const one = opened();
+    await one.write();
+    await mirrorOf(one);
+    await put(one.store, keys.mirror, MIRROR);
+    if (when === "before the next commit") await one.write();
+    expect(await mirrorOf(one)).toEqual(MIRROR);
+  });
+
+  test("is read again where the next commit was made on what somebody else has written meanwhile", async () => {
+    const inner = memoryStore();
+    let meddles = false;
+    const one = opened(
+      wrapped(inner, {
+        commit: async (partition, change) => {
+          if (meddles) await put(inner, keys.mirror, MIRROR);
+          meddles = false;
+          return inner.commit(partition, change);
+        },
+      }),
+    );
+    await one.write();
+    await mirrorOf(one);
+    meddles = true;
+    await one.write();
+    expect(await mirrorOf(one)).toEqual(MIRROR);
+  });
+
+  test("is not kept where somebody wrote while it was read", async () => {
+    const inner = memoryStore();
+    let meddles = true;
+    const one = opened(
+      wrapped(inner, {
+        get: async (partition, wanted) => {
+          const entries = await inner.get(partition, wanted);
+          if (meddles && wanted.includes(keys.mirror)) {
+            meddles = false;
+            await put(inner, keys.mirror, MIRROR);
+          }
+          return entries;
+        },
+      }),
+    );
+    await one.write();
+    expect(await mirrorOf(one)).toBeNull();
+    expect(await mirrorOf(one)).toEqual(MIRROR);
+  });
+
+  test("is always read on a store that engines share", async () => {
+    const one = opened(memoryStore(), false);
+    await one.write();
+    await mirrorOf(one);
+    await put(one.store, keys.mirror, MIRROR);
+    expect(await mirrorOf(one)).toEqual(MIRROR);
   });
 });

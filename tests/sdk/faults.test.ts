@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BOUNDS } from "../../src/sdk/bounds.ts";
 import { type Client, createClient } from "../../src/sdk/index.ts";
 import { backoffMs } from "../../src/sdk/waiting.ts";
+import { tracesIn } from "../support/signals.ts";
 import { deadUrl, failure } from "./support.ts";
 
 let engine: ChildProcess;
@@ -113,4 +114,11 @@ describe("what is no answer of the engine's is told as that:", () => {
     const token = () => Promise.reject(new Error("the key chain is locked"));
     expect((await failure(client("internal", { token }).getConfig(AT))).code).toBe("token_unavailable");
   });
+});
+
+test("a signal that lives long keeps no trace of the calls that it was given to", async () => {
+  const long = new AbortController();
+  const always = client("away-twice");
+  for (let n = 0; n < 3; n++) await always.getConfig(AT, { signal: long.signal });
+  expect(tracesIn(long.signal)).toBe(0);
 });
