@@ -259,5 +259,5 @@ export async function run(): Promise<Engine> {
   }
 }
 
-// Of a bundle it is `scripts/start.mjs` that does so.
+// A bundle is started by `scripts/engine/start.mjs`.
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) void run();
