@@ -198,7 +198,7 @@ async function memory(folder: string): Promise<Row[]> {
       next: {
         met: "Caches have bounds, and what is in them is what was read.",
         missed:
-          "Most of what is above the start is garbage: V8 lets it lie while it grows, and gives it back in the first idle minute. Fewer allocations for each read of a state would make it less.",
+          "What lies in V8's old generation after the reads, and is not there after a collection: a sampling heap profile that includes what was collected says who made it.",
       },
     }),
   ];
