@@ -72,19 +72,20 @@ export class ConfigStore {
   /** The head's config, or revision `at`'s. Of a secret it tells that it is set, and nothing else. */
   async read(project: string, env: string, { at }: { at?: number | undefined }): Promise<TaggedRead> {
     const { value: shown, ageMs } = await this.#known(project, env, at);
-    return { ...this.readAt(project, shown), ageMs };
+    return { ageMs, ...this.readAt(project, shown) };
   }
 
   /** The config of a head or revision that was found before. */
   readAt(project: string, shown: Environment | Revision): TaggedRead {
-    const about = { project_id: project, env: shown.env, version: shown.version, revision: shown.revision };
+    const about = { env: shown.env, version: shown.version, revision: shown.revision };
     return {
+      project_id: project,
       ...about,
       tag: headTag(project, shown),
       load: async () => {
         const { vars, secrets, flags, ...shared } = await readConfig(this.#snapshots.read(project), shown.config);
         const set = Object.fromEntries(Object.keys(secrets).map((name) => [name, { set: true }]));
-        return { ...about, vars, secrets: set, flags, ...present(shared) };
+        return { project_id: project, ...about, vars, secrets: set, flags, ...present(shared) };
       },
     };
   }

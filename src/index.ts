@@ -213,8 +213,7 @@ async function storeStatus(store: Store): Promise<DependencyStatus> {
   }
 }
 
-/** Starts from the command line: `node dist/index.js`. */
-async function main(): Promise<void> {
+async function main(): Promise<Engine> {
   const settings = loadSettings();
   const logger = createLogger(settings.logLevel);
   const starting = startEngine(settings, logger);
@@ -237,7 +236,7 @@ async function main(): Promise<void> {
   // Before it answers anybody, who may then tell it to stop.
   process.on("SIGTERM", () => stop("SIGTERM"));
   process.on("SIGINT", () => stop("SIGINT"));
-  await starting;
+  return starting;
 }
 
 /** A start that fails says why and what to do, without a stack that nobody can use. */
@@ -250,9 +249,15 @@ function explain(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  main().catch((error: unknown) => {
+/** Starts from the command line: `node dist/index.js`. */
+export async function run(): Promise<Engine> {
+  try {
+    return await main();
+  } catch (error) {
     process.stderr.write(`environment-manager cannot start: ${explain(error)}\n`);
     process.exit(1);
-  });
+  }
 }
+
+// A bundle is started by `scripts/engine/start.mjs`.
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) void run();

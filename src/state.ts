@@ -39,15 +39,12 @@ export class State {
     const head = await readableHead(documents, env, async () => (await this.#store.now()).toISOString());
     const shown = at === undefined ? head : await findRevision(documents, head, at);
     const maps = this.#snapshots.read(project);
-    const about = { project_id: project, env, version: shown.version, revision: shown.revision };
+    const about = { env, version: shown.version, revision: shown.revision };
     return {
+      project_id: project,
       ...about,
       tag: headTag(project, shown),
-      load: async () => {
-        if (collection === undefined) return { ...about, state: await wholeState(maps, shown.platform) };
-        if (name === undefined) return { ...about, collection, components: await oneCollection(maps, shown.platform, collection) };
-        return { ...about, collection, name, component: await oneComponent(maps, shown.platform, `${collection}/${name}`) };
-      },
+      load: async () => ({ project_id: project, ...about, ...(await stateOf(maps, shown.platform, collection, name)) }),
     };
   }
 
@@ -154,6 +151,13 @@ function checkNoConfig(name: string): void {
     reason: `${quoted(name)} cannot be a component: ${collection} are the config of an environment, and do not travel with the platform.`,
     fix: `Send it to PATCH /env/<project>/<env>/config as {"${collection}":{…}}, or choose another collection.`,
   });
+}
+
+/** All of a platform, one collection, or one component. */
+async function stateOf(maps: Maps, platform: Hash, collection: string | undefined, name: string | undefined): Promise<object> {
+  if (collection === undefined) return { state: await wholeState(maps, platform) };
+  if (name === undefined) return { collection, components: await oneCollection(maps, platform, collection) };
+  return { collection, name, component: await oneComponent(maps, platform, `${collection}/${name}`) };
 }
 
 async function wholeState(maps: Maps, platform: Hash): Promise<Record<string, Record<string, Json>>> {

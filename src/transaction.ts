@@ -301,7 +301,8 @@ export class Transaction {
       details: draft.details ?? {},
     };
     const text = canonicalJson(body);
-    const record: AuditRecord = { ...body, hash: hashOfBody(text) };
+    // Into the body itself: a copy with one name more would have a hidden class of its own (AGENTS.md).
+    const record: AuditRecord = Object.assign(body, { hash: hashOfBody(text) });
     this.chain = { seq: record.seq, hash: record.hash, at: record.at };
     this.records.push(record);
     this.put(keys.audit(record.seq), record, withHash(text, record.hash));

@@ -44,44 +44,9 @@ export interface GateParts {
 }
 
 export function openGate({ authentication, callers, rates, refusals }: GateParts): Gate {
-  const connection = (request: Asked, response: ServerResponse): Connection => ({
-    secure: request.secure,
-    get signal() {
-      const gone = new AbortController();
-      holdStream(response, () => gone.abort());
-      return gone.signal;
-    },
-    admitAgain: async () => (authentication === null ? null : (await principalOf(request, authentication, "current")).expiresAt),
-    get credential() {
-      return request.headers.authorization ?? ticketOf(request)?.text ?? `session ${sessionOf(request)}`;
-    },
-    get lastEventId() {
-      const id = request.headers["last-event-id"];
-      return typeof id === "string" && id !== "" ? id : null;
-    },
-    header: (name) => {
-      const [value, second] = request.headersDistinct[name] ?? [];
-      return second === undefined ? (value ?? null) : null;
-    },
-    get keptBody() {
-      return keptBody(request);
-    },
-    session: sessionOf(request),
-    streamQuery: async (holder, project, env) => {
-      if (authentication === null) return "";
-      const ticket = showsToken(request) ? await authentication.ticket(holder, project, env) : null;
-      return ticket === null ? null : `?ticket=${ticket}`;
-    },
-    signIn: async (token) => {
-      if (authentication === null) return LOCAL_PRINCIPAL;
-      const principal = await counted(request, rates, () => authentication.byToken(token));
-      // A session is written down, so that sessions are rarer than other requests.
-      checkRate(rates.sessions, principal.token, "to log in with this token");
-      return principal;
-    },
-  });
+  const parts = { authentication, rates };
   return {
-    connection,
+    connection: (request, response) => new RequestConnection(parts, request, response),
     async admit(request, requestId, freshness = "current") {
       const principal =
         authentication === null
@@ -100,6 +65,75 @@ export function openGate({ authentication, callers, rates, refusals }: GateParts
       }
     },
   };
+}
+
+/**
+ * How one request came in. A class, and not an object literal: V8 gives a literal with getters that are closures a hidden class of its own
+ * each time, which lies in the old generation and keeps all of the request until that is collected.
+ */
+class RequestConnection implements Connection {
+  readonly #parts: Pick<GateParts, "authentication" | "rates">;
+  readonly #request: Asked;
+  readonly #response: ServerResponse;
+
+  constructor(parts: Pick<GateParts, "authentication" | "rates">, request: Asked, response: ServerResponse) {
+    this.#parts = parts;
+    this.#request = request;
+    this.#response = response;
+  }
+
+  get secure(): boolean {
+    return this.#request.secure;
+  }
+
+  get signal(): AbortSignal {
+    const gone = new AbortController();
+    holdStream(this.#response, () => gone.abort());
+    return gone.signal;
+  }
+
+  async admitAgain(): Promise<number | null> {
+    const { authentication } = this.#parts;
+    return authentication === null ? null : (await principalOf(this.#request, authentication, "current")).expiresAt;
+  }
+
+  get credential(): string {
+    return this.#request.headers.authorization ?? ticketOf(this.#request)?.text ?? `session ${sessionOf(this.#request)}`;
+  }
+
+  get lastEventId(): string | null {
+    const id = this.#request.headers["last-event-id"];
+    return typeof id === "string" && id !== "" ? id : null;
+  }
+
+  header(name: string): string | null {
+    const [value, second] = this.#request.headersDistinct[name] ?? [];
+    return second === undefined ? (value ?? null) : null;
+  }
+
+  get keptBody(): Uint8Array {
+    return keptBody(this.#request);
+  }
+
+  get session(): string | null {
+    return sessionOf(this.#request);
+  }
+
+  async streamQuery(holder: string, project: string, env: string): Promise<string | null> {
+    const { authentication } = this.#parts;
+    if (authentication === null) return "";
+    const ticket = showsToken(this.#request) ? await authentication.ticket(holder, project, env) : null;
+    return ticket === null ? null : `?ticket=${ticket}`;
+  }
+
+  async signIn(token: string): Promise<Principal> {
+    const { authentication, rates } = this.#parts;
+    if (authentication === null) return LOCAL_PRINCIPAL;
+    const principal = await counted(this.#request, rates, () => authentication.byToken(token));
+    // A session is written down, so that sessions are rarer than other requests.
+    checkRate(rates.sessions, principal.token, "to log in with this token");
+    return principal;
+  }
 }
 
 /** Whoever gets in where auth is off. */

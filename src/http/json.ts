@@ -55,7 +55,7 @@ export async function readJsonBody(
 }
 
 /** Bodies that were read by somebody who may leave the request to others. */
-const readAhead = new WeakMap<IncomingMessage, Promise<Buffer>>();
+const readAhead = new WeakMap<IncomingMessage, Promise<Buffer> | Buffer>();
 
 /** Whether a body, as its request's headers describe it, may be read. */
 export function hasGoodBody(request: IncomingMessage, { bytes }: BodyBounds): boolean {
@@ -101,7 +101,21 @@ function hasNoBody({ headers }: IncomingMessage): boolean {
   return headers["transfer-encoding"] === undefined && (length === undefined || Number(length) === 0);
 }
 
-function readBytes(request: IncomingMessage, limit: number): Promise<Buffer> {
+function readBytes(request: IncomingMessage, limit: number): Promise<Buffer> | Buffer {
+  return bytesAtHand(request, limit) ?? bytesToCome(request, limit);
+}
+
+/** A body that came along with its headers, as most do: nothing has to be waited for. `null` where more of it is to come. */
+function bytesAtHand(request: IncomingMessage, limit: number): Buffer | null {
+  const { readableLength, destroyed, headers } = request;
+  if (destroyed || readableLength > limit || readableLength !== Number(headers["content-length"])) return null;
+  const bytes: unknown = request.read();
+  // Node waits for somebody to come to the end.
+  request.resume();
+  return bytes instanceof Buffer ? bytes : null;
+}
+
+function bytesToCome(request: IncomingMessage, limit: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;

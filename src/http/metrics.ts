@@ -67,7 +67,7 @@ export class Metrics {
     };
     // Whoever sent it may be gone before it comes to its route.
     if (response.closed) observe();
-    else response.once("close", observe);
+    else response.on("close", observe);
     return observe;
   }
 

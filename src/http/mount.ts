@@ -6,7 +6,7 @@ import type { Domain } from "../domain.ts";
 import { AppError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Caller } from "../model.ts";
-import { traced } from "../tracing.ts";
+import { isTracing, traced } from "../tracing.ts";
 import type { Asked } from "./asked.ts";
 import type { Gate } from "./auth.ts";
 import { endWire } from "./connections.ts";
@@ -14,7 +14,7 @@ import { parseIfMatch } from "./etag.ts";
 import { EventStreams } from "./event-streams.ts";
 import { readJsonBody } from "./json.ts";
 import type { Metrics } from "./metrics.ts";
-import { type EventsReply, sendReply } from "./reply.ts";
+import { type EventsReply, type Reply, sendReply } from "./reply.ts";
 import { accessOf } from "./rights.ts";
 import type { Connection, Route } from "./route.ts";
 import { Standing } from "./standing.ts";
@@ -67,11 +67,14 @@ function serve(route: Route, services: Services): Answer {
   const method = route.method.toUpperCase();
   const attributes = { "http.request.method": method, "http.route": route.path, "envm.operation": route.operationId };
   const span = { name: `${method} ${route.path}`, kind: "server", attributes } as const;
-  return (request, response) =>
-    traced({ ...span, from: request.headers }, async (tell) => {
+  return (request, response) => (isTracing() ? tracedAnswer(request, response) : answerTo(request, response));
+
+  function tracedAnswer(request: Asked, response: ServerResponse): Promise<void> {
+    return traced({ from: request.headers, ...span }, async (tell) => {
       await answerTo(request, response);
       tell({ "http.response.status_code": response.statusCode });
     });
+  }
 
   async function answerTo(request: Asked, response: ServerResponse): Promise<void> {
     const observe = metrics.follow(route.operationId, response);
@@ -80,8 +83,9 @@ function serve(route: Route, services: Services): Answer {
     // Whoever waits for news holds a connection, as whoever reads a stream does.
     if (request.query["wait"] !== undefined) holdStream(response, streams.open(caller.token));
     const connection = gate.connection(request, response);
-    const answer = async () => {
-      const prepared = await route.prepare({
+    let reply: Reply;
+    try {
+      reply = await route.reply({
         params: request.params,
         query: request.query,
         readBody: (bounds, options) => readJsonBody(request, bounds, options),
@@ -91,16 +95,14 @@ function serve(route: Route, services: Services): Answer {
         once: route.idempotent ? onceOf(caller, route, request.headers["idempotency-key"]) : null,
         ifMatch: route.conditional === "write" ? parseIfMatch(request.headers["if-match"]) : null,
       });
-      return prepared.run();
-    };
-    const reply = await answer().catch((error: unknown) => {
+    } catch (error) {
       // That somebody known asks for more than they may is worth a record; what they wrote is not, since it may be anything.
       if (error instanceof AppError && error.code === "forbidden") {
         const { operationId: what } = route;
         domain.refusals.note(caller, { action: "access_refused", what, details: { operation: what } });
       }
       throw error;
-    });
+    }
     if ("events" in reply) {
       sendEvents(request, response, { reply, connection, caller }, services);
       observe();

@@ -39,8 +39,9 @@ export class PathIndex<Found> {
     }
     if (step.end === null) return null;
     const params: Record<string, string> = {};
-    for (const [index, name] of step.end.names.entries()) params[name] = values[index] ?? "";
-    return { found: step.end.found, params };
+    const { found, names } = step.end;
+    for (let index = 0; index < names.length; index++) params[names[index] ?? ""] = values[index] ?? "";
+    return { found, params };
   }
 
   #add(segments: readonly string[], found: Found): void {

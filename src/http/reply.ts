@@ -99,8 +99,11 @@ function sendNotModified(response: ServerResponse): void {
 function sendText(request: IncomingMessage, response: ServerResponse, text: string, contentType = "application/json; charset=utf-8"): void {
   response.setHeader("content-type", contentType);
   if (!response.hasHeader("cache-control")) response.setHeader("cache-control", "no-store");
-  response.setHeader("content-length", Buffer.byteLength(text));
-  response.end(request.method === "HEAD" ? undefined : text);
+  const bytes = Buffer.byteLength(text);
+  response.setHeader("content-length", bytes);
+  if (request.method === "HEAD") response.end();
+  // ASCII need not be encoded.
+  else response.end(text, bytes === text.length ? "latin1" : "utf8");
 }
 
 /** The first record is fetched before anything is sent, so that a failure until then is a proper error. */

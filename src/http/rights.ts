@@ -183,12 +183,28 @@ export function checkRights(caller: Caller, operation: OperationId, parts: Parts
 /** `null` where that part of the request is not known yet; empty where it is, and names nothing. */
 function nameAt(place: Place, parts: Parts): Named | null {
   if (place === EVERY || place === SOME) return place;
-  const dot = place.indexOf(".");
-  const part = parts[place.slice(0, dot) as keyof Parts];
+  const [of, field] = wordsOf(place);
+  const part = parts[of];
   if (part === undefined) return null;
-  const name = (part as Readonly<Record<string, unknown>>)[place.slice(dot + 1)];
+  const name = (part as Readonly<Record<string, unknown>>)[field];
+  if (typeof name !== "string") return "";
   // A side of a comparison is `staging` or `staging@v2.3.1`.
-  return typeof name === "string" ? (name.split("@", 1)[0] ?? "") : "";
+  const at = name.indexOf("@");
+  return at < 0 ? name : name.slice(0, at);
+}
+
+type Words = readonly [of: keyof Parts, field: string];
+/** Of each place in the table. */
+const WORDS = new Map<string, Words>();
+
+/** `path.project` → `path` and `project`. */
+function wordsOf(place: string): Words {
+  const known = WORDS.get(place);
+  if (known !== undefined) return known;
+  const dot = place.indexOf(".");
+  const words: Words = [place.slice(0, dot) as keyof Parts, place.slice(dot + 1)];
+  WORDS.set(place, words);
+  return words;
 }
 
 function refusal(caller: Caller, need: Need, project: Named, env: Named): AppError {

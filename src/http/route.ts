@@ -7,7 +7,7 @@ import type { JsonObject } from "../ports.ts";
 import type { Principal } from "../tokens.ts";
 import { type BodyBounds, type BodyOptions, SMALL_BODY } from "./json.ts";
 import type { Reply } from "./reply.ts";
-import { checkRights, type OperationId, type Parts } from "./rights.ts";
+import { checkRights, type OperationId } from "./rights.ts";
 import { validate } from "./validate.ts";
 
 /**
@@ -129,17 +129,12 @@ export interface RawRequest extends Pick<Context<unknown, unknown, unknown>, "ca
   readBody(bounds: BodyBounds, options: BodyOptions): Promise<JsonObject>;
 }
 
-/** A request whose parts and rights are checked. */
-export interface Prepared {
-  run(): Promise<Reply> | Reply;
-}
-
 export interface Route extends RouteFacts {
   readonly params: z.ZodObject;
   readonly query: z.ZodObject;
   readonly body: z.ZodType | null;
-  /** What the path and the query name is authorized before the body is read. @throws invalid_request, forbidden, and so on */
-  prepare(request: RawRequest): Promise<Prepared>;
+  /** Checks all parts of a request and does what it asks for. @throws invalid_request, forbidden, and so on */
+  reply(request: RawRequest): Promise<Reply>;
 }
 
 const NOTHING = z.strictObject({});
@@ -170,11 +165,11 @@ export function route<Params extends z.ZodObject, Query extends z.ZodObject, Bod
     params,
     query,
     body,
-    async prepare(request) {
+    async reply(request) {
       const checkedParams = validate(params, request.params, "path") as z.output<Params>;
       const checkedQuery = validate(query, request.query, "query") as z.output<Query>;
-      const check = (parts: Parts) => checkRights(request.caller, facts.operationId, parts);
-      check({ path: checkedParams, query: checkedQuery });
+      // What they name is authorized before the body is read.
+      checkRights(request.caller, facts.operationId, { path: checkedParams, query: checkedQuery });
       const read =
         body === null
           ? undefined
@@ -184,12 +179,11 @@ export function route<Params extends z.ZodObject, Query extends z.ZodObject, Bod
             });
       if (body !== null) {
         validate(body, read, "body");
-        check({ body: read });
+        checkRights(request.caller, facts.operationId, { body: read });
       }
       const { connection, domain, ifMatch } = request;
-      const caller = request.once === null ? request.caller : { ...request.caller, once: onceFor(request.once, checkedParams, read) };
-      const context = { params: checkedParams, query: checkedQuery, body: read as z.output<Body>, caller, connection, domain, ifMatch };
-      return { run: () => handler(context) };
+      const caller = request.once === null ? request.caller : { once: onceFor(request.once, checkedParams, read), ...request.caller };
+      return handler({ params: checkedParams, query: checkedQuery, body: read as z.output<Body>, caller, connection, domain, ifMatch });
     },
   };
 }

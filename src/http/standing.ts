@@ -7,7 +7,8 @@ import type { Connection } from "./route.ts";
 /** All connections that showed the same token or session: it is judged once for all of them. */
 interface Credential {
   readonly ends: Set<() => void>;
-  readonly admitAgain: Connection["admitAgain"];
+  /** The first of them. */
+  readonly connection: Pick<Connection, "admitAgain">;
   timer: NodeJS.Timeout | undefined;
 }
 
@@ -23,8 +24,9 @@ export class Standing {
   }
 
   /** Calls `end` as soon as the connection's token is no longer valid, unless what it returns was called before. */
-  hold({ credential: key, admitAgain }: Pick<Connection, "credential" | "admitAgain">, end: () => void): () => void {
-    const credential: Credential = this.#credentials.get(key) ?? { ends: new Set(), admitAgain, timer: undefined };
+  hold(connection: Pick<Connection, "credential" | "admitAgain">, end: () => void): () => void {
+    const key = connection.credential;
+    const credential: Credential = this.#credentials.get(key) ?? { ends: new Set(), connection, timer: undefined };
     this.#credentials.set(key, credential);
     credential.ends.add(end);
     // It may have ended since the request was let in.
@@ -53,7 +55,7 @@ export class Standing {
   async #judge(credential: Credential): Promise<void> {
     clearTimeout(credential.timer);
     try {
-      const expiresAt = await credential.admitAgain();
+      const expiresAt = await credential.connection.admitAgain();
       if (expiresAt === null || credential.ends.size === 0) return;
       const ms = Math.min(Math.max(expiresAt - Date.now(), LIMITS.watchJudgeMs), LIMITS.waitMs);
       clearTimeout(credential.timer);

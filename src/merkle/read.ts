@@ -124,7 +124,7 @@ export async function listEntries(source: NodeSource, root: Hash, options: ListO
     source,
     entries.map((entry) => entry.ref),
   );
-  return entries.map((entry, i) => ({ ...entry, value: at(values, i) }));
+  return entries.map(({ key, ref }, i) => ({ key, ref, value: at(values, i) }));
 }
 
 /** The shortest start of the line that is sure to hold `limit` entries; of a subtree that is cut nothing is sure. */

@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import Database from "better-sqlite3";
@@ -16,16 +17,18 @@ export interface FileLock {
  * `store_unavailable` naming the holder where it stays.
  *
  * The lock is an open write transaction on a small database of its own beside the file (`<path>-lock`): the operating system
- * drops it with the process, and the main file stays open to readers and to backup tools.
+ * drops it with the process, and the main file stays open to readers and to backup tools. Nothing is ever written to it: no start waits for
+ * the disk, and no crash can leave a lock that is damaged.
  */
 export async function lockFile(path: string, waitMs: number): Promise<FileLock> {
   const deadline = Date.now() + waitMs;
   const db = openLock(path);
   try {
     while (!tryLock(db)) {
-      if (Date.now() >= deadline) throw held(path, readHolder(db));
+      if (Date.now() >= deadline) throw held(path, readHolder(path));
       await sleep(POLL_MS);
     }
+    noteHolder(path);
   } catch (error) {
     db.close();
     throw storeError(error, path, `${path}-lock`);
@@ -44,9 +47,6 @@ function openLock(path: string): Database.Database {
 function tryLock(db: Database.Database): boolean {
   try {
     db.exec("BEGIN IMMEDIATE");
-    noteHolder(db);
-    // The note had to be committed for others to read it. Whoever slips in between holds the lock instead.
-    if (!db.inTransaction) db.exec("BEGIN IMMEDIATE");
     return true;
   } catch (error) {
     if (sqliteCode(error).startsWith("SQLITE_BUSY")) return false;
@@ -54,23 +54,22 @@ function tryLock(db: Database.Database): boolean {
   }
 }
 
+const HOLDER = /^process \d+ on \S+ \(since \S+\)$/;
+
 /** Says for the next engine's error message who holds the lock: a courtesy, so that a full disk does not stop the start. */
-function noteHolder(db: Database.Database): void {
+function noteHolder(path: string): void {
   try {
-    db.exec("CREATE TABLE IF NOT EXISTS holder (id INTEGER PRIMARY KEY, pid INTEGER, host TEXT, since TEXT)");
-    db.prepare("REPLACE INTO holder VALUES (1, ?, ?, ?)").run(process.pid, hostname(), new Date().toISOString());
-    db.exec("COMMIT");
-  } catch (error) {
-    const code = sqliteCode(error);
-    if (code !== "SQLITE_FULL" && !code.startsWith("SQLITE_BUSY")) throw error;
-    if (db.inTransaction) db.exec("ROLLBACK");
+    writeFileSync(`${path}-holder`, `process ${process.pid} on ${hostname()} (since ${new Date().toISOString()})`, { mode: 0o600 });
+  } catch {
+    // Whoever asks hears of another process.
   }
 }
 
-function readHolder(db: Database.Database): string {
+function readHolder(path: string): string {
   try {
-    const row = db.prepare<[], { pid: number; host: string; since: string }>("SELECT pid, host, since FROM holder").get();
-    return row === undefined ? "another process" : `process ${row.pid} on ${row.host} (since ${row.since})`;
+    const note = readFileSync(`${path}-holder`, "utf8");
+    // A crash of the machine may have left anything in it.
+    return HOLDER.test(note) ? note : "another process";
   } catch {
     return "another process";
   }

@@ -1,16 +1,11 @@
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import Database from "better-sqlite3";
 import type { Engine } from "../support/engine.ts";
 
-/** Who runs the engine, as its own lock file says: another process would say another. */
+/** Who runs the engine, as is noted beside its database: another process would say another. */
 export function processIdOf(engine: Engine): number {
-  const lock = new Database(join(engine.directory, "env.db-lock"), { readonly: true });
-  try {
-    return lock.prepare<[], { readonly pid: number }>("SELECT pid FROM holder").get()?.pid ?? 0;
-  } finally {
-    lock.close();
-  }
+  return Number(/^process (\d+) /.exec(readFileSync(join(engine.directory, "env.db-holder"), "utf8"))?.[1]);
 }
 
 /** Megabytes that a process holds in memory. */

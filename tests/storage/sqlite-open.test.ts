@@ -189,6 +189,29 @@ describe("a second engine on the same file", () => {
     await (await waiting).close();
   });
 
+  it("is refused whatever the note of the holder says, and where there is none", async () => {
+    const first = await openSqlite(url);
+    for (const note of ["", "\0".repeat(100), "nobody\nat all"]) {
+      writeFileSync(`${path}-holder`, note);
+      expect((await errorOf(openSqlite(url, { lockWaitMs: 0 }))).message).toContain("in use by another process");
+    }
+    rmSync(`${path}-holder`);
+    expect((await errorOf(openSqlite(url, { lockWaitMs: 0 }))).message).toContain("in use by another process");
+    await first.close();
+  });
+
+  it("is refused by a lock in which nothing is written, and by one in which an engine from before has noted itself", async () => {
+    await (await openSqlite(url)).close();
+    expect(statSync(`${path}-lock`).size).toBe(0);
+    const before = new Database(`${path}-lock`);
+    before.exec("CREATE TABLE holder (id INTEGER PRIMARY KEY, pid INTEGER, host TEXT, since TEXT); BEGIN IMMEDIATE");
+    expect((await errorOf(openSqlite(url, { lockWaitMs: 0 }))).message).toContain("in use");
+    before.close();
+    const first = await openSqlite(url, { lockWaitMs: 0 });
+    expect((await errorOf(openSqlite(url, { lockWaitMs: 0 }))).message).toContain(`process ${process.pid}`);
+    await first.close();
+  });
+
   it("is refused under another name of the file too", async () => {
     const first = await openSqlite(url);
     symlinkSync(path, join(folder, "alias.db"));

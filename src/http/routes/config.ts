@@ -54,7 +54,7 @@ const patchConfig = route({
     "version_taken",
   ],
   async handler({ params, body, caller, domain, ifMatch }) {
-    const { tag, ...written } = await domain.config.patch(caller, { ...params, ...body, ifMatch });
+    const { tag, ...written } = await domain.config.patch(caller, { ifMatch, ...params, ...body });
     return { body: written, tag };
   },
 });

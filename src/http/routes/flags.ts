@@ -47,7 +47,7 @@ const replaceFlags = route({
     "version_taken",
   ],
   async handler({ params, query: { keep = false, ...labelling }, body, caller, domain, ifMatch }) {
-    const { tag, ...written } = await domain.flagFiles.replace(caller, { ...params, ...labelling, file: body, keep, ifMatch });
+    const { tag, ...written } = await domain.flagFiles.replace(caller, { file: body, keep, ifMatch, ...params, ...labelling });
     return { body: written, tag };
   },
 });

@@ -90,7 +90,7 @@ const replaceState = route({
   responses: { 200: { description: "The environment's head after the edit.", schema: StateWritten } },
   errors: writeErrors,
   async handler({ params, body, caller, domain, ifMatch }) {
-    const { tag, ...written } = await domain.state.replace(caller, { ...params, ...body, ifMatch });
+    const { tag, ...written } = await domain.state.replace(caller, { ifMatch, ...params, ...body });
     return { body: written, tag };
   },
 });
@@ -110,7 +110,7 @@ const patchState = route({
   responses: { 200: { description: "The environment's head after the edit.", schema: StateWritten } },
   errors: [...writeErrors, "component_not_found"],
   async handler({ params, body, caller, domain, ifMatch }) {
-    const { tag, ...written } = await domain.state.patch(caller, { ...params, ...body, ifMatch });
+    const { tag, ...written } = await domain.state.patch(caller, { ifMatch, ...params, ...body });
     return { body: written, tag };
   },
 });
