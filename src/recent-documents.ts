@@ -100,5 +100,7 @@ export class RecentDocuments {
 
 /** Most of what a commit reads is what the one before it has read, so that little has to be measured. */
 function sized(entry: KnownEntry): KnownEntry {
-  return entry.size === undefined ? { ...entry, size: JSON.stringify(entry.value).length } : entry;
+  if (entry.size !== undefined) return entry;
+  const { key, value, revision } = entry;
+  return { key, value, revision, size: JSON.stringify(value).length };
 }
