@@ -1,4 +1,5 @@
 import { AppError } from "./errors.ts";
+import { FifoMap } from "./fifo-map.ts";
 import { Histogram, SECONDS } from "./histogram.ts";
 import { keys } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
@@ -42,6 +43,8 @@ export class Ledger {
   readonly #queues = new Map<string, Task[]>();
   readonly #turns: WriteTurns;
   readonly #recent: RecentDocuments;
+  /** By project, the label that this instance made last: what comes of it is checked by the commit. */
+  readonly #labels = new FifoMap<string, string>();
 
   /** @param index with it, what one commit left is not read again by the next */
   constructor(store: Store, index: Pick<ReadIndex, "known"> | null = null) {
@@ -139,7 +142,8 @@ export class Ledger {
   /** Commits as many of the writers as one commit holds and returns the rest: after a lost race all that have not lost too many. */
   async #commitBatch(project: string, batch: readonly Task[]): Promise<readonly Task[]> {
     const begun = performance.now();
-    const view = await View.open(this.#store, project, this.#recent.of(project));
+    const recent = this.#recent.of(project);
+    const view = await View.open({ store: this.#store, project, recent, newestLabel: this.#labels.get(project) ?? null });
     const outcomes: Outcome[] = [];
     for (const task of batch) {
       if (outcomes.length > 0 && view.bytes > LIMITS.commitBytes / 8) break;
@@ -150,14 +154,23 @@ export class Ledger {
     if (typeof made === "number") {
       this.#turns.won(project, made, performance.now() - begun);
       this.#recent.keep(project, made, view.touched(made));
+      this.#noteLabel(project, view.newestLabel);
     }
     for (const { task, error, value } of outcomes) error === undefined ? task.resolve(value) : task.reject(error);
     return batch.slice(outcomes.length);
   }
 
-  /** Who took part in a race that was lost has one chance less. */
+  #noteLabel(project: string, label: string | null): void {
+    if (label === null || this.#labels.get(project) === label) return;
+    this.#labels.set(project, label);
+    const oldest = this.#labels.oldest();
+    if (oldest !== undefined && this.#labels.size > LIMITS.recentProjects) this.#labels.delete(oldest[0]);
+  }
+
+  /** Who took part in a race that was lost has one chance less, and looks where it supposed before. */
   async #again(project: string, batch: readonly Task[], outcomes: readonly Outcome[]): Promise<readonly Task[]> {
     this.#turns.lost(project);
+    this.#labels.delete(project);
     for (const { task } of outcomes) {
       if (++task.attempts === LIMITS.commitAttempts) task.reject(new AppError("write_conflict", { fix: "Send the request again." }));
     }

@@ -75,6 +75,7 @@ export async function appendRevision(tx: Transaction, draft: RevisionDraft): Pro
   if ("create" in draft.version) {
     const label: Label = { version, platform: draft.snapshot.platform, env, revision: number, created_at: tx.now };
     tx.put(keys.label(version), label);
+    tx.newestLabel = version;
   }
   tx.put(keys.environment(env), head);
   tx.put(keys.revision(env, number), revision);
@@ -141,12 +142,23 @@ export async function newLabel(tx: Transaction, base: string, bump: Bump, asked:
       fix: "Choose another version, or leave it out to have the next free one.",
     });
   }
-  const free = await firstFree(tx, parseLabel(base), asked.bump ?? bump);
+  const free = supposedFree(tx, base, asked.bump ?? bump) ?? (await firstFree(tx, parseLabel(base), asked.bump ?? bump));
   if (free !== null) return free;
   throw new AppError("version_taken", {
     reason: `Too many versions after ${quoted(base)} are taken.`,
     fix: "Give the request an exact `version`.",
   });
+}
+
+/**
+ * What follows the label that was made last is nearly always free, so that it is not looked for: the commit fails where it is taken, and is
+ * made again with a look. `null` where that label was another, as where environments take turns.
+ */
+function supposedFree(tx: Transaction, base: string, bump: Bump): string | null {
+  const next = tx.newestLabel === base ? bumped(parseLabel(base), bump, 1) : null;
+  if (next === null) return null;
+  const label = formatLabel(next);
+  return tx.supposeNone(keys.label(label)) ? label : null;
 }
 
 /** The document `run/<series>`: numbers from `from` to before `to` are all taken. */

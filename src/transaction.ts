@@ -46,6 +46,13 @@ function withHash(body: string, hash: Hash): string {
 /** What every batch reads: whether the project is there, where its audit log ends, and whether garbage was taken away meanwhile. */
 const READ_FIRST = [keys.project, keys.gcEpoch];
 
+export interface ViewParts {
+  readonly store: Store;
+  readonly project: string;
+  readonly recent: KnownDocuments;
+  readonly newestLabel: string | null;
+}
+
 /** What one batch has read from the store and means to write to it. */
 export class View {
   readonly project: string;
@@ -61,10 +68,13 @@ export class View {
   bytes = 0;
   chain: Project["audit"] | null;
   firstRecord: AuditRecord | undefined;
+  /** The label that was made last, as far as this instance knows. */
+  newestLabel: string | null;
 
-  private constructor(store: Store, project: string, now: Date, recent: KnownDocuments, read: Map<Key, KnownEntry | null>) {
+  private constructor({ store, project, recent, newestLabel }: ViewParts, now: Date, read: Map<Key, KnownEntry | null>) {
     this.#store = store;
     this.project = project;
+    this.newestLabel = newestLabel;
     this.#recent = recent;
     this.#read = read;
     this.chain = (this.known(keys.project) as unknown as Project | null | undefined)?.audit ?? null;
@@ -73,16 +83,17 @@ export class View {
     this.now = new Date(Math.max(now.getTime(), last)).toISOString();
   }
 
-  static async open(store: Store, project: string, recent: KnownDocuments): Promise<View> {
+  static async open(parts: ViewParts): Promise<View> {
+    const { store, project, recent } = parts;
     const read = new Map<Key, KnownEntry | null>();
     for (const key of READ_FIRST) {
       const entry = recent.get(key);
       if (entry !== undefined) read.set(key, entry);
     }
-    if (read.size === READ_FIRST.length) return new View(store, project, await store.now(), recent, read);
+    if (read.size === READ_FIRST.length) return new View(parts, await store.now(), read);
     const missing = READ_FIRST.filter((key) => !read.has(key));
     const [now] = await Promise.all([store.now(), readInto(read, store, project, missing)]);
-    return new View(store, project, now, recent, read);
+    return new View(parts, now, read);
   }
 
   /** The document; `null` where there is none, `undefined` where it has to be loaded first. */
@@ -101,6 +112,13 @@ export class View {
 
   load(missing: readonly Key[]): Promise<void> {
     return readInto(this.#read, this.#store, this.project, missing);
+  }
+
+  /** Counts a document as read and not found: the commit fails where it is there. `false` where it is known to be. */
+  suppose(key: Key): boolean {
+    const known = this.known(key);
+    if (known === undefined) this.#read.set(key, null);
+    return known === undefined || known === null;
   }
 
   /** Whether the batch makes a document be there or not; `undefined` where the store has it as it was. */
@@ -136,6 +154,7 @@ export class View {
     for (const [hash, object] of tx.objects) this.#objects.set(hash, object);
     this.bytes += tx.bytes;
     this.chain = tx.chain;
+    this.newestLabel = tx.newestLabel;
     this.firstRecord ??= tx.records[0];
   }
 
@@ -181,6 +200,8 @@ export class Transaction {
   readonly objects = new Map<Hash, StoredObject>();
   readonly records: AuditRecord[] = [];
   chain: Project["audit"] | null;
+  /** The label that was made last, as far as this instance knows. */
+  newestLabel: string | null;
   bytes = 0;
   readonly #view: View;
 
@@ -190,6 +211,7 @@ export class Transaction {
     this.now = view.now;
     this.project = view.project;
     this.chain = view.chain;
+    this.newestLabel = view.newestLabel;
   }
 
   /** The documents' values, in the order asked; `null` where there is none. The commit fails if any changes meanwhile. */
@@ -208,6 +230,11 @@ export class Transaction {
     const put = this.puts.get(key);
     if (put !== undefined) return put.value;
     return this.deletes.has(key) ? null : this.#view.known(key);
+  }
+
+  /** Supposes that there is no such document, without looking: the commit fails where there is. `false` where it is known that there is one. */
+  supposeNone(key: Key): boolean {
+    return !this.puts.has(key) && (this.deletes.has(key) || this.#view.suppose(key));
   }
 
   /** Whether documents exist, without making the commit depend on it: for what the project document serialises anyway. */

@@ -3,7 +3,7 @@ import { AppError } from "../../src/errors.ts";
 import { bumped, exactLabel, formatLabel, labelPrefix, parseLabel } from "../../src/labels.ts";
 import type { Bump } from "../../src/model.ts";
 import type { JsonObject } from "../../src/ports.ts";
-import { codeOf, openWorld, type Project, storedRevisions, type World } from "./support.ts";
+import { codeOf, domainOn, memoryStore, openWorld, PROJECT, Project, storedRevisions, type World, wrapped } from "./support.ts";
 
 test.each([
   ["v2.3.1", "v2.3.1"],
@@ -134,6 +134,64 @@ test("labels that others took are skipped", async () => {
   await project.create("production", { base: "staging" });
   for (let edit = 1; edit <= 20; edit++) await project.configure("staging", { vars: { REGION: `eu-${edit}` } });
   expect(await project.configure("production", { vars: { REGION: "us" } })).toMatchObject({ version: "v1.0.21" });
+});
+
+describe("the label after the one that was made last", () => {
+  /** What was asked of the store: the documents that were read, and how many commits were made. */
+  async function watched(exclusive: boolean) {
+    const inner = memoryStore();
+    const asked = { keys: [] as string[], commits: 0 };
+    const store = wrapped(inner, {
+      get: (partition, wanted) => {
+        if (partition === PROJECT) asked.keys.push(...wanted);
+        return inner.get(partition, wanted);
+      },
+      commit: (partition, change) => {
+        if (partition === PROJECT) asked.commits++;
+        return inner.commit(partition, change);
+      },
+    });
+    const world = await openWorld({ store, exclusive });
+    await world.project.create("staging", { env_variables: { REGION: "eu" } });
+    await world.project.create("production", { base: "staging" });
+    const write = async (env = "staging", project = world.project) => {
+      asked.keys = [];
+      asked.commits = 0;
+      return (await project.configure(env, { vars: { REGION: `region ${Math.random()}` } })).version;
+    };
+    return { ...world, inner, asked, write };
+  }
+
+  test.each([true, false])("is not looked for, whether or not the store is the engine's own (%s)", async (exclusive) => {
+    const { asked, write } = await watched(exclusive);
+    await write();
+    expect([await write(), asked.keys.filter((key) => key.startsWith("label/")), asked.commits]).toEqual(["v0.1.2", [], 1]);
+  });
+
+  test("is looked for where another environment's was made last, so that nobody's commit is in vain", async () => {
+    const { asked, write } = await watched(true);
+    for (let edit = 1; edit <= 6; edit += 2) {
+      expect([await write("staging"), asked.commits]).toEqual([`v0.1.${edit}`, 1]);
+      expect([await write("production"), asked.commits]).toEqual([`v0.1.${edit + 1}`, 1]);
+    }
+  });
+
+  test("is not given twice where somebody took it on another engine", async () => {
+    const { inner, vault, write } = await watched(false);
+    await write();
+    await new Project(domainOn(inner, vault)).configure("production", { vars: { REGION: "us" } });
+    expect(await new Project(domainOn(inner, vault)).view("production")).toMatchObject({ version: "v0.1.2" });
+    expect(await write()).toBe("v0.1.3");
+    expect(await write()).toBe("v0.1.4");
+  });
+
+  test("is not given twice where an exact version took it before", async () => {
+    const { project, asked, write } = await watched(true);
+    await project.configure("production", { vars: { REGION: "us" }, version: "v0.1.2" });
+    await project.configure("staging", { vars: { REGION: "us" }, version: "v0.1.1" });
+    expect([await write(), asked.commits]).toEqual(["v0.1.3", 2]);
+    expect([await write(), asked.commits]).toEqual(["v0.1.4", 1]);
+  });
 });
 
 test("writers that come together get labels of their own", async () => {

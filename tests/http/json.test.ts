@@ -1,5 +1,7 @@
+import { once } from "node:events";
+import { connect } from "node:net";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { AppError, type ErrorCode } from "../../src/errors.ts";
 import { parseJson, readJsonBody } from "../../src/http/json.ts";
 import { LIMITS } from "../../src/limits.ts";
@@ -276,6 +278,29 @@ describe("a body is read", () => {
     expect(await send(fits, chunked)).toMatchObject({ status: 200, text: fits });
     expect(await send(`${fits} `)).toMatchObject({ status: 413, text: "too_large" });
     expect(await send(`${fits} `, chunked)).toMatchObject({ status: 413, text: "too_large" });
+  });
+
+  test("whether it came along with its headers or comes in pieces, one after the other on one connection", async () => {
+    let sendRest = () => {};
+    const { port } = await serve(async (request, response) => {
+      // What came along with the headers is here by now.
+      await new Promise(setImmediate);
+      const reading = readJsonBody(request, bounds);
+      sendRest();
+      response.end(JSON.stringify(await reading));
+    });
+    const text = '{"a":"grüße"}';
+    const length = Buffer.byteLength(text);
+    const whole = Buffer.from(`POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n${text}`);
+    const socket = connect(port, "127.0.0.1").setEncoding("utf8").setNoDelay();
+    onTestFinished(() => void socket.destroy());
+    for (const left of [0, 5, length, 0]) {
+      sendRest = () => void socket.write(whole.subarray(whole.length - left));
+      socket.write(whole.subarray(0, whole.length - left));
+      let answer = "";
+      while (!answer.endsWith("}")) answer += String((await once(socket, "data"))[0]);
+      expect(answer.slice(answer.indexOf("{"))).toBe(text);
+    }
   });
 
   test("a client that is still sending a body that is too large gets to read the refusal", async () => {
