@@ -66,10 +66,10 @@ at = at + 2 * checks
 
 -- A key that is not of the engine's making fails here, before anything is written.
 if puts + deletes > 0 then redis.call('HLEN', documents) redis.call('ZCARD', order) end
-local has_hidden = false
+local has_deltas, has_hidden = false, false
 if puts_of_objects + deletes_of_objects > 0 then
   redis.call('HLEN', objects) redis.call('ZCARD', uses)
-  has_hidden = redis.call('HLEN', hidden) > 0
+  has_deltas, has_hidden = redis.call('HLEN', deltas) > 0, redis.call('HLEN', hidden) > 0
 end
 
 local first_object = at + 2 * puts + deletes
@@ -77,7 +77,7 @@ local first_delta = nil
 for i = 1, puts_of_objects do
   if ARGV[first_object + 2 * i - 2] ~= '' then first_delta = i break end
 end
-if first_delta or has_hidden or deletes_of_objects > 0 then redis.call('HLEN', deltas) redis.call('HLEN', dependents) end
+if first_delta or has_hidden or deletes_of_objects > 0 then redis.call('HLEN', dependents) end
 
 -- Nil where there is no such object.
 local function place_of(hash)
@@ -137,9 +137,14 @@ local function store(hash, base, data)
   end
 end
 
+-- A hash tells a new object, as most are, sooner than the order of all uses does.
+local function is_there(hash)
+  return redis.call('HEXISTS', objects, hash) == 1 or has_deltas and redis.call('HEXISTS', deltas, hash) == 1
+end
+
 for i = 1, puts_of_objects do
   local hash = string.sub(hashes, 32 * i - 31, 32 * i)
-  local use = use_of(uses, hash)
+  local use = is_there(hash) and use_of(uses, hash)
   if not use then
     local value = has_hidden and redis.call('HGET', hidden, hash)
     if value then unhide(hash, value) else store(hash, ARGV[first_object + 2 * i - 2], ARGV[first_object + 2 * i - 1]) end
