@@ -6,10 +6,10 @@ import { keys, SYSTEM_PARTITION, systemKeys } from "./keys.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Caller, Environment, Page, PageRequest, SyncStatus } from "./model.ts";
 import { checkProject, quoted } from "./names.ts";
-import { checkMayEdit, policyFor, policyOf } from "./policy.ts";
-import type { Store } from "./ports.ts";
+import { checkMayEdit, type Policy, policyFor, policyOf } from "./policy.ts";
+import type { Hash, Store } from "./ports.ts";
 import { appendStatus, statusResult } from "./previews.ts";
-import { boundAt, requirementsOf, unbound } from "./requirements.ts";
+import { boundAt, type Requirement, requirementsOf, unbound } from "./requirements.ts";
 import type { Snapshots } from "./snapshots.ts";
 import { syncStatus } from "./sync.ts";
 import { type Project, projectNotFound, type Transaction } from "./transaction.ts";
@@ -75,23 +75,26 @@ export class Environments {
   /** The environments of a project that the caller may read, by name. */
   async list(caller: Caller, project: string, page: PageRequest, filter: EnvironmentFilter = {}) {
     checkProject(project);
-    const [entry] = await this.#store.get(project, [keys.project]);
-    if (!entry) throw projectNotFound(project);
-    const { created_at, created_by } = entry.value as unknown as Project;
-    const now = (await this.#store.now()).toISOString();
+    const documents = documentsOf(this.#store, project);
+    const [[found], { policy }, now] = await Promise.all([documents.getAll<Project>([keys.project]), policyOf(documents), this.#now()]);
+    if (!found) throw projectNotFound(project);
+    const { created_at, created_by } = found;
     const sight: Sight = {
       patterns: caller.grants.flatMap(({ envs }) => envs),
       sees: (env) => may(caller, "read", project, env),
       wants: (_, head) => isAskedFor(head as unknown as Environment, filter, now),
     };
     const { items: heads, next_cursor } = await visibleEntries(this.#store, project, keys.environmentPrefix, page, sight);
-    const items = await Promise.all(heads.map(({ value }) => this.#view(project, value as unknown as Environment)));
+    const viewed = this.#viewer(project, policy, now);
+    const items = await Promise.all(heads.map(({ value }) => viewed(value as unknown as Environment)));
     const total = filter.count ? { total: await countVisible(this.#store, project, keys.environmentPrefix, sight) } : {};
     return { project_id: project, created_at, created_by, items, next_cursor, ...total };
   }
 
   async view(project: string, env: string): Promise<EnvironmentView> {
-    return this.#view(project, await findHead(documentsOf(this.#store, project), env));
+    const documents = documentsOf(this.#store, project);
+    const [head, { policy }, now] = await Promise.all([findHead(documents, env), policyOf(documents), this.#now()]);
+    return this.#viewer(project, policy, now)(head);
   }
 
   async archive(caller: Caller, request: StatusRequest) {
@@ -141,22 +144,33 @@ export class Environments {
     );
   }
 
-  async #view(project: string, head: Environment): Promise<EnvironmentView> {
+  /** Shows environments of one project as of one moment. What they have in common is looked up once: most run a platform that others run too. */
+  #viewer(project: string, policy: Policy, now: string): (head: Environment) => Promise<EnvironmentView> {
     const maps = this.#snapshots.read(project);
-    const { policy } = await policyOf(documentsOf(this.#store, project));
-    const missing = await unbound(maps, await requirementsOf(maps, head.platform), head.config);
-    const status = statusAt(head, (await this.#store.now()).toISOString());
-    const { platform, config, labelled_at: _, platform_since: __, ...shown } = head;
-    return {
-      project_id: project,
-      ...shown,
-      status,
-      snapshot: maps.snapshot({ platform, config }),
-      sync_status: syncStatus(head),
-      protected: policyFor(policy, head.env, head.type).protected,
-      config_complete: missing.length === 0,
-      unbound: missing.map(boundAt),
+    const required = new Map<Hash, Promise<readonly Requirement[]>>();
+    const requiredBy = (platform: Hash) => {
+      const known = required.get(platform) ?? requirementsOf(maps, platform);
+      required.set(platform, known);
+      return known;
     };
+    return async (head) => {
+      const { platform, config, labelled_at: _, platform_since: __, ...shown } = head;
+      const missing = await unbound(maps, await requiredBy(platform), config);
+      return {
+        project_id: project,
+        ...shown,
+        status: statusAt(head, now),
+        snapshot: maps.snapshot({ platform, config }),
+        sync_status: syncStatus(head),
+        protected: policyFor(policy, head.env, head.type).protected,
+        config_complete: missing.length === 0,
+        unbound: missing.map(boundAt),
+      };
+    };
+  }
+
+  async #now(): Promise<string> {
+    return (await this.#store.now()).toISOString();
   }
 }
 

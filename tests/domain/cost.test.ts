@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { JsonObject } from "../../src/ports.ts";
-import { type Counts, counting, domainOn, memoryStore, openVault, PROJECT, Project } from "./support.ts";
+import { type Counts, caller, counting, domainOn, memoryStore, openVault, PROJECT, Project } from "./support.ts";
 
 /** What operations cost, counted in objects and keys instead of time. Every operation starts with nothing in its cache. */
 
@@ -112,4 +112,26 @@ test("a config write costs the same at 10 and at 1,000 revisions of history", as
     costs.push({ ...counted.counts });
   }
   expect(costs[1]).toEqual(costs[0]);
+});
+
+test("a page of thirty environments that run one platform reads no more documents than one of two, and of each its own config alone", async () => {
+  const inner = memoryStore();
+  const vault = await openVault(inner);
+  const counted = counting(inner);
+  const setUp = new Project(domainOn(inner, vault));
+  await setUp.create("staging", { env_variables: { REGION: "eu" } });
+  await setUp.set("staging", { "requires/REGION": { kind: "var" }, "requires/MODE": { kind: "var" } });
+  const costs: Counts[] = [];
+  for (let made = 1; made < 30; made++) {
+    await setUp.create(`copy-${made}`, { base: "staging" });
+    if (made !== 1 && made !== 29) continue;
+    const cold = domainOn(counted.store, vault);
+    counted.reset();
+    const { items } = await cold.environments.list(caller("reader"), PROJECT, { limit: 100, cursor: null });
+    expect(items.map(({ unbound }) => unbound)).toEqual(Array.from({ length: made + 1 }, () => ["vars/MODE"]));
+    costs.push({ ...counted.counts });
+  }
+  const [two, thirty] = costs as [Counts, Counts];
+  expect(thirty.keysRead).toBe(two.keysRead);
+  expect(thirty.objectsLoaded - two.objectsLoaded).toBeLessThanOrEqual(28);
 });
