@@ -9,8 +9,8 @@ import type { Operation } from "./grown.ts";
 export const COMPONENTS = 100;
 const PAGE = 50;
 
-export function writeVariable(domain: Domain, nth: number, env = "dev"): Promise<unknown> {
-  return domain.config.patch(CALLER, { project: PROJECT, env, ifMatch: null, vars: { [`VAR_${nth % 20}`]: `value ${nth}` } });
+export function writeVariable(domain: Domain, nth: number, env = "dev", value = `value ${nth}`): Promise<unknown> {
+  return domain.config.patch(CALLER, { project: PROJECT, env, ifMatch: null, vars: { [`VAR_${nth % 20}`]: value } });
 }
 
 /** An environment with 100 components and 20 variables, and another that was made from it. */
@@ -26,7 +26,8 @@ export const configWrite: Operation = {
   what: "a variable written",
   // Which variables the platform requires stands in it.
   objectsPerLevel: 1,
-  run: (domain, { nth }) => writeVariable(domain, nth),
+  // Another value than any that made the history grow.
+  run: (domain, { nth }) => writeVariable(domain, nth, "dev", `changed ${nth}`),
 };
 
 /** The newest common history of both environments was there before all that there are many of. */
