@@ -22,7 +22,7 @@ const ABOUT =
 const NEXT = {
   met: "Half of a patch is hashing and encoding the paths to ten changes, the other half SQLite's log and its sync.",
   missed:
-    "Some 57 pages go into SQLite's log for a change, 40 of them of the two indexes of objects, whose entries lie anywhere; the next idea is an index that takes what is new in batches.",
+    "Some 57 pages go into SQLite's log for a change, 40 of them of the two indexes of objects, whose entries lie anywhere. To write them in batches, out of a log, was tried, and gained nothing that could be measured: what is left is the work for each object.",
 };
 const PATHS = {
   met: "One object for each changed value and for each node above one; wider nodes would be fewer and larger.",
