@@ -1,5 +1,5 @@
 // Bundles the engine and its commands into dist/, so that a start reads little.
-import { chmodSync, copyFileSync, existsSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, rmSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -54,8 +54,6 @@ await build({
   chunkNames: "chunk-[hash]",
   logLevel: "warning",
 });
-// Looked for beside what starts it.
-copyFileSync(join(root, "src/storage/sqlite-checkpoint-worker.mjs"), join(outdir, "sqlite-checkpoint-worker.mjs"));
 // `envm` is started by its name.
 chmodSync(join(outdir, "cli/main.js"), 0o755);
 await buildSdk(root, join(outdir, "sdk"));

@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { buildThreads } from "../threads.mjs";
 
 /** Libraries that are large and that no start needs: each a file of its own, read by whoever needs it. */
 const APART = ["@openfeature/flagd-core", "cloudevents", "express", "jose", "pg", "prom-client", "redis", "undici"];
@@ -79,6 +80,7 @@ export async function buildEngine(root, outdir) {
     outExtension: {},
     define: { BUNDLE: JSON.stringify(bundle) },
   });
+  await buildThreads(root, outdir);
   return { bundle, trouble: compiled(outdir, bundle) };
 }
 

@@ -4,6 +4,8 @@ import { copyFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "no
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { THREADS } from "../threads.mjs";
 import { cachePath, compile, evaluate, sealed } from "./compiled.mjs";
 
 const [, , outdir, bundle] = process.argv;
@@ -11,6 +13,8 @@ const cache = cachePath(join(outdir, bundle));
 // It takes this for the package's folder, where somebody's `.env` may be.
 const folder = mkdtempSync(join(tmpdir(), "envm-compile-"));
 copyFileSync(new URL("../../package.json", import.meta.url), join(folder, "package.json"));
+// Nor are its threads there.
+for (const name of THREADS) writeFileSync(join(folder, name), `import ${JSON.stringify(pathToFileURL(join(outdir, name)).href)};`);
 Object.assign(process.env, { STORE_URL: `sqlite:${join(folder, "env.db")}`, ENV_MANAGER_PORT: "0" });
 try {
   const script = compile(outdir, bundle);

@@ -13,7 +13,10 @@ export const DURABLE = ["synchronous = FULL", "fullfsync = ON", "checkpoint_full
 
 export interface SqliteFile {
   readonly path: string;
+  /** A connection that reads. */
   readonly db: Database.Database;
+  /** What is set on the one that writes. */
+  readonly pragmas: readonly string[];
   readonly lock: FileLock;
 }
 
@@ -31,6 +34,16 @@ export function sqlitePath(url: string): string {
   return resolve(path);
 }
 
+const WRITING = [
+  ...DURABLE,
+  "foreign_keys = OFF",
+  "temp_store = MEMORY",
+  // In a commit, where nobody has done it before (`SqliteCheckpoints`).
+  `wal_autocheckpoint = ${LIMITS.checkpointPages}`,
+  // After a burst (a checkpoint cannot pass a reader that lingers) the log gives its space back down to this.
+  `journal_size_limit = ${LIMITS.stateBodyBytes}`,
+];
+
 /** Opens, or makes, the database at `path` and makes sure that it is whole, ours, writable and used by nobody else. */
 export async function openFile(path: string, lockWaitMs: number): Promise<SqliteFile> {
   const file = settle(path);
@@ -47,7 +60,8 @@ export async function openFile(path: string, lockWaitMs: number): Promise<Sqlite
     identify(db, file);
     configure(db, file);
     migrate(db);
-    return { path: file, db, lock };
+    db.pragma("query_only = ON");
+    return { path: file, db, pragmas: WRITING, lock };
   } catch (error) {
     db?.close();
     lock?.release();
@@ -91,13 +105,7 @@ function configure(db: Database.Database, path: string): void {
   expect(db, path, "journal_mode", "WAL", "wal");
   // better-sqlite3 is built to run WAL with synchronous=NORMAL, which loses acknowledged commits in a power failure.
   expect(db, path, "synchronous", "FULL", 2);
-  for (const pragma of DURABLE) db.pragma(pragma);
-  db.pragma("foreign_keys = OFF");
-  db.pragma("temp_store = MEMORY");
-  // In a commit, where nobody has done it before (`SqliteCheckpoints`).
-  db.pragma(`wal_autocheckpoint = ${LIMITS.checkpointPages}`);
-  // After a burst (a checkpoint cannot pass a reader that lingers) the log gives its space back down to this.
-  db.pragma(`journal_size_limit = ${LIMITS.stateBodyBytes}`);
+  for (const pragma of WRITING) db.pragma(pragma);
 }
 
 function expect(db: Database.Database, path: string, pragma: string, value: string, readBack: unknown): void {

@@ -42,8 +42,8 @@ export class SqliteReader {
     return statement.all(id, lower, upper ?? NO_UPPER_BOUND, range.limit);
   }
 
-  revision(partitions: readonly string[]): readonly number[] {
-    return partitions.map((partition) => this.#sql.revision.get(partition) ?? 0);
+  revision(partition: string): number {
+    return this.#sql.revision.get(partition) ?? 0;
   }
 
   getObjects(partition: string, hashes: readonly Hash[]): readonly (Uint8Array | null)[] {

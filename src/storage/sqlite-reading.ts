@@ -53,7 +53,7 @@ export function openSqliteReading(url: string): Backend {
   return {
     get: (partition, keys) => read(() => reader.get(partition, keys)),
     list: (partition, range) => read(() => reader.list(partition, range)),
-    revision: (partitions) => read(() => reader.revision(partitions)),
+    revision: (partitions) => read(() => partitions.map((partition) => reader.revision(partition))),
     commit: refuse<CommitResult>,
     objects: {
       get: (partition, hashes) => read(() => reader.getObjects(partition, hashes)),

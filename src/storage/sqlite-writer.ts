@@ -2,15 +2,8 @@ import type Database from "better-sqlite3";
 import { LIMITS } from "../limits.ts";
 import type { Change, CommitResult, Key, StoredObject } from "../ports.ts";
 import type { Outcome } from "./group-queue.ts";
-import { RUNNING, storeError } from "./sqlite-errors.ts";
 import { SqliteObjectWriter } from "./sqlite-object-writer.ts";
 import type { Write } from "./write.ts";
-
-export interface GroupResult {
-  readonly outcomes: readonly Outcome<CommitResult>[];
-  /** The newest revision of each partition that a commit of this group changed. */
-  readonly revisions: ReadonlyMap<string, number>;
-}
 
 interface DocumentRow {
   readonly id: number;
@@ -26,11 +19,11 @@ interface Partition {
 
 /**
  * Writes groups of commits, each group as one durable transaction in which each commit stands or falls for itself. What it knows of the
- * rows need not be looked up again: nobody else writes the file, and where somebody did all the same, SQLite tells.
+ * rows need not be looked up again: nobody else writes the file, and where somebody did all the same, SQLite tells. Lives in the thread of
+ * `SqliteWriting`.
  */
 export class SqliteWriter {
   readonly #db: Database.Database;
-  readonly #path: string;
   readonly #clock: () => number;
   readonly #objects: SqliteObjectWriter;
   readonly #sql: ReturnType<typeof prepare>;
@@ -38,9 +31,8 @@ export class SqliteWriter {
   /** Another one than before where another connection has written meanwhile. */
   #version: number | undefined;
 
-  constructor(db: Database.Database, path: string, clock: () => number) {
+  constructor(db: Database.Database, clock: () => number) {
     this.#db = db;
-    this.#path = path;
     this.#clock = clock;
     this.#objects = new SqliteObjectWriter(db);
     this.#sql = prepare(db);
@@ -48,19 +40,16 @@ export class SqliteWriter {
 
   /**
    * Applies the writes in order. Each wins or loses its own checks, seeing those before it; one that fails leaves no trace and
-   * does not disturb the others. Returns when all is durable. Throws, with nothing applied, where the transaction as a whole fails.
+   * does not disturb the others. Returns when all is durable. Throws what SQLite throws, with nothing applied, where the transaction as a
+   * whole fails.
    */
-  commitGroup(writes: readonly Write[]): GroupResult {
-    let outcomes = this.#transaction(writes, (write) => ({ value: this.#apply(write) }));
-    // Savepoints copy every page that is changed, so that they are for groups in which something goes wrong, which is nearly none.
-    outcomes ??= this.#transaction(writes, (write) => this.#inSavepoint(write)) ?? [];
-    const revisions = new Map<string, number>();
-    for (const [index, { partition, change }] of writes.entries()) {
-      const outcome = outcomes[index];
-      if (change !== null && outcome !== undefined && "value" in outcome && outcome.value.ok)
-        revisions.set(partition, outcome.value.revision);
-    }
-    return { outcomes, revisions };
+  commitGroup(writes: readonly Write[]): readonly Outcome<CommitResult>[] {
+    return (
+      this.#transaction(writes, (write) => ({ value: this.#apply(write) })) ??
+      // Savepoints copy every page that is changed, so that they are for groups in which something goes wrong, which is nearly none.
+      this.#transaction(writes, (write) => this.#inSavepoint(write)) ??
+      []
+    );
   }
 
   /** @returns `null`, with nothing applied, where `apply` threw and the file still takes writes */
@@ -74,7 +63,7 @@ export class SqliteWriter {
       return outcomes;
     } catch (error) {
       this.#undo();
-      throw storeError(error, this.#path, RUNNING);
+      throw error;
     }
   }
 
@@ -118,7 +107,7 @@ export class SqliteWriter {
       this.#sql.rollbackTo.run();
       this.#forget();
       this.#sql.release.run();
-      return { error: storeError(error, this.#path, RUNNING) };
+      return { error };
     }
   }
 

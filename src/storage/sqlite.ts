@@ -14,11 +14,11 @@ import type {
   WatchHandlers,
 } from "../ports.ts";
 import { GroupQueue, type Outcome } from "./group-queue.ts";
-import { SqliteCheckpoints } from "./sqlite-checkpoints.ts";
+import { laneOf } from "./lanes.ts";
 import { RUNNING, storeError } from "./sqlite-errors.ts";
-import { DURABLE, openFile, type SqliteFile, sqlitePath } from "./sqlite-file.ts";
+import { openFile, type SqliteFile, sqlitePath } from "./sqlite-file.ts";
 import { SqliteReader } from "./sqlite-reader.ts";
-import { SqliteWriter } from "./sqlite-writer.ts";
+import { SqliteWriting } from "./sqlite-writing.ts";
 import { Watchers } from "./watchers.ts";
 import { sizeOf, type Write } from "./write.ts";
 
@@ -56,9 +56,10 @@ export class SqliteBackend implements Backend {
   readonly #file: SqliteFile;
   readonly #clock: () => number;
   readonly #reader: SqliteReader;
-  readonly #writer: SqliteWriter;
-  readonly #checkpoints: SqliteCheckpoints;
-  readonly #queue: GroupQueue<Write, CommitResult>;
+  readonly #writing: SqliteWriting;
+  readonly #lanes: readonly GroupQueue<Write, CommitResult>[];
+  /** By partition, what resolves when everybody has been told what became of the group that is under way for it. */
+  readonly #underWay = new Map<string, Promise<unknown>>();
   readonly #watchers = new Watchers();
   #transactions = 0;
   #writes = 0;
@@ -67,32 +68,34 @@ export class SqliteBackend implements Backend {
     this.#file = file;
     this.#clock = clock;
     this.#reader = new SqliteReader(file.db);
-    this.#writer = new SqliteWriter(file.db, file.path, clock);
-    this.#checkpoints = new SqliteCheckpoints(file.path, DURABLE);
+    this.#writing = new SqliteWriting({ path: file.path, pragmas: file.pragmas }, () => this.#watchers.gap());
     const limits = { items: LIMITS.groupCommits, bytes: LIMITS.commitBytes, waiting: LIMITS.queuedWriters, turns: LIMITS.groupTurns };
-    this.#queue = new GroupQueue(limits, (writes) => this.#checkpoints.turn()?.then(() => this.#write(writes)) ?? this.#write(writes));
+    this.#lanes = Array.from(
+      { length: LIMITS.sqliteGroups },
+      () => new GroupQueue(limits, (writes: readonly Write[]) => this.#write(writes)),
+    );
     this.objects = {
-      get: async (partition: string, hashes: readonly Hash[]) => this.#read(() => this.#reader.getObjects(partition, hashes)),
+      get: (partition: string, hashes: readonly Hash[]) => this.#read(partition, () => this.#reader.getObjects(partition, hashes)),
       put: async (partition: string, objects: readonly StoredObject[]) => void (await this.#enqueue({ partition, change: null, objects })),
-      list: async (partition: string, after: Hash | null, limit: number): Promise<readonly ObjectInfo[]> =>
-        this.#read(() => this.#reader.listObjects(partition, after, limit)),
+      list: (partition: string, after: Hash | null, limit: number): Promise<readonly ObjectInfo[]> =>
+        this.#read(partition, () => this.#reader.listObjects(partition, after, limit)),
     };
   }
 
   get stats(): SqliteStats {
-    return { transactions: this.#transactions, writes: this.#writes, checkpoints: this.#checkpoints.count };
+    return { transactions: this.#transactions, writes: this.#writes, checkpoints: this.#writing.checkpoints };
   }
 
-  async get(partition: string, keys: readonly Key[]): Promise<readonly (Entry<string> | null)[]> {
-    return this.#read(() => this.#reader.get(partition, keys));
+  get(partition: string, keys: readonly Key[]): Promise<readonly (Entry<string> | null)[]> {
+    return this.#read(partition, () => this.#reader.get(partition, keys));
   }
 
-  async list(partition: string, range: Range): Promise<readonly Entry<string>[]> {
-    return this.#read(() => this.#reader.list(partition, range));
+  list(partition: string, range: Range): Promise<readonly Entry<string>[]> {
+    return this.#read(partition, () => this.#reader.list(partition, range));
   }
 
-  async revision(partitions: readonly string[]): Promise<readonly number[]> {
-    return this.#read(() => this.#reader.revision(partitions));
+  revision(partitions: readonly string[]): Promise<readonly number[]> {
+    return Promise.all(partitions.map((partition) => this.#read(partition, () => this.#reader.revision(partition))));
   }
 
   commit(partition: string, change: Change<string>): Promise<CommitResult> {
@@ -108,32 +111,61 @@ export class SqliteBackend implements Backend {
   }
 
   async close(): Promise<void> {
-    await this.#queue.idle();
-    await this.#checkpoints.close();
+    await Promise.all(this.#lanes.map((lane) => lane.idle()));
+    await this.#writing.close();
     this.#watchers.clear();
     this.#file.db.close();
     // Last: from here on another engine may open the file.
     this.#file.lock.release();
   }
 
+  /** While the group of one lane is written, that of the other is prepared. A partition's writes are all of one lane. */
   #enqueue(write: Write): Promise<CommitResult> {
-    return this.#queue.add(write, sizeOf(write));
+    const lane = this.#lanes[laneOf(write.partition, LIMITS.sqliteGroups)];
+    if (lane === undefined) throw new Error("There is no such lane.");
+    return lane.add(write, sizeOf(write));
   }
 
-  #write(writes: readonly Write[]): readonly Outcome<CommitResult>[] {
-    const { outcomes, revisions } = this.#writer.commitGroup(writes);
+  #write(writes: readonly Write[]): Promise<readonly Outcome<CommitResult>[]> {
+    const partitions = new Set(writes.map(({ partition }) => partition));
+    const told = this.#commit(writes).finally(() => {
+      for (const partition of partitions) this.#underWay.delete(partition);
+    });
+    for (const partition of partitions) this.#underWay.set(partition, told);
+    return told;
+  }
+
+  async #commit(writes: readonly Write[]): Promise<readonly Outcome<CommitResult>[]> {
+    const outcomes = await this.#writing.write(writes, this.#clock()).catch((error: unknown) => {
+      throw this.#told(error);
+    });
+    const revisions = new Map<string, number>();
+    const told = writes.map(({ partition, change }, index): Outcome<CommitResult> => {
+      const outcome = outcomes[index] ?? { error: new Error("The group left a write without an outcome.") };
+      if ("error" in outcome) return { error: this.#told(outcome.error) };
+      if (change !== null && outcome.value.ok) revisions.set(partition, outcome.value.revision);
+      return outcome;
+    });
     this.#transactions++;
     this.#writes += writes.length;
-    this.#checkpoints.wrote(writes);
     this.#watchers.announce(revisions);
-    return outcomes;
+    return told;
   }
 
-  #read<Result>(read: () => Result): Result {
+  /**
+   * What a group has written is in the file before this thread hears of it: who reads in between, and is told what watchers have not been
+   * told, would be ahead of whoever reads from memory afterwards. So a partition is not read while something is under way for it.
+   */
+  async #read<Result>(partition: string, read: () => Result): Promise<Result> {
+    for (let told = this.#underWay.get(partition); told !== undefined; told = this.#underWay.get(partition)) await told.catch(() => {});
     try {
       return read();
     } catch (error) {
-      throw storeError(error, this.#file.path, RUNNING);
+      throw this.#told(error);
     }
+  }
+
+  #told(error: unknown): unknown {
+    return storeError(error, this.#file.path, RUNNING);
   }
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,7 +23,6 @@ beforeAll(async () => {
   const built = await buildEngine(root, dist);
   expect(built.trouble).toBeNull();
   bundle = built.bundle;
-  copyFileSync(join(root, "src/storage/sqlite-checkpoint-worker.mjs"), join(dist, "sqlite-checkpoint-worker.mjs"));
   cache = cachePath(join(dist, bundle));
   made = readFileSync(cache);
 }, 120_000);

@@ -1,6 +1,5 @@
-import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { existsSync, readFileSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LIMITS } from "../../src/limits.ts";
@@ -14,7 +13,6 @@ import { temporaryFolder } from "./support.ts";
 const VALUE = "x".repeat(200_000);
 /** They are written again and again, so that the file stays small however long the thread takes to start. */
 const KEYS = 40;
-const THREAD = "sqlite-checkpoint-worker.mjs";
 /** A write that fills the log. */
 const LARGE = { partition: "p", change: null, objects: [{ hash: "0".repeat(64), data: new Uint8Array(LIMITS.checkpointBytes) }] };
 /** Milliseconds. */
@@ -79,14 +77,6 @@ describe("SQLite's write-ahead log", () => {
     expect(db.prepare("SELECT count(*) FROM document WHERE length(value) > ?").pluck().get(VALUE.length)).toBe(KEYS);
     db.close();
     backend = await openSqlite(`sqlite:${path}`);
-  });
-
-  it("has its thread's file beside all that starts it, where it is built too", () => {
-    const built = fileURLToPath(new URL("../../dist", import.meta.url));
-    const files = readdirSync(built, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".js"));
-    const starting = files.filter((name) => readFileSync(join(built, name), "utf8").includes(`"./${THREAD}"`));
-    expect(starting.length).toBeGreaterThan(0);
-    for (const name of starting) expect(existsSync(join(built, dirname(name), THREAD))).toBe(true);
   });
 
   it("is a commit's to move where the thread cannot be had, and no commit waits for the thread", async () => {

@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Store } from "../../src/ports.ts";
 import { checked } from "../../src/storage/checked.ts";
@@ -76,21 +77,39 @@ describe.skipIf(!mountable)(`on a disk that is full${why}`, () => {
 
 describe("a file that may not grow", () => {
   it("fails the writes that need room with storage_full, and takes them when it may", async () => {
-    const file = await openFile(join(folder, "env.db"), 0);
-    const store = checked(new SqliteBackend(file, Date.now));
+    const path = join(folder, "env.db");
+    const open = async (pages?: number): Promise<Store> => {
+      const file = await openFile(path, 0);
+      // SQLite's own bound stands in for the disk's, where no small disk can be mounted.
+      return checked(
+        new SqliteBackend(pages === undefined ? file : { ...file, pragmas: [...file.pragmas, `max_page_count = ${pages}`] }, Date.now),
+      );
+    };
+    let store = await open();
     await store.commit("p", put("a", 1));
-    // SQLite's own bound stands in for the disk's, where no small disk can be mounted.
-    file.db.pragma(`max_page_count = ${String(file.db.pragma("page_count", { simple: true }))}`);
+    await store.close();
+    store = await open(pagesOf(path));
     const [full, small] = await Promise.allSettled([store.commit("p", put("b", "x".repeat(100_000))), store.commit("q", put("a", 1))]);
     expect(full).toMatchObject({ status: "rejected", reason: { code: "storage_full" } });
     // Whether the small one still fits is the database's affair; half of it there is not.
     expect(await store.revision(["p", "q"])).toEqual([1, small.status === "fulfilled" ? 1 : 0]);
     expect(await store.get("p", ["a", "b"])).toMatchObject([{ value: 1 }, null]);
-    file.db.pragma("max_page_count = 1000000");
+    expect(await store.commit("p", put("a", 2))).toMatchObject({ ok: true });
+    await store.close();
+    store = await open();
     expect(await store.commit("p", put("b", "x".repeat(100_000)))).toMatchObject({ ok: true });
     await store.close();
   });
 });
+
+function pagesOf(path: string): number {
+  const db = new Database(path, { readonly: true });
+  try {
+    return Number(db.pragma("page_count", { simple: true }));
+  } finally {
+    db.close();
+  }
+}
 
 function mount(disk: string): boolean {
   return spawnSync("mount", ["-t", "tmpfs", "-o", `size=${DISK_BYTES}`, "tmpfs", disk]).status === 0;

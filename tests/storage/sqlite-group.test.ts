@@ -5,9 +5,13 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LIMITS } from "../../src/limits.ts";
 import type { Store } from "../../src/ports.ts";
 import { checked } from "../../src/storage/checked.ts";
+import { laneOf } from "../../src/storage/lanes.ts";
 import { openSqlite, type SqliteBackend } from "../../src/storage/sqlite.ts";
 import { change, hash, object, put } from "../conformance/store.ts";
 import { temporaryFolder } from "./support.ts";
+
+/** Partitions whose writes go one way. */
+const ofOneLane = Array.from({ length: 40 }, (_, n) => `p${n}`).filter((name) => laneOf(name, LIMITS.sqliteGroups) === 0);
 
 let folder: string;
 let backend: SqliteBackend;
@@ -24,9 +28,15 @@ afterEach(async () => {
 
 describe("commits that arrive in one turn", () => {
   it("share one transaction, objects put beside them too", async () => {
-    const commits = Array.from({ length: 100 }, (_, n) => store.commit(`p${n % 7}`, put(`k/${n}`, n)));
-    await Promise.all([...commits, store.objects.put("p0", [object("aa")])]);
+    const commits = Array.from({ length: 100 }, (_, n) => store.commit(ofOneLane[n % 7] ?? "", put(`k/${n}`, n)));
+    await Promise.all([...commits, store.objects.put(ofOneLane[0] ?? "", [object("aa")])]);
     expect(backend.stats).toMatchObject({ transactions: 1, writes: 101 });
+  });
+
+  it("of many partitions share as many transactions as may be under way, each partition's one of them", async () => {
+    const commits = Array.from({ length: 200 }, (_, n) => store.commit(`p${n % 20}`, put(`k/${n}`, n)));
+    await Promise.all(commits);
+    expect(backend.stats).toMatchObject({ transactions: LIMITS.sqliteGroups, writes: 200 });
   });
 
   it("see those before them, and share the transaction with those that lose", async () => {
@@ -42,9 +52,10 @@ describe("commits that arrive in one turn", () => {
   it("are told to watchers once for each partition, before their writers are answered", async () => {
     const events: string[] = [];
     store.watch({ onChange: (partition, revision) => void events.push(`${partition} ${revision}`), onGap() {} });
-    const writers = ["p", "q", "p"].map((p, n) => store.commit(p, put(`k/${n}`, n)).then(() => events.push("answer")));
+    const [p, q] = ofOneLane as [string, string];
+    const writers = [p, q, p].map((one, n) => store.commit(one, put(`k/${n}`, n)).then(() => events.push("answer")));
     await Promise.all(writers);
-    expect(events).toEqual(["p 2", "q 1", "answer", "answer", "answer"]);
+    expect(events).toEqual([`${p} 2`, `${q} 1`, "answer", "answer", "answer"]);
   });
 
   it("are split where they are too many for one transaction", async () => {

@@ -1,9 +1,10 @@
 import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { build } from "esbuild";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { buildThreads } from "../../scripts/threads.mjs";
 import { Sibling } from "../../src/engines/sibling.ts";
 import { keys } from "../../src/keys.ts";
 import type { Store } from "../../src/ports.ts";
@@ -33,6 +34,7 @@ beforeAll(async () => {
   [puraify, kv2] = await Promise.all([StandIn.start("puraify"), StandIn.start("kv2")]);
   const outfile = { outfile: BUNDLE, bundle: true, platform: "node", format: "esm", packages: "external" } as const;
   await build({ entryPoints: ["scripts/vault-move.ts"], ...outfile });
+  await buildThreads(resolve(), dirname(BUNDLE));
 });
 afterAll(async () => {
   await Promise.all([puraify.stop(), kv2.stop(), rm(join(BUNDLE, ".."), { recursive: true, force: true })]);

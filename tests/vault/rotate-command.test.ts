@@ -1,10 +1,11 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { readdir, readFile, rm, stat, unlink } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import type { Readable } from "node:stream";
 import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { buildThreads } from "../../scripts/threads.mjs";
 import { openStore } from "../../src/storage/open.ts";
 import { openBuiltinVault } from "../../src/vault/builtin.ts";
 import { readRotation } from "../../src/vault/rotation.ts";
@@ -82,6 +83,7 @@ beforeAll(async () => {
     format: "esm",
     packages: "external",
   });
+  await buildThreads(resolve(), dirname(BUNDLE));
 });
 
 afterAll(() => rm(join(BUNDLE, ".."), { recursive: true, force: true }));

@@ -1,0 +1,2 @@
+export const THREADS: readonly string[];
+export function buildThreads(root: string, outdir: string): Promise<void>;

@@ -1,0 +1,194 @@
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+import Database from "better-sqlite3";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { THREADS } from "../../scripts/threads.mjs";
+import { Ledger } from "../../src/ledger.ts";
+import type { Store } from "../../src/ports.ts";
+import { checked } from "../../src/storage/checked.ts";
+import { openSqlite } from "../../src/storage/sqlite.ts";
+import { packed, packedError, packedOutcome, unpacked, unpackedError, unpackedOutcome } from "../../src/storage/sqlite-messages.ts";
+import { SqliteWriting } from "../../src/storage/sqlite-writing.ts";
+import type { Transaction } from "../../src/transaction.ts";
+import { change, hash, object, put, read, win } from "../conformance/store.ts";
+import { caller } from "../domain/support.ts";
+import { errorOf, temporaryFolder } from "./support.ts";
+
+let folder: string;
+let path: string;
+let store: Store;
+beforeEach(async () => {
+  folder = temporaryFolder();
+  path = join(folder, "env.db");
+  store = checked(await openSqlite(`sqlite:${path}`));
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await store.close();
+  rmSync(folder, { recursive: true });
+});
+
+/** The thread that writes, from its next message on: what it is sent is seen before it gets it. */
+function meetThread(onMessage: (thread: Worker) => void): void {
+  const send = Worker.prototype.postMessage;
+  vi.spyOn(Worker.prototype, "postMessage").mockImplementation(function (this: Worker, ...sent: Parameters<typeof send>) {
+    onMessage(this);
+    send.apply(this, sent);
+  });
+}
+
+/** Keeps everybody else from writing until it is called. */
+function lockFile(): () => void {
+  const other = new Database(path);
+  other.exec("BEGIN IMMEDIATE");
+  return () => {
+    other.exec("ROLLBACK");
+    other.close();
+  };
+}
+
+async function increment(tx: Transaction): Promise<number> {
+  const value = ((await tx.get<{ readonly value: number }>("counter"))?.value ?? 0) + 1;
+  tx.put("counter", { value });
+  await tx.audit({ action: "increment", details: { value } });
+  return value;
+}
+
+describe("the thread that writes SQLite", () => {
+  it("keeps nobody who reads something else waiting, while it waits for the file", async () => {
+    await win(store, "p", put("a", 1));
+    const unlock = lockFile();
+    const written = win(store, "p", put("a", 2));
+    expect(await read(store, "q", "a")).toBeUndefined();
+    unlock();
+    expect(await written).toBe(2);
+  });
+
+  it("is what a partition's readers wait for, so that nobody reads what watchers have not been told", async () => {
+    await win(store, "p", put("a", 0));
+    const told: number[] = [];
+    const seen: string[] = [];
+    store.watch({ onChange: (_, revision) => void told.push(revision), onGap() {} });
+    let isWriting = true;
+    const reading = Promise.all(
+      Array.from({ length: 4 }, async () => {
+        while (isWriting) {
+          const [revision] = await store.revision(["p"]);
+          if (revision !== (told.at(-1) ?? 1)) seen.push(`${revision} before ${told.at(-1)}`);
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+      }),
+    );
+    for (let n = 0; n < 300; n++) await win(store, "p", put("a", n));
+    isWriting = false;
+    await reading;
+    expect(seen).toEqual([]);
+    expect(told).toHaveLength(300);
+  });
+
+  it("when it ends before it has written: the write is told as one of which nothing is known, is not there, and the next one is made", async () => {
+    await win(store, "p", put("a", 1));
+    let gaps = 0;
+    store.watch({ onChange() {}, onGap: () => void gaps++ });
+    const unlock = lockFile();
+    meetThread((thread) => void thread.terminate());
+    const error = await errorOf(store.commit("p", put("a", 2)));
+    unlock();
+    vi.restoreAllMocks();
+    expect(error).toMatchObject({ code: "store_unavailable", fix: expect.stringMatching(/\S/) });
+    expect(gaps).toBe(1);
+    expect(await read(store, "p", "a")).toBe(1);
+    expect(await win(store, "p", put("a", 3))).toBe(2);
+  });
+
+  it("when it ends in the middle of many writes: each that was acknowledged is there once, and no other", async () => {
+    const projects = ["p0", "p1", "p2", "p3"];
+    const ledger = new Ledger(store);
+    const acknowledged = new Map(projects.map((p) => [p, 0]));
+    const refused = new Set<string>();
+    let messages = 0;
+    meetThread((thread) => {
+      if (++messages % 5 === 0) setTimeout(() => void thread.terminate(), Math.random() * 3);
+    });
+    await Promise.all(
+      Array.from({ length: 16 }, async (_, writer) => {
+        for (let n = 0; n < 20; n++) {
+          const p = projects[(writer + n) % projects.length] as string;
+          await ledger.write(p, caller(`writer ${writer}`), increment).then(
+            () => void acknowledged.set(p, (acknowledged.get(p) ?? 0) + 1),
+            (error: { code: string }) => void refused.add(error.code),
+          );
+        }
+      }),
+    );
+    vi.restoreAllMocks();
+    for (const [p, count] of acknowledged) expect(await read(store, p, "counter")).toEqual({ value: count });
+    expect([...refused].filter((code) => code !== "store_unavailable")).toEqual([]);
+    expect(messages).toBeGreaterThan(20);
+    await store.close();
+    const db = new Database(path, { readonly: true });
+    expect(db.pragma("integrity_check", { simple: true })).toBe("ok");
+    db.close();
+    store = checked(await openSqlite(`sqlite:${path}`));
+  });
+
+  it("that the system does not give is what the error says, each time", async () => {
+    // What a thread cannot be given stands for a thread that the system does not give: both are thrown at once.
+    const writing = new SqliteWriting({ path, pragmas: [(() => {}) as unknown as string] }, () => {});
+    for (let n = 0; n < 2; n++) {
+      expect(await errorOf(writing.write([], 0))).toMatchObject({ code: "store_unavailable", fix: expect.stringContaining("ulimit -u") });
+    }
+    await writing.close();
+  });
+
+  it("has its file, and that of the thread it starts, beside all that starts it where it is built", () => {
+    const built = fileURLToPath(new URL("../../dist", import.meta.url));
+    const files = readdirSync(built, { recursive: true, encoding: "utf8" }).filter((name) => /\.[cm]?js$/.test(name));
+    for (const thread of THREADS) {
+      const starting = files.filter((name) => readFileSync(join(built, name), "utf8").includes(`"./${thread}"`));
+      expect(starting.length).toBeGreaterThan(0);
+      for (const name of starting) expect(existsSync(join(built, dirname(name), thread))).toBe(true);
+    }
+  });
+});
+
+describe("what goes to the thread and comes back", () => {
+  it("is a group as it was, in a buffer of its own", () => {
+    const bytes = Uint8Array.from([0, 1, 2, 3, 4, 5]);
+    const full = change({
+      checks: [
+        { key: "a", revision: 7 },
+        { key: "ü", revision: null },
+      ],
+      puts: [{ key: "a", value: '{"x":"日本"}' }],
+      deletes: ["gone"],
+      objects: [
+        { ...object("aa"), data: bytes.subarray(2, 5) },
+        { ...object("bb"), data: bytes.subarray(0, 0), replaces: hash("aa") },
+      ],
+      objectDeletes: [hash("cc")],
+    });
+    const writes = [
+      { partition: "p", change: full, objects: full.objects },
+      { partition: "_system", change: null, objects: [object("dd")] },
+      { partition: "q", change: change({}), objects: [] },
+    ] as unknown as Parameters<typeof packed>[0];
+    const group = packed(writes, 123);
+    expect(group.now).toBe(123);
+    expect(group.bytes.byteLength).toBe(group.bytes.buffer.byteLength);
+    expect(JSON.stringify(unpacked(structuredClone(group)))).toBe(JSON.stringify(writes));
+  });
+
+  it("is an outcome as it was, and of an error what its reader needs", () => {
+    for (const value of [{ ok: true, revision: 3 }, { ok: false }] as const)
+      expect(unpackedOutcome(packedOutcome({ value }))).toEqual({ value });
+    const thrown = Object.assign(new Error("database or disk is full"), { code: "SQLITE_FULL" });
+    const back = unpackedError(structuredClone(packedError(thrown)));
+    expect(back).toMatchObject({ message: thrown.message, code: "SQLITE_FULL", stack: thrown.stack });
+    expect(unpackedOutcome(structuredClone(packedOutcome({ error: thrown })))).toEqual({ error: back });
+    expect(unpackedError(packedError("text"))).toMatchObject({ message: "text" });
+    expect(unpackedError(packedError("text"))).not.toHaveProperty("code");
+  });
+});
