@@ -7,7 +7,10 @@ import { SqliteObjects } from "./sqlite-objects.ts";
 /** Greater than any text, by SQLite's order of types. */
 const NO_UPPER_BOUND = Buffer.alloc(0);
 
-/** Every read of the SQLite backend. Calls are synchronous and see committed data only, so that each is consistent by itself. */
+/**
+ * Every read of the SQLite backend. Calls are synchronous and see committed data only, so that each is consistent by itself, as long as nobody
+ * writes its partition meanwhile: the caller sees to that, or calls within a transaction.
+ */
 export class SqliteReader {
   readonly #objects: SqliteObjects;
   readonly #sql: ReturnType<typeof prepare>;
