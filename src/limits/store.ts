@@ -115,8 +115,6 @@ export const STORE = {
   groupCommits: 256,
   /** Such transactions of SQLite that may be under way at a time: while one is written, the next is prepared. */
   sqliteGroups: 2,
-  /** Turns of the event loop for which such a transaction waits at most, while each brings more of them. */
-  groupTurns: 4,
   /** Stored objects that one object stands upon, at most: deltas on the way to one that is stored whole. */
   deltaSteps: 6,
   /** Bytes from which on an object may be stored as a delta, and up to which. */

@@ -10,8 +10,6 @@ export interface GroupLimits {
   readonly bytes: number;
   /** Items that may wait. */
   readonly waiting: number;
-  /** Turns of the event loop for which a group gathers at most. */
-  readonly turns: number;
 }
 
 interface Waiting<Item, Result> {
@@ -22,19 +20,19 @@ interface Waiting<Item, Result> {
 }
 
 /**
- * Collects what arrives during one turn of the event loop, and during the next ones while each brings more, and hands it to `run` as one
- * group, in order of arrival. A single item waits no longer than its turn; under load groups grow by themselves. One group runs at a time.
+ * Collects what arrives during one turn of the event loop and hands it to `run` as one group, in order of arrival. A single item waits no longer
+ * than its turn; under load, while one group runs, the next one grows. One group runs at a time.
  *
  * `run` answers one outcome for each item, in order; where it throws, every item of the group fails with that error.
  */
 export class GroupQueue<Item, Result> {
-  readonly #run: (items: readonly Item[]) => readonly Outcome<Result>[] | Promise<readonly Outcome<Result>[]>;
+  readonly #run: (items: readonly Item[]) => Promise<readonly Outcome<Result>[]>;
   readonly #limits: GroupLimits;
   #waiting: Waiting<Item, Result>[] = [];
   #running = false;
   #idle: (() => void)[] = [];
 
-  constructor(limits: GroupLimits, run: (items: readonly Item[]) => readonly Outcome<Result>[] | Promise<readonly Outcome<Result>[]>) {
+  constructor(limits: GroupLimits, run: (items: readonly Item[]) => Promise<readonly Outcome<Result>[]>) {
     this.#limits = limits;
     this.#run = run;
   }
@@ -59,15 +57,7 @@ export class GroupQueue<Item, Result> {
   #schedule(): void {
     if (this.#running) return;
     this.#running = true;
-    setImmediate(() => this.#gather(0, 1));
-  }
-
-  /** What came with the last turn answers for the next: whoever is alone goes at once, and of many most are on their way. */
-  #gather(before: number, turns: number): void {
-    const count = this.#waiting.length;
-    const isGrowing = count > Math.max(1, before) && count < this.#limits.items;
-    if (isGrowing && turns < this.#limits.turns) setImmediate(() => this.#gather(count, turns + 1));
-    else void this.#next();
+    setImmediate(() => void this.#next());
   }
 
   async #next(): Promise<void> {

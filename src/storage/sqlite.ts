@@ -69,7 +69,7 @@ export class SqliteBackend implements Backend {
     this.#clock = clock;
     this.#reader = new SqliteReader(file.db);
     this.#writing = new SqliteWriting({ path: file.path, pragmas: file.pragmas }, () => this.#watchers.gap());
-    const limits = { items: LIMITS.groupCommits, bytes: LIMITS.commitBytes, waiting: LIMITS.queuedWriters, turns: LIMITS.groupTurns };
+    const limits = { items: LIMITS.groupCommits, bytes: LIMITS.commitBytes, waiting: LIMITS.queuedWriters };
     this.#lanes = Array.from(
       { length: LIMITS.sqliteGroups },
       () => new GroupQueue(limits, (writes: readonly Write[]) => this.#write(writes)),

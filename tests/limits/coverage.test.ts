@@ -105,7 +105,6 @@ const testedIn: Readonly<Partial<Record<Bound, readonly (readonly [file: string,
   sqliteGroups: [
     ["storage/sqlite-group.test.ts", "of many partitions share as many transactions as may be under way, each partition's one of them"],
   ],
-  groupTurns: [["storage/group-queue.test.ts", "a group gathers for as long as each turn brings more, and no longer than so many turns"]],
   notifyBytes: [["storage/postgres-group.test.ts", "tell of more partitions than one notification holds"]],
   redisWriters: [["storage/redis-open.test.ts", "has a few connections for reads and commits, all in use, and one that listens"]],
   postgresWriters: [["storage/postgres-group.test.ts", "share one statement for each connection, and one notification"]],

@@ -1,40 +1,56 @@
 import { expect, it } from "vitest";
 import { GroupQueue } from "../../src/storage/group-queue.ts";
 
-const LIMITS = { items: 5, bytes: 100, waiting: 100, turns: 3 };
+const LIMITS = { items: 5, bytes: 100, waiting: 100 };
 
-/** What each group was made of. */
-function gathering(): { readonly queue: GroupQueue<number, number>; readonly groups: (readonly number[])[] } {
+/** What each group was made of. A group is at work until `work` has come to its end. */
+function gathering(work: () => Promise<void> = async () => {}) {
   const groups: (readonly number[])[] = [];
-  const queue = new GroupQueue<number, number>(LIMITS, (items) => {
+  const queue = new GroupQueue<number, number>(LIMITS, async (items) => {
     groups.push(items);
+    await work();
     return items.map((value) => ({ value }));
   });
-  return { queue, groups };
+  const add = (...items: readonly number[]) => Promise.all(items.map((item) => queue.add(item, 1)));
+  return { queue, groups, add };
 }
 
-/** Adds some in each turn of the event loop, and resolves when all are done. */
-async function addInTurns(queue: GroupQueue<number, number>, ...turns: readonly (readonly number[])[]): Promise<void> {
-  const added: Promise<number>[] = [];
-  for (const items of turns) {
-    added.push(...items.map((item) => queue.add(item, 1)));
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  await Promise.all(added);
-}
-
-it("a group gathers for as long as each turn brings more, and no longer than so many turns", async () => {
-  const { queue, groups } = gathering();
-  await addInTurns(queue, [1, 2], [3]);
-  expect(groups).toEqual([[1, 2, 3]]);
-  await addInTurns(queue, [4, 5], [6], [7], [8]);
-  expect(groups.slice(1)).toEqual([[4, 5, 6, 7], [8]]);
+it("what comes in one turn of the event loop goes together, and whoever is alone waits for nobody", async () => {
+  const { groups, add } = gathering();
+  const first = add(1, 2);
+  await new Promise((resolve) => setImmediate(resolve));
+  await Promise.all([first, add(3)]);
+  expect(groups).toEqual([[1, 2], [3]]);
 });
 
-it("whoever is alone waits for nobody, and what fills a group does not either", async () => {
-  const { queue, groups } = gathering();
-  await addInTurns(queue, [1], [2]);
-  expect(groups).toEqual([[1], [2]]);
-  await addInTurns(queue, [3, 4, 5, 6, 7], [8]);
-  expect(groups.slice(2)).toEqual([[3, 4, 5, 6, 7], [8]]);
+it("what comes while a group is at work makes up the next one", async () => {
+  let end = () => {};
+  const { groups, add } = gathering(
+    () =>
+      new Promise((resolve) => {
+        end = resolve;
+      }),
+  );
+  const first = add(1);
+  await expect.poll(() => groups).toHaveLength(1);
+  const others = [add(2), add(3)];
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  const last = add(4);
+  expect(groups).toEqual([[1]]);
+  end();
+  await first;
+  await expect.poll(() => groups).toHaveLength(2);
+  expect(groups).toEqual([[1], [2, 3, 4]]);
+  end();
+  await Promise.all([...others, last]);
+});
+
+it("a group has as many items as it may, and is whole where no more come", async () => {
+  const { queue, groups, add } = gathering();
+  await add(1, 2, 3, 4, 5, 6, 7);
+  expect(groups).toEqual([
+    [1, 2, 3, 4, 5],
+    [6, 7],
+  ]);
+  await queue.idle();
 });
