@@ -79,7 +79,7 @@ function row(id: string, subject: string, pairs: readonly Pair[], latency: reado
     about:
       "The same engine, in which each write begins when the one before it is durable, so that each has a transaction and a sync of its own.",
     next: {
-      met: "All that arrives in one turn of the event loop is one transaction; what is left is the processor's time for each.",
+      met: "All that arrives while a group is written goes into the next; what is left is the processor's time for each.",
       missed:
         "On a disk that syncs in a fraction of a millisecond a transaction of its own costs little, and the processor's time for a request decides both sides; less of it raises both. The slower the disk, the larger the ratio.",
     },

@@ -7,7 +7,7 @@ const THREAD = new URL("./sqlite-checkpoint-worker.mjs", import.meta.url);
 const PAGE = 4096;
 
 /**
- * Moves the write-ahead log into the file from a thread of its own, so that nobody who reads waits for it. Commits go on meanwhile. What
+ * Moves the write-ahead log into the file from a thread of its own, beside that which writes, so that commits go on meanwhile. What
  * they leave in the log is moved in a second pass, a short one, for which the next commit waits: then the log is empty and begins anew.
  * Where the thread is away, the log grows until SQLite moves it in a commit (`configure` in `sqlite-file.ts`).
  */

@@ -44,6 +44,16 @@ const WRITING = [
   `journal_size_limit = ${LIMITS.stateBodyBytes}`,
 ];
 
+/**
+ * Opens the connection that writes a database, which is there.
+ * @throws AppError where what it writes would not be durable, or what SQLite throws
+ */
+export function openWriting(path: string, pragmas: readonly string[]): Database.Database {
+  const db = new Database(path, { fileMustExist: true, timeout: LIMITS.storeLockMs });
+  configure(db, path, pragmas);
+  return db;
+}
+
 /** Opens, or makes, the database at `path` and makes sure that it is whole, ours, writable and used by nobody else. */
 export async function openFile(path: string, lockWaitMs: number): Promise<SqliteFile> {
   const file = settle(path);
@@ -58,7 +68,7 @@ export async function openFile(path: string, lockWaitMs: number): Promise<Sqlite
     lock = await lockFile(file, lockWaitMs);
     // Again: the engine that held the lock may have been a newer one.
     identify(db, file);
-    configure(db, file);
+    configure(db, file, WRITING);
     migrate(db);
     db.pragma("query_only = ON");
     return { path: file, db, pragmas: WRITING, lock };
@@ -101,15 +111,15 @@ function makePrivate(file: string): void {
   }
 }
 
-function configure(db: Database.Database, path: string): void {
+function configure(db: Database.Database, path: string, pragmas: readonly string[]): void {
+  db.pragma("journal_mode = WAL");
+  for (const pragma of pragmas) db.pragma(pragma);
   expect(db, path, "journal_mode", "WAL", "wal");
   // better-sqlite3 is built to run WAL with synchronous=NORMAL, which loses acknowledged commits in a power failure.
   expect(db, path, "synchronous", "FULL", 2);
-  for (const pragma of WRITING) db.pragma(pragma);
 }
 
 function expect(db: Database.Database, path: string, pragma: string, value: string, readBack: unknown): void {
-  db.pragma(`${pragma} = ${value}`);
   const found = db.pragma(pragma, { simple: true });
   if (found === readBack) return;
   throw new AppError("store_unavailable", {

@@ -1,3 +1,4 @@
+import { AppError, type ErrorCode } from "../errors.ts";
 import type { Change, Check, CommitResult, StoredObject } from "../ports.ts";
 import type { Outcome } from "./group-queue.ts";
 import type { Write } from "./write.ts";
@@ -10,8 +11,8 @@ const LOST = -1;
 /** What the writing thread is told: a group, or to end when it has written those before. */
 export type ToThread = PackedGroup | "close";
 
-/** Its answer to each group, in order. `failed`: nothing of the group was written. */
-export type FromThread = PackedOutcomes | { readonly failed: PackedError };
+/** That it has begun; then its answer to each group, in order. `failed`: nothing of the group was written. */
+export type FromThread = "begun" | PackedOutcomes | { readonly failed: PackedError };
 
 export interface PackedOutcomes {
   /** For each write the revision that it led to, or why it failed. */
@@ -23,8 +24,10 @@ export interface PackedOutcomes {
 /** Of an error, what a copy from thread to thread would lose, and the rest. */
 export interface PackedError {
   readonly message: string;
-  /** SQLite's, or Node's. */
+  /** SQLite's, Node's or the engine's. */
   readonly code: unknown;
+  /** What to do about it, where it is the engine's own. */
+  readonly fix: string | undefined;
   readonly stack: string | undefined;
 }
 
@@ -160,12 +163,16 @@ export function unpackedOutcome(outcome: number | PackedError): Outcome<CommitRe
 }
 
 export function packedError(error: unknown): PackedError {
-  if (!(error instanceof Error)) return { message: String(error), code: undefined, stack: undefined };
-  return { message: error.message, code: (error as { code?: unknown }).code, stack: error.stack };
+  if (!(error instanceof Error)) return { message: String(error), code: undefined, fix: undefined, stack: undefined };
+  const { code } = error as { code?: unknown };
+  return { message: error.message, code, fix: error instanceof AppError ? error.fix : undefined, stack: error.stack };
 }
 
-export function unpackedError({ message, code, stack }: PackedError): Error {
-  const error = Object.assign(new Error(message), code === undefined ? {} : { code });
+export function unpackedError({ message, code, fix, stack }: PackedError): Error {
+  const error =
+    fix === undefined
+      ? Object.assign(new Error(message), code === undefined ? {} : { code })
+      : new AppError(code as ErrorCode, { reason: message, fix });
   if (stack !== undefined) error.stack = stack;
   return error;
 }

@@ -1,47 +1,55 @@
 import { parentPort, workerData } from "node:worker_threads";
-import Database from "better-sqlite3";
-import { LIMITS } from "../limits.ts";
+import type Database from "better-sqlite3";
 import { SqliteCheckpoints } from "./sqlite-checkpoints.ts";
-import { DURABLE } from "./sqlite-file.ts";
-import { type FromThread, packedError, packedOutcome, type ToThread, unpacked } from "./sqlite-messages.ts";
+import { DURABLE, openWriting } from "./sqlite-file.ts";
+import { type FromThread, type PackedGroup, packedError, packedOutcome, type ToThread, unpacked } from "./sqlite-messages.ts";
 import { SqliteWriter } from "./sqlite-writer.ts";
 import type { WritingOptions } from "./sqlite-writing.ts";
 
-// The thread of `SqliteWriting`. Whatever is thrown here beside what a group is answered ends it, and whoever is not answered is told.
+// The thread of `SqliteWriting`.
 
 const { path, pragmas } = workerData as WritingOptions;
-const db = new Database(path, { fileMustExist: true, timeout: LIMITS.storeLockMs });
-for (const pragma of pragmas) db.pragma(pragma);
 const checkpoints = new SqliteCheckpoints(path, DURABLE);
 let now = 0;
-const writer = new SqliteWriter(db, () => now);
+/** `null` until a group has found that the file can be opened. */
+let open: { readonly db: Database.Database; readonly writer: SqliteWriter } | null = null;
 
 /** One after another, in the order in which they came: a group may have to wait for the log. */
 let last: Promise<void> = Promise.resolve();
 parentPort?.on("message", (message: ToThread) => {
-  last = last.then(() => (message === "close" ? close() : write(message)));
+  last = last.then(() => (message === "close" ? close() : write(message))).catch(end);
 });
+answer("begun");
 
-async function write(group: Exclude<ToThread, "close">): Promise<void> {
+async function write(group: PackedGroup): Promise<void> {
   await checkpoints.turn();
   now = group.now;
   const writes = unpacked(group);
-  answer(attempt());
-  checkpoints.wrote(writes);
-
-  function attempt(): FromThread {
-    try {
-      return { outcomes: writer.commitGroup(writes).map(packedOutcome), checkpoints: checkpoints.count };
-    } catch (error) {
-      return { failed: packedError(error) };
-    }
+  try {
+    open ??= opened();
+    answer({ outcomes: open.writer.commitGroup(writes).map(packedOutcome), checkpoints: checkpoints.count });
+  } catch (error) {
+    answer({ failed: packedError(error) });
   }
+  checkpoints.wrote(writes);
+}
+
+function opened() {
+  const db = openWriting(path, pragmas);
+  return { db, writer: new SqliteWriter(db, () => now) };
 }
 
 async function close(): Promise<void> {
   await checkpoints.close();
-  db.close();
+  open?.db.close();
   parentPort?.close();
+}
+
+/** What nobody foresaw ends the thread, and whoever has no answer is told. */
+function end(error: unknown): void {
+  setImmediate(() => {
+    throw error;
+  });
 }
 
 function answer(message: FromThread): void {

@@ -30,7 +30,10 @@ export class SqliteWriting {
   #thread: Worker | null = null;
   /** Groups that the thread has not answered; the oldest first. */
   #underWay: Group[] = [];
+  /** Passes that were made by this thread, and by those before it. */
   #checkpoints = 0;
+  #checkpointsBefore = 0;
+  #closed: Promise<void> | null = null;
 
   /** @param onLost called before anybody is told that it is not known what became of a group */
   constructor(options: WritingOptions, onLost: () => void) {
@@ -40,12 +43,12 @@ export class SqliteWriting {
 
   /** Passes in which the log was moved into the file, as of the newest answer. */
   get checkpoints(): number {
-    return this.#checkpoints;
+    return this.#checkpointsBefore + this.#checkpoints;
   }
 
   /**
    * Settles when all is durable. Rejects where the group as a whole failed: with what SQLite threw, and nothing is written; with
-   * `store_unavailable` where the thread could not be started, or has ended, and it is not known whether the group is written.
+   * `store_unavailable` where the thread could not be started, and nothing is written, or where it has ended, and that is not known.
    *
    * @param now when its objects are stored, in milliseconds since 1970
    */
@@ -59,8 +62,13 @@ export class SqliteWriting {
     });
   }
 
-  /** To be called when nothing is under way. */
-  async close(): Promise<void> {
+  /** Resolves when the thread has let go of the file. To be called when nothing is under way. */
+  close(): Promise<void> {
+    this.#closed ??= this.#end();
+    return this.#closed;
+  }
+
+  async #end(): Promise<void> {
     const thread = this.#thread;
     if (thread === null) return;
     this.#thread = null;
@@ -73,28 +81,31 @@ export class SqliteWriting {
   /** @throws AppError where the system has no thread to give */
   #start(): Worker {
     try {
-      return this.#listen(new Worker(THREAD, { workerData: this.#options, name: "writes" }));
+      // Without the options that this process was started with: they are for its own script.
+      return this.#listen(new Worker(THREAD, { workerData: this.#options, execArgv: [], name: "writes" }));
     } catch (cause) {
-      throw new AppError("store_unavailable", {
-        reason: "The engine's database cannot be written: the system gives no thread to write it.",
-        fix: "Let the user that runs the engine have more threads (ulimit -u, or the container's limit of processes), or end others.",
-        cause,
-      });
+      throw notBegun(cause);
     }
   }
 
   #listen(thread: Worker): Worker {
+    let hasBegun = false;
     let cause: unknown;
-    thread.on("message", (answer: FromThread) => this.#answer(answer));
+    thread.on("message", (message: FromThread) => {
+      if (message === "begun") hasBegun = true;
+      else this.#answer(message);
+    });
     thread.on("error", (error) => {
       cause = error;
     });
     // Only when it is gone, its connection has let go of the file, and what it has not committed will never be.
-    thread.on("exit", () => this.#gone(thread, cause));
+    thread.on("exit", () => {
+      if (this.#thread === thread) this.#gone(hasBegun ? unknownOutcome(cause) : notBegun(cause));
+    });
     return thread;
   }
 
-  #answer(answer: FromThread): void {
+  #answer(answer: Exclude<FromThread, "begun">): void {
     const group = this.#underWay.shift();
     // Between groups it keeps no process from ending.
     if (this.#underWay.length === 0) this.#thread?.unref();
@@ -106,20 +117,35 @@ export class SqliteWriting {
     }
   }
 
-  #gone(thread: Worker, cause: unknown): void {
-    if (this.#thread !== thread) return;
+  #gone(error: AppError): void {
+    // Whoever finds out that the write is there all the same says nothing of it.
+    process.emitWarning(`The thread that writes the database has ended: ${describe(error.cause)}`, "StoreThreadWarning");
     this.#thread = null;
+    this.#checkpointsBefore += this.#checkpoints;
+    this.#checkpoints = 0;
     const lost = this.#underWay;
     this.#underWay = [];
     if (lost.length > 0) this.#onLost();
-    for (const { reject } of lost) {
-      reject(
-        new AppError("store_unavailable", {
-          reason: "What writes the engine's database has ended while this was written: whether it was is not known.",
-          fix: "Look whether the change is there before you make it again; the engine's log says what went wrong.",
-          cause,
-        }),
-      );
-    }
+    for (const { reject } of lost) reject(error);
   }
+}
+
+function notBegun(cause: unknown): AppError {
+  return new AppError("store_unavailable", {
+    reason: "The engine's database cannot be written: the thread that writes it could not be started.",
+    fix: "Let the user that runs the engine have more threads (ulimit -u, or the container's limit of processes); the engine's log says what went wrong.",
+    cause,
+  });
+}
+
+function unknownOutcome(cause: unknown): AppError {
+  return new AppError("store_unavailable", {
+    reason: "What writes the engine's database has ended while this was written: whether it was is not known.",
+    fix: "Look whether the change is there before you make it again; the engine's log says what went wrong.",
+    cause,
+  });
+}
+
+function describe(cause: unknown): string {
+  return cause instanceof Error ? (cause.stack ?? cause.message) : "it was ended from outside";
 }

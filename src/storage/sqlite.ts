@@ -50,7 +50,7 @@ export async function openSqlite(url: string, options: SqliteOptions = {}): Prom
   return new SqliteBackend(file, options.clock ?? Date.now);
 }
 
-/** One SQLite file in WAL mode with `synchronous=FULL`, for one engine. Commits that arrive together share one transaction. */
+/** One SQLite file in WAL mode with `synchronous=FULL`, for one engine. Commits that arrive together share one transaction for each lane. */
 export class SqliteBackend implements Backend {
   readonly objects: Objects;
   readonly #file: SqliteFile;

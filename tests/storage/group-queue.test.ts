@@ -34,7 +34,7 @@ it("what comes while a group is at work makes up the next one", async () => {
   const first = add(1);
   await expect.poll(() => groups).toHaveLength(1);
   const others = [add(2), add(3)];
-  await new Promise((resolve) => setTimeout(resolve, 5));
+  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
   const last = add(4);
   expect(groups).toEqual([[1]]);
   end();

@@ -1,20 +1,24 @@
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { once } from "node:events";
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { THREADS } from "../../scripts/threads.mjs";
+import { AppError } from "../../src/errors.ts";
 import { Ledger } from "../../src/ledger.ts";
+import { LIMITS } from "../../src/limits.ts";
 import type { Store } from "../../src/ports.ts";
 import { checked } from "../../src/storage/checked.ts";
 import { openSqlite } from "../../src/storage/sqlite.ts";
+import { openFile, openWriting } from "../../src/storage/sqlite-file.ts";
 import { packed, packedError, packedOutcome, unpacked, unpackedError, unpackedOutcome } from "../../src/storage/sqlite-messages.ts";
 import { SqliteWriting } from "../../src/storage/sqlite-writing.ts";
 import type { Transaction } from "../../src/transaction.ts";
 import { change, hash, object, put, read, win } from "../conformance/store.ts";
 import { caller } from "../domain/support.ts";
-import { errorOf, temporaryFolder } from "./support.ts";
+import { errorOf, runChild, temporaryFolder } from "./support.ts";
 
 let folder: string;
 let path: string;
@@ -60,8 +64,15 @@ describe("the thread that writes SQLite", () => {
   it("keeps nobody who reads something else waiting, while it waits for the file", async () => {
     await win(store, "p", put("a", 1));
     const unlock = lockFile();
-    const written = win(store, "p", put("a", 2));
+    const sent = new Promise<void>((resolve) => meetThread(() => resolve()));
+    let isWritten = false;
+    const written = win(store, "p", put("a", 2)).then((revision) => {
+      isWritten = true;
+      return revision;
+    });
+    await sent;
     expect(await read(store, "q", "a")).toBeUndefined();
+    expect(isWritten).toBe(false);
     unlock();
     expect(await written).toBe(2);
   });
@@ -109,6 +120,8 @@ describe("the thread that writes SQLite", () => {
     const acknowledged = new Map(projects.map((p) => [p, 0]));
     const refused = new Set<string>();
     let messages = 0;
+    let gaps = 0;
+    store.watch({ onChange() {}, onGap: () => void gaps++ });
     meetThread((thread) => {
       if (++messages % 5 === 0) setTimeout(() => void thread.terminate(), Math.random() * 3);
     });
@@ -126,7 +139,7 @@ describe("the thread that writes SQLite", () => {
     vi.restoreAllMocks();
     for (const [p, count] of acknowledged) expect(await read(store, p, "counter")).toEqual({ value: count });
     expect([...refused].filter((code) => code !== "store_unavailable")).toEqual([]);
-    expect(messages).toBeGreaterThan(20);
+    expect(gaps).toBeGreaterThan(0);
     await store.close();
     const db = new Database(path, { readonly: true });
     expect(db.pragma("integrity_check", { simple: true })).toBe("ok");
@@ -134,13 +147,54 @@ describe("the thread that writes SQLite", () => {
     store = checked(await openSqlite(`sqlite:${path}`));
   });
 
-  it("that the system does not give is what the error says, each time", async () => {
+  it("that cannot be started is what the error says, each time, and that nothing is known is not", async () => {
     // What a thread cannot be given stands for a thread that the system does not give: both are thrown at once.
     const writing = new SqliteWriting({ path, pragmas: [(() => {}) as unknown as string] }, () => {});
     for (let n = 0; n < 2; n++) {
-      expect(await errorOf(writing.write([], 0))).toMatchObject({ code: "store_unavailable", fix: expect.stringContaining("ulimit -u") });
+      const error = await errorOf(writing.write([], 0));
+      expect(error).toMatchObject({ code: "store_unavailable", fix: expect.stringContaining("ulimit -u") });
+      expect(error.message).toContain("could not be started");
     }
     await writing.close();
+  });
+
+  it("whose file cannot be opened fails the write with the reason, and takes the next one when it can", async () => {
+    const moved = join(folder, "elsewhere.db");
+    renameSync(path, moved);
+    expect((await errorOf(store.commit("p", put("a", 1)))).message).toContain("cannot be opened");
+    renameSync(moved, path);
+    expect(await win(store, "p", put("a", 1))).toBe(1);
+  });
+
+  it("writes durably, or not at all", async () => {
+    const { db, lock, pragmas } = await openFile(join(folder, "other.db"), 0);
+    const other = join(folder, "other.db");
+    const connection = openWriting(other, pragmas);
+    const settings = ["synchronous", "journal_mode", "wal_autocheckpoint", "journal_size_limit"];
+    expect(settings.map((name) => connection.pragma(name, { simple: true }))).toEqual([
+      2,
+      "wal",
+      LIMITS.checkpointPages,
+      LIMITS.stateBodyBytes,
+    ]);
+    connection.close();
+    const careless = new SqliteWriting({ path: other, pragmas: [...pragmas, "synchronous = OFF"] }, () => {});
+    await expect(careless.write([{ partition: "p", change: null, objects: [object("aa")] }], 0)).rejects.toMatchObject({
+      code: "store_unavailable",
+      message: expect.stringContaining("would not be durable"),
+      fix: expect.stringMatching(/\S/),
+    });
+    await careless.close();
+    expect(db.prepare("SELECT count(*) FROM object").pluck().get()).toBe(0);
+    db.close();
+    lock.release();
+  });
+
+  it("keeps a process until what was begun is written, and no longer, though nobody closes the store", async () => {
+    const child = runChild("write-and-leave", `sqlite:${join(folder, "left.db")}`);
+    const ended = once(child.process, "exit");
+    expect(await child.lines.next()).toMatchObject({ value: '{"ok":true,"revision":1} {"ok":true,"revision":2}' });
+    expect(await ended).toEqual([0, null]);
   });
 
   it("has its file, and that of the thread it starts, beside all that starts it where it is built", () => {
@@ -190,5 +244,7 @@ describe("what goes to the thread and comes back", () => {
     expect(unpackedOutcome(structuredClone(packedOutcome({ error: thrown })))).toEqual({ error: back });
     expect(unpackedError(packedError("text"))).toMatchObject({ message: "text" });
     expect(unpackedError(packedError("text"))).not.toHaveProperty("code");
+    const own = new AppError("storage_full", { reason: "It is full.", fix: "Make room." });
+    expect(unpackedError(structuredClone(packedError(own)))).toEqual(own);
   });
 });
