@@ -36,7 +36,7 @@ export const STORE = {
   rivalries: 10_000,
   /** Writers of one project that share one commit. */
   batchWriters: 64,
-  /** Writers of one project that may wait, and writes of one lane of a store. */
+  /** Writers of one project that may wait, and writes that may wait for one connection of a store. */
   queuedWriters: 10_000,
   /** Reads that may wait to hear how new an answer has to be. */
   queuedReads: 10_000,
@@ -113,8 +113,8 @@ export const STORE = {
   doubtfulGroups: 1_000,
   /** Commits that share one transaction of the store. */
   groupCommits: 256,
-  /** Such transactions of SQLite that may be under way at a time: while one is written, the next is prepared. */
-  sqliteGroups: 2,
+  /** Groups of commits that may be on their way to the thread that writes SQLite: those that wait there share one transaction. */
+  sqliteGroups: 64,
   /** Stored objects that one object stands upon, at most: deltas on the way to one that is stored whole. */
   deltaSteps: 6,
   /** Bytes from which on an object may be stored as a delta, and up to which. */

@@ -10,6 +10,8 @@ export interface GroupLimits {
   readonly bytes: number;
   /** Items that may wait. */
   readonly waiting: number;
+  /** Groups that may run at a time. */
+  readonly running: number;
 }
 
 interface Waiting<Item, Result> {
@@ -21,7 +23,7 @@ interface Waiting<Item, Result> {
 
 /**
  * Collects what arrives during one turn of the event loop and hands it to `run` as one group, in order of arrival. A single item waits no longer
- * than its turn; under load, while one group runs, the next one grows. One group runs at a time.
+ * than its turn; while as many groups run as may, the next one grows.
  *
  * `run` answers one outcome for each item, in order; where it throws, every item of the group fails with that error.
  */
@@ -29,7 +31,8 @@ export class GroupQueue<Item, Result> {
   readonly #run: (items: readonly Item[]) => Promise<readonly Outcome<Result>[]>;
   readonly #limits: GroupLimits;
   #waiting: Waiting<Item, Result>[] = [];
-  #running = false;
+  #isScheduled = false;
+  #running = 0;
   #idle: (() => void)[] = [];
 
   constructor(limits: GroupLimits, run: (items: readonly Item[]) => Promise<readonly Outcome<Result>[]>) {
@@ -50,18 +53,23 @@ export class GroupQueue<Item, Result> {
 
   /** Resolves when nothing waits or runs. */
   idle(): Promise<void> {
-    if (!this.#running) return Promise.resolve();
+    if (this.#waiting.length === 0 && this.#running === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
   #schedule(): void {
-    if (this.#running) return;
-    this.#running = true;
-    setImmediate(() => void this.#next());
+    if (this.#isScheduled || this.#running >= this.#limits.running) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      void this.#next();
+    });
   }
 
   async #next(): Promise<void> {
+    this.#running++;
     const group = this.#take();
+    if (this.#waiting.length > 0) this.#schedule();
     let outcomes: readonly Outcome<Result>[];
     try {
       outcomes = await this.#run(group.map(({ item }) => item));
@@ -73,9 +81,9 @@ export class GroupQueue<Item, Result> {
       if ("error" in outcome) reject(outcome.error);
       else resolve(outcome.value);
     });
-    this.#running = false;
+    this.#running--;
     if (this.#waiting.length > 0) this.#schedule();
-    else for (const resolve of this.#idle.splice(0)) resolve();
+    else if (this.#running === 0) for (const resolve of this.#idle.splice(0)) resolve();
   }
 
   #take(): readonly Waiting<Item, Result>[] {

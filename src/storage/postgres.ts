@@ -84,7 +84,7 @@ export class PostgresBackend implements Backend {
     this.#writers = new Connections(() => connect(place, place.server), LIMITS.postgresWriters, LIMITS.queuedWriters);
     this.#reader = new PostgresReader((work) => this.#readTwice(work), place.schema);
     this.#writer = new PostgresWriter(this.#writers, place.schema);
-    const limits = { items: LIMITS.groupCommits, bytes: LIMITS.commitBytes, waiting: LIMITS.queuedWriters };
+    const limits = { items: LIMITS.groupCommits, bytes: LIMITS.commitBytes, waiting: LIMITS.queuedWriters, running: 1 };
     this.#lanes = Array.from(
       { length: LIMITS.postgresWriters },
       () => new GroupQueue(limits, (writes: readonly Write[]) => this.#write(writes)),

@@ -11,15 +11,18 @@ const LOST = -1;
 /** What the writing thread is told: a group, or to end when it has written those before. */
 export type ToThread = PackedGroup | "close";
 
-/** That it has begun; then its answer to each group, in order. `failed`: nothing of the group was written. */
-export type FromThread = "begun" | PackedOutcomes | { readonly failed: PackedError };
+/** That it has begun; then what became of groups, in the order in which they were sent. */
+export type FromThread = "begun" | PackedAnswers;
 
-export interface PackedOutcomes {
-  /** For each write the revision that it led to, or why it failed. */
-  readonly outcomes: readonly (number | PackedError)[];
+export interface PackedAnswers {
+  /** For each group, in order. */
+  readonly answers: readonly PackedAnswer[];
   /** Passes so far in which the log was moved into the file. */
   readonly checkpoints: number;
 }
+
+/** For each write the revision that it led to, or why it failed. `failed`: nothing of the group was written. */
+export type PackedAnswer = { readonly outcomes: readonly (number | PackedError)[] } | { readonly failed: PackedError };
 
 /** Of an error, what a copy from thread to thread would lose, and the rest. */
 export interface PackedError {

@@ -7,18 +7,17 @@ import { SqliteObjects } from "./sqlite-objects.ts";
 /** Greater than any text, by SQLite's order of types. */
 const NO_UPPER_BOUND = Buffer.alloc(0);
 
-/**
- * Every read of the SQLite backend. Calls are synchronous and see committed data only, so that each is consistent by itself, as long as nobody
- * writes its partition meanwhile: the caller sees to that, or calls within a transaction.
- */
+/** Every read of the SQLite backend. Calls are synchronous and see committed data only, each of them one state of it. */
 export class SqliteReader {
   readonly #objects: SqliteObjects;
   readonly #sql: ReturnType<typeof prepare>;
+  readonly #getAll: (id: number, keys: readonly Key[]) => readonly (Entry<string> | null)[];
   readonly #ids = new Map<string, number>();
 
   constructor(db: Database.Database) {
     this.#objects = new SqliteObjects(db);
     this.#sql = prepare(db);
+    this.#getAll = db.transaction((id: number, keys: readonly Key[]) => this.#getEach(id, keys));
   }
 
   /** A partition's number never changes once it is there. */
@@ -34,7 +33,12 @@ export class SqliteReader {
 
   get(partition: string, keys: readonly Key[]): readonly (Entry<string> | null)[] {
     const id = this.#id(partition);
-    return keys.map((key) => (id === undefined ? null : (this.#sql.document.get(id, key) ?? null)));
+    if (id === undefined) return keys.map(() => null);
+    return keys.length === 1 ? this.#getEach(id, keys) : this.#getAll(id, keys);
+  }
+
+  #getEach(id: number, keys: readonly Key[]): readonly (Entry<string> | null)[] {
+    return keys.map((key) => this.#sql.document.get(id, key) ?? null);
   }
 
   list(partition: string, range: Range): readonly Entry<string>[] {

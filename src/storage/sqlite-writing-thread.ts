@@ -1,10 +1,12 @@
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import type Database from "better-sqlite3";
+import { LIMITS } from "../limits.ts";
 import { SqliteCheckpoints } from "./sqlite-checkpoints.ts";
 import { DURABLE, openWriting } from "./sqlite-file.ts";
-import { type FromThread, type PackedGroup, packedError, packedOutcome, type ToThread, unpacked } from "./sqlite-messages.ts";
+import { type FromThread, type PackedAnswer, packedError, packedOutcome, type ToThread, unpacked } from "./sqlite-messages.ts";
 import { SqliteWriter } from "./sqlite-writer.ts";
 import type { WritingOptions } from "./sqlite-writing.ts";
+import { sizeOf, type Write } from "./write.ts";
 
 // The thread of `SqliteWriting`.
 
@@ -14,24 +16,68 @@ let now = 0;
 /** `null` until a group has found that the file can be opened. */
 let open: { readonly db: Database.Database; readonly writer: SqliteWriter } | null = null;
 
-/** One after another, in the order in which they came: a group may have to wait for the log. */
-let last: Promise<void> = Promise.resolve();
+/** What has come and is not made yet, in order. */
+const waiting: ToThread[] = [];
+let isBusy = false;
 parentPort?.on("message", (message: ToThread) => {
-  last = last.then(() => (message === "close" ? close() : write(message))).catch(end);
+  waiting.push(message);
+  if (isBusy) return;
+  isBusy = true;
+  work().catch(end);
 });
 answer("begun");
 
-async function write(group: PackedGroup): Promise<void> {
-  await checkpoints.turn();
-  now = group.now;
-  const writes = unpacked(group);
+async function work(): Promise<void> {
+  while (waiting.length > 0) {
+    // Beforehand: what comes meanwhile goes along.
+    await checkpoints.turn();
+    collect();
+    const groups = take();
+    if (groups.length > 0) write(groups);
+    else await close();
+  }
+  isBusy = false;
+}
+
+/** What has been sent and not been told of yet: it need not wait for the disk twice. */
+function collect(): void {
+  if (parentPort === null) return;
+  for (let sent = receiveMessageOnPort(parentPort); sent !== undefined; sent = receiveMessageOnPort(parentPort)) waiting.push(sent.message);
+}
+
+/** The groups that make up the next transaction; none where the thread is to end. */
+function take(): readonly (readonly Write[])[] {
+  const groups: (readonly Write[])[] = [];
+  let [count, bytes] = [0, 0];
+  for (const message of waiting) {
+    if (message === "close") break;
+    const writes = unpacked(message);
+    const size = writes.reduce((sum, write) => sum + sizeOf(write), 0);
+    if (groups.length > 0 && (count + writes.length > LIMITS.groupCommits || bytes + size > LIMITS.commitBytes)) break;
+    now = message.now;
+    groups.push(writes);
+    count += writes.length;
+    bytes += size;
+  }
+  waiting.splice(0, Math.max(1, groups.length));
+  return groups;
+}
+
+function write(groups: readonly (readonly Write[])[]): void {
+  const writes = groups.flat();
+  answer({ answers: attempt(groups, writes), checkpoints: checkpoints.count });
+  checkpoints.wrote(writes);
+}
+
+function attempt(groups: readonly (readonly Write[])[], writes: readonly Write[]): readonly PackedAnswer[] {
   try {
     open ??= opened();
-    answer({ outcomes: open.writer.commitGroup(writes).map(packedOutcome), checkpoints: checkpoints.count });
+    const outcomes = open.writer.commitGroup(writes).map(packedOutcome);
+    return groups.map((group) => ({ outcomes: outcomes.splice(0, group.length) }));
   } catch (error) {
-    answer({ failed: packedError(error) });
+    const failed = packedError(error);
+    return groups.map(() => ({ failed }));
   }
-  checkpoints.wrote(writes);
 }
 
 function opened() {

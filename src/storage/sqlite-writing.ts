@@ -2,7 +2,7 @@ import { Worker } from "node:worker_threads";
 import { AppError } from "../errors.ts";
 import type { CommitResult } from "../ports.ts";
 import type { Outcome } from "./group-queue.ts";
-import { type FromThread, packed, unpackedError, unpackedOutcome } from "./sqlite-messages.ts";
+import { type FromThread, type PackedAnswers, packed, unpackedError, unpackedOutcome } from "./sqlite-messages.ts";
 import type { Write } from "./write.ts";
 
 /** Where the engine is built, a file of its own; where it runs from its source, what calls for `sqlite-writing-thread.ts`. */
@@ -33,6 +33,7 @@ export class SqliteWriting {
   /** Passes that were made by this thread, and by those before it. */
   #checkpoints = 0;
   #checkpointsBefore = 0;
+  #transactions = 0;
   #closed: Promise<void> | null = null;
 
   /** @param onLost called before anybody is told that it is not known what became of a group */
@@ -44,6 +45,11 @@ export class SqliteWriting {
   /** Passes in which the log was moved into the file, as of the newest answer. */
   get checkpoints(): number {
     return this.#checkpointsBefore + this.#checkpoints;
+  }
+
+  /** Transactions that were answered: one for the groups that waited together. */
+  get transactions(): number {
+    return this.#transactions;
   }
 
   /**
@@ -93,7 +99,7 @@ export class SqliteWriting {
     let cause: unknown;
     thread.on("message", (message: FromThread) => {
       if (message === "begun") hasBegun = true;
-      else this.#answer(message);
+      else this.#answered(message);
     });
     thread.on("error", (error) => {
       cause = error;
@@ -105,15 +111,17 @@ export class SqliteWriting {
     return thread;
   }
 
-  #answer(answer: Exclude<FromThread, "begun">): void {
-    const group = this.#underWay.shift();
+  #answered({ answers, checkpoints }: PackedAnswers): void {
+    this.#transactions++;
+    this.#checkpoints = checkpoints;
+    const groups = this.#underWay.splice(0, answers.length);
     // Between groups it keeps no process from ending.
     if (this.#underWay.length === 0) this.#thread?.unref();
-    if ("failed" in answer) {
-      group?.reject(unpackedError(answer.failed));
-    } else {
-      this.#checkpoints = answer.checkpoints;
-      group?.resolve(answer.outcomes.map(unpackedOutcome));
+    for (const [index, group] of groups.entries()) {
+      const answer = answers[index];
+      if (answer === undefined) continue;
+      if ("failed" in answer) group.reject(unpackedError(answer.failed));
+      else group.resolve(answer.outcomes.map(unpackedOutcome));
     }
   }
 

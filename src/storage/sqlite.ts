@@ -14,7 +14,6 @@ import type {
   WatchHandlers,
 } from "../ports.ts";
 import { GroupQueue, type Outcome } from "./group-queue.ts";
-import { laneOf } from "./lanes.ts";
 import { RUNNING, storeError } from "./sqlite-errors.ts";
 import { openFile, type SqliteFile, sqlitePath } from "./sqlite-file.ts";
 import { SqliteReader } from "./sqlite-reader.ts";
@@ -31,7 +30,7 @@ export interface SqliteOptions {
 
 /** Counted since the file was opened. */
 export interface SqliteStats {
-  /** Durable transactions: one for each group. */
+  /** Durable transactions, and those that failed. */
   readonly transactions: number;
   /** Writes in them, those that lost their checks included. */
   readonly writes: number;
@@ -50,18 +49,17 @@ export async function openSqlite(url: string, options: SqliteOptions = {}): Prom
   return new SqliteBackend(file, options.clock ?? Date.now);
 }
 
-/** One SQLite file in WAL mode with `synchronous=FULL`, for one engine. Commits that arrive together share one transaction for each lane. */
+/** One SQLite file in WAL mode with `synchronous=FULL`, for one engine. Commits that wait together share one transaction. */
 export class SqliteBackend implements Backend {
   readonly objects: Objects;
   readonly #file: SqliteFile;
   readonly #clock: () => number;
   readonly #reader: SqliteReader;
   readonly #writing: SqliteWriting;
-  readonly #lanes: readonly GroupQueue<Write, CommitResult>[];
-  /** By partition, what resolves when everybody has been told what became of the group that is under way for it. */
+  readonly #queue: GroupQueue<Write, CommitResult>;
+  /** By partition, what settles when everybody has been told of the last group that is under way for it. */
   readonly #underWay = new Map<string, Promise<unknown>>();
   readonly #watchers = new Watchers();
-  #transactions = 0;
   #writes = 0;
 
   constructor(file: SqliteFile, clock: () => number) {
@@ -69,11 +67,8 @@ export class SqliteBackend implements Backend {
     this.#clock = clock;
     this.#reader = new SqliteReader(file.db);
     this.#writing = new SqliteWriting({ path: file.path, pragmas: file.pragmas }, () => this.#watchers.gap());
-    const limits = { items: LIMITS.groupCommits, bytes: LIMITS.commitBytes, waiting: LIMITS.queuedWriters };
-    this.#lanes = Array.from(
-      { length: LIMITS.sqliteGroups },
-      () => new GroupQueue(limits, (writes: readonly Write[]) => this.#write(writes)),
-    );
+    const limits = { items: LIMITS.groupCommits, bytes: LIMITS.commitBytes, waiting: LIMITS.queuedWriters, running: LIMITS.sqliteGroups };
+    this.#queue = new GroupQueue(limits, (writes: readonly Write[]) => this.#write(writes));
     this.objects = {
       get: (partition: string, hashes: readonly Hash[]) => this.#read(partition, () => this.#reader.getObjects(partition, hashes)),
       put: async (partition: string, objects: readonly StoredObject[]) => void (await this.#enqueue({ partition, change: null, objects })),
@@ -83,7 +78,8 @@ export class SqliteBackend implements Backend {
   }
 
   get stats(): SqliteStats {
-    return { transactions: this.#transactions, writes: this.#writes, checkpoints: this.#writing.checkpoints };
+    const { transactions, checkpoints } = this.#writing;
+    return { transactions, writes: this.#writes, checkpoints };
   }
 
   get(partition: string, keys: readonly Key[]): Promise<readonly (Entry<string> | null)[]> {
@@ -111,7 +107,7 @@ export class SqliteBackend implements Backend {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#lanes.map((lane) => lane.idle()));
+    await this.#queue.idle();
     await this.#writing.close();
     this.#watchers.clear();
     this.#file.db.close();
@@ -119,17 +115,15 @@ export class SqliteBackend implements Backend {
     this.#file.lock.release();
   }
 
-  /** While the group of one lane is written, that of the other is prepared. A partition's writes are all of one lane. */
   #enqueue(write: Write): Promise<CommitResult> {
-    const lane = this.#lanes[laneOf(write.partition, LIMITS.sqliteGroups)];
-    if (lane === undefined) throw new Error("There is no such lane.");
-    return lane.add(write, sizeOf(write));
+    return this.#queue.add(write, sizeOf(write));
   }
 
   #write(writes: readonly Write[]): Promise<readonly Outcome<CommitResult>[]> {
     const partitions = new Set(writes.map(({ partition }) => partition));
+    // Groups are answered in the order in which they are sent: who waits for the last one has waited for all.
     const told = this.#commit(writes).finally(() => {
-      for (const partition of partitions) this.#underWay.delete(partition);
+      for (const partition of partitions) if (this.#underWay.get(partition) === told) this.#underWay.delete(partition);
     });
     for (const partition of partitions) this.#underWay.set(partition, told);
     return told;
@@ -146,20 +140,20 @@ export class SqliteBackend implements Backend {
       if (change !== null && outcome.value.ok) revisions.set(partition, outcome.value.revision);
       return outcome;
     });
-    this.#transactions++;
     this.#writes += writes.length;
     this.#watchers.announce(revisions);
     return told;
   }
 
   /**
-   * What a group has written is in the file before this thread hears of it: who reads in between, and is told what watchers have not been
-   * told, would be ahead of whoever reads from memory afterwards. So a partition is not read while something is under way for it.
+   * What a group has written is in the file before this thread hears of it. Whoever reads it in between is answered when all that they may have
+   * seen has been told: else the next one, answered from memory, would see what was before it.
    */
   async #read<Result>(partition: string, read: () => Result): Promise<Result> {
-    for (let told = this.#underWay.get(partition); told !== undefined; told = this.#underWay.get(partition)) await told.catch(() => {});
     try {
-      return read();
+      const result = read();
+      await this.#underWay.get(partition)?.catch(() => {});
+      return result;
     } catch (error) {
       throw this.#told(error);
     }

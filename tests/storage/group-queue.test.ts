@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { GroupQueue } from "../../src/storage/group-queue.ts";
 
-const LIMITS = { items: 5, bytes: 100, waiting: 100 };
+const LIMITS = { items: 5, bytes: 100, waiting: 100, running: 2 };
 
 /** What each group was made of. A group is at work until `work` has come to its end. */
 function gathering(work: () => Promise<void> = async () => {}) {
@@ -23,26 +23,29 @@ it("what comes in one turn of the event loop goes together, and whoever is alone
   expect(groups).toEqual([[1, 2], [3]]);
 });
 
-it("what comes while a group is at work makes up the next one", async () => {
-  let end = () => {};
-  const { groups, add } = gathering(
-    () =>
-      new Promise((resolve) => {
-        end = resolve;
-      }),
-  );
-  const first = add(1);
+it("as many groups run as may, and what comes meanwhile makes up the next one", async () => {
+  const ends: (() => void)[] = [];
+  const { queue, groups, add } = gathering(() => new Promise((resolve) => void ends.push(resolve)));
+  const added = [add(1)];
   await expect.poll(() => groups).toHaveLength(1);
-  const others = [add(2), add(3)];
-  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
-  const last = add(4);
-  expect(groups).toEqual([[1]]);
-  end();
-  await first;
+  added.push(add(2));
   await expect.poll(() => groups).toHaveLength(2);
-  expect(groups).toEqual([[1], [2, 3, 4]]);
-  end();
-  await Promise.all([...others, last]);
+  added.push(add(3), add(4));
+  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+  added.push(add(5));
+  expect(groups).toEqual([[1], [2]]);
+  ends[0]?.();
+  await expect.poll(() => groups).toHaveLength(3);
+  expect(groups).toEqual([[1], [2], [3, 4, 5]]);
+  let isIdle = false;
+  const idle = queue.idle().then(() => {
+    isIdle = true;
+  });
+  ends[1]?.();
+  await added[1];
+  expect(isIdle).toBe(false);
+  ends[2]?.();
+  await Promise.all([...added, idle]);
 });
 
 it("a group has as many items as it may, and is whole where no more come", async () => {
