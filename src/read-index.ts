@@ -14,7 +14,7 @@ interface Waiter {
 export interface ReadIndexOptions {
   /**
    * Whether this process alone writes the store, and the store's watch tells of each commit before its writer is answered and before
-   * any reader can see it: `sqlite:` and `memory:`.
+   * any reader is answered with it: `sqlite:` and `memory:`.
    */
   readonly exclusive: boolean;
 }
@@ -123,7 +123,7 @@ export class ReadIndex {
     try {
       const revisions = await this.asked(this.#store.revision(wanted));
       const found = new Map(wanted.map((partition, index) => [partition, revisions[index] ?? 0]));
-      if (this.#exclusive && this.#dropped === before) for (const [partition, revision] of found) this.#learn(partition, revision);
+      for (const [partition, revision] of found) if (this.#exclusive && this.#dropped === before) this.#learn(partition, revision);
       for (const { partitions, resolve } of waiters) resolve(partitions.map((partition) => found.get(partition) ?? 0));
     } catch (error) {
       for (const { reject } of waiters) reject(error);

@@ -36,7 +36,7 @@ export const STORE = {
   rivalries: 10_000,
   /** Writers of one project that share one commit. */
   batchWriters: 64,
-  /** Writers of one project that may wait, and writes that may wait for one connection of a store. */
+  /** Writers of one project that may wait, and writes that may wait to be sent to a store. */
   queuedWriters: 10_000,
   /** Reads that may wait to hear how new an answer has to be. */
   queuedReads: 10_000,

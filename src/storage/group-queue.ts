@@ -10,7 +10,7 @@ export interface GroupLimits {
   readonly bytes: number;
   /** Items that may wait. */
   readonly waiting: number;
-  /** Groups that may run at a time. */
+  /** Groups that may run at a time, as far as they have fewer bytes than two that are full. */
   readonly running: number;
 }
 
@@ -33,6 +33,7 @@ export class GroupQueue<Item, Result> {
   #waiting: Waiting<Item, Result>[] = [];
   #isScheduled = false;
   #running = 0;
+  #runningBytes = 0;
   #idle: (() => void)[] = [];
 
   constructor(limits: GroupLimits, run: (items: readonly Item[]) => Promise<readonly Outcome<Result>[]>) {
@@ -58,7 +59,7 @@ export class GroupQueue<Item, Result> {
   }
 
   #schedule(): void {
-    if (this.#isScheduled || this.#running >= this.#limits.running) return;
+    if (this.#isScheduled || this.#running >= this.#limits.running || this.#runningBytes >= 2 * this.#limits.bytes) return;
     this.#isScheduled = true;
     setImmediate(() => {
       this.#isScheduled = false;
@@ -67,8 +68,10 @@ export class GroupQueue<Item, Result> {
   }
 
   async #next(): Promise<void> {
-    this.#running++;
     const group = this.#take();
+    const bytes = group.reduce((sum, one) => sum + one.bytes, 0);
+    this.#running++;
+    this.#runningBytes += bytes;
     if (this.#waiting.length > 0) this.#schedule();
     let outcomes: readonly Outcome<Result>[];
     try {
@@ -82,6 +85,7 @@ export class GroupQueue<Item, Result> {
       else resolve(outcome.value);
     });
     this.#running--;
+    this.#runningBytes -= bytes;
     if (this.#waiting.length > 0) this.#schedule();
     else if (this.#running === 0) for (const resolve of this.#idle.splice(0)) resolve();
   }

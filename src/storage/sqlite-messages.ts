@@ -1,7 +1,7 @@
 import { AppError, type ErrorCode } from "../errors.ts";
 import type { Change, Check, CommitResult, StoredObject } from "../ports.ts";
 import type { Outcome } from "./group-queue.ts";
-import type { Write } from "./write.ts";
+import { sizeOf, type Write } from "./write.ts";
 
 /** In place of the revision of a check: there must be no such document. */
 const NONE = -1;
@@ -41,6 +41,9 @@ export interface PackedError {
 export interface PackedGroup {
   /** When the objects are stored, in milliseconds since 1970. */
   readonly now: number;
+  /** Writes, and what `sizeOf` says of all of them. */
+  readonly count: number;
+  readonly size: number;
   /** Partitions, keys, documents and hashes, in the order in which they are unpacked; so are the numbers. */
   readonly texts: readonly string[];
   readonly numbers: readonly number[];
@@ -52,7 +55,10 @@ export function packed(writes: readonly Write[], now: number): PackedGroup {
   const texts: string[] = [];
   const numbers: number[] = [];
   const pieces: Uint8Array[] = [];
-  for (const { partition, change, objects } of writes) {
+  let size = 0;
+  for (const write of writes) {
+    const { partition, change, objects } = write;
+    size += sizeOf(write);
     texts.push(partition);
     numbers.push(objects.length);
     for (const { hash, data, replaces } of objects) {
@@ -63,7 +69,7 @@ export function packed(writes: readonly Write[], now: number): PackedGroup {
     numbers.push(change === null ? 0 : 1);
     if (change !== null) packChange(change, texts, numbers);
   }
-  return { now, texts, numbers, bytes: joined(pieces) };
+  return { now, count: writes.length, size, texts, numbers, bytes: joined(pieces) };
 }
 
 function packChange({ checks, puts, deletes, objectDeletes }: Change<string>, texts: string[], numbers: number[]): void {

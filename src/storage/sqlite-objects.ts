@@ -36,9 +36,9 @@ export class SqliteObjects {
     this.#getAll = db.transaction((partition: Partition, hashes: readonly Hash[]) => this.#getEach(partition, hashes));
   }
 
-  /** In one transaction: without, each row that is read takes and leaves a lock of the file. */
+  /** In one transaction: what an object stands upon may go with it meanwhile. */
   get(partition: Partition, hashes: readonly Hash[]): readonly (Uint8Array | null)[] {
-    return hashes.length === 1 ? this.#getEach(partition, hashes) : this.#getAll(partition, hashes);
+    return this.#getAll(partition, hashes);
   }
 
   /** Rows that several of them stand upon, as versions of one node do, are read once. */

@@ -1,4 +1,4 @@
-import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { parentPort, workerData } from "node:worker_threads";
 import type Database from "better-sqlite3";
 import { LIMITS } from "../limits.ts";
 import { SqliteCheckpoints } from "./sqlite-checkpoints.ts";
@@ -6,7 +6,7 @@ import { DURABLE, openWriting } from "./sqlite-file.ts";
 import { type FromThread, type PackedAnswer, packedError, packedOutcome, type ToThread, unpacked } from "./sqlite-messages.ts";
 import { SqliteWriter } from "./sqlite-writer.ts";
 import type { WritingOptions } from "./sqlite-writing.ts";
-import { sizeOf, type Write } from "./write.ts";
+import type { Write } from "./write.ts";
 
 // The thread of `SqliteWriting`.
 
@@ -29,20 +29,14 @@ answer("begun");
 
 async function work(): Promise<void> {
   while (waiting.length > 0) {
-    // Beforehand: what comes meanwhile goes along.
+    // What has come by now goes along, and the thread that moves the log is heard.
+    await new Promise((resolve) => setImmediate(resolve));
     await checkpoints.turn();
-    collect();
     const groups = take();
     if (groups.length > 0) write(groups);
     else await close();
   }
   isBusy = false;
-}
-
-/** What has been sent and not been told of yet: it need not wait for the disk twice. */
-function collect(): void {
-  if (parentPort === null) return;
-  for (let sent = receiveMessageOnPort(parentPort); sent !== undefined; sent = receiveMessageOnPort(parentPort)) waiting.push(sent.message);
 }
 
 /** The groups that make up the next transaction; none where the thread is to end. */
@@ -51,13 +45,11 @@ function take(): readonly (readonly Write[])[] {
   let [count, bytes] = [0, 0];
   for (const message of waiting) {
     if (message === "close") break;
-    const writes = unpacked(message);
-    const size = writes.reduce((sum, write) => sum + sizeOf(write), 0);
-    if (groups.length > 0 && (count + writes.length > LIMITS.groupCommits || bytes + size > LIMITS.commitBytes)) break;
+    count += message.count;
+    bytes += message.size;
+    if (groups.length > 0 && (count > LIMITS.groupCommits || bytes > LIMITS.commitBytes)) break;
     now = message.now;
-    groups.push(writes);
-    count += writes.length;
-    bytes += size;
+    groups.push(unpacked(message));
   }
   waiting.splice(0, Math.max(1, groups.length));
   return groups;

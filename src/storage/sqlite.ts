@@ -32,7 +32,7 @@ export interface SqliteOptions {
 export interface SqliteStats {
   /** Durable transactions, and those that failed. */
   readonly transactions: number;
-  /** Writes in them, those that lost their checks included. */
+  /** Writes in those that did not fail, with those that lost their checks. */
   readonly writes: number;
   /** Passes in which the log was moved into the file, beside them. */
   readonly checkpoints: number;
@@ -57,8 +57,8 @@ export class SqliteBackend implements Backend {
   readonly #reader: SqliteReader;
   readonly #writing: SqliteWriting;
   readonly #queue: GroupQueue<Write, CommitResult>;
-  /** By partition, what settles when everybody has been told of the last group that is under way for it. */
-  readonly #underWay = new Map<string, Promise<unknown>>();
+  /** By partition, the groups that are under way for it: each settles when everybody has been told. */
+  readonly #underWay = new Map<string, Set<Promise<unknown>>>();
   readonly #watchers = new Watchers();
   #writes = 0;
 
@@ -121,11 +121,18 @@ export class SqliteBackend implements Backend {
 
   #write(writes: readonly Write[]): Promise<readonly Outcome<CommitResult>[]> {
     const partitions = new Set(writes.map(({ partition }) => partition));
-    // Groups are answered in the order in which they are sent: who waits for the last one has waited for all.
     const told = this.#commit(writes).finally(() => {
-      for (const partition of partitions) if (this.#underWay.get(partition) === told) this.#underWay.delete(partition);
+      for (const partition of partitions) {
+        const groups = this.#underWay.get(partition);
+        groups?.delete(told);
+        if (groups?.size === 0) this.#underWay.delete(partition);
+      }
     });
-    for (const partition of partitions) this.#underWay.set(partition, told);
+    for (const partition of partitions) {
+      const groups = this.#underWay.get(partition);
+      if (groups === undefined) this.#underWay.set(partition, new Set([told]));
+      else groups.add(told);
+    }
     return told;
   }
 
@@ -152,7 +159,8 @@ export class SqliteBackend implements Backend {
   async #read<Result>(partition: string, read: () => Result): Promise<Result> {
     try {
       const result = read();
-      await this.#underWay.get(partition)?.catch(() => {});
+      const groups = this.#underWay.get(partition);
+      if (groups !== undefined) await Promise.allSettled(groups);
       return result;
     } catch (error) {
       throw this.#told(error);

@@ -48,6 +48,24 @@ it("as many groups run as may, and what comes meanwhile makes up the next one", 
   await Promise.all([...added, idle]);
 });
 
+it("what is large runs beside no more than fills two groups", async () => {
+  const ends: (() => void)[] = [];
+  const groups: (readonly number[])[] = [];
+  const queue = new GroupQueue<number, number>({ ...LIMITS, running: 10 }, async (items) => {
+    groups.push(items);
+    await new Promise<void>((resolve) => void ends.push(resolve));
+    return items.map((value) => ({ value }));
+  });
+  const added = [1, 2, 3].map((item) => queue.add(item, LIMITS.bytes));
+  await expect.poll(() => groups).toHaveLength(2);
+  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+  expect(groups).toEqual([[1], [2]]);
+  ends[0]?.();
+  await expect.poll(() => groups).toHaveLength(3);
+  for (const end of ends) end();
+  await Promise.all(added);
+});
+
 it("a group has as many items as it may, and is whole where no more come", async () => {
   const { queue, groups, add } = gathering();
   await add(1, 2, 3, 4, 5, 6, 7);

@@ -119,6 +119,36 @@ describe("the thread that writes SQLite", () => {
     expect(torn).toEqual([]);
   });
 
+  it("may delete an object while others read it, who get it whole or not at all", async () => {
+    const states = [0, 1].map((n) => Buffer.from(`${"same ".repeat(200)}${n}`));
+    const [base, delta] = [hash("a0"), hash("a1")];
+    const line = [
+      { hash: base, data: states[0] as Buffer },
+      { hash: delta, data: states[1] as Buffer, replaces: base },
+    ];
+    const seen = { whole: 0, none: 0 };
+    let isWriting = true;
+    const reading = Promise.all(
+      Array.from({ length: 4 }, async () => {
+        while (isWriting) {
+          const [data] = await store.objects.get("p", [delta]);
+          if (data) expect(Buffer.from(data).equals(states[1] as Buffer)).toBe(true);
+          seen[data ? "whole" : "none"]++;
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+      }),
+    );
+    for (let n = 0; n < 500; n++) {
+      await store.objects.put("p", line);
+      // The delta's base is hidden first, and goes with it.
+      await store.commit("p", change({ objectDeletes: [base] }));
+      await store.commit("p", change({ objectDeletes: [delta] }));
+    }
+    isWriting = false;
+    await reading;
+    expect(Math.min(seen.whole, seen.none)).toBeGreaterThan(0);
+  });
+
   it("when it ends before it has written: the write is told as one of which nothing is known, is not there, and the next one is made", async () => {
     await win(store, "p", put("a", 1));
     let gaps = 0;
