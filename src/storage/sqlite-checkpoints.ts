@@ -9,7 +9,7 @@ const PAGE = 4096;
 /**
  * Moves the write-ahead log into the file from a thread of its own, beside that which writes, so that commits go on meanwhile. What
  * they leave in the log is moved in a second pass, a short one, for which the next commit waits: then the log is empty and begins anew.
- * Where the thread is away, the log grows until SQLite moves it in a commit (`configure` in `sqlite-file.ts`).
+ * Where the thread is away, the log grows until SQLite moves it in a commit (`WRITING` in `sqlite-file.ts`).
  */
 export class SqliteCheckpoints {
   readonly #options: { readonly path: string; readonly pragmas: readonly string[] };
