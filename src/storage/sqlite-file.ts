@@ -34,6 +34,7 @@ export function sqlitePath(url: string): string {
   return resolve(path);
 }
 
+/** Of the connection that writes, and of the one that reads: whichever is closed last moves the log. */
 const WRITING = [
   ...DURABLE,
   "foreign_keys = OFF",

@@ -30,7 +30,7 @@ export class SqliteWriting {
   #thread: Worker | null = null;
   /** Groups that the thread has not answered; the oldest first. */
   #underWay: Group[] = [];
-  /** Passes that were made by this thread, and by those before it. */
+  /** Passes that the thread has made, and those before it. */
   #checkpoints = 0;
   #checkpointsBefore = 0;
   #transactions = 0;
