@@ -167,7 +167,10 @@ export class Ledger {
     if (oldest !== undefined && this.#labels.size > LIMITS.recentProjects) this.#labels.delete(oldest[0]);
   }
 
-  /** Who took part in a race that was lost has one chance less, and looks where it supposed before. */
+  /**
+   * Who took part in a race that was lost has one chance less, and looks where it supposed before. It begins anew at once, since whoever won
+   * lets it go first, and waits only where that does not help.
+   */
   async #again(project: string, batch: readonly Task[], outcomes: readonly Outcome[]): Promise<readonly Task[]> {
     this.#turns.lost(project);
     this.#labels.delete(project);
@@ -175,7 +178,8 @@ export class Ledger {
       if (++task.attempts === LIMITS.commitAttempts) task.reject(new AppError("write_conflict", { fix: "Send the request again." }));
     }
     const left = batch.filter(({ attempts }) => attempts < LIMITS.commitAttempts);
-    if (left[0] !== undefined) await pause(left[0].attempts);
+    const tired = (left[0]?.attempts ?? 0) - LIMITS.commitAttemptsAtOnce;
+    if (tired > 0) await pause(tired);
     return left;
   }
 
@@ -248,11 +252,12 @@ function unknownOutcome(cause: unknown): AppError {
 }
 
 /**
- * The longer a commit takes, the likelier it is that another instance is faster: after each race that was lost with its first writer,
- * fewer go together.
+ * The longer a commit takes, the likelier it is that another instance is faster: where turns did not help its first writer, fewer go together
+ * after each race that is lost.
  */
 function batchSize(first: Task | undefined): number {
-  return Math.max(1, LIMITS.batchWriters >> (first?.attempts ?? 0));
+  const lost = (first?.attempts ?? 0) - LIMITS.commitAttemptsAtOnce;
+  return lost > 0 ? Math.max(1, LIMITS.batchWriters >> lost) : LIMITS.batchWriters;
 }
 
 /** Nothing was written, because of what the commit holds and not because of the store's condition. */

@@ -21,15 +21,19 @@ export const STORE = {
   /** Levels of a Merkle map. */
   mapDepth: 64,
   /** Attempts of one write that loses its races to other instances. */
-  commitAttempts: 12,
+  commitAttempts: 24,
+  /** Races that one write loses and begins anew at once; after more of them it pauses. */
+  commitAttemptsAtOnce: 3,
   /** Milliseconds of the longest pause between two of them. */
   commitPauseMs: 100,
   /** Looks for a commit whose answer was lost, before nobody knows what became of it. */
   readBackAttempts: 8,
-  /** Milliseconds that an instance that wrote a project lets another go first, at most. */
+  /** Milliseconds that an instance that wrote a project lets others go first without hearing of a commit of theirs, at most. */
   writeTurnMs: 1_000,
-  /** How many times as long as its own commit took, at most. */
+  /** How many times as long as its own commit took the next of them has for that, and once more for each that goes between it and this one. */
   writeTurnCommits: 3,
+  /** Commits of an instance in a row that met no other, after which it lets one less go first. */
+  writeTurnProbe: 64,
   /** Milliseconds for which two instances count as writing the same project, after one of them lost a race. */
   rivalryMs: 2_000,
   /** Projects of which that is known at a time. */

@@ -252,6 +252,8 @@ const unreachable: Readonly<Partial<Record<Bound, string>>> = {
   promotionRetryMs: "When the engine tries something again by itself.",
   dueAtOnce: "The size of a batch: tests/governed/previews.test.ts has ten of them at once.",
   commitPauseMs: "A pause of the engine's own, with jitter: tests/domain/ledger.test.ts loses races.",
+  commitAttemptsAtOnce: "When a pause begins: tests/domain/write-turns.test.ts has instances that race.",
+  writeTurnProbe: "When an instance waits for one less: tests/domain/write-turns.test.ts.",
   writeTurnCommits: "How long an instance waits for another: tests/domain/write-turns.test.ts.",
   deltaFetched: "The size of a batch: tests/conformance/store-lines.ts.",
   mirrorsKnown: "What is forgotten is pushed once more.",
