@@ -235,10 +235,16 @@ describe("the thread that writes SQLite", () => {
   });
 
   it("whose file cannot be opened fails the write with the reason, and takes the next one when it can", async () => {
-    const moved = join(folder, "elsewhere.db");
-    renameSync(path, moved);
-    expect((await errorOf(store.commit("p", put("a", 1)))).message).toContain("cannot be opened");
-    renameSync(moved, path);
+    // With its folder too, as where a disk is gone.
+    for (const [is, was] of [
+      [join(folder, "elsewhere.db"), path],
+      [`${folder}-elsewhere`, folder],
+    ] as const) {
+      renameSync(was, is);
+      const error = await errorOf(store.commit("p", put("a", 1)));
+      renameSync(is, was);
+      expect(error).toMatchObject({ code: "store_unavailable", message: expect.stringContaining("cannot be opened") });
+    }
     expect(await win(store, "p", put("a", 1))).toBe(1);
   });
 
