@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { checkStore, type IntegrityCounts } from "../src/integrity.ts";
 import { LIMITS } from "../src/limits.ts";
 import { loadSettings } from "../src/settings.ts";
@@ -34,7 +34,7 @@ async function main(args: readonly string[]): Promise<void> {
   const { storeUrl } = loadSettings();
   mustExist(storeUrl);
   // It is asked of nobody's file while it is written to, and brings none up to date.
-  const lock = storeUrl.startsWith("sqlite:") ? await lockFile(sqlitePath(storeUrl), LIMITS.storeLockMs) : null;
+  const lock = storeUrl.startsWith("sqlite:") ? await lockFile(realpathSync(sqlitePath(storeUrl)), LIMITS.storeLockMs) : null;
   const store = await openForReading(storeUrl).catch((error: unknown) => {
     lock?.release();
     throw error;

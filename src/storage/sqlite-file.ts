@@ -50,9 +50,17 @@ const WRITING = [
  * @throws AppError where what it writes would not be durable, or what SQLite throws
  */
 export function openWriting(path: string, pragmas: readonly string[]): Database.Database {
+  if (!existsSync(path)) throw gone();
   const db = new Database(path, { fileMustExist: true, timeout: LIMITS.storeLockMs });
-  configure(db, path, pragmas);
-  return db;
+  try {
+    configure(db, path, pragmas);
+    // SQLite opens what may only be read without a word, and that connection would never write. This writes nothing, where it may.
+    db.exec("UPDATE partition SET revision = revision WHERE 0");
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
 }
 
 /** Opens, or makes, the database at `path` and makes sure that it is whole, ours, writable and used by nobody else. */
@@ -126,6 +134,13 @@ function expect(db: Database.Database, path: string, pragma: string, value: stri
   throw new AppError("store_unavailable", {
     reason: `SQLite answers ${pragma}=${String(found)} for ${path}, and without ${value} a commit would not be durable.`,
     fix: "Put the database on a local disk: network file systems often lack what this needs.",
+  });
+}
+
+function gone(): AppError {
+  return new AppError("store_unavailable", {
+    reason: "The engine's database cannot be opened to be written: it is not where it was.",
+    fix: "Put the file, and those beside it, back to where STORE_URL names it.",
   });
 }
 

@@ -133,8 +133,13 @@ export class SqliteWriting {
     this.#checkpoints = 0;
     const lost = this.#underWay;
     this.#underWay = [];
-    if (lost.length > 0) this.#onLost();
-    for (const { reject } of lost) reject(error);
+    if (lost.length === 0) return;
+    // Node may hand over what the thread answered last and that it has ended in one go. What was answered is told first: told after that
+    // something may have been missed, an older revision would be taken for the newest.
+    setImmediate(() => {
+      this.#onLost();
+      for (const { reject } of lost) reject(error);
+    });
   }
 }
 

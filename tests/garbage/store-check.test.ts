@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { rm, symlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import Database from "better-sqlite3";
 import { build } from "esbuild";
@@ -53,9 +53,12 @@ describe("npm run store:check", () => {
       const { project } = await openWorld({ store });
       await project.create("staging", { env_variables: { API_KEY: "a" } });
       await project.set("staging", { "flows/a": long("a") });
-      const inUse = await run([], { STORE_URL: url });
-      expect(inUse).toMatchObject({ code: 1, output: "" });
-      expect(inUse.errors).toContain("in use by process");
+      await symlink(join(folder, "env.db"), join(folder, "alias.db"));
+      for (const name of ["env.db", "alias.db"]) {
+        const inUse = await run([], { STORE_URL: `sqlite:${join(folder, name)}` });
+        expect(inUse).toMatchObject({ code: 1, output: "" });
+        expect(inUse.errors).toContain("in use by process");
+      }
       const { platform } = await headOf(store, "staging");
       await store.close();
 

@@ -166,6 +166,17 @@ describe("a file that cannot be used is refused, and left as it was:", () => {
       chmodSync(folder, 0o555);
       await asNobody(() => refused("is read-only"));
     });
+
+    it("one that may only be read when the first write comes, which is taken as soon as it may be written", async () => {
+      chmodSync(path, 0o666);
+      const store = await openStore(url);
+      const commit = () => store.commit("p", change({ puts: [{ key: "a", value: 1 }] }));
+      chmodSync(path, 0o444);
+      await asNobody(async () => expect((await errorOf(commit())).message).toContain("is read-only"));
+      chmodSync(path, 0o666);
+      await asNobody(async () => expect(await commit()).toEqual({ ok: true, revision: 1 }));
+      await store.close();
+    });
   });
 
   async function refused(reason: string): Promise<void> {

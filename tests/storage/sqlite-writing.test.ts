@@ -10,6 +10,7 @@ import { AppError } from "../../src/errors.ts";
 import { Ledger } from "../../src/ledger.ts";
 import { LIMITS } from "../../src/limits.ts";
 import type { Store } from "../../src/ports.ts";
+import { ReadIndex } from "../../src/read-index.ts";
 import { checked } from "../../src/storage/checked.ts";
 import { openSqlite } from "../../src/storage/sqlite.ts";
 import { openFile, openWriting } from "../../src/storage/sqlite-file.ts";
@@ -197,6 +198,31 @@ describe("the thread that writes SQLite", () => {
     store = checked(await openSqlite(`sqlite:${path}`));
   });
 
+  it("when it ends with an answer on its way: that is told before what may have been missed, so that nobody takes it for the newest", async () => {
+    await win(store, "p", put("a", 1));
+    const index = new ReadIndex(store, { exclusive: true });
+    const told: string[] = [];
+    store.watch({ onChange: (_, revision) => void told.push(`${revision}`), onGap: () => void told.push("gap") });
+    // As where this thread is busy: Node gives it the first answer, and that the other thread has ended, in one go. The second never came.
+    const answers: unknown[] = [];
+    meetThread((thread) => {
+      vi.restoreAllMocks();
+      const [hear] = thread.listeners("message");
+      thread.removeAllListeners("message");
+      thread.on("message", (answer) => {
+        if (answers.push(answer) === 2) void thread.terminate();
+      });
+      thread.prependListener("exit", () => void hear?.(answers[0]));
+    });
+    const first = win(store, "p", put("a", 2));
+    await expect.poll(() => answers).toHaveLength(1);
+    const second = errorOf(store.commit("p", put("a", 3)));
+    expect(await first).toBe(2);
+    expect((await second).code).toBe("store_unavailable");
+    expect(told).toEqual(["2", "gap"]);
+    expect(await index.confirm(["p"])).toEqual(await store.revision(["p"]));
+  });
+
   it("that cannot be started is what the error says, each time, and that nothing is known is not", async () => {
     // What a thread cannot be given stands for a thread that the system does not give: both are thrown at once.
     const writing = new SqliteWriting({ path, pragmas: [(() => {}) as unknown as string] }, () => {});
@@ -209,10 +235,16 @@ describe("the thread that writes SQLite", () => {
   });
 
   it("whose file cannot be opened fails the write with the reason, and takes the next one when it can", async () => {
-    const moved = join(folder, "elsewhere.db");
-    renameSync(path, moved);
-    expect((await errorOf(store.commit("p", put("a", 1)))).message).toContain("cannot be opened");
-    renameSync(moved, path);
+    // With its folder too, as where a disk is gone.
+    for (const [is, was] of [
+      [join(folder, "elsewhere.db"), path],
+      [`${folder}-elsewhere`, folder],
+    ] as const) {
+      renameSync(was, is);
+      const error = await errorOf(store.commit("p", put("a", 1)));
+      renameSync(is, was);
+      expect(error).toMatchObject({ code: "store_unavailable", message: expect.stringContaining("cannot be opened") });
+    }
     expect(await win(store, "p", put("a", 1))).toBe(1);
   });
 
