@@ -11,7 +11,8 @@ export interface Program {
 }
 
 export interface Started {
-  readonly process: ChildProcess;
+  /** `null` where the system did not even try. */
+  readonly process: ChildProcess | null;
   /** What it ends with: its exit code, 128 and the signal that ended it, 127 where there is no such program, 126 where it is none. */
   readonly ended: Promise<number>;
   /** Why it did not start; `null` where it did. */
@@ -22,7 +23,15 @@ export interface Started {
 export function started({ command, args, env, shell = false }: Program): Started {
   const [file, given] = shell ? ["/bin/sh", ["-c", command, "sh", ...args]] : [command, args];
   let failure: string | null = null;
-  const child = spawn(file, given, { stdio: "inherit", env });
+  let child: ChildProcess;
+  try {
+    child = spawn(file, given, { stdio: "inherit", env });
+  } catch (error) {
+    // Node tells of some refusals by an event, and throws others.
+    failure = systemCode(error);
+    if (failure === null) throw error;
+    return { process: null, ended: Promise.resolve(126), failure: () => failure };
+  }
   const ended = new Promise<number>((resolve) => {
     child.once("error", (error) => {
       // A signal that could not be sent is no start that failed.

@@ -1,6 +1,7 @@
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { started } from "../../src/cli/child.ts";
 import { childEnvironment } from "../../src/cli/child-environment.ts";
 import { Lines } from "./lines.ts";
 import { useCli } from "./support.ts";
@@ -110,6 +111,9 @@ describe("run", () => {
       [["run", "-e", "nowhere", "--", "touch", "started"], 4],
       [["run", "-e", "dev", "--url", "http://127.0.0.1:1", "--", "touch", "started"], 1],
       [["run", "-e", "dev"], 2],
+      [["run", "-e", "dev", "--", ""], 2],
+      [["run", "-e", "dev", "--command", " "], 2],
+      [["run", "-e", "dev", "--", "./program.mjs/started"], 126],
       [["run", "-e", "dev", "--only-secrets", "--no-secrets", "--", "touch", "started"], 2],
     ] as const) {
       expect({ args, ...(await context.cli.run(args)) }).toMatchObject({ args, code });
@@ -172,6 +176,11 @@ describe("--fallback", () => {
     });
     await engine.start();
   });
+});
+
+test("a program that is given more than the system passes on is one that cannot be run", async () => {
+  const { ended, failure } = started({ command: "true", args: ["x".repeat(4_000_000)], env: {} });
+  expect({ code: await ended, why: failure() }).toEqual({ code: 126, why: "E2BIG" });
 });
 
 test("a child gets its own value of what is inherited, whatever its case, and nothing that no system call takes", () => {
