@@ -52,6 +52,11 @@ const FROM_TERMINAL: readonly NodeJS.Signals[] = ["SIGINT", "SIGQUIT"];
 /** Signals that end a program, unless it thinks better of it. */
 const ENDING: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"];
 
+/** Also where what is read, or what is printed, goes through a pipe: `cat list | envm run -- …`. */
+function isAtTerminal(): boolean {
+  return process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
+}
+
 export interface Forwarding {
   /** Whether somebody wanted it all to end. */
   readonly asked: () => boolean;
@@ -64,7 +69,7 @@ export function forwardSignals(current: () => ChildProcess | null): Forwarding {
   const handlers = FORWARDED.map((signal) => {
     const handler = () => {
       asked ||= ENDING.includes(signal);
-      if (process.stdin.isTTY && FROM_TERMINAL.includes(signal)) return;
+      if (isAtTerminal() && FROM_TERMINAL.includes(signal)) return;
       current()?.kill(signal);
     };
     process.on(signal, handler);
