@@ -83,6 +83,22 @@ test("--json prints the engine's own fields, --plain bare values, --silent nothi
   expect(await cli.ok(["env", "list", "--plain"])).toBe("development\n");
   expect(await cli.run(["var", "set", "A=1", "-e", "dev", "--silent"])).toEqual({ code: 0, signal: null, out: "", err: "" });
   expect(await cli.run(["var", "get", "A", "-e", "dev", "--silent"])).toMatchObject({ out: "1\n", err: "" });
+  expect(await cli.json(["export", "-e", "dev"])).toMatchObject({ A: "1" });
+});
+
+test("a list that is cut short says so, whatever it lists", async () => {
+  const { cli } = context;
+  for (const args of [["versions"], ["history", "dev"], ["audit", "list"]]) {
+    for (const mode of [[], ["--plain"]]) {
+      const { out, err } = await cli.run([...args, ...mode, "--limit", "1"]);
+      expect({ args, err, lines: out.trimEnd().split("\n").length }).toEqual({
+        args,
+        err: "There are more: give a --limit above 1.\n",
+        lines: mode.length === 0 ? 2 : 1,
+      });
+    }
+    expect((await cli.run([...args, "--limit", "500"])).err).toBe("");
+  }
 });
 
 test("vars are masked where they are listed, and what is set is never printed", async () => {
