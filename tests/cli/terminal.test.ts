@@ -110,6 +110,18 @@ describe.skipIf(!python)(`at a terminal${python ? "" : " (skipped: there is no p
     expect(plain.out).not.toContain("\u001b[");
   });
 
+  test.each([40, 60])("tables of many columns fit %i columns, headings and all", async (columns) => {
+    for (const args of [
+      ["env", "list"],
+      ["token", "list"],
+      ["audit", "list"],
+    ]) {
+      const { code, out } = await atTerminal(args, [], { columns });
+      expect(code).toBe(0);
+      expect(Math.max(...bare(out).split(/\r?\n/).map(widthOf))).toBeLessThanOrEqual(columns);
+    }
+  });
+
   test("long work shows how far it is, on stderr alone", async () => {
     const { cli } = context;
     mkdirSync(join(cli.folder, "big"));
