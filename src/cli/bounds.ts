@@ -22,6 +22,8 @@ export const BOUNDS = {
   membersTold: 50,
   /** Columns below which a table does not get narrower. */
   columnsMin: 40,
+  /** Columns that one column of a table keeps, however narrow the terminal is. */
+  columnMin: 3,
   /** Characters typed at a prompt. */
   typed: 64 * 1024,
   /** Times that somebody may type a confirmation wrongly, or mend a document that is not valid. */

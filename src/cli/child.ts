@@ -11,7 +11,8 @@ export interface Program {
 }
 
 export interface Started {
-  readonly process: ChildProcess;
+  /** `null` where the system did not even try. */
+  readonly process: ChildProcess | null;
   /** What it ends with: its exit code, 128 and the signal that ended it, 127 where there is no such program, 126 where it is none. */
   readonly ended: Promise<number>;
   /** Why it did not start; `null` where it did. */
@@ -22,7 +23,15 @@ export interface Started {
 export function started({ command, args, env, shell = false }: Program): Started {
   const [file, given] = shell ? ["/bin/sh", ["-c", command, "sh", ...args]] : [command, args];
   let failure: string | null = null;
-  const child = spawn(file, given, { stdio: "inherit", env });
+  let child: ChildProcess;
+  try {
+    child = spawn(file, given, { stdio: "inherit", env });
+  } catch (error) {
+    // Node tells of some refusals by an event, and throws others.
+    failure = systemCode(error);
+    if (failure === null) throw error;
+    return { process: null, ended: Promise.resolve(126), failure: () => failure };
+  }
   const ended = new Promise<number>((resolve) => {
     child.once("error", (error) => {
       // A signal that could not be sent is no start that failed.
@@ -43,6 +52,11 @@ const FROM_TERMINAL: readonly NodeJS.Signals[] = ["SIGINT", "SIGQUIT"];
 /** Signals that end a program, unless it thinks better of it. */
 const ENDING: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"];
 
+/** Also where what is read, or what is printed, goes through a pipe: `cat list | envm run -- …`. */
+function isAtTerminal(): boolean {
+  return process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
+}
+
 export interface Forwarding {
   /** Whether somebody wanted it all to end. */
   readonly asked: () => boolean;
@@ -55,7 +69,7 @@ export function forwardSignals(current: () => ChildProcess | null): Forwarding {
   const handlers = FORWARDED.map((signal) => {
     const handler = () => {
       asked ||= ENDING.includes(signal);
-      if (process.stdin.isTTY && FROM_TERMINAL.includes(signal)) return;
+      if (isAtTerminal() && FROM_TERMINAL.includes(signal)) return;
       current()?.kill(signal);
     };
     process.on(signal, handler);

@@ -27,9 +27,13 @@ export function leaf(name: string, { summary, about, aliases = [], examples: sho
     .summary(summary)
     .description(about === undefined ? summary : `${summary}. ${about}`)
     .aliases(aliases);
+  return withExamples(command, shown);
+}
+
+/** Shows them below the command's help. */
+export function withExamples(command: Command, shown: readonly string[]): Command {
   examples.set(command, shown);
-  command.addHelpText("after", `\nExamples:\n${shown.map((example) => `  $ ${example}`).join("\n")}`);
-  return command;
+  return command.addHelpText("after", `\nExamples:\n${shown.map((example) => `  $ ${example}`).join("\n")}`);
 }
 
 /** For an option that may be given several times. */
@@ -41,7 +45,10 @@ export const collectNames = (value: string, before: readonly string[] = []): str
 export function group(name: string, summary: string, aliases: readonly string[], members: readonly Command[]): Command {
   const command = new Command(name).summary(summary).description(summary).aliases(aliases);
   for (const member of members) command.addCommand(member);
-  return command;
+  return withExamples(
+    command,
+    members.flatMap((member) => examplesOf(member).slice(0, 1)),
+  );
 }
 
 /** The options that every command takes: before it and after it. */

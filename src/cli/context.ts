@@ -143,6 +143,11 @@ export async function listed<Request extends object, Item>(
   }
 }
 
+/** Whoever reads a list that was cut short has to know; in JSON its cursor says so. */
+export function noteMore(output: Output, { next_cursor }: Pick<Page<unknown>, "next_cursor">, most: number): void {
+  if (next_cursor !== null) output.note(`There are more: give a --limit above ${most}.`);
+}
+
 /** A number that was typed. @throws Failure */
 export function wholeNumber(name: string, text: string | undefined, fallback: number, most: number): number {
   if (text === undefined) return fallback;

@@ -46,12 +46,20 @@ export async function withFallback(context: Context, path: string, wanted: Secre
     if (!(error instanceof EnvmError) || !AWAY.has(error.code)) throw error;
     const sealed = await store.read().catch(() => null);
     if (sealed === null) throw error;
-    const { at, variables } = JSON.parse(await opened(context, sealed, key, about)) as Kept;
+    const { at, variables } = JSON.parse(await opened(context, sealed, key, about).catch(alsoAway(error))) as Kept;
     output.warn(
       `${error.reason} Going on with the copy of revision ${variables.revision} (${variables.version}), which is ${span(Date.now() - Date.parse(at))} old.`,
     );
     return variables;
   }
+}
+
+/** Why the copy was to be opened at all is what somebody has to know first. */
+function alsoAway({ reason }: EnvmError): (unreadable: unknown) => never {
+  return (unreadable) => {
+    if (!(unreadable instanceof EnvmError)) throw unreadable;
+    throw new EnvmError(unreadable.code, { reason: `${reason} ${unreadable.reason}`, fix: unreadable.fix });
+  };
 }
 
 /** Which environment a short name stands for cannot be asked now: both are tried. */

@@ -116,12 +116,14 @@ export class Output {
     if (fix !== "") this.#err.write(`  fix: ${shown(fix)}\n`);
   }
 
-  /** Rows under their headings, as wide as the terminal: the columns that are widest are cut first. */
+  /** Rows under their headings, as wide as the terminal: the columns that are widest are cut first, and the headings themselves last. */
   table(headings: readonly string[], rows: readonly (readonly string[])[]): void {
     const cells = rows.map((row) => row.map(shown));
+    const wanted = headings.map((heading, index) => Math.max(widthOf(heading), ...cells.map((row) => widthOf(row[index] ?? ""))));
+    const underHeadings = fitted(wanted, headings.map(widthOf), this.columns);
     const widths = fitted(
-      headings.map((heading, index) => Math.max(widthOf(heading), ...cells.map((row) => widthOf(row[index] ?? "")))),
-      headings.map(widthOf),
+      underHeadings,
+      headings.map(() => BOUNDS.columnMin),
       this.columns,
     );
     const text = (row: readonly string[]) =>

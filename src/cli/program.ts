@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { withCommonOptions } from "./command.ts";
+import { withCommonOptions, withExamples } from "./command.ts";
 import { packageVersion } from "./package.ts";
 
 interface Verb {
@@ -41,6 +41,13 @@ const VERBS: readonly Verb[] = [
   { names: ["completion"], load: async () => (await import("./commands/completion.ts")).completion() },
 ];
 
+const FIRST_STEPS: readonly string[] = [
+  "envm login",
+  "envm init -p pf-777 -e development",
+  "envm run -e staging -- node app.js",
+  "envm promote staging production --dry-run",
+];
+
 /** `envm` with these of its commands; with all where none is named. */
 export async function createProgram(only: string | null = null): Promise<Command> {
   const program = new Command("envm")
@@ -51,7 +58,7 @@ export async function createProgram(only: string | null = null): Promise<Command
     .helpCommand("help [command]", "show a command's help");
   const chosen = VERBS.filter(({ names }) => only !== null && names.includes(only));
   for (const command of await Promise.all((chosen.length > 0 ? chosen : VERBS).map(({ load }) => load()))) program.addCommand(command);
-  withCommonOptions(program);
+  withCommonOptions(withExamples(program, FIRST_STEPS));
   for (const command of everyCommand(program)) {
     command.exitOverride().showHelpAfterError("(--help shows what it takes)").configureHelp({ subcommandTerm });
   }

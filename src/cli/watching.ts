@@ -25,8 +25,7 @@ export async function runWatched(context: Context, { first, start, fetchAgain }:
       const next = await fetched(context, fetchAgain, news);
       if (next === null || next.revision === running.revision) continue;
       // It may have ended by itself meanwhile: then there is nothing to start anew.
-      const { exitCode, signalCode } = program.process;
-      if (exitCode !== null || signalCode !== null) continue;
+      if (program.process?.exitCode !== null || program.process.signalCode !== null) continue;
       context.output.note(`${next.env} is ${next.version}, revision ${next.revision}: starting anew.`);
       const ended = await stopped(program);
       // Whoever wanted it all to end did not mean the old program alone.
@@ -72,8 +71,8 @@ async function fetched({ output }: Context, fetchAgain: () => Promise<Variables>
 
 /** Asks the program to end, and ends it where it does not. */
 async function stopped({ process: child, ended }: Started): Promise<number> {
-  child.kill("SIGTERM");
-  const timer = setTimeout(() => child.kill("SIGKILL"), BOUNDS.restartMs);
+  child?.kill("SIGTERM");
+  const timer = setTimeout(() => child?.kill("SIGKILL"), BOUNDS.restartMs);
   const code = await ended;
   clearTimeout(timer);
   return code;

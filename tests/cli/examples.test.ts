@@ -46,6 +46,14 @@ test("every command has a summary and an example", () => {
   expect(everyCommand(program).filter((command) => command.summary() === "" && command !== program)).toEqual([]);
 });
 
+test("what gathers commands shows examples of theirs", () => {
+  const known = new Set(leaves.flatMap(examplesOf));
+  for (const group of everyCommand(program).filter((command) => !leaves.includes(command))) {
+    expect(examplesOf(group).length).toBeGreaterThan(0);
+    for (const example of examplesOf(group)) expect(known).toContain(example);
+  }
+});
+
 test("every option and argument says what it is for", () => {
   const silent = everyCommand(program).flatMap((command) => [
     ...command.options.filter(({ description }) => description === "").map(({ flags }) => `${pathOf(command)} ${flags}`),

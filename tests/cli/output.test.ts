@@ -83,6 +83,22 @@ test("--json prints the engine's own fields, --plain bare values, --silent nothi
   expect(await cli.ok(["env", "list", "--plain"])).toBe("development\n");
   expect(await cli.run(["var", "set", "A=1", "-e", "dev", "--silent"])).toEqual({ code: 0, signal: null, out: "", err: "" });
   expect(await cli.run(["var", "get", "A", "-e", "dev", "--silent"])).toMatchObject({ out: "1\n", err: "" });
+  expect(await cli.json(["export", "-e", "dev"])).toMatchObject({ A: "1" });
+});
+
+test("a list that is cut short says so, whatever it lists", async () => {
+  const { cli } = context;
+  for (const args of [["versions"], ["history", "dev"], ["audit", "list"]]) {
+    for (const mode of [[], ["--plain"]]) {
+      const { out, err } = await cli.run([...args, ...mode, "--limit", "1"]);
+      expect({ args, err, lines: out.trimEnd().split("\n").length }).toEqual({
+        args,
+        err: "There are more: give a --limit above 1.\n",
+        lines: mode.length === 0 ? 2 : 1,
+      });
+    }
+    expect((await cli.run([...args, "--limit", "500"])).err).toBe("");
+  }
 });
 
 test("vars are masked where they are listed, and what is set is never printed", async () => {
@@ -122,7 +138,26 @@ describe("values", () => {
     expect(secret.err).not.toContain("--empty"); // It has no such option: no secret is empty.
     expect(await set(["FILE=@no-such-file"])).toMatchObject({ code: 4, err: expect.stringContaining("no such file") });
     expect(await set(["X=1", "X=2"])).toMatchObject({ code: 2 });
+    // A secret by the name of another is nothing that anybody meant.
+    const both = await cli.run(["secret", "set", "API_KEY", "DB_PASSWORD", "-e", "dev"]);
+    expect(both).toMatchObject({ code: 2, err: expect.stringContaining("API_KEY=VALUE") });
+    expect(await cli.ok(["secret", "reveal", "API_KEY", "-e", "dev"])).toBe("k1\n");
+    expect(await cli.run(["secret", "set", "API_KEY=k1", "PIPED_KEY", "-e", "dev"], { input: "k2" })).toMatchObject({ code: 0 });
   });
+});
+
+test("flags are given as vars are: once each, also as NAME VALUE, whatever the value holds", async () => {
+  const { cli } = context;
+  const set = (...args: readonly string[]) => cli.run(["flag", "set", ...args, "-e", "dev"]);
+  const rule = { "==": [{ var: "plan" }, "pro"] };
+  expect(await set("a", JSON.stringify({ state: "ENABLED", variants: { true: true, false: false }, targeting: rule }))).toMatchObject({
+    code: 0,
+  });
+  expect(await cli.json(["flag", "get", "a", "-e", "dev"])).toMatchObject({ targeting: rule });
+  expect(await set("b", "on")).toMatchObject({ code: 0 });
+  expect(await set("b=on", "b=off")).toMatchObject({ code: 2, err: expect.stringContaining("twice") });
+  expect(await set("b")).toMatchObject({ code: 2, err: expect.stringContaining("envm flag set b=on") });
+  expect(await set("=on")).toMatchObject({ code: 2 });
 });
 
 describe("a pipe that closes", () => {

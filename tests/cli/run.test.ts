@@ -1,6 +1,7 @@
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { started } from "../../src/cli/child.ts";
 import { childEnvironment } from "../../src/cli/child-environment.ts";
 import { Lines } from "./lines.ts";
 import { useCli } from "./support.ts";
@@ -110,6 +111,9 @@ describe("run", () => {
       [["run", "-e", "nowhere", "--", "touch", "started"], 4],
       [["run", "-e", "dev", "--url", "http://127.0.0.1:1", "--", "touch", "started"], 1],
       [["run", "-e", "dev"], 2],
+      [["run", "-e", "dev", "--", ""], 2],
+      [["run", "-e", "dev", "--command", " "], 2],
+      [["run", "-e", "dev", "--", "./program.mjs/started"], 126],
       [["run", "-e", "dev", "--only-secrets", "--no-secrets", "--", "touch", "started"], 2],
     ] as const) {
       expect({ args, ...(await context.cli.run(args)) }).toMatchObject({ args, code });
@@ -163,15 +167,21 @@ describe("--fallback", () => {
     expect({ code, out }).toEqual({ code: 0, out: "red\nk1\n" });
     expect(err).toMatch(/cannot be reached.*copy of revision \d+ \(v[\d.]+\), which is \d+ s old/);
     // Another token opens nothing, and neither does what somebody changed.
-    expect(await cli.run(args, { env: { ENVM_TOKEN: "envm_0000000000000000_other" } })).toMatchObject({ code: 1, out: "" });
+    const unreadable = { code: 1, out: "", err: expect.stringMatching(/cannot be reached.*copy cannot be opened/) };
+    expect(await cli.run(args, { env: { ENVM_TOKEN: "envm_0000000000000000_other" } })).toMatchObject(unreadable);
     writeFileSync(join(cli.folder, "kept.envm"), kept.replace(/"data":"..../, '"data":"AAAA'));
-    expect(await cli.run(args)).toMatchObject({ code: 1, out: "" });
+    expect(await cli.run(args)).toMatchObject(unreadable);
     expect(await cli.run(["run", "-e", "dev", "--fallback", "never.envm", "--", "true"])).toMatchObject({
       code: 1,
       err: expect.stringContaining("cannot be reached"),
     });
     await engine.start();
   });
+});
+
+test("a program that is given more than the system passes on is one that cannot be run", async () => {
+  const { ended, failure } = started({ command: "true", args: ["x".repeat(4_000_000)], env: {} });
+  expect({ code: await ended, why: failure() }).toEqual({ code: 126, why: "E2BIG" });
 });
 
 test("a child gets its own value of what is inherited, whatever its case, and nothing that no system call takes", () => {

@@ -82,6 +82,7 @@ test("a token may come from a file or from standard input, so that no list of pr
 test("dev, stage and prod are the usual environments, where none has that very name", async () => {
   const { cli } = context;
   expect(await cli.ok(["var", "get", "WHERE", "-e", "stage"])).toBe(`${PROJECT}/staging\n`);
+  expect(await cli.ok(["doctor", "-e", "stage"])).toContain("✓ environment: staging is v");
   await cli.ok(["env", "create", "dev", "--set", "WHERE=dev itself"]);
   expect(await cli.ok(["var", "get", "WHERE", "-e", "dev"])).toBe("dev itself\n");
   expect(await cli.json(["diff", "dev@1", "stage"]).catch(() => null)).toBeNull();

@@ -54,6 +54,8 @@ test("the whole demo can be told by the command line alone", async () => {
     else await ada.ok([kind === "secrets" ? "secret" : "var", "set", `${name}=-`, "-e", "prod"], { input: `dummy-${name}` });
   }
   const planId = (await ada.ok(["promote", "stage", "prod", "--plan", "--plain"])).trim();
+  // To look is not to do, whatever else is typed.
+  expect(await ada.json(["promote", "stage", "prod", "--plan", planId, "--dry-run", "-y"])).toMatchObject({ plan_id: planId });
   const released = await ada.json<{ version: string; revision: number }>([
     "promote",
     "stage",

@@ -13,14 +13,14 @@ const python = spawnSync("python3", ["--version"]).status === 0;
 
 const context = useCli();
 
-/** One command at a terminal. `dialogue`: what is waited for, and what is typed then. */
+/** One command at a terminal. `dialogue`: what is waited for, and what is typed then; `before`: what starts the command. */
 function atTerminal(
   args: readonly string[],
   dialogue: readonly (readonly [string, string])[] = [],
-  { columns = 80, env = {} }: { columns?: number; env?: Readonly<Record<string, string>> } = {},
+  { columns = 80, env = {}, before = [] }: { columns?: number; env?: Readonly<Record<string, string>>; before?: readonly string[] } = {},
 ): Promise<Ended> {
   const { cli } = context;
-  const command = [PTY, String(columns), JSON.stringify(dialogue), process.execPath, cli.main, ...args];
+  const command = [PTY, String(columns), JSON.stringify(dialogue), ...before, process.execPath, cli.main, ...args];
   return ended(spawn("python3", command, { cwd: cli.folder, env: { ...cli.environment, TERM: "xterm", ...env } }));
 }
 
@@ -110,6 +110,18 @@ describe.skipIf(!python)(`at a terminal${python ? "" : " (skipped: there is no p
     expect(plain.out).not.toContain("\u001b[");
   });
 
+  test.each([40, 60])("tables of many columns fit %i columns, headings and all", async (columns) => {
+    for (const args of [
+      ["env", "list"],
+      ["token", "list"],
+      ["audit", "list"],
+    ]) {
+      const { code, out } = await atTerminal(args, [], { columns });
+      expect(code).toBe(0);
+      expect(Math.max(...bare(out).split(/\r?\n/).map(widthOf))).toBeLessThanOrEqual(columns);
+    }
+  });
+
   test("long work shows how far it is, on stderr alone", async () => {
     const { cli } = context;
     mkdirSync(join(cli.folder, "big"));
@@ -136,5 +148,13 @@ describe.skipIf(!python)(`at a terminal${python ? "" : " (skipped: there is no p
     const { code, out } = await atTerminal(["run", "-e", "dev", "--", "node", "count.mjs"], [["tty true", "\u0003"]]);
     expect(code).toBe(9);
     expect(out).toContain("interrupted 1");
+    // Whatever it reads from. Who is in no group of the terminal's is sent what envm itself sends.
+    context.cli.file(
+      "apart.mjs",
+      'process.on("SIGINT", () => console.log("sent once more")); console.log("tty " + process.stdout.isTTY); setTimeout(() => {}, 1000);',
+    );
+    const fed = { before: ["/bin/sh", "-c", 'exec "$0" "$@" < /dev/null'] };
+    const apart = await atTerminal(["run", "-e", "dev", "--", "setsid", "node", "apart.mjs"], [["tty true", "\u0003"]], fed);
+    expect(apart).toMatchObject({ code: 0, out: expect.not.stringContaining("sent once more") });
   });
 });

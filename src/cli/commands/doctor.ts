@@ -140,16 +140,17 @@ async function expiry(client: Client, id: string): Promise<number | null> {
   }
 }
 
-async function* projectFindings({ settings, options: _ }: Context, client: Client): AsyncGenerator<Finding> {
-  const { project, env } = settings;
+async function* projectFindings(context: Context, client: Client): AsyncGenerator<Finding> {
+  const { project } = context.settings;
   if (project === null) return yield warning("project", "none is named", "Name one: envm init, -p PROJECT or ENVM_PROJECT.");
   try {
     const { items } = await client.listEnvironments({ project, limit: BOUNDS.page });
     yield passed("project", `${project}, with ${items.length === 0 ? "no environment" : names(items.map((item) => item.env))}`);
     yield* sinkFindings(client, project);
-    const found = items.find((item) => item.env === env);
-    if (env === null)
+    if (context.settings.env === null)
       return yield warning("environment", "none is named", "Name one with each command (-e ENV), or let envm init write it.");
+    const env = await context.env();
+    const found = items.find((item) => item.env === env);
     if (found === undefined)
       return yield warning("environment", `${project} has no ${env} that this token may read`, "envm env list shows what there is.");
     if (found.config_complete) return yield passed("environment", `${env} is ${found.version}, ${found.status}`);

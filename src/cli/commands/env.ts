@@ -1,6 +1,6 @@
 import { BOUNDS } from "../bounds.ts";
 import { collect, does, group, leaf } from "../command.ts";
-import { type Context, listed, wholeNumber } from "../context.ts";
+import { type Context, listed, noteMore, wholeNumber } from "../context.ts";
 import { counted, moment, names } from "../telling.ts";
 import { assignments, readValues } from "../values.ts";
 import { shown } from "../width.ts";
@@ -16,21 +16,22 @@ const list = () =>
       const most = wholeNumber("--limit", limit, BOUNDS.listed, BOUNDS.listedMax);
       const page = await listed(client.listEnvironments, { project }, most);
       if (output.mode === "json") return output.json(page);
-      if (output.mode === "plain") return output.lines(page.items.map(({ env }) => env));
-      output.table(
-        ["ENVIRONMENT", "TYPE", "VERSION", "REV", "STATUS", "SYNC", "CONFIG", "CHANGED"],
-        page.items.map((item) => [
-          item.env,
-          item.type,
-          item.version,
-          String(item.revision),
-          item.hold === null ? item.status : `${item.status}, held`,
-          item.sync_status,
-          item.config_complete ? "complete" : `${item.unbound.length} missing`,
-          moment(item.updated_at),
-        ]),
-      );
-      if (page.next_cursor !== null) output.note(`There are more: envm env list --limit ${most * 2}`);
+      if (output.mode === "plain") output.lines(page.items.map(({ env }) => env));
+      else
+        output.table(
+          ["ENVIRONMENT", "TYPE", "VERSION", "REV", "STATUS", "SYNC", "CONFIG", "CHANGED"],
+          page.items.map((item) => [
+            item.env,
+            item.type,
+            item.version,
+            String(item.revision),
+            item.hold === null ? item.status : `${item.status}, held`,
+            item.sync_status,
+            item.config_complete ? "complete" : `${item.unbound.length} missing`,
+            moment(item.updated_at),
+          ]),
+        );
+      noteMore(output, page, most);
     },
   );
 

@@ -6,7 +6,7 @@ import { counted } from "../telling.ts";
 import { fetchVariables } from "../variables.ts";
 
 interface Exporting {
-  readonly format: string;
+  readonly format?: string;
   readonly output?: string;
   readonly secrets?: boolean;
   readonly showValues?: boolean;
@@ -23,14 +23,15 @@ export const exportCommand = () =>
       examples: ["envm export -e staging", "envm export --format json -o staging.json", "envm pull .env -e dev --secrets -y"],
     })
       .argument("[file]", "the same as -o")
-      .option("--format <format>", FORMATS.join(", "), "dotenv")
+      .option("--format <format>", `${FORMATS.join(", ")}; dotenv where not given, json with --json`)
       .option("-o, --output <file>", "the file to write")
       .option("--secrets", "secrets too")
       .option("--show-values", "the same as --secrets"),
-    async (context, { format, output: named, secrets, showValues }, argument?: string) => {
+    async (context, { format: typed, output: named, secrets, showValues }, argument?: string) => {
       const { output } = context;
-      if (!FORMATS.includes(format as Format)) throw usage(`There is no format ${format}.`, `Formats: ${FORMATS.join(", ")}.`);
       const file = named ?? argument;
+      const format = typed ?? (output.mode === "json" && isStdout(file) ? "json" : "dotenv");
+      if (!FORMATS.includes(format as Format)) throw usage(`There is no format ${format}.`, `Formats: ${FORMATS.join(", ")}.`);
       const { vars, secrets: found, left } = await fetchVariables(context, { secrets: secrets || showValues ? "needed" : "none" });
       const text = await formatted(format as Format, { ...vars, ...found });
       if (left.length > 0) output.note(`${counted(left.length, "secret")} left out: --secrets exports them too.`);

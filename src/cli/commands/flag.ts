@@ -4,7 +4,7 @@ import { usage } from "../failure.ts";
 import { isStdout, writeWhole } from "../files.ts";
 import { type Definition, switched } from "../flag-switch.ts";
 import { counted } from "../telling.ts";
-import { readDocument } from "../values.ts";
+import { assignments, readDocument } from "../values.ts";
 import { type ConfigChange, type Editing, missing, unset, written } from "./var.ts";
 
 const list = () =>
@@ -68,11 +68,9 @@ const set = () =>
   );
 
 function assignedFlags(typed: readonly string[]): Promise<readonly [string, unknown]>[] {
-  const pairs = typed.length === 2 && !typed.some((text) => text.includes("=")) ? [typed.join("=")] : typed;
-  return pairs.map(async (text): Promise<readonly [string, unknown]> => {
-    const at = text.indexOf("=");
-    if (at < 1) throw usage(`${text} does not say what the flag is to be.`, `For example: envm flag set ${text}=on`);
-    return [text.slice(0, at), await flagValue(text.slice(0, at), text.slice(at + 1))];
+  return assignments(typed).map(async ({ name, given }): Promise<readonly [string, unknown]> => {
+    if (given === null) throw usage(`${name} does not say what the flag is to be.`, `For example: envm flag set ${name}=on`);
+    return [name, await flagValue(name, given)];
   });
 }
 
@@ -100,14 +98,25 @@ const importFlags = () =>
       written(context, flagFile(await parsedDocument(await readDocument(file), file), file) as ConfigChange, options),
   );
 
-/** flagd's daemon also takes a list of flags that hold their own keys. */
 function flagFile(content: unknown, file: string): Record<string, unknown> {
   const isFile = isObject(content) && (isObject(content["flags"]) || Array.isArray(content["flags"]));
   const { flags, $evaluators: evaluators, metadata } = isFile ? content : { flags: content };
-  const byName = Array.isArray(flags) ? Object.fromEntries(flags.map(({ key, ...definition }) => [String(key), definition])) : flags;
+  const byName = Array.isArray(flags) ? byKey(flags, file) : flags;
   if (!isObject(byName) || Object.keys(byName).length === 0)
     throw usage(`${file} holds no flags.`, 'Write {"flags":{"new-checkout":true}}.');
   return { flags: byName, ...(evaluators !== undefined && { evaluators }), ...(metadata !== undefined && { flag_metadata: metadata }) };
+}
+
+/** flagd's daemon also takes a list of flags that hold their own keys. */
+function byKey(flags: readonly unknown[], file: string): Record<string, unknown> {
+  const found = new Map<string, unknown>();
+  for (const [index, flag] of flags.entries()) {
+    const { key, ...definition } = isObject(flag) ? flag : {};
+    if (typeof key !== "string") throw usage(`${file}: flags[${index}] has no key.`, "Give each flag of a list its key.");
+    if (found.has(key)) throw usage(`${file}: the key ${JSON.stringify(key)} is there twice.`, "Give each flag a key of its own.");
+    found.set(key, definition);
+  }
+  return Object.fromEntries(found);
 }
 
 const exportFlags = () =>

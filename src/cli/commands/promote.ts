@@ -65,7 +65,7 @@ export const promote = () =>
     async (context, options, source = "", target = "") => {
       const request = await requestOf(context, options, source, target);
       const planId = typeof options.plan === "string" ? options.plan : null;
-      if (planId !== null) {
+      if (planId !== null && !options.dryRun) {
         await context.confirmProduction(request.target_env, `This changes ${request.target_env}.`, { grave: true });
         return applied(context, request, planId);
       }

@@ -37,7 +37,8 @@ export const run = () =>
       .passThroughOptions(),
     async (context, options, ...words) => {
       const { command, secrets, onlySecrets } = options;
-      if ((command === undefined) === (words.length === 0))
+      // A variable of the shell's that is not set leaves an empty word behind.
+      if (!(words.length === 0 ? command?.trim() : command === undefined && words[0]))
         throw usage("There is nothing to run.", "For example: envm run -e staging -- node app.js");
       if (onlySecrets && secrets === false) throw usage("--only-secrets and --no-secrets do not go together.", "Choose one of them.");
       const wanted: SecretsWanted = secrets === false ? "none" : onlySecrets ? "needed" : "allowed";
@@ -66,7 +67,7 @@ export const run = () =>
             fetchAgain: () => variablesOf(context, wanted, options.fallback),
           })
         : await once(start(variables));
-      tellWhyNotStarted(context, program, words[0] ?? "");
+      tellWhyNotStarted(context, program, words[0] ?? "/bin/sh");
       return code;
     },
   );
@@ -81,6 +82,8 @@ async function once(program: Started): Promise<number> {
 function tellWhyNotStarted({ output }: Context, program: Started | null, name: string): void {
   const failure = program?.failure() ?? null;
   if (failure === "ENOENT") output.error(`${name} is no program that can be found.`, "Check its name, and PATH.");
+  else if (failure === "E2BIG")
+    output.error(`${name} cannot be given so much: the system passes on fewer variables and arguments.`, "Set fewer, or shorter ones.");
   else if (failure !== null) output.error(`${name} cannot be run (${failure}).`, "Check its rights, and that it is a program.");
 }
 

@@ -1,4 +1,5 @@
 import { does, group, leaf } from "../command.ts";
+import { usage } from "../failure.ts";
 import { assignments, readValues } from "../values.ts";
 import { type Editing, unset, written } from "./var.ts";
 
@@ -22,6 +23,8 @@ const list = () =>
     },
   );
 
+const LIKE_A_NAME = /^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$/;
+
 const set = () =>
   does<Editing>(
     leaf("set", {
@@ -38,6 +41,12 @@ const set = () =>
       .option("-m, --message <why>", "why")
       .option("--dry-run", "say what would change, and change nothing"),
     async (context, options, ...typed) => {
+      // `NAME VALUE` is taken too: what may be either is not shown, and nothing is made of it.
+      if (typed.length === 2 && !typed[0]?.includes("=") && LIKE_A_NAME.test(typed[1] ?? ""))
+        throw usage(
+          `Whether what follows ${typed[0]} is its value or the name of another secret is not clear.`,
+          `Write ${typed[0]}=VALUE, or set one secret at a time.`,
+        );
       const secrets = await readValues(assignments(typed), { prompts: context.prompts, hidden: true });
       return written(context, { secrets }, options);
     },

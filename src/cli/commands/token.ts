@@ -1,6 +1,6 @@
 import { BOUNDS } from "../bounds.ts";
 import { collectNames, does, group, leaf } from "../command.ts";
-import { listed, wholeNumber } from "../context.ts";
+import { listed, noteMore, wholeNumber } from "../context.ts";
 import { usage } from "../failure.ts";
 import { moment, names } from "../telling.ts";
 import { grantLine } from "./whoami.ts";
@@ -60,22 +60,25 @@ const list = () =>
       String(BOUNDS.listed),
     ),
     async ({ client, output }, { limit }) => {
-      const page = await listed(client.listTokens, {}, wholeNumber("--limit", limit, BOUNDS.listed, BOUNDS.listedMax));
+      const most = wholeNumber("--limit", limit, BOUNDS.listed, BOUNDS.listedMax);
+      const page = await listed(client.listTokens, {}, most);
       if (output.mode === "json") return output.json(page);
-      if (output.mode === "plain") return output.lines(page.items.map(({ id }) => id));
-      output.table(
-        ["ID", "NAME", "ROLE", "PROJECTS", "ENVIRONMENTS", "STATUS", "ENDS", "LAST USED"],
-        page.items.map((item) => [
-          item.id,
-          item.name,
-          [item.role, ...item.rights].join(", "),
-          names(item.projects),
-          names(item.envs),
-          item.status,
-          moment(item.expires_at) || "never",
-          moment(item.last_used_at),
-        ]),
-      );
+      if (output.mode === "plain") output.lines(page.items.map(({ id }) => id));
+      else
+        output.table(
+          ["ID", "NAME", "ROLE", "PROJECTS", "ENVIRONMENTS", "STATUS", "ENDS", "LAST USED"],
+          page.items.map((item) => [
+            item.id,
+            item.name,
+            [item.role, ...item.rights].join(", "),
+            names(item.projects),
+            names(item.envs),
+            item.status,
+            moment(item.expires_at) || "never",
+            moment(item.last_used_at),
+          ]),
+        );
+      noteMore(output, page, most);
     },
   );
 

@@ -1,6 +1,6 @@
 import { BOUNDS } from "../bounds.ts";
 import { does, leaf } from "../command.ts";
-import { listed, wholeNumber } from "../context.ts";
+import { listed, noteMore, wholeNumber } from "../context.ts";
 import type { Output } from "../output.ts";
 import { moment } from "../telling.ts";
 import { named } from "./env.ts";
@@ -26,9 +26,11 @@ export const versions = () =>
         if (output.mode === "json") return output.json(entry);
         return showEntries(output, [entry], true);
       }
-      const page = await listed(client.listVersions, { project }, wholeNumber("--limit", limit, BOUNDS.listed, BOUNDS.listedMax));
+      const most = wholeNumber("--limit", limit, BOUNDS.listed, BOUNDS.listedMax);
+      const page = await listed(client.listVersions, { project }, most);
       if (output.mode === "json") return output.json(page);
-      return showEntries(output, page.items, true);
+      showEntries(output, page.items, true);
+      noteMore(output, page, most);
     },
   );
 
@@ -44,9 +46,11 @@ export const history = () =>
     async (context, { limit }, name?: string) => {
       const { client, output, project } = context;
       const env = await named(context, name);
-      const page = await listed(client.listRevisions, { project, env }, wholeNumber("--limit", limit, BOUNDS.listed, BOUNDS.listedMax));
+      const most = wholeNumber("--limit", limit, BOUNDS.listed, BOUNDS.listedMax);
+      const page = await listed(client.listRevisions, { project, env }, most);
       if (output.mode === "json") return output.json(page);
-      return showEntries(output, page.items, false);
+      showEntries(output, page.items, false);
+      noteMore(output, page, most);
     },
   );
 
