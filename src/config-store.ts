@@ -220,7 +220,7 @@ export class ConfigStore {
   }
 
   async #revealAll(project: string, env: string, references: readonly [string, Json][]): Promise<Record<string, string>> {
-    const values = await Promise.all(references.map(([name, reference]) => this.#secrets.reveal(project, env, name, reference)));
+    const values = await this.#secrets.revealAll(project, env, references);
     return Object.fromEntries(references.map(([name], index) => [name, values[index] ?? ""]));
   }
 

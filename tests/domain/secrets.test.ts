@@ -415,3 +415,27 @@ describe("to a caller who may not reveal them", () => {
     expect(await documents(store)).toEqual(before);
   });
 });
+
+test("of many secrets the vault is asked for as many at a time as may be, whatever is done with them", async () => {
+  const { store, vault } = await openWorld();
+  let [now, most] = [0, 0];
+  const watched = watchedVault(vault, async () => {
+    most = Math.max(most, ++now);
+    await new Promise(setImmediate);
+    now--;
+  });
+  const project = new Project(domainOn(store, watched));
+  const names = Array.from({ length: 3 * LIMITS.secretsAtOnce }, (_, nth) => `KEY_${nth}`);
+  const secrets = Object.fromEntries(names.map((name) => [name, "a value"]));
+  const mostOf = async (work: Promise<unknown>) => {
+    most = 0;
+    await work;
+    return most;
+  };
+  await project.create("staging");
+  expect(await mostOf(project.configure("staging", { secrets }))).toBe(LIMITS.secretsAtOnce);
+  expect(await mostOf(project.secrets("staging"))).toBe(LIMITS.secretsAtOnce);
+  expect(await mostOf(codeOf(project.configure("staging", { secrets, version: "v0.1.0" })))).toBe(LIMITS.secretsAtOnce);
+  await project.configure("staging", { unset: names.map((name) => `secrets/${name}`) });
+  expect(await mostOf(project.rollback("staging", 2))).toBe(LIMITS.secretsAtOnce);
+});

@@ -52,6 +52,9 @@ const testedIn: Readonly<Partial<Record<Bound, readonly (readonly [file: string,
   pipeline: [["domain/policy.test.ts", "a pipeline has as many environments as it may, and not one more"]],
   waitMs: [
     ["domain/waiting.test.ts", "the answer comes with the next head, and 304 for who has it"],
+  secretsAtOnce: [
+    ["domain/secrets.test.ts", "of many secrets the vault is asked for as many at a time as may be, whatever is done with them"],
+  ],
     ["domain/waiting.test.ts", "%s is refused"],
   ],
   watchReplay: [["domain/watches.test.ts", "who was away for too long is told of the newest alone, and of how many there were"]],
