@@ -13,7 +13,7 @@ import type { Gate } from "./auth.ts";
 import { endWire } from "./connections.ts";
 import { parseIfMatch } from "./etag.ts";
 import { EventStreams } from "./event-streams.ts";
-import { type BodyBounds, type BodyOptions, readJsonBody } from "./json.ts";
+import { type BodyBounds, type BodyOptions, isBodyHere, readJsonBody } from "./json.ts";
 import type { Metrics } from "./metrics.ts";
 import { type EventsReply, type Reply, sendReply } from "./reply.ts";
 import { accessOf } from "./rights.ts";
@@ -90,7 +90,9 @@ function serve(route: Route, services: Services): Answer {
         params: request.params,
         query: request.query,
         readBody: (bounds, options) =>
-          request.complete || isOpen(route) ? readJsonBody(request, bounds, options) : readLateBody(request, connection, bounds, options),
+          isBodyHere(request) || isOpen(route)
+            ? readJsonBody(request, bounds, options)
+            : readLateBody(request, connection, bounds, options),
         caller,
         connection,
         domain,
