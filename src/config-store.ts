@@ -205,7 +205,8 @@ export class ConfigStore {
     checkMayReveal(caller, project, env);
     const shown = await this.#shown(project, env, request.at);
     const { secrets } = await readConfig(this.#snapshots.read(project), shown.config);
-    const names = request.names ?? Object.keys(secrets);
+    // Each once: what is named again and again would leave no room in the record for the others.
+    const names = [...new Set(request.names ?? Object.keys(secrets))];
     const wanted = names.map((name): [string, Json] => {
       const reference = Object.hasOwn(secrets, name) ? secrets[name] : undefined;
       if (reference !== undefined) return [name, reference];
@@ -220,7 +221,7 @@ export class ConfigStore {
   }
 
   async #revealAll(project: string, env: string, references: readonly [string, Json][]): Promise<Record<string, string>> {
-    const values = await Promise.all(references.map(([name, reference]) => this.#secrets.reveal(project, env, name, reference)));
+    const values = await this.#secrets.revealAll(project, env, references);
     return Object.fromEntries(references.map(([name], index) => [name, values[index] ?? ""]));
   }
 
@@ -232,7 +233,7 @@ export class ConfigStore {
         environment: shown.env,
         version: shown.version,
         revision: shown.revision,
-        details: { via, secrets: names.slice(0, LIMITS.summaryNames), count: names.length },
+        details: { via, secrets: names.slice(0, LIMITS.revealedNames), count: names.length },
       }),
     );
   }

@@ -1,3 +1,4 @@
+import { may } from "./callers.ts";
 import { summary } from "./changes.ts";
 import type { EditRequest } from "./edits.ts";
 import { AppError, type ErrorCode } from "./errors.ts";
@@ -50,6 +51,9 @@ export interface PullResult {
   readonly secrets_unbound: readonly string[];
 }
 
+const VARS = "vars/";
+const BY_VALUE = "by its value, which the vault keeps";
+
 /** Brings the commits of a repository into an environment: plan purely, then apply as one commit, as a promotion is. */
 export class Pulls {
   readonly #store: Store;
@@ -86,13 +90,15 @@ export class Pulls {
     const automatic = request.automatic === true;
     const now = (await this.#store.now()).toISOString();
     await request.holds?.(documents);
-    const preview = await preparePull(documents, this.#snapshots.draft(project), request, {
-      now,
-      automatic,
-      verdicts: inquiry ?? "no_engine",
-    });
-    await this.#checkVars(documents, preview.head, request);
-    if (request.dry_run) return resultOf("planned", project, request, preview, preview.head);
+    const draft = this.#snapshots.draft(project);
+    const preview = await preparePull(documents, draft, request, { now, automatic, verdicts: inquiry ?? "no_engine" });
+    await this.#checkVars(preview.head, request);
+    const kept = await this.#keptValue(documents, draft, preview, request);
+    if (request.dry_run) {
+      // A plan leaves no trace: of a value it tells nobody who may not see it anyway.
+      if (kept !== null && may(caller, "reveal", project, request.env)) throw secretInVars(kept, BY_VALUE, request.env);
+      return resultOf("planned", project, request, preview, preview.head);
+    }
     checkCurrent(request, preview);
     return this.#ledger.write(project, caller, async (tx) => {
       const maps = this.#snapshots.edit(tx);
@@ -103,33 +109,40 @@ export class Pulls {
       // What is there already is no change, whatever stands in the way of one.
       if (prepared.conflicts.length + count(prepared) > 0) checkApplicable(prepared, request);
       await checkMayEdit(tx, caller, prepared.head);
-      return count(prepared) === 0 ? keepUp(tx, request, prepared) : apply(tx, maps, request, prepared);
+      if (count(prepared) === 0) return keepUp(tx, request, prepared);
+      const result = await apply(tx, maps, request, prepared);
+      // Last of all, so that whoever tries out values leaves all that are wrong in the history.
+      if (kept !== null) throw secretInVars(kept, BY_VALUE, request.env);
+      return result;
     });
   }
 
-  /**
-   * No secret comes in as a var: neither by what it is called, unless the environment has a var of that name, nor by being the value of one
-   * of the environment's secrets. Short values may be the same by chance, and are not compared.
-   * @throws secret_stays_secret
-   */
-  async #checkVars(documents: Documents, head: Environment, { project, env, vars = {} }: PullRequest): Promise<void> {
-    const maps = this.#snapshots.read(project);
+  /** No secret comes in as a var by what it is called or looks like, unless the environment has a var of that name. @throws secret_stays_secret */
+  async #checkVars(head: Environment, { project, env, vars = {} }: PullRequest): Promise<void> {
     const given = Object.entries(vars).flatMap(([name, value]): [string, string][] => (typeof value === "string" ? [[name, value]] : []));
-    const before = await maps.lookup(
+    const known = await this.#snapshots.read(project).has(
       head.config,
-      given.map(([name]) => `vars/${name}`),
+      given.map(([name]) => VARS + name),
     );
-    const fresh = given.filter(([, value], index) => before[index] !== value);
-    const known = new Set(given.filter((_, index) => before[index] !== undefined).map(([name]) => name));
-    const named = fresh.find(([name, value]) => !known.has(name) && looksSecret(name, value));
+    const named = given.find(([name, value], index) => !known[index] && looksSecret(name, value));
     if (named !== undefined) throw secretInVars(named[0], "by what it is called or looks like", env);
-    const long = fresh.filter(([, value]) => value.length >= LIMITS.recognisedSecretLength);
-    if (long.length === 0) return;
-    const kept = await this.#fingerprints(documents, maps, head);
-    if (kept.size === 0) return;
-    for (const [name, value] of long) {
-      if (kept.has(await this.#secrets.fingerprintOf(project, value))) throw secretInVars(name, "by its value, which the vault keeps", env);
+  }
+
+  /**
+   * Nor by being the value of one of the environment's secrets. Short values may be the same by chance, and are not compared.
+   * @returns the name of the first such var; `null` where there is none
+   */
+  async #keptValue(documents: Documents, maps: Maps, { head, changes }: PreparedPull, { project }: PullRequest): Promise<string | null> {
+    const coming = changes.config.filter(({ key, right }) => key.startsWith(VARS) && right !== null);
+    const values = await maps.values(coming.map(({ right }) => right));
+    const long = coming
+      .map(({ key }, index) => ({ name: key.slice(VARS.length), value: String(values[index]) }))
+      .filter(({ value }) => value.length >= LIMITS.recognisedSecretLength);
+    const kept = long.length === 0 ? new Set() : await this.#fingerprints(documents, maps, head);
+    for (const { name, value } of kept.size === 0 ? [] : long) {
+      if (kept.has(await this.#secrets.fingerprintOf(project, value))) return name;
     }
+    return null;
   }
 
   async #fingerprints(documents: Documents, maps: Maps, head: Environment): Promise<ReadonlySet<string>> {

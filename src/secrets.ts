@@ -1,7 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { AppError } from "./errors.ts";
+import { fewAtOnce, resultsOf } from "./few-at-once.ts";
 import { keys } from "./keys.ts";
 import { aside, type Ledger } from "./ledger.ts";
+import { LIMITS } from "./limits.ts";
 import type { Caller } from "./model.ts";
 import { quoted } from "./names.ts";
 import type { Json, SecretEntry, Vault } from "./ports.ts";
@@ -83,7 +85,7 @@ export class Secrets {
         staged.map(({ entry }) => entry),
       );
     // All writes must have ended before any is taken back: one that ended later would outlive its intent.
-    const kept = await Promise.allSettled(staged.map((item) => this.#keep(item)));
+    const kept = await fewAtOnce(staged, LIMITS.secretsAtOnce, (item) => this.#keep(item));
     const failed = kept.filter((outcome) => outcome.status === "rejected");
     if (failed[0] !== undefined) {
       // What a vault may still be about to write is the sweeper's, later: taken back now, it would come after all.
@@ -136,6 +138,12 @@ export class Secrets {
     });
   }
 
+  /** The same of several, in their order. */
+  async revealAll(project: string, env: string, references: readonly (readonly [name: string, reference: Json])[]): Promise<string[]> {
+    const ask = ([name, reference]: readonly [string, Json]) => this.reveal(project, env, name, reference);
+    return resultsOf(await fewAtOnce(references, LIMITS.secretsAtOnce, ask));
+  }
+
   /** One of the engine's own, which no environment's config names: `lost` says whose it is. @throws secret_unavailable */
   async revealOwn(project: string, env: string, reference: Json, lost: Lost): Promise<string> {
     const value = await this.#vault.get(entryOf(project, env, reference));
@@ -143,10 +151,13 @@ export class Secrets {
     throw new AppError("secret_unavailable", { ...lost });
   }
 
-  /** Whether the vault still has what a reference points at. */
-  async exists(project: string, env: string, reference: Json): Promise<boolean> {
-    const entry = entryOf(project, env, reference);
-    return this.#vault.has === undefined ? (await this.#vault.get(entry)) !== null : this.#vault.has(entry);
+  /** Whether the vault still has what each reference points at. */
+  async exist(project: string, env: string, references: readonly Json[]): Promise<boolean[]> {
+    const ask = async (reference: Json) => {
+      const entry = entryOf(project, env, reference);
+      return this.#vault.has === undefined ? (await this.#vault.get(entry)) !== null : this.#vault.has(entry);
+    };
+    return resultsOf(await fewAtOnce(references, LIMITS.secretsAtOnce, ask));
   }
 
   /**
@@ -160,7 +171,7 @@ export class Secrets {
       return found;
     });
     if (intent === null) return false;
-    await Promise.all(intent.entries.map((entry) => this.#vault.delete(parseEntry(project, `${intent.env}/${entry}`))));
+    await this.#remove(intent.entries.map((entry) => parseEntry(project, `${intent.env}/${entry}`)));
     await this.#ledger.write(project, caller, async (tx) => tx.delete(keys.intent(id)));
     return true;
   }
@@ -174,7 +185,11 @@ export class Secrets {
     const bound = await this.#ledger.write(project, caller, (tx) =>
       tx.peek(entries.map((entry) => keys.secret(entry.env, entryName(entry)))),
     );
-    await Promise.all(entries.filter((_, index) => !bound[index]).map((entry) => this.#vault.delete(entry)));
+    await this.#remove(entries.filter((_, index) => !bound[index]));
+  }
+
+  async #remove(entries: readonly SecretEntry[]): Promise<void> {
+    resultsOf(await fewAtOnce(entries, LIMITS.secretsAtOnce, (entry) => this.#vault.delete(entry)));
   }
 
   /** Gives up entries that were bound but will never be used: the sweeper removes them from the vault. */

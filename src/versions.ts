@@ -209,7 +209,11 @@ export class Versions {
     const returning = config.filter((change) => change.key.startsWith("secrets/") && !isRemoved(change));
     const references = await maps.values(returning.map(({ right }) => right));
     const facts = await documents.getAll<SecretFacts>(references.map((reference) => factsKey(reference ?? null)));
-    const found = await Promise.all(references.map((reference: Json | undefined) => this.#secrets.exists(project, env, reference ?? null)));
+    const found = await this.#secrets.exist(
+      project,
+      env,
+      references.map((reference) => reference ?? null),
+    );
     const missing = returning.filter((_, index) => !found[index] || !facts[index]).map(({ key }) => key.slice("secrets/".length));
     if (missing.length === 0) return;
     throw new AppError("secret_unavailable", {

@@ -173,12 +173,11 @@ export class Sibling {
   }
 }
 
-/** What says something about the sibling, and nothing about the request. */
+/** What says something about the sibling, and nothing about the request: neither that it was not waited for, nor that too many were made at once. */
 function isFailure(error: unknown): boolean {
-  return (
-    error instanceof Faulty ||
-    (error instanceof AppError && error.code === "engine_unavailable" && error.details?.["failure"] !== "aborted")
-  );
+  if (error instanceof Faulty) return true;
+  const isOurs = error instanceof AppError && (error.details?.["failure"] === "aborted" || error.details?.["failure"] === "overloaded");
+  return error instanceof AppError && error.code === "engine_unavailable" && !isOurs;
 }
 
 function asUnavailable(error: unknown, name: string): AppError {

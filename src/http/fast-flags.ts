@@ -9,7 +9,7 @@ import type { Principal } from "../tokens.ts";
 import { noneMatchHits, quoteTag } from "./etag.ts";
 import type { FastDoor, FastLaneParts } from "./fast-door.ts";
 import { HeaderForm } from "./header-form.ts";
-import { hasGoodBody, readJsonBodyAhead, SMALL_BODY } from "./json.ts";
+import { hasGoodBody, isBodyHere, readJsonBodyAhead, SMALL_BODY } from "./json.ts";
 import { bulkOf, type EnvironmentQuery, environmentOf, type Place } from "./ofrep.ts";
 import { OF_EVALUATIONS, type PlainHeaders } from "./raw-headers.ts";
 import { requestIdFor } from "./ready-reply.ts";
@@ -88,8 +88,10 @@ export class FastFlags {
     const { readIndex } = this.#parts.domain;
     const found = this.#known(request.socket, question) ?? (await readIndex.inTime(this.#look(request.socket, question)));
     if (found === null || !this.#door.admits(request, found.caller, performance.now())) return false;
+    const isHere = isBodyHere(request);
     const answer = this.#evaluate(found, await readJsonBodyAhead(request, SMALL_BODY), question.headers.ifNoneMatch);
-    // A body may take its time, in which a preview ends, others ask as often as they may, or whoever asks leaves.
+    // A body may take its time, in which a token ends, a preview does, others ask as often as they may, or whoever asks leaves.
+    if (!isHere && !(await this.#isStill(found.caller, request.socket, question.headers))) return false;
     const now = performance.now();
     if (response.closed || !this.#parts.domain.heads.mayBeRead(found.head) || !this.#door.admits(request, found.caller, now)) return false;
     this.#door.take(request, found.caller, now);
@@ -130,6 +132,14 @@ export class FastFlags {
     const head = domain.heads.kept(project, env, revision) ?? (await domain.heads.readable(project, env, "current")).value;
     this.#door.confirm(caller, place, [system, revision], start);
     return { caller, place, head, ready: await domain.evaluations.flags(project, head), stream };
+  }
+
+  /** Whether the token is that caller's still. */
+  async #isStill(caller: Principal, socket: Socket, headers: PlainHeaders): Promise<boolean> {
+    if (this.#door.isOpen) return true;
+    const { readIndex } = this.#parts.domain;
+    const system = readIndex.known(SYSTEM_PARTITION) ?? (await readIndex.inTime(readIndex.confirm([SYSTEM_PARTITION])))[0] ?? 0;
+    return this.#door.callerAt(socket, headers, system) === caller;
   }
 
   /** @throws invalid_request */

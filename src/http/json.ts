@@ -96,6 +96,11 @@ function faultOf(request: IncomingMessage, limit: number): AppError | null {
   return Number(request.headers["content-length"]) > limit ? tooLarge(limit) : null;
 }
 
+/** Whether all of a request's body has come. Its end may be told after its bytes. */
+export function isBodyHere({ complete, readableLength, headers }: IncomingMessage): boolean {
+  return complete || readableLength === Number(headers["content-length"]);
+}
+
 function hasNoBody({ headers }: IncomingMessage): boolean {
   const length = headers["content-length"];
   return headers["transfer-encoding"] === undefined && (length === undefined || Number(length) === 0);

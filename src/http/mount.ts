@@ -6,13 +6,14 @@ import type { Domain } from "../domain.ts";
 import { AppError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Caller } from "../model.ts";
+import type { JsonObject } from "../ports.ts";
 import { isTracing, traced } from "../tracing.ts";
 import type { Asked } from "./asked.ts";
 import type { Gate } from "./auth.ts";
 import { endWire } from "./connections.ts";
 import { parseIfMatch } from "./etag.ts";
 import { EventStreams } from "./event-streams.ts";
-import { readJsonBody } from "./json.ts";
+import { type BodyBounds, type BodyOptions, isBodyHere, readJsonBody } from "./json.ts";
 import type { Metrics } from "./metrics.ts";
 import { type EventsReply, type Reply, sendReply } from "./reply.ts";
 import { accessOf } from "./rights.ts";
@@ -88,7 +89,10 @@ function serve(route: Route, services: Services): Answer {
       reply = await route.reply({
         params: request.params,
         query: request.query,
-        readBody: (bounds, options) => readJsonBody(request, bounds, options),
+        readBody: (bounds, options) =>
+          isBodyHere(request) || isOpen(route)
+            ? readJsonBody(request, bounds, options)
+            : readLateBody(request, connection, bounds, options),
         caller,
         connection,
         domain,
@@ -111,6 +115,13 @@ function serve(route: Route, services: Services): Answer {
       await sendReply(request, response, reply);
     }
   }
+}
+
+/** Whoever leaves a body for later is judged again when it is there: with a token that was revoked meanwhile, nothing that was begun is ended. */
+async function readLateBody(request: Asked, connection: Connection, ...wishes: [BodyBounds, BodyOptions]): Promise<JsonObject> {
+  const body = await readJsonBody(request, ...wishes);
+  await connection.admitAgain();
+  return body;
 }
 
 /** For as long as the reader stays, and their token holds. Nothing here is a closure: what lasts as long need not know of the request. */

@@ -42,6 +42,8 @@ export const CONTENT = {
   messageLength: 2_000,
   /** Names kept in one list of a revision's summary of changes; the count beside it is exact. */
   summaryNames: 200,
+  /** Secrets that one request names to be revealed, and names in the record of any that were shown; the count beside them is exact. */
+  revealedNames: 1_000,
   /** Names in one list of a plan or comparison before it is cut and says so. */
   compareNames: 10_000,
   /** Labels tried for a new version before an exact one is asked for. */

@@ -16,6 +16,8 @@ export const VAULT = {
   vaultLeaseLookMs: 24 * 60 * 60_000,
   /** Milliseconds until a lease that could not be renewed is tried again, at least. */
   vaultLeaseRetryMs: 1_000,
+  /** Secrets of one request that a vault is asked for, or given, at a time: others need its connections too. */
+  secretsAtOnce: 16,
   /** Entries that are copied to another vault at a time. */
   vaultMoveAtOnce: 8,
   /** Entries whose fingerprints are made anew in one commit, after that. */

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { LIMITS } from "../limits.ts";
 import {
   AnyJson,
   AtQuery,
@@ -143,7 +144,11 @@ export const RevealQuery = z.strictObject({
 
 export const RevealBody = z
   .strictObject({
-    names: z.array(z.string()).max(1_000).exactOptional().meta({ description: "The secrets to reveal; all where not given." }),
+    names: z
+      .array(z.string())
+      .max(LIMITS.revealedNames)
+      .exactOptional()
+      .meta({ description: "The secrets to reveal; all where not given." }),
   })
   .meta({ id: "RevealSecrets", description: "Which secrets.", examples: [{ names: ["API_KEY"] }] });
 

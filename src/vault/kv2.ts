@@ -51,7 +51,7 @@ export class Kv2Entries implements RemoteEntries {
   async put(entry: SecretEntry, value: string): Promise<void> {
     const json: Json = { options: { cas: 0 }, data: { value } };
     const reply = await this.#ask("POST", "data", entry, json);
-    const doing = `keeping ${told(entry)}`;
+    const doing = "keeping a secret";
     if (reply.status === 204) return;
     if (reply.status === 200) {
       const end = memberOf(reply.json(), "data", "deletion_time");
@@ -69,7 +69,7 @@ export class Kv2Entries implements RemoteEntries {
 
   async get(entry: SecretEntry): Promise<string | null> {
     const reply = await this.#ask("GET", "data", entry);
-    const doing = `reading ${told(entry)}`;
+    const doing = "reading a secret";
     if (isMissing(reply)) return null;
     if (reply.status !== 200) throw this.#refusal(reply, doing);
     const value = memberOf(reply.json(), "data", "data", "value");
@@ -88,7 +88,7 @@ export class Kv2Entries implements RemoteEntries {
   /** Metadata and all versions: nothing stays that could be undeleted. */
   async delete(entry: SecretEntry): Promise<void> {
     const reply = await this.#ask("DELETE", "metadata", entry);
-    const doing = `removing ${told(entry)}`;
+    const doing = "removing a secret";
     if (reply.status === 204 || isMissing(reply)) return;
     if (reply.status !== 200) throw this.#refusal(reply, doing);
     // With warnings perhaps; but a page that somebody else shows says nothing about the entry.

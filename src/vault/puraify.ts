@@ -40,7 +40,7 @@ export class PuraifyEntries implements RemoteEntries {
   async put(entry: SecretEntry, value: string): Promise<void> {
     const json: Json = { project: projectOf(entry), service: serviceOf(entry), token: value };
     const reply = await this.#call(["vault", "token"], { method: "POST", json, idempotent: true });
-    const doing = `keeping ${told(entry)}`;
+    const doing = "keeping a secret";
     if (reply.status === 400 && value.trim() === "") throw blank(entry);
     if (!isDone(reply)) throw refusedBy(reply, doing);
     if (memberOf(reply.json(), "success") !== true) throw malformed(SUBJECT, doing, reply);
@@ -48,7 +48,7 @@ export class PuraifyEntries implements RemoteEntries {
 
   async get(entry: SecretEntry): Promise<string | null> {
     const reply = await this.#call(pathOf(entry), { method: "GET", idempotent: true });
-    const doing = `reading ${told(entry)}`;
+    const doing = "reading a secret";
     if (isMissing(reply)) return null;
     if (reply.status !== 200) throw refusedBy(reply, doing);
     const token = memberOf(reply.json(), "token");
@@ -58,7 +58,7 @@ export class PuraifyEntries implements RemoteEntries {
 
   async delete(entry: SecretEntry): Promise<void> {
     const reply = await this.#call(pathOf(entry), { method: "DELETE", idempotent: true });
-    const doing = `removing ${told(entry)}`;
+    const doing = "removing a secret";
     if (isMissing(reply) || reply.status === 204) return;
     if (!isDone(reply)) throw refusedBy(reply, doing);
     if (memberOf(reply.json(), "success") !== true) throw malformed(SUBJECT, doing, reply);

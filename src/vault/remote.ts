@@ -72,7 +72,7 @@ export function asWriteError(error: unknown): unknown {
   });
 }
 
-/** Who asks an answer for a status that its protocol does not know. */
+/** Who asks an answer for a status that its protocol does not know. `doing` names no entry: what failed last is in `/readyz`, for anybody to see. */
 export function refused(subject: string, doing: string, { status }: RemoteReply): AppError {
   if (status >= 300 && status <= 399) {
     return unavailable(subject, `answers with a redirect to ${doing}, and redirects are not followed`, "Set VAULT_URL to where it leads.");
@@ -130,7 +130,7 @@ export class RemoteHealth {
   }
 }
 
-/** How messages may name an entry: by the secret's name, which is no secret, and its environment. */
+/** How messages to whoever sent it may name an entry: by the secret's name, which is no secret to them, and its environment. */
 export function told({ env, name }: SecretEntry): string {
   return `${name} of ${env}`;
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { AppError } from "../../src/errors.ts";
 import { keys } from "../../src/keys.ts";
 import { LIMITS } from "../../src/limits.ts";
 import type { PullRequest } from "../../src/pulls.ts";
@@ -390,6 +391,40 @@ describe("a secret among the vars is refused, and its value is told to nobody:",
     const error = await errorOf(pull(project, "b", { from: id("a"), vars: { GREETING: "an-innocent-value" } }));
     expect(error).toMatchObject({ code: "secret_stays_secret", details: { name: "GREETING" } });
     expect(await pull(project, "b", { from: id("a"), vars: { GREETING: "another value" } })).toMatchObject({ status: "updated" });
+  });
+
+  describe("to whoever may not reveal it, by its value", () => {
+    const SECRET = "an-innocent-value";
+    /** What becomes of a pull of a var with this value, by somebody who may edit. */
+    async function tried(value: string, wishes: Wishes, prepare: (project: Project) => Promise<unknown> = async () => {}): Promise<string> {
+      const { project } = await pulled();
+      await project.configure("staging", { secrets: { API_KEY: SECRET } });
+      await prepare(project);
+      const editor = { ...project.caller, grants: [{ role: "editor", projects: ["*"], envs: ["*"], rights: [] }] } as const;
+      const asked = { project: project.id, env: "staging", commit: commit("b"), from: id("a"), vars: { GREETING: value }, ...wishes };
+      return project.domain.pulls.pull(editor, asked).then(
+        ({ status }) => status,
+        (error: AppError) => error.code,
+      );
+    }
+    const greet = (project: Project) => project.configure("staging", { vars: { GREETING: "hello" } });
+    const protect = (project: Project) => project.policy({ environments: { staging: { protected: true } } });
+
+    test.each<readonly [string, string, Wishes, Parameters<typeof tried>[2]]>([
+      ["in a plan", "planned", { dry_run: true }, undefined],
+      ["where the plan is another", "plan_stale", { plan_id: "0".repeat(40) }, undefined],
+      ["where the version is taken", "version_taken", { version: "v0.1.0" }, undefined],
+      ["where the environment's own is kept", "no_changes", { resolve: { "config:vars/GREETING": "ours" } }, greet],
+      ["where they may not change anything", "forbidden", {}, protect],
+    ])("%s: what is right is answered as what is wrong", async (_where, answer, wishes, prepare) => {
+      expect(await tried("some-other-value", wishes, prepare)).toBe(answer);
+      expect(await tried(SECRET, wishes, prepare)).toBe(answer);
+    });
+
+    test("where it would come in, and what is wrong does come in", async () => {
+      expect(await tried("some-other-value", {})).toBe("updated");
+      expect(await tried(SECRET, {})).toBe("secret_stays_secret");
+    });
   });
 
   test("what is as short as many others is not compared", async () => {

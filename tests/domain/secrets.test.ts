@@ -403,6 +403,23 @@ test("revealing is recorded before anything is shown, with names and without val
   expect(await codeOf(new Project(domainOn(full, vault)).secrets("staging"))).toBe("storage_full");
 });
 
+test("revealing is recorded with every name that was asked for, whatever else was", async () => {
+  const { project, store } = await openWorld();
+  const decoys = Array.from({ length: LIMITS.revealedNames }, (_, nth) => `DECOY_${nth}`);
+  const secrets = Object.fromEntries([...decoys, "Z_TARGET"].map((name) => [name, "a value"]));
+  await project.create("staging");
+  await project.configure("staging", { secrets });
+  const reveal = async (names?: readonly string[]) => {
+    await project.domain.config.reveal(project.caller, { project: PROJECT, env: "staging", names });
+    const record = (await documents(store, PROJECT, keys.auditPrefix)).at(-1)?.value as { details: { secrets: string[]; count: number } };
+    return record.details;
+  };
+  expect(await reveal([...decoys.map(() => "DECOY_0"), "Z_TARGET"])).toMatchObject({ secrets: ["DECOY_0", "Z_TARGET"], count: 2 });
+  expect(await reveal([...decoys.slice(1), "Z_TARGET"])).toMatchObject({ secrets: [...decoys.slice(1), "Z_TARGET"], count: decoys.length });
+  // Those of all that there are, the revision tells.
+  expect(await reveal()).toMatchObject({ secrets: { length: LIMITS.revealedNames }, count: decoys.length + 1 });
+});
+
 describe("to a caller who may not reveal them", () => {
   test("no secret is told, by whichever way it is asked for, and nothing is written", async () => {
     const store = memoryStore();
@@ -414,4 +431,28 @@ describe("to a caller who may not reveal them", () => {
     expect(await codeOf(domain.config.reveal(eve, { project: PROJECT, env: "staging" }))).toBe("forbidden");
     expect(await documents(store)).toEqual(before);
   });
+});
+
+test("of many secrets the vault is asked for as many at a time as may be, whatever is done with them", async () => {
+  const { store, vault } = await openWorld();
+  let [now, most] = [0, 0];
+  const watched = watchedVault(vault, async () => {
+    most = Math.max(most, ++now);
+    await new Promise(setImmediate);
+    now--;
+  });
+  const project = new Project(domainOn(store, watched));
+  const names = Array.from({ length: 3 * LIMITS.secretsAtOnce }, (_, nth) => `KEY_${nth}`);
+  const secrets = Object.fromEntries(names.map((name) => [name, "a value"]));
+  const mostOf = async (work: Promise<unknown>) => {
+    most = 0;
+    await work;
+    return most;
+  };
+  await project.create("staging");
+  expect(await mostOf(project.configure("staging", { secrets }))).toBe(LIMITS.secretsAtOnce);
+  expect(await mostOf(project.secrets("staging"))).toBe(LIMITS.secretsAtOnce);
+  expect(await mostOf(codeOf(project.configure("staging", { secrets, version: "v0.1.0" })))).toBe(LIMITS.secretsAtOnce);
+  await project.configure("staging", { unset: names.map((name) => `secrets/${name}`) });
+  expect(await mostOf(project.rollback("staging", 2))).toBe(LIMITS.secretsAtOnce);
 });

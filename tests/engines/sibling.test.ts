@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { DeploymentPlanner } from "../../src/engines/deployment.ts";
 import { Sibling, type SiblingBounds } from "../../src/engines/sibling.ts";
 import { LIMITS } from "../../src/limits.ts";
+import { gate } from "../domain/support.ts";
 import { later, serve } from "./support.ts";
 
 const BOUNDS: SiblingBounds = { attempts: 3, firstPauseMs: 1, failures: 5, pauseMs: 60_000, timeoutMs: 5_000 };
@@ -40,6 +41,21 @@ describe("another engine", () => {
       expect((await sibling.call(["a"], GET)).status).toBe(status);
       expect(hits).toHaveLength(1);
     }
+  });
+
+  test("that is asked more at once than may wait for it is not taken for one that fails", async () => {
+    const go = gate();
+    const server = await serve((_request: IncomingMessage, response: ServerResponse) => void go.opened.then(() => response.end("{}")));
+    const sibling = new Sibling("Test", server.url, { ...BOUNDS, timeoutMs: 60_000 });
+    later(() => sibling.close());
+    const room = LIMITS.engineConnections + LIMITS.waitingRequests;
+    const asked = Array.from({ length: room + 2 * BOUNDS.failures }, () => sibling.call(["a"], GET));
+    const refused = await Promise.allSettled(asked.slice(room));
+    for (const outcome of refused) expect(outcome).toMatchObject({ status: "rejected", reason: { details: { failure: "overloaded" } } });
+    expect(sibling.status()).toEqual({ status: "ok", since: null });
+    go.open();
+    for (const { status } of await Promise.all(asked.slice(0, room))) expect(status).toBe(200);
+    expect(sibling.status().status).toBe("ok");
   });
 
   test("is left alone after so many failures in a row, and asked with one request after a while", async () => {

@@ -1,4 +1,5 @@
-import { Agent } from "node:http";
+import { once } from "node:events";
+import { Agent, request as httpRequest, type IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { Authentication } from "../../src/authentication.ts";
@@ -8,7 +9,7 @@ import { tokenDigest } from "../../src/token-documents.ts";
 import { caller, domainOn, errorOf, memoryStore, openVault, wrapped } from "../domain/support.ts";
 import { type Members, useEngine } from "../support/engine.ts";
 import { expectError, type PageOf, Project } from "../support/project.ts";
-import { ask, type Issued, issue, ROOT, succeed } from "./support.ts";
+import { ask, type Issued, issue, type Question, ROOT, succeed } from "./support.ts";
 
 /** What somebody can do with a token that they do not have, no longer have, or have for something else: nothing, and they learn nothing. */
 
@@ -112,6 +113,19 @@ describe("a token that is not valid costs the same work, whatever is wrong with 
 
 const engine = useEngine({ token: ROOT });
 
+/** Sends the head of a request, and when the engine has it gives what sends its body: the status that comes then. */
+function begin({ body, headers, ...wish }: Question): Promise<() => Promise<number>> {
+  const { hostname, port } = new URL(engine.url);
+  const text = JSON.stringify(body);
+  const sent = { "content-type": "application/json", "content-length": Buffer.byteLength(text), expect: "100-continue", ...headers };
+  const request = httpRequest({ hostname, port, ...wish, headers: sent, agent: false });
+  const status = once(request, "response").then(([response]: IncomingMessage[]) => response?.resume().statusCode ?? 0);
+  return once(request, "continue").then(() => () => {
+    request.end(text);
+    return status;
+  });
+}
+
 describe("a token that was taken back", () => {
   /** One connection, and what it is: the same for as long as nobody closes it. */
   async function connection(agent: Agent): Promise<Socket> {
@@ -149,6 +163,32 @@ describe("a token that was taken back", () => {
     expect(await connection(agent)).toBe(socket);
     expect(await project.mark("staging")).toEqual(mark);
     agent.destroy();
+  });
+
+  test("ends nothing that was begun with it: a request whose body comes afterwards", async () => {
+    const project = new Project(engine, "late");
+    await project.create("staging");
+    const { id, token } = await issue(engine, { role: "admin", projects: [project.id] });
+    const opened = await ask(engine, { method: "POST", path: "/session", token: null, body: { token } });
+    const cookie = String(opened.headers["set-cookie"]).split(";")[0] ?? "";
+    const successor = { name: "mallory", role: "admin", projects: [project.id] };
+    const wishes = [
+      { method: "POST", path: "/tokens", body: successor, headers: { authorization: `Bearer ${token}` } },
+      { method: "POST", path: "/tokens", body: successor, headers: { cookie, "sec-fetch-site": "same-origin" } },
+      {
+        method: "PATCH",
+        path: project.path("staging", "config"),
+        body: { vars: { REGION: "eu" } },
+        headers: { authorization: `Bearer ${token}` },
+      },
+    ];
+    const begun = await Promise.all(wishes.map(begin));
+    await succeed(engine, { method: "DELETE", path: `/tokens/${id}` });
+    const mark = await project.mark("staging");
+    const tokens = (await succeed<PageOf<Issued>>(engine, { path: "/tokens" })).items.length;
+    for (const end of begun) expect(await end()).toBe(401);
+    expect(await project.mark("staging")).toEqual(mark);
+    expect((await succeed<PageOf<Issued>>(engine, { path: "/tokens" })).items.length).toBe(tokens);
   });
 
   test("ends the sessions that were opened with it, and opens no more", async () => {

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { connect } from "node:net";
 import { pino } from "pino";
 import { afterAll, expect, vi } from "vitest";
@@ -28,6 +29,8 @@ export interface Doors extends Access {
   readonly tokens: Readonly<Record<"reader" | "client" | "stranger" | "engine" | "revoked" | "brief" | "rotated" | "renewed", string>>;
   /** What both answer to these bytes; and how often the routes were asked by the door with the lane. */
   both(request: string): Promise<{ readonly lane: string; readonly routes: string; readonly asked: number }>;
+  /** Sends both all of a request but its last byte, and that after something else has happened. */
+  inTwo(request: string, meanwhile: () => Promise<unknown>): Promise<{ readonly lane: string; readonly routes: string }>;
   /** Sends these bytes to both, and leaves when they have been taken. What was left is known of afterwards. */
   leave(bytes: string): Promise<void>;
   /** How many requests both have counted, by operation and status. */
@@ -76,6 +79,12 @@ export async function doors({ exclusive = true, auth = true, settings = {} }: Op
     ...access,
     tokens,
     both,
+    async inTwo(request, meanwhile) {
+      const ends = [await begin(withLane, request), await begin(without, request)];
+      await meanwhile();
+      const [lane = "", routes = ""] = await Promise.all(ends.map((end) => end()));
+      return { lane: plain(lane), routes: plain(routes) };
+    },
     async leave(bytes) {
       await leave(withLane, bytes);
       await leave(without, bytes);
@@ -124,13 +133,33 @@ export function exchange(port: number, request: string): Promise<string> {
   });
 }
 
+/** What comes first is answered when all of it has been taken, so that what is sent along with it has been taken too. */
+const AHEAD = "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+
+/** Sends all of a request but its last byte. @returns what sends that, and gives what comes back after the reply to `AHEAD` */
+function begin(port: number, request: string): Promise<() => Promise<string>> {
+  return new Promise((resolve, reject) => {
+    let text = "";
+    const socket = connect({ port, host: "127.0.0.1" }, () => socket.write(AHEAD + request.slice(0, -1), "latin1"));
+    socket.on("data", (chunk) => {
+      text += chunk.toString("latin1");
+    });
+    socket.once("error", reject);
+    socket.once("data", () =>
+      resolve(async () => {
+        text = "";
+        socket.write(request.slice(-1), "latin1");
+        await once(socket, "close");
+        return text;
+      }),
+    );
+  });
+}
+
 /** Sends so much of a request, and breaks the connection. */
 function leave(port: number, bytes: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    // What comes first is answered when all of it has been taken, so that the rest has been taken too.
-    const socket = connect({ port, host: "127.0.0.1" }, () =>
-      socket.write(`GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n${bytes}`, "latin1"),
-    );
+    const socket = connect({ port, host: "127.0.0.1" }, () => socket.write(AHEAD + bytes, "latin1"));
     socket.once("data", () => socket.resetAndDestroy());
     socket.once("close", () => resolve());
     socket.once("error", reject);

@@ -254,6 +254,18 @@ describe.each(STORES)("whatever happens, the next evaluation knows of it, %s", (
     expect(await status(tokens.brief)).toBe("401");
   });
 
+  test("a token that is revoked before all of the body is there", async () => {
+    const world = await flagDoors(options);
+    const request = written(question(world.app, PRO));
+    for (let time = 0; time < 2; time++) await world.both(request);
+    const whole = await world.inTwo(request, async () => {});
+    expect(statusesOf(whole)).toEqual(["200"]);
+    expect(whole.lane).toBe(whole.routes);
+    const { lane, routes } = await world.inTwo(request, () => world.domain.tokens.revoke(ROOT, world.app.slice(5, 21)));
+    expect(statusesOf({ lane })).toEqual(["401"]);
+    expect(lane).toBe(routes);
+  });
+
   test("an hour that is over has other tickets", async () => {
     const world = await flagDoors(options);
     const ticketOf = async () => /ticket=([^"]+)/.exec(await evaluated(world, question(world.app, PRO)))?.[1];

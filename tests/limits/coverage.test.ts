@@ -44,9 +44,16 @@ const testedIn: Readonly<Partial<Record<Bound, readonly (readonly [file: string,
   configEntries: [["limits/values.test.ts", "an environment's config, in entries of all kinds together"]],
   messageLength: [["limits/values.test.ts", "a message"]],
   summaryNames: [["limits/values.test.ts", "a revision names as many of its new entities as there is room for, and counts all"]],
+  revealedNames: [
+    ["limits/lists.test.ts", "a request to reveal secrets: as many names as it may have, and one more"],
+    ["domain/secrets.test.ts", "revealing is recorded with every name that was asked for, whatever else was"],
+  ],
   compareNames: [
     ["limits/small.test.ts", "a comparison names as many as it may, and says how many more there are"],
     ["limits/small.test.ts", "a promotion of some components: as many as it may name, and one more"],
+  ],
+  secretsAtOnce: [
+    ["domain/secrets.test.ts", "of many secrets the vault is asked for as many at a time as may be, whatever is done with them"],
   ],
   labelCandidates: [["limits/small.test.ts", "a version is looked for among as many as may be tried, and not one more"]],
   pipeline: [["domain/policy.test.ts", "a pipeline has as many environments as it may, and not one more"]],

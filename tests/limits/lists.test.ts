@@ -74,6 +74,19 @@ describe("of a list of entity tags", () => {
   });
 });
 
+test("a request to reveal secrets: as many names as it may have, and one more", async () => {
+  const served = await serveStaging();
+  await served.project.configure("staging", { secrets: { API_KEY: "sk-0123456789" } });
+  const path = `/env/${PROJECT}/staging/secrets/reveal`;
+  const reveal = (count: number) => served.ask({ method: "POST", path, body: { names: Array.from({ length: count }, () => "API_KEY") } });
+  await expectBound(
+    served,
+    () => reveal(LIMITS.revealedNames),
+    () => reveal(LIMITS.revealedNames + 1),
+    "invalid_request",
+  );
+});
+
 describe("of the faults of a request", () => {
   interface Fault {
     readonly path: string;

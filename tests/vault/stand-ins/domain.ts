@@ -17,7 +17,7 @@ import {
   watchedVault,
   wrapped,
 } from "../../domain/support.ts";
-import { connecting, IMPATIENT, type Kind, LEAVING, useKind, type VaultKind } from "./kinds.ts";
+import { BOUNDS, connecting, IMPATIENT, type Kind, LEAVING, useKind, type VaultKind } from "./kinds.ts";
 
 class Crash extends Error {}
 
@@ -49,6 +49,22 @@ export function describeSecrets(name: Kind): void {
       expect(entries.map((path) => path.replace(/@.*/, "")).sort()).toEqual(
         ["production/API_KEY", "production/mail.password", "staging/API_KEY", "staging/API_KEY", "staging/mail.password"].sort(),
       );
+      await expectNothingLeftOver(kind, store);
+    });
+
+    test("may be more than a vault elsewhere is asked for at once: they are written, read, come back and go all the same", async () => {
+      const store = memoryStore();
+      const bounds = { ...BOUNDS, failures: LIMITS.siblingFailures };
+      const project = new Project(domainOn(store, await kind.open(store, connecting(bounds))));
+      const names = Array.from({ length: LIMITS.engineConnections + LIMITS.waitingRequests + 10 }, (_, nth) => `KEY_${nth}`);
+      const secrets = Object.fromEntries(names.map((name) => [name, `value of ${name}`]));
+      await project.create("staging");
+      await project.configure("staging", { secrets });
+      await project.configure("staging", { unset: names.map((name) => `secrets/${name}`) });
+      await project.rollback("staging", 2);
+      expect(await project.secrets("staging")).toEqual(secrets);
+      const refused = project.configure("staging", { secrets: { ...secrets, LAST: "last" }, version: "v0.1.0" });
+      expect(await codeOf(refused)).toBe("version_taken");
       await expectNothingLeftOver(kind, store);
     });
 

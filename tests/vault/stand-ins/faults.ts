@@ -113,6 +113,19 @@ export function describeFaults(name: "puraify" | "kv2"): void {
       expect(await vault.look()).toMatchObject({ status: "ok" });
     });
 
+    test("names no secret to whoever looks at it, which anybody may", async () => {
+      const vault = await kind.open();
+      expect(await vault.get(entry())).toBeNull();
+      await kind.standIn.fail({ fault: "wrong-shape" });
+      await expect(vault.get(entry())).rejects.toMatchObject({ code: "vault_unavailable" });
+      await kind.standIn.fail({ fault: "late" });
+      const { last_error } = await vault.look();
+      expect(last_error).toContain("unexpected body");
+      expect(last_error).not.toMatch(/API_KEY|staging/);
+      await kind.standIn.heal();
+      await kind.standIn.release();
+    });
+
     test("that lacks the key of the store's fingerprints is another vault, and not the store's", async () => {
       const store = memoryStore();
       await (await kind.open(store)).fingerprint("pf-777", VALUE);
