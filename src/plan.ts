@@ -1,5 +1,6 @@
 import { diffFromPrevious, type SnapshotChanges } from "./changes.ts";
 import { type Facts, type Relation, runChecks } from "./checks.ts";
+import { checkEntryCount } from "./config-store.ts";
 import { AppError } from "./errors.ts";
 import { EVALUATORS, referencesOf } from "./flag-entries.ts";
 import { disabled } from "./flags.ts";
@@ -19,7 +20,7 @@ import { longestStay } from "./revisions.ts";
 import { factsKey, type SecretFacts } from "./secrets.ts";
 import { danglingReferences, isSelective, select } from "./selection.ts";
 import type { EditableMaps, Maps } from "./snapshots.ts";
-import { checkNewComponent } from "./state.ts";
+import { checkComponentCount, checkNewComponent } from "./state.ts";
 import { type Unasked, type ValidationFacts, type Verdicts, validationOf } from "./validation.ts";
 import { staysSecret } from "./variables.ts";
 
@@ -115,6 +116,7 @@ export async function preparePlan(
     target.config,
     await configEdits(maps, order, source, target, variables),
   );
+  if (configChanges.length > 0) await checkEntryCount(maps, config);
   const changes = { platform: await maps.diff(target.platform, outcome.platform), config: configChanges };
   const requirements = await requirementsOf(maps, outcome.platform);
   const targetPolicy = policyFor(policy, target.env, target.type);
@@ -207,6 +209,7 @@ async function platformOutcome(maps: EditableMaps, order: PromotionOrder, sides:
   if (chosen.length === changes.length) return { platform: source.platform, kind: "full", conflicts: [] };
   const values = await maps.values(chosen.map(({ right }) => right));
   const { root } = await maps.edit(target.platform, new Map(chosen.map(({ key }, index) => [key, values[index]])));
+  await checkComponentCount(maps, root);
   return { platform: root, kind: "selective", conflicts: [] };
 }
 
@@ -231,6 +234,7 @@ async function mergedOutcome(maps: EditableMaps, order: PromotionOrder, { source
     if (body !== undefined) checkNewComponent(name, body);
   }
   const { root } = await maps.edit(target.platform, merge.edits);
+  await checkComponentCount(maps, root);
   return { platform: root, kind: root === source.platform ? "full" : "merged", conflicts: [] };
 }
 
