@@ -103,7 +103,7 @@ export class Promotion {
         });
         checkCurrent(request, prepared.plan);
         checkApplicable(prepared.plan, true);
-        if (isNoChange(prepared)) return resultOf("no_changes", prepared, prepared.target.revision);
+        if (isNoChange(prepared)) return unchanged(prepared);
         if (!prepared.plan.applicable) {
           checkPrepared(preview.plan, prepared.plan);
           return putUp(tx, prepared, { id, order, variables, staged, message: request.message ?? null, force });
@@ -292,6 +292,12 @@ function checkPrepared(preview: Plan, plan: Plan): void {
     reason: "Source, target or policy changed while the promotion was being put up for approval.",
     fix: "Send the request again.",
   });
+}
+
+/** The target stays what it is, and so does its version. */
+function unchanged(prepared: PreparedPlan): PromotionResult {
+  const { revision, version } = prepared.target;
+  return { ...resultOf("no_changes", prepared, revision), version };
 }
 
 /** The same content under another label is a change: the target runs that version from now on. */
