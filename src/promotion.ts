@@ -200,9 +200,11 @@ export class Promotion {
   async #sort(documents: Documents, order: PromotionOrder, now: string): Promise<SortedVariables> {
     const names = Object.keys(order.env_variables ?? {});
     const { source, target } = await findSides(documents, order, now);
-    const sides = { config: target.config, platform: source.platform };
-    const known = await secretNames(this.#snapshots.read(order.project), sides, names);
-    return sortVariables(order.env_variables ?? {}, (name) => known.has(name));
+    const maps = this.#snapshots.read(order.project);
+    // What does not carry all of the source leaves components of the target's where they are, and with them what these declare.
+    const platforms = isSelective(order) || order.strategy === "merge" ? [source.platform, target.platform] : [source.platform];
+    const known = await Promise.all(platforms.map((platform) => secretNames(maps, { config: target.config, platform }, names)));
+    return sortVariables(order.env_variables ?? {}, (name) => known.some((secrets) => secrets.has(name)));
   }
 
   async #fingerprint({ project, env_variables }: PromotionOrder): Promise<string | null> {
