@@ -144,6 +144,7 @@ export class Audit {
         from = auditSeq(key) + 1;
         yield value as unknown as AuditRecord;
       }
+      await turn();
     }
   }
 

@@ -1,5 +1,6 @@
 import { forbidden, may } from "./callers.ts";
 import { summary } from "./changes.ts";
+import { checkEntryCount } from "./config-store.ts";
 import { AppError } from "./errors.ts";
 import { defaultExpiry, type Expiry, expiryOf, hasExpiry } from "./expiry.ts";
 import { type Documents, documentsOf, findRevision } from "./heads.ts";
@@ -10,12 +11,12 @@ import { newLine, nextOnLine } from "./lineage.ts";
 import { canonicalJson, EMPTY_ROOT } from "./merkle/index.ts";
 import type { Caller, Environment, EnvironmentType, Snapshot, VariableInput } from "./model.ts";
 import { checkEnvironmentName, checkProject, quoted } from "./names.ts";
-import { findOrigin, type Origin, type Start, startOf } from "./origin.ts";
+import { findOrigin, type Origin, platformOf, type Start, startOf } from "./origin.ts";
 import { checkPlan, planIdOf } from "./plan-id.ts";
 import { policyFor, policyOf } from "./policy.ts";
-import type { Json, Store } from "./ports.ts";
+import type { Hash, Json, Store } from "./ports.ts";
 import type { PreviewUrls } from "./preview-urls.ts";
-import { requirementsOf, unbound } from "./requirements.ts";
+import { requirementsOf, secretNames, unbound } from "./requirements.ts";
 import { appendRevision } from "./revisions.ts";
 import { type Secrets, type SecretValue, type StagedSecrets, vaultPath } from "./secrets.ts";
 import type { EditableMaps, Maps, Snapshots } from "./snapshots.ts";
@@ -156,10 +157,11 @@ export class Creation {
     const origin = await findOrigin(tx, request, tx.caller, async () => tx.now);
     const plan_id = creationPlanId(request, origin, (await policyOf(tx)).revision, plan.fingerprint);
     checkPlan(request.plan_id, plan_id, "The base, the environment, the policy or the request");
-    await this.#checkStillTrue(maps, origin, request, plan);
     const start = await startOf(tx, request, origin);
+    await this.#checkStillTrue(maps, origin, start.platform, request, plan);
     const edits = new Map<string, Json | undefined>([...plan.vars].map(([name, value]) => [`vars/${name}`, value]));
     const { config, left } = await configFrom(maps, origin, new Map([...edits, ...references]));
+    await checkEntryCount(maps, config);
     await bind(tx);
     const head = await this.#append(tx, maps, request, origin, start, config);
     return {
@@ -232,7 +234,8 @@ export class Creation {
     const { base, existing, inherited } = origin;
     const type = existing?.type ?? typeOf(request);
     expiryOf(request, { env: request.env, type, policy: (await policyOf(documents)).policy, now });
-    const { known, vars, secrets } = await this.#sort(maps, origin, request);
+    const { platform } = await platformOf(documents, request, origin);
+    const { known, vars, secrets } = await this.#sort(maps, origin, platform, request);
     const values = new Map<string, SecretValue>([...secrets].map(([name, value]) => [name, { value }]));
     const given = request.env_variables;
     const fingerprint = given === undefined ? null : await this.#secrets.fingerprintOf(project, canonicalJson(given));
@@ -246,18 +249,18 @@ export class Creation {
     return { vars, secrets: values, fingerprint };
   }
 
-  /** What is a secret already (`known`: its references), or is declared as one by the base's platform, stays one. */
-  async #sort(maps: Maps, { base, inherited }: Origin, request: CreateRequest) {
-    const references = inherited === null ? [] : await maps.entries(inherited.config, { prefix: "secrets/", limit: LIMITS.configEntries });
+  /** What is a secret already (`known`: its references), or is declared as one by the platform that it starts with, stays one. */
+  async #sort(maps: Maps, { inherited }: Origin, platform: Hash, { env_variables = {} }: CreateRequest) {
+    const config = inherited?.config ?? EMPTY_ROOT;
+    const references = await maps.entries(config, { prefix: "secrets/", limit: LIMITS.configEntries });
     const known = new Map(references.map(({ key, value }) => [key.slice("secrets/".length), value]));
-    const required = base === null ? [] : await requirementsOf(maps, base.platform);
-    const declared = new Set(required.filter(({ kind }) => kind === "secret").map(({ name }) => name));
-    return { known, ...sortVariables(request.env_variables ?? {}, (name) => known.has(name) || declared.has(name)) };
+    const secret = await secretNames(maps, { config, platform }, Object.keys(env_variables));
+    return { known, ...sortVariables(env_variables, (name) => secret.has(name)) };
   }
 
   /** The base may have changed while the secrets were on their way to the vault. @throws write_conflict */
-  async #checkStillTrue(maps: Maps, origin: Origin, request: CreateRequest, plan: CreationPlan): Promise<void> {
-    const { known, vars } = await this.#sort(maps, origin, request);
+  async #checkStillTrue(maps: Maps, origin: Origin, platform: Hash, request: CreateRequest, plan: CreationPlan): Promise<void> {
+    const { known, vars } = await this.#sort(maps, origin, platform, request);
     checkStillVars(plan.vars, vars);
     for (const [name, { copiedFrom }] of plan.secrets) {
       const reference = known.get(name);

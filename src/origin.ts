@@ -75,12 +75,10 @@ export interface Start {
   readonly from: Revision | null;
 }
 
-export async function startOf(tx: Transaction, request: CreateRequest, { base, existing }: Origin): Promise<Start> {
+export async function startOf(tx: Transaction, request: CreateRequest, origin: Origin): Promise<Start> {
   const asked = request.version;
-  const newest = base === null ? null : await findRevision(tx, base, base.revision);
-  const older = base === null || asked === undefined ? null : await revisionWith(tx, base, asked);
-  const from = older ?? newest;
-  const platform = from?.platform ?? existing?.platform ?? EMPTY_ROOT;
+  const { existing } = origin;
+  const { platform, from, older } = await platformOf(tx, request, origin);
   const version = older !== null || asked === undefined ? (from?.version ?? existing?.version ?? FIRST_LABEL) : exactLabel(asked);
   const label = await tx.get<Label>(keys.label(version));
   // Nobody chose the label of the empty platform: where it names something else by now, the next free one does.
@@ -94,11 +92,19 @@ export async function startOf(tx: Transaction, request: CreateRequest, { base, e
   });
 }
 
+/** The platform to start with. `older`: the base's newest revision that had the version asked for, where it ever had it. */
+export async function platformOf(documents: Documents, { version }: CreateRequest, { base, existing }: Origin) {
+  const newest = base === null ? null : await findRevision(documents, base, base.revision);
+  const older = base === null || version === undefined ? null : await revisionWith(documents, base, version);
+  const from = older ?? newest;
+  return { platform: from?.platform ?? existing?.platform ?? EMPTY_ROOT, from, older };
+}
+
 /** The base's newest revision that had the version; `null` where it never had it. */
-async function revisionWith(tx: Transaction, base: Environment, version: string): Promise<Revision | null> {
+async function revisionWith(documents: Documents, base: Environment, version: string): Promise<Revision | null> {
   if (labelPrefix(version) === null) return null;
   try {
-    return await findRevision(tx, base, await revisionOfVersion(tx, base, version));
+    return await findRevision(documents, base, await revisionOfVersion(documents, base, version));
   } catch (error) {
     if (error instanceof AppError && error.code === "version_not_found") return null;
     throw error;

@@ -1,5 +1,6 @@
 import { diffFromPrevious, type SnapshotChanges } from "./changes.ts";
 import { type Facts, type Relation, runChecks } from "./checks.ts";
+import { checkEntryCount } from "./config-store.ts";
 import { AppError } from "./errors.ts";
 import { EVALUATORS, referencesOf } from "./flag-entries.ts";
 import { disabled } from "./flags.ts";
@@ -8,18 +9,18 @@ import { type Documents, findRevision, readableHead, revisionOfVersion, writable
 import { LIMITS } from "./limits.ts";
 import { type ComponentConflict, mergePlatforms, parseResolutions } from "./merge.ts";
 import type { EntryChange } from "./merkle/index.ts";
-import type { CheckName, CheckResult, DiffFromPrevious, Environment, Revision, VariableInput } from "./model.ts";
+import type { CheckName, CheckResult, DiffFromPrevious, Environment, Revision, Snapshot, VariableInput } from "./model.ts";
 import { quoted } from "./names.ts";
 import { planIdOf } from "./plan-id.ts";
 import { type EffectivePolicy, policyFor, policyOf } from "./policy.ts";
 import type { Hash, Json, JsonObject } from "./ports.ts";
 import { mergeBase, relate } from "./relation.ts";
-import { newlyRequired, requirementsOf, unbound } from "./requirements.ts";
+import { newlyRequired, requirementsOf, secretNames, unbound } from "./requirements.ts";
 import { longestStay } from "./revisions.ts";
 import { factsKey, type SecretFacts } from "./secrets.ts";
 import { danglingReferences, isSelective, select } from "./selection.ts";
 import type { EditableMaps, Maps } from "./snapshots.ts";
-import { checkNewComponent } from "./state.ts";
+import { checkComponentCount, checkNewComponent } from "./state.ts";
 import { type Unasked, type ValidationFacts, type Verdicts, validationOf } from "./validation.ts";
 import { staysSecret } from "./variables.ts";
 
@@ -113,8 +114,9 @@ export async function preparePlan(
   const outcome = await platformOutcome(maps, order, { source, target, base, relation });
   const { root: config, changes: configChanges } = await maps.edit(
     target.config,
-    await configEdits(maps, order, source, target, variables),
+    await configEdits(maps, order, source, { platform: outcome.platform, config: target.config }, variables),
   );
+  if (configChanges.length > 0) await checkEntryCount(maps, config);
   const changes = { platform: await maps.diff(target.platform, outcome.platform), config: configChanges };
   const requirements = await requirementsOf(maps, outcome.platform);
   const targetPolicy = policyFor(policy, target.env, target.type);
@@ -207,6 +209,7 @@ async function platformOutcome(maps: EditableMaps, order: PromotionOrder, sides:
   if (chosen.length === changes.length) return { platform: source.platform, kind: "full", conflicts: [] };
   const values = await maps.values(chosen.map(({ right }) => right));
   const { root } = await maps.edit(target.platform, new Map(chosen.map(({ key }, index) => [key, values[index]])));
+  await checkComponentCount(maps, root);
   return { platform: root, kind: "selective", conflicts: [] };
 }
 
@@ -231,6 +234,7 @@ async function mergedOutcome(maps: EditableMaps, order: PromotionOrder, { source
     if (body !== undefined) checkNewComponent(name, body);
   }
   const { root } = await maps.edit(target.platform, merge.edits);
+  await checkComponentCount(maps, root);
   return { platform: root, kind: root === source.platform ? "full" : "merged", conflicts: [] };
 }
 
@@ -257,7 +261,7 @@ async function configEdits(
   maps: Maps,
   order: PromotionOrder,
   source: Revision,
-  target: Environment,
+  target: Snapshot,
   { vars, references }: BoundVariables,
 ): Promise<ReadonlyMap<string, Json | undefined>> {
   const whole = !isSelective(order);
@@ -282,7 +286,7 @@ async function configEdits(
 async function referredTo(
   maps: Maps,
   source: Revision,
-  target: Environment,
+  target: Snapshot,
   flags: readonly (readonly [string, Json])[],
 ): Promise<[string, Json][]> {
   const entries = [...new Set(flags.flatMap(([, definition]) => [...referencesOf(definition)]))].map((name) => EVALUATORS + name);
@@ -309,12 +313,9 @@ async function carried(maps: Maps, source: Revision, prefix: "flags/" | "vars/",
   });
 }
 
-async function notSecret(maps: Maps, target: Environment, names: readonly string[]): Promise<readonly string[]> {
-  const secret = await maps.has(
-    target.config,
-    names.map((name) => `secrets/${name}`),
-  );
-  const offender = names.find((_, index) => secret[index]);
+async function notSecret(maps: Maps, sides: Snapshot, names: readonly string[]): Promise<readonly string[]> {
+  const secrets = await secretNames(maps, sides, names);
+  const offender = names.find((name) => secrets.has(name));
   if (offender !== undefined) throw staysSecret(offender);
   return names;
 }

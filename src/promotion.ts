@@ -103,7 +103,7 @@ export class Promotion {
         });
         checkCurrent(request, prepared.plan);
         checkApplicable(prepared.plan, true);
-        if (isNoChange(prepared)) return resultOf("no_changes", prepared, prepared.target.revision);
+        if (isNoChange(prepared)) return unchanged(prepared);
         if (!prepared.plan.applicable) {
           checkPrepared(preview.plan, prepared.plan);
           return putUp(tx, prepared, { id, order, variables, staged, message: request.message ?? null, force });
@@ -200,9 +200,11 @@ export class Promotion {
   async #sort(documents: Documents, order: PromotionOrder, now: string): Promise<SortedVariables> {
     const names = Object.keys(order.env_variables ?? {});
     const { source, target } = await findSides(documents, order, now);
-    const sides = { config: target.config, platform: source.platform };
-    const known = await secretNames(this.#snapshots.read(order.project), sides, names);
-    return sortVariables(order.env_variables ?? {}, (name) => known.has(name));
+    const maps = this.#snapshots.read(order.project);
+    // What does not carry all of the source leaves components of the target's where they are, and with them what these declare.
+    const platforms = isSelective(order) || order.strategy === "merge" ? [source.platform, target.platform] : [source.platform];
+    const known = await Promise.all(platforms.map((platform) => secretNames(maps, { config: target.config, platform }, names)));
+    return sortVariables(order.env_variables ?? {}, (name) => known.some((secrets) => secrets.has(name)));
   }
 
   async #fingerprint({ project, env_variables }: PromotionOrder): Promise<string | null> {
@@ -292,6 +294,12 @@ function checkPrepared(preview: Plan, plan: Plan): void {
     reason: "Source, target or policy changed while the promotion was being put up for approval.",
     fix: "Send the request again.",
   });
+}
+
+/** The target stays what it is, and so does its version. */
+function unchanged(prepared: PreparedPlan): PromotionResult {
+  const { revision, version } = prepared.target;
+  return { ...resultOf("no_changes", prepared, revision), version };
 }
 
 /** The same content under another label is a change: the target runs that version from now on. */

@@ -1,6 +1,7 @@
 import { SOME } from "./access.ts";
 import { may } from "./callers.ts";
 import { diffFromPrevious, isRemoved, type SnapshotChanges, summary } from "./changes.ts";
+import { checkEntryCount } from "./config-store.ts";
 import { AppError } from "./errors.ts";
 import { type Documents, documentsOf, findHead, findRevision, resolveRevision, writableHead } from "./heads.ts";
 import { auditSeq, keys } from "./keys.ts";
@@ -232,7 +233,9 @@ async function withSecretsOf(maps: EditableMaps, config: Hash, secrets: Hash): P
     .filter((change) => !isRemoved(change))
     .map(({ key }) => [`vars/${key.slice("secrets/".length)}`, undefined] as const);
   const edits = new Map<string, Json | undefined>([...turned, ...changes.map(({ key }, index) => [key, values[index]] as const)]);
-  return (await maps.edit(config, edits)).root;
+  const { root } = await maps.edit(config, edits);
+  await checkEntryCount(maps, root);
+  return root;
 }
 
 export function versionEntry(revision: Revision): VersionEntry {

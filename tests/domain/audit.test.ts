@@ -200,6 +200,21 @@ test.each(["", "3", "x:y", `3:${"g".repeat(64)}`, `-1:${"0".repeat(64)}`])(
   },
 );
 
+test("a long log is verified in turns with everybody else, though the store answers at once", async () => {
+  const { domain, project } = await openWorld();
+  await project.create("staging");
+  const hold = () => domain.environments.hold(project.caller, { project: PROJECT, env: "staging" });
+  await Promise.all(Array.from({ length: 2_500 }, hold));
+  let turns = 0;
+  let next = setImmediate(function others() {
+    turns++;
+    next = setImmediate(others);
+  });
+  expect(await domain.audit.verify(PROJECT, null)).toMatchObject({ valid: true, records: 2_501 });
+  clearImmediate(next);
+  expect(turns).toBeGreaterThan(1);
+});
+
 test("a project that does not exist has no log", async () => {
   const { domain } = await world();
   expect(await codeOf(domain.audit.verify("pf-none", null))).toBe("project_not_found");

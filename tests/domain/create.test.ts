@@ -158,6 +158,31 @@ describe("from a base", () => {
     await project.create("staging", { base: "dev", secrets: "empty", env_variables: { PLAIN: "a", DECLARED: "b" } });
     expect(await project.config("staging")).toMatchObject({ secrets: { PLAIN: { set: true }, DECLARED: { set: true } } });
   });
+
+  test.each<readonly [string, (project: Project, given: VariableInput) => Promise<unknown>]>([
+    [
+      "of an older version",
+      async (project, given) => {
+        await project.set("dev", { "requires/DECLARED": { kind: "secret" } }, { version: "v1.0.0" });
+        await project.remove("dev", "requires/DECLARED");
+        return project.create("pr-1", { base: "dev", version: "v1.0.0", env_variables: { DECLARED: given } });
+      },
+    ],
+    [
+      "of the preview itself, which is created again without a base",
+      async (project, given) => {
+        await project.create("pr-1", { type: "preview" });
+        await project.set("pr-1", { "requires/DECLARED": { kind: "secret" } });
+        return project.create("pr-1", { type: "preview", env_variables: { DECLARED: given } });
+      },
+    ],
+  ])("what the platform that it starts with declares as a secret is one: %s", async (_what, create) => {
+    for (const given of ["x", { value: "x", secret: false }]) {
+      const { project } = await withBase();
+      if (typeof given !== "string") expect(await codeOf(create(project, given))).toBe("secret_stays_secret");
+      else expect(await create(project, given)).toMatchObject({ stored: { vars: [] }, secrets_unbound: [] });
+    }
+  });
 });
 
 describe("a base that changes while the new environment's secrets are being written", () => {

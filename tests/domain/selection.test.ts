@@ -143,7 +143,13 @@ describe("what a selective promotion makes", () => {
     const { project, store } = await world();
     const before = await documents(store);
     for (const choice of [{ only: ["flows/same"] }, { only: [] }]) {
-      expect(await project.promote("staging", "production", choice)).toMatchObject({ status: "no_changes", revision: 1 });
+      // What production is, and not what it might have been.
+      expect(await project.promote("staging", "production", choice)).toMatchObject({
+        status: "no_changes",
+        revision: 1,
+        version: "v1.0.0",
+        source_version: "v2.0.0",
+      });
     }
     expect(await documents(store)).toEqual(before);
   });
@@ -293,6 +299,24 @@ describe("flags and vars that are named", () => {
     expect(await codeOf(project.promote("staging", "production", { vars: ["LEVEL"] }))).toBe("secret_stays_secret");
     expect(await documents(store)).toEqual(before);
     expect(await project.secrets("production")).toEqual({ LEVEL: "hidden" });
+  });
+
+  test.each<readonly [string, Partial<PromoteRequest>]>([
+    ["a selection", { only: ["flows/a"] }],
+    ["a merge", { strategy: "merge" }],
+  ])("what the target's own platform declares as a secret, and %s leaves there, is bound as one", async (_what, choice) => {
+    const { project, store } = await configured();
+    await project.set("production", { "requires/LEVEL": { kind: "secret" } });
+    const before = await documents(store);
+    const asVar = { LEVEL: { value: "sk-live", secret: false } };
+    for (const wishes of [{ vars: ["LEVEL"] }, { env_variables: asVar }]) {
+      expect(await codeOf(project.promote("staging", "production", { ...choice, ...wishes }))).toBe("secret_stays_secret");
+    }
+    expect(await documents(store)).toEqual(before);
+    expect(await project.promote("staging", "production", { ...choice, env_variables: { LEVEL: "sk-live" } })).toMatchObject({
+      status: "ready_for_deploy",
+    });
+    expect(await project.secrets("production")).toEqual({ LEVEL: "sk-live" });
   });
 
   test("secrets never travel, whatever is chosen", async () => {

@@ -299,8 +299,8 @@ describe("relation and merge base", () => {
   });
 
   test("a merge of what the target has already changes nothing", async () => {
-    await project.set("staging", { "entities/B": {} });
-    expect(await merge()).toMatchObject({ status: "no_changes", relation: "target_ahead" });
+    const { version } = await project.set("staging", { "entities/B": {} });
+    expect(await merge()).toMatchObject({ status: "no_changes", relation: "target_ahead", version });
     expect(await project.revisionNumber("staging")).toBe(2);
   });
 

@@ -83,6 +83,15 @@ describe("an Idempotency-Key", () => {
     expect(await storedRevisions(store, "staging")).toHaveLength(3);
   });
 
+  test("belongs to its project: two projects with one key do not meet", async () => {
+    const { ask } = await served();
+    for (const project_id of ["pf-1", "pf-2"]) {
+      const body = { project_id, new_environment: "staging" };
+      const headers = { authorization: "ann", "idempotency-key": "k" };
+      expect(await ask({ method: "POST", path: "/env/create", body, headers })).toMatchObject({ status: 201, body: { env: "staging" } });
+    }
+  });
+
   test("belongs to its route: one key may stand for a step of each kind", async () => {
     const { ask } = await served();
     await patch(ask, "deploy-142", 1);

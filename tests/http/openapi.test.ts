@@ -43,6 +43,16 @@ describe.each(named)("%s", (_name, route) => {
   });
 });
 
+test.each<readonly [string, ErrorCode]>([
+  ["promote", "validation_unavailable"],
+  ["promote", "invalid_flag"],
+  ["getPromotionReadiness", "unrelated_histories"],
+  ["getPromotionReadiness", "invalid_flag"],
+  ["getPromotionReadiness", "too_large"],
+])("%s names %s, with which its plan may be refused", (id, code) => {
+  expect(routes.filter(({ operationId }) => operationId === id).flatMap(documentedErrors)).toContain(code);
+});
+
 describe("the document", () => {
   test("names every operation once", () => {
     const ids = routes.map(({ operationId }) => operationId);

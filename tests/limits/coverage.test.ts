@@ -13,7 +13,10 @@ const testedIn: Readonly<Partial<Record<Bound, readonly (readonly [file: string,
     ["merkle/canonical.test.ts", "deeper than 64 levels"],
   ],
   jsonMembers: [["limits/bodies.test.ts", "outside state routes: as many members and elements as it may have, and one more"]],
-  components: [["limits/small.test.ts", "a platform: as many components as it may have, and one more"]],
+  components: [
+    ["limits/small.test.ts", "a platform: as many components as it may have, and one more"],
+    ["limits/small.test.ts", "a platform that is put together of two: as many components as it may have, and one more"],
+  ],
   componentBytes: [["limits/values.test.ts", "a component, as canonical JSON"]],
   componentNameBytes: [["limits/names.test.ts", "a component's, of characters %s"]],
   configNameLength: [["limits/names.test.ts", "a %s's"]],
@@ -41,7 +44,10 @@ const testedIn: Readonly<Partial<Record<Bound, readonly (readonly [file: string,
   checkpointPages: [
     ["storage/sqlite-checkpoints.test.ts", "is a commit's to move where the thread cannot be had, and no commit waits for the thread"],
   ],
-  configEntries: [["limits/values.test.ts", "an environment's config, in entries of all kinds together"]],
+  configEntries: [
+    ["limits/values.test.ts", "an environment's config, in entries of all kinds together"],
+    ["limits/small.test.ts", "a config, whichever way its entries come: as many as it may have, and one more"],
+  ],
   messageLength: [["limits/values.test.ts", "a message"]],
   summaryNames: [["limits/values.test.ts", "a revision names as many of its new entities as there is room for, and counts all"]],
   revealedNames: [

@@ -5,7 +5,7 @@ import { serveApp } from "../http/support.ts";
 import { expectBound, type Served, serveStaging } from "./support.ts";
 
 /** Bounds that take long to reach, made small: what happens at them does not depend on their size. */
-const SMALL = vi.hoisted(() => ({ components: 5, compareNames: 3, labelCandidates: 9 }));
+const SMALL = vi.hoisted(() => ({ components: 5, configEntries: 4, compareNames: 3, labelCandidates: 9 }));
 
 vi.mock("../../src/limits.ts", async (original) => {
   const { LIMITS } = await original<{ LIMITS: typeof Limits }>();
@@ -50,6 +50,65 @@ async function serveTwo(): Promise<Served> {
   const patchState = (body: unknown) => ask({ method: "PATCH", path: `/env/${PROJECT}/development/state`, body });
   return { ask, project, patchState, patchConfig: patchState };
 }
+
+test("a platform that is put together of two: as many components as it may have, and one more", async () => {
+  const served = await serveTwo();
+  const { project } = served;
+  const promote = (choice: object) =>
+    served.ask({
+      method: "POST",
+      path: "/env/promote",
+      body: { project_id: PROJECT, source_env: "development", target_env: "staging", ...choice },
+    });
+  await project.set("development", { "pages/p0": 1, "pages/p1": 1, "pages/p2": 1 });
+  await project.set("staging", { "flows/own": 1, "flows/other": 1 });
+  const past = async (choice: object) => {
+    await project.set("development", { "pages/p3": 1 });
+    return promote(choice);
+  };
+  for (const choice of [{ only: ["pages/*"] }, { strategy: "merge" }]) {
+    await expectBound(
+      served,
+      () => promote(choice),
+      () => past(choice),
+      "too_large",
+    );
+    await project.remove("development", "pages/p3");
+    await project.remove("staging", "pages/p0");
+  }
+});
+
+const variables = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, index) => [`V${index}`, ""]));
+
+test("a config, whichever way its entries come: as many as it may have, and one more", async () => {
+  const served = await serveTwo();
+  const { ask, project } = served;
+  const post = (path: string, body: object) => ask({ method: "POST", path, body: { project_id: PROJECT, ...body } });
+  const create = (env: string, count: number) => post("/env/create", { new_environment: env, env_variables: variables(count) });
+  await expectBound(
+    served,
+    () => create("fits", SMALL.configEntries),
+    () => create("does-not", SMALL.configEntries + 1),
+    "too_large",
+  );
+  const promote = (wishes: object) => post("/env/promote", { source_env: "development", target_env: "staging", ...wishes });
+  await project.configure("staging", { vars: variables(SMALL.configEntries - 2) });
+  await project.configure("development", { flags: { one: true } });
+  await expectBound(
+    served,
+    () => promote({ env_variables: { MORE: "" } }),
+    () => promote({ env_variables: { ONE_MORE: "" } }),
+    "too_large",
+  );
+  await project.configure("development", { flags: { two: true } });
+  expect(await promote({})).toMatchObject({ status: 413, body: { code: "too_large" } });
+  const { revision } = await project.configure("staging", { vars: { FULL: "" }, unset: ["flags/one"] });
+  await project.configure("staging", { secrets: { NAME: "x" }, unset: ["vars/FULL"] });
+  // The secrets of today beside the vars of then.
+  const rollback = (secrets: object) => post("/env/rollback", { env: "staging", to: revision, ...secrets });
+  expect(await rollback({ secrets: "keep_current" })).toMatchObject({ status: 413, body: { code: "too_large" } });
+  expect(await rollback({})).toMatchObject({ status: 200 });
+});
 
 test("a comparison names as many as it may, and says how many more there are", async () => {
   const { ask, project } = await serveTwo();

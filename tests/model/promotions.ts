@@ -116,7 +116,9 @@ export class Promotions {
     if (wish.resolve !== undefined && wish.strategy !== "merge") refuse("invalid_request");
     if (wish.force !== undefined && !actor.mayForce) refuse("forbidden");
     const { source, target } = this.#sides(wish);
-    const declared = requirementsOf(source.platform).filter(({ kind }) => kind === "secret");
+    const isWhole = !isSelective(wish) && wish.strategy !== "merge";
+    const platforms = isWhole ? [source.platform] : [source.platform, headOf(target).platform];
+    const declared = platforms.flatMap(requirementsOf).filter(({ kind }) => kind === "secret");
     const config = headOf(target).config;
     const isSecret = (name: string) => Object.hasOwn(config.secrets, name) || declared.some((one) => one.name === name);
     const { vars, secrets } = sortVariables(wish.env_variables ?? {}, isSecret);
@@ -128,7 +130,8 @@ export class Promotions {
     refuseFailed(plan);
     const before = headOf(target);
     const isSame = plan.changes.length === 0 && same(plan.config, before.config);
-    if (isSame && (plan.kind !== "full" || source.version === before.version)) return this.#told("no_changes", plan);
+    if (isSame && (plan.kind !== "full" || source.version === before.version))
+      return { ...this.#told("no_changes", plan), version: before.version };
     if (plan.checks.approvals !== "failed") return this.#apply(actor.name, plan);
     const { env_variables: _, force: __, dryRun: ___, deployedAt, basis: ____, ...order } = wish;
     const rule = approvalRule(world.rules(target));
@@ -168,20 +171,22 @@ export class Promotions {
     const base = same(source.platform, before.platform) ? null : mergeBaseOf(source, before);
     const relation = relationOf(source.platform, before.platform, base?.platform ?? {});
     const outcome = outcomeOf(order, source, before, base, relation);
-    const config = this.#config(order, source, before, variables);
+    const config = this.#config(order, source, { platform: outcome.platform, config: before.config }, variables);
     const changes = changesBetween(before.platform, outcome.platform);
     const checks = this.#checks({ ...outcome, order, source, target, base, relation, config, changes }, context);
     const basis = JSON.stringify([source.env, source.number, target.name, before.number, this.#world.policyRevision]);
     return { ...outcome, source, target, relation, config, changes, checks, basis };
   }
 
-  #config(order: Order, source: Revision, before: Revision, { vars, secrets }: Variables): Config {
+  #config(order: Order, source: Revision, before: Pick<Revision, "platform" | "config">, { vars, secrets }: Variables): Config {
     const lacking = isSelective(order)
       ? []
       : Object.entries(source.config.flags).filter(([name]) => !Object.hasOwn(before.config.flags, name));
     const disabled = lacking.map(([name, flag]) => [name, { ...(flag as object), state: "DISABLED" }] as const);
     const flags = carried(source.config.flags, order.flags ?? []);
-    if (order.vars?.some((name) => Object.hasOwn(before.config.secrets, name))) refuse("secret_stays_secret");
+    const declared = requirementsOf(before.platform).filter(({ kind }) => kind === "secret");
+    const isSecret = (name: string) => Object.hasOwn(before.config.secrets, name) || declared.some((one) => one.name === name);
+    if (order.vars?.some(isSecret)) refuse("secret_stays_secret");
     const turned = Object.fromEntries(Object.keys(secrets).map((name) => [name, undefined]));
     return {
       vars: edited(before.config.vars, { ...carried(source.config.vars, order.vars ?? []), ...vars, ...turned }),

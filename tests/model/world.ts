@@ -180,7 +180,7 @@ export class World {
     const expiresAt = this.#expiry(wish.expires_in ?? (type === "preview" ? this.#usual("72h", about) : undefined), about);
     const own = existing !== null && !existing.cleared ? headOf(existing).config : null;
     const inherited = own ?? (base === null ? EMPTY : headOf(base).config);
-    const declared = base === null ? [] : requirementsOf(headOf(base).platform).filter(({ kind }) => kind === "secret");
+    const declared = requirementsOf(this.#from(wish, base, existing).platform).filter(({ kind }) => kind === "secret");
     const isSecret = (name: string) => Object.hasOwn(inherited.secrets, name) || declared.some((one) => one.name === name);
     const { vars, secrets: values } = sortVariables(wish.env_variables ?? {}, isSecret);
     const secrets = this.secretsFrom(values);
@@ -236,11 +236,15 @@ export class World {
     return actor.mayReveal && this.rules(base).protected !== true;
   }
 
-  #start(wish: CreateWish, base: Environment | null, existing: Environment | null) {
+  #from(wish: CreateWish, base: Environment | null, existing: Environment | null) {
     const older = base === null || wish.version === undefined ? undefined : this.withVersion(base, wish.version);
     const from = older ?? (base === null ? null : headOf(base));
     const own = existing === null ? null : headOf(existing);
-    const platform = from?.platform ?? own?.platform ?? {};
+    return { older, from, own, platform: from?.platform ?? own?.platform ?? {} };
+  }
+
+  #start(wish: CreateWish, base: Environment | null, existing: Environment | null) {
+    const { older, from, own, platform } = this.#from(wish, base, existing);
     const isChosen = older === undefined && wish.version !== undefined;
     if (isChosen && !/^v\d+\.\d+\.\d+$/.test(wish.version ?? "")) refuse("invalid_version");
     const version = isChosen ? (wish.version ?? "") : (from?.version ?? own?.version ?? "v0.1.0");

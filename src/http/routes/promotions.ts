@@ -49,7 +49,9 @@ const promote = route({
     "forbidden",
     "version_taken",
     "secret_stays_secret",
+    "invalid_flag",
     "vault_unavailable",
+    "validation_unavailable",
   ],
   async handler({ body, caller, domain }) {
     const { project_id: project, source_env: source, target_env: target, ...rest } = body;
@@ -76,6 +78,9 @@ const getReadiness = route({
     "environment_archived",
     "environment_expired",
     "version_not_found",
+    "unrelated_histories",
+    "invalid_flag",
+    "too_large",
   ],
   async handler({ params, query, caller, domain }) {
     const { project, env: target } = params;
