@@ -61,8 +61,10 @@ async function main(options: Options): Promise<void> {
     narration.remark();
     if (options.once) return;
     narration.heading(`The engine keeps serving at ${url}`);
-    narration.remark(`Look around: ${url}/docs, or with the root token of this run:`);
-    narration.remark(`curl -H "Authorization: Bearer ${rootToken}" ${url}/env/${PROJECT}/production/active`);
+    narration.remark(`Look around in a browser: open ${url}/ and log in with the root token of this run:`);
+    narration.remark(`  ${rootToken}`);
+    narration.remark(`From a program: ${url}/docs has every route, for example`);
+    narration.remark(`  curl -H "Authorization: Bearer ${rootToken}" ${url}/env/${PROJECT}/production/active`);
     narration.remark("Ctrl-C ends it and removes the database.");
     await Promise.race([signal, engine.failed]);
   } finally {

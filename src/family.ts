@@ -52,7 +52,7 @@ async function asked({ validation, monitoring, deployment, builder, feedback }: 
 
 async function openWebhooks(allow: readonly string[]): Promise<WebhookDeliverer> {
   const [{ AllowList }, { HttpWebhooks }] = await Promise.all([import("./engines/request.ts"), import("./engines/webhooks.ts")]);
-  return new HttpWebhooks({ allow: new AllowList(allow) });
+  return new HttpWebhooks({ allow: new AllowList(allow, "WEBHOOK_ALLOW") });
 }
 
 async function openRepositories(allow: readonly string[]): Promise<Repositories> {
@@ -61,7 +61,7 @@ async function openRepositories(allow: readonly string[]): Promise<Repositories>
     import("./engines/repository-address.ts"),
     import("./git/remote.ts"),
   ]);
-  const allowed = new AllowList(allow);
+  const allowed = new AllowList(allow, "GIT_ALLOW");
   return new RemoteRepositories((url) => checkRepository(url, { allow: allowed }));
 }
 

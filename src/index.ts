@@ -75,7 +75,7 @@ async function open(settings: Settings, logger: Logger) {
       store,
       vault,
       snapshots,
-      pusher: new Mirror(repositories, { allow: new AllowList(settings.gitAllow), folders: settings.gitAllowFolders }),
+      pusher: new Mirror(repositories, { allow: new AllowList(settings.gitAllow, "GIT_ALLOW"), folders: settings.gitAllowFolders }),
       previewUrlTemplate: settings.previewUrlTemplate,
       ...family.ports(),
       clock,
@@ -243,10 +243,19 @@ async function main(): Promise<Engine> {
 function explain(error: unknown): string {
   if (error instanceof AppError) return `${error.message}${error.fix === undefined ? "" : `\n${error.fix}`}`;
   if (error instanceof SettingsError) return error.message;
-  const code = (error as NodeJS.ErrnoException).code;
+  return ofListening(error) ?? (error instanceof Error ? (error.stack ?? error.message) : String(error));
+}
+
+function ofListening(error: unknown): string | null {
+  const { code, syscall, address, hostname } = error as NodeJS.ErrnoException & { address?: string; hostname?: string };
+  if (code === "ENOTFOUND" && hostname !== undefined)
+    return `ENV_MANAGER_HOST is "${hostname}", which cannot be found. Give an address of this machine, such as 127.0.0.1.`;
+  if (syscall !== "listen") return null;
   if (code === "EADDRINUSE") return "The port is in use. Stop what uses it, or set ENV_MANAGER_PORT to another one.";
   if (code === "EACCES") return "This port may not be opened. Set ENV_MANAGER_PORT to one above 1023.";
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+  if (code === "EADDRNOTAVAIL")
+    return `ENV_MANAGER_HOST is "${address}", which is no address of this machine. Give one that is, or 0.0.0.0 for all that it has.`;
+  return null;
 }
 
 /** Starts from the command line: `node dist/index.js`. */

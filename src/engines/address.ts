@@ -30,8 +30,8 @@ export class AllowList {
   readonly #ranges: Range[] = [];
 
   /** @throws AppError `invalid_request` for an entry that is none of these */
-  constructor(entries: readonly string[] = []) {
-    for (const entry of entries) this.#add(entry.trim());
+  constructor(entries: readonly string[] = [], setting = "The list of what is allowed") {
+    for (const entry of entries) this.#add(entry.trim(), setting);
   }
 
   hasName(host: string): boolean {
@@ -43,7 +43,7 @@ export class AllowList {
     return reached !== null && this.#ranges.some(([network, bits]) => network.kind() === reached.kind() && reached.match(network, bits));
   }
 
-  #add(entry: string): void {
+  #add(entry: string, setting: string): void {
     const range = parseRange(entry);
     if (range !== null) {
       this.#ranges.push(range);
@@ -52,7 +52,7 @@ export class AllowList {
     const name = parseName(entry);
     if (name === null) {
       throw new AppError("invalid_request", {
-        reason: `"${entry}" is neither a host name nor an IP address nor a CIDR range.`,
+        reason: `${setting} holds "${entry}", which is neither a host name nor an IP address nor a CIDR range.`,
         fix: "Give entries such as hooks.internal, 10.1.2.3 or 10.0.0.0/8.",
       });
     }

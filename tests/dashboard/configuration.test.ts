@@ -120,6 +120,75 @@ test("a comparison tells what both sides changed, and what the other side lacks"
   expect(faults).toEqual([]);
 });
 
+test("both sides of a comparison keep their moments when they are swapped, and what is promoted is the version that is shown", async () => {
+  const { root, project } = dashboard.scene;
+  const { version } = await root.patchState({ project, env: "development", set: { "pages/moment": { a: 1 } } });
+  await root.patchState({ project, env: "development", set: { "pages/moment": { a: 2 } } });
+  const { page, go, faults } = await dashboard.tab();
+  await go(`${base()}/compare?left=development@${version}&right=staging`);
+  await page.getByRole("link", { name: "Swap sides" }).click();
+  await eventually(() => new URL(page.url()).search).toBe(`?left=staging&right=development%40${version}`);
+  await page.getByRole("link", { name: "Swap sides" }).click();
+  await page.getByRole("link", { name: `Promote ${version} from development to staging …` }).click();
+  await page.getByText(`${version}, not the newest`).waitFor();
+  expect(faults).toEqual([]);
+});
+
+test("a preview has a configuration and a platform, and is promoted from, though it stands in no list of environments", async () => {
+  const { root, project } = dashboard.scene;
+  const env = "try-out";
+  await root.createEnvironment({ project_id: project, new_environment: env, base_from: "development", type: "preview", secrets: "empty" });
+  await root.patchState({ project, env, set: { "pages/tried": { a: 1 } } });
+  const { page, go, faults } = await dashboard.tab();
+  await go(`${base()}/env/${env}`);
+  await page.getByRole("link", { name: "Configuration", exact: true }).last().click();
+  await page.getByRole("button", { name: `change API_URL in ${env}` }).waitFor();
+  expect(await page.getByRole("button", { name: "change API_URL in staging" }).count()).toBe(0);
+
+  await go(`${base()}/env/${env}`);
+  await page.getByRole("link", { name: "Platform", exact: true }).last().click();
+  await page.getByLabel("Find a component").fill("tried");
+  await page.getByRole("button", { name: "tried" }).waitFor();
+
+  await go(`${base()}/env/${env}`);
+  await page.getByRole("link", { name: "Promote …" }).click();
+  await page.getByLabel("To", { exact: true }).selectOption("development");
+  await page.getByText("1 page new: tried").waitFor();
+  expect(await page.getByText("that takes part").count()).toBe(0);
+  expect(faults).toEqual([]);
+});
+
+test("a flag by a rule that flags share is told for one person; a new value may be empty", async () => {
+  const { root, project } = dashboard.scene;
+  const shared = {
+    state: "ENABLED",
+    variants: { on: true, off: false },
+    defaultVariant: "off",
+    targeting: { if: [{ $ref: "staff" }, "on"] },
+  };
+  await root.patchConfig({
+    project,
+    env: "staging",
+    evaluators: { staff: { ends_with: [{ var: "email" }, "@example.com"] } },
+    flags: { tools: shared },
+  });
+  const { page, go, faults } = await dashboard.tab();
+  await go(`${base()}/config?env=staging`);
+  await page.getByRole("button", { name: "change tools in staging" }).click();
+  await page.getByText("What is it for one person, and why?").click();
+  await page.getByLabel("Who asks").fill('{"email":"ada@example.com"}');
+  await page.getByText("true (“on”), since a rule says so.").waitFor();
+  await page.keyboard.press("Escape");
+
+  await page.getByRole("button", { name: "New key …" }).click();
+  await page.getByLabel("Name").fill("SUFFIX");
+  await page.getByRole("button", { name: "Next" }).click();
+  await page.getByRole("button", { name: "Save SUFFIX" }).click();
+  await page.getByRole("status").getByText("SUFFIX was saved in staging.").waitFor();
+  expect((await root.getConfig({ project, env: "staging" })).vars.SUFFIX).toBe("");
+  expect(faults).toEqual([]);
+});
+
 test("a policy is changed by its form, and a token and a webhook are made; their secrets are shown once", async () => {
   const { root, project } = dashboard.scene;
   const { page, go, faults } = await dashboard.tab();
@@ -148,6 +217,16 @@ test("a policy is changed by its form, and a token and a webhook are made; their
   await page.getByRole("cell", { name: "ci", exact: true }).waitFor();
   expect(await page.content()).not.toMatch(/envm_[0-9a-f]{16}_/);
   expect(faults).toEqual([]);
+});
+
+test("where more happened than the charts count, they say so", async () => {
+  const { root, project } = dashboard.scene;
+  const { page, go } = await dashboard.tab();
+  await go(`${base()}/history`);
+  await page.getByRole("heading", { name: "The last two weeks" }).waitFor();
+  expect(await page.getByText(/: there were more\.$/).count()).toBe(0);
+  for (let count = 0; count < 101; count += 1) await root.patchConfig({ project, env: "development", vars: { COUNT: String(count) } });
+  await page.getByText(/^Counted are the newest 100 changes of each environment and .*: there were more\.$/).waitFor();
 });
 
 test("the audit log is verified, and exported whole with what it is signed by", async () => {

@@ -2,18 +2,21 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { act, createElement } from "react";
 import { createRoot } from "react-dom/client";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { EnvmError } from "../../src/sdk/errors.ts";
 import type { Check, Environment, Revision } from "../../web/src/api.ts";
 import { flagInWords } from "../../web/src/config/Matrix.tsx";
 import { originInWords, originsOf } from "../../web/src/config/origins.ts";
 import { faultOf } from "../../web/src/faults.ts";
+import { lastDays } from "../../web/src/history/ActivityCharts.tsx";
+import { countsOf } from "../../web/src/pages/State.tsx";
 import { type Diff, hasChanges, reasonOf, sentencesOf, singular } from "../../web/src/plan.ts";
 import { inOrder, rulesOf } from "../../web/src/policy.ts";
+import { longerThan } from "../../web/src/previews/Lifetime.tsx";
 import { lastHealthy, type Stay, staysOf } from "../../web/src/stays.ts";
 import { ago, lengthOf, timeFor } from "../../web/src/time.ts";
 import { useAction } from "../../web/src/useAction.ts";
-import { listed, plural, statusOf, worstOf } from "../../web/src/words.ts";
+import { changedWhat, listed, plural, statusOf, worstOf } from "../../web/src/words.ts";
 
 const none = { count: 0, names: [] };
 const diff = (part: Partial<Diff> = {}): Diff => ({
@@ -46,6 +49,11 @@ describe("what a plan changes, as sentences", () => {
       "1 more component new",
       "1 value set, changed or newly needed: KEY",
     ]);
+  });
+
+  test("agrees in number", () => {
+    expect(sentencesOf(diff({ flags_changed: ["dark"] })).map(({ text }) => text)).toEqual(["1 feature flag arrives or changes: dark"]);
+    expect(sentencesOf(diff({ flags_changed: ["a", "b"] })).map(({ text }) => text)).toEqual(["2 feature flags arrive or change: a and b"]);
   });
 
   test("is nothing where nothing changes, whatever the status says", () => {
@@ -104,6 +112,35 @@ test("what happened since the clock of a page ticked has just happened, and what
   expect(told("2026-01-31T12:00:19Z")).toBe("just now");
   expect(told("2026-01-31T12:00:40Z")).toBe("in a moment");
   expect(told("2026-01-31T11:00:00Z")).toBe("1 hour ago");
+});
+
+test("a preview is never extended to an end before the one that it has, unless somebody chooses that", () => {
+  const now = Date.parse("2026-01-31T12:00:00Z");
+  const in_ = (hours: number) => new Date(now + hours * 3_600_000).toISOString();
+  expect([null, in_(5), in_(71)].map((end) => longerThan(end, now))).toEqual(["72h", "72h", "72h"]);
+  expect([in_(80), in_(10 * 24), in_(30 * 24)].map((end) => longerThan(end, now))).toEqual(["7d", "14d", "14d"]);
+});
+
+test("the last two weeks are fourteen days, also where one of them has 23 hours or 25", () => {
+  vi.stubEnv("TZ", "Europe/Berlin");
+  for (const now of ["2026-03-30T00:30:00+02:00", "2026-10-26T00:30:00+01:00"]) {
+    const days = lastDays(Date.parse(now)).map((day) => new Date(day));
+    expect(new Set(days.map((day) => day.toDateString())).size).toBe(14);
+    expect(days.map((day) => day.getHours())).toEqual(Array(14).fill(0));
+    expect(days.at(-1)?.getTime()).toBeLessThanOrEqual(Date.parse(now));
+  }
+  vi.unstubAllEnvs();
+});
+
+test("a file that says the same in another order changes nothing", () => {
+  const before = { pages: { a: { title: "A", fields: [{ x: 1, y: 2 }] }, b: 1 } };
+  expect(countsOf(before, { pages: { b: 1, a: { fields: [{ y: 2, x: 1 }], title: "A" } } })).toEqual({ added: 0, changed: 0, removed: 0 });
+  expect(countsOf(before, { pages: { a: { title: "A", fields: [] }, c: 1 } })).toEqual({ added: 1, changed: 1, removed: 1 });
+});
+
+test("values that changed are named, not said to be set: they may have been removed", () => {
+  const changes = { components_added: 0, components_changed: 2, components_removed: 0, env_vars_changed: ["OLD_URL"], feature_flags: [] };
+  expect(changedWhat({ changes: changes as unknown as Revision["changes"] })).toBe("2 components changed, 1 value (OLD_URL)");
 });
 
 test("environments stand in the pipeline's order, the others by how near they are to production", () => {

@@ -1,5 +1,6 @@
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
+import { Engine } from "../support/engine.ts";
 import { logInHere } from "./browser.ts";
 import { pagesOf } from "./scene.ts";
 import { eventually, ROOT, settled, useDashboard } from "./support.ts";
@@ -96,6 +97,16 @@ test("the token can be typed at once; one that is no token is told so, and the n
   await page.getByRole("heading", { level: 1, name: "Projects" }).waitFor();
 });
 
+test("an address that leads away from here is not where one gets after logging in", async () => {
+  const { page } = await dashboard.tab();
+  for (const next of ["/\\evil.example", "//evil.example", "https://evil.example"]) {
+    await dashboard.browser.context.clearCookies();
+    await page.goto(`${dashboard.engine.url}/login?next=${encodeURIComponent(next)}`);
+    await logInHere(page, ROOT);
+    await page.getByRole("heading", { level: 1, name: "Projects" }).waitFor();
+  }
+});
+
 test("where there is nothing yet, pages say how to begin", async () => {
   const { root } = dashboard.scene;
   await root.createEnvironment({ project_id: "empty-project", new_environment: "development" });
@@ -125,4 +136,53 @@ test("what an address names that is not there is said, with the way on", async (
       .first()
       .waitFor();
   }
+});
+
+test("what was put away says when and by whom, not that its end is still to come", async () => {
+  const { root, project } = dashboard.scene;
+  await root.createEnvironment({
+    project_id: project,
+    new_environment: "put-away",
+    base_from: "staging",
+    type: "preview",
+    expires_in: "72h",
+  });
+  await root.archiveEnvironment({ project_id: project, env: "put-away" });
+  const { page, go } = await dashboard.tab();
+  await go(`/projects/${project}/env/put-away`);
+  await page.getByText(/^Put away just now by root\./).waitFor();
+  expect(await page.getByText(/It ended/).count()).toBe(0);
+});
+
+test("a rollback that would change nothing says so beside its button", async () => {
+  const { root, project } = dashboard.scene;
+  const { revision } = await root.getEnvironment({ project, env: "production" });
+  const { page, go } = await dashboard.tab();
+  await go(`/projects/${project}/env/production/rollback?to=${revision}`);
+  await page.getByText(/^production is so already/).waitFor();
+});
+
+test("a part of a page that cannot be read says so, and does not look as though it were still on its way", async () => {
+  const { project } = dashboard.scene;
+  const { page, go } = await dashboard.tab();
+  const broken = { status: 500, body: error("internal_error", "Something went wrong inside the engine."), contentType: "application/json" };
+  await page.route(new RegExp(`/env/${project}`), (route) => route.fulfill(broken));
+  await go("/");
+  await eventually(() => page.getByText("Not known: it could not be read").count()).toBe(4);
+  await page.unroute(new RegExp(`/env/${project}`));
+
+  await page.route(/\/state$/, (route) => route.fulfill(broken));
+  await go(`/projects/${project}/state?env=staging`);
+  await page.getByLabel("Upload …").setInputFiles({ name: "state.json", mimeType: "application/json", buffer: Buffer.from("{}") });
+  await page.getByRole("dialog").getByText("Could not load what is there now").waitFor();
+});
+
+test("where nobody is asked who they are, nobody is offered to log out", async () => {
+  const open = await new Engine().start();
+  const { page } = await dashboard.tab();
+  await page.goto(open.url);
+  await page.getByRole("button", { name: "local" }).click();
+  await page.getByRole("menuitem", { name: "API reference" }).waitFor();
+  expect(await page.getByRole("menuitem", { name: "Log out" }).count()).toBe(0);
+  await open.dispose();
 });

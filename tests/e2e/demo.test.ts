@@ -192,6 +192,7 @@ test(
     const url = /keeps serving at (\S+)/.exec(demo.output())?.[1] ?? "";
     await demo.printed("/env/demo/production/active");
     const token = /Bearer (\S+)"/.exec(demo.output())?.[1] ?? "";
+    expect(demo.output()).toContain(`open ${url}/ and log in with the root token of this run:\n  ${token}\n`);
     const ask = (path: string) => fetch(url + path, { headers: { authorization: `Bearer ${token}` } });
     expect((await ask("/env/demo/production/active")).status).toBe(200);
     expect((await fetch(`${url}/env/demo/production/active`)).status).toBe(401);

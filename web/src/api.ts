@@ -14,5 +14,6 @@ export type PromoteReply = Answer<"promote">;
 export type Check = PromoteReply["checks"][number];
 export type Comparison = Answer<"compare">;
 export type Config = Answer<"getConfig">;
+export type Policy = Answer<"getPolicy">;
 export type AuditRecord = Answer<"listAudit">["items"][number];
 export type Readiness = Answer<"getReadiness">;

@@ -34,7 +34,10 @@ export function sentencesOf(diff: Diff): readonly Sentence[] {
     return more > 0 ? [...sentences, { text: `${plural(more, "more component")} ${word}`, names: [], more }] : sentences;
   });
   const values = diff.env_updated.length === 0 ? [] : [named("value", diff.env_updated, "set, changed or newly needed")];
-  const flags = diff.flags_changed.length === 0 ? [] : [named("feature flag", diff.flags_changed, "arrive or change")];
+  const flags =
+    diff.flags_changed.length === 0
+      ? []
+      : [named("feature flag", diff.flags_changed, diff.flags_changed.length === 1 ? "arrives or changes" : "arrive or change")];
   return [...components, ...values, ...flags];
 }
 

@@ -1,6 +1,7 @@
+import { useQueries } from "@tanstack/react-query";
 import type { Environment } from "./api.ts";
-import { environmentsQuery, policyQuery } from "./queries.ts";
-import { useRead } from "./useRead.ts";
+import { environmentQuery, environmentsQuery, policyQuery } from "./queries.ts";
+import { PENDING, useRead } from "./useRead.ts";
 
 export type Rules = Readonly<Record<string, unknown>>;
 
@@ -38,10 +39,15 @@ export function pipelineOf(policy: Readonly<Record<string, unknown>> | undefined
   return Array.isArray(pipeline) ? (pipeline as readonly string[]) : [];
 }
 
-/** The active environments of a project but its previews, in order. */
-export function useEnvironments(project: string) {
+/** The active environments of a project, in order. Its previews are many: those alone are among them that an address names. */
+export function useEnvironments(project: string, named: readonly string[] = []) {
   const environments = useRead(environmentsQuery(project));
   const policy = useRead(policyQuery(project));
-  const active = inOrder(environments.data?.items ?? [], policy.data?.policy).filter(({ status }) => status === "active");
-  return { environments, active };
+  const known = environments.data?.items ?? [];
+  const others = environments.isSuccess ? named.filter((name) => name !== "" && known.every(({ env }) => env !== name)) : [];
+  const previews = useQueries({ queries: [...new Set(others)].map((env) => environmentQuery(project, env)) });
+  const all = [...known, ...previews.flatMap(({ data }) => data ?? [])];
+  const active = inOrder(all, policy.data?.policy).filter(({ status }) => status === "active");
+  const isAsking = previews.some(({ isPending }) => isPending);
+  return { environments: isAsking ? { ...PENDING, refetch: environments.refetch } : environments, active };
 }

@@ -1,10 +1,20 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { EnvmError } from "../../src/sdk/errors.ts";
-import { api, type Environment, type Promotion } from "./api.ts";
+import { each } from "../../src/sdk/pages.ts";
+import { api, type Environment, type Policy, type Promotion } from "./api.ts";
 
 /** What pages read, by name. All that belongs to a project is kept under `["project", id]`, so that a change makes all of it old. */
 
 const of = (project: string, ...rest: readonly unknown[]) => ["project", project, ...rest] as const;
+
+const PAGE: { readonly limit: number; readonly cursor?: string | undefined } = { limit: 1_000 };
+
+/** All of a list, where it stands in no order in which its beginning would do. */
+async function whole<Item>(each: AsyncIterable<Item>): Promise<{ readonly items: readonly Item[] }> {
+  const items: Item[] = [];
+  for await (const item of each) items.push(item);
+  return { items };
+}
 
 export const sessionQuery = queryOptions({
   queryKey: ["session"],
@@ -14,7 +24,7 @@ export const sessionQuery = queryOptions({
 
 export const projectsQuery = queryOptions({
   queryKey: ["projects"],
-  queryFn: ({ signal }) => api.listProjects({ limit: 1_000 }, { signal }),
+  queryFn: ({ signal }) => whole(each(api.listProjects, PAGE, { signal })),
 });
 
 export const environmentsQuery = (project: string) =>
@@ -55,8 +65,15 @@ export const previewsQuery = (project: string, status: Environment["status"] | u
 export const environmentQuery = (project: string, env: string) =>
   queryOptions({ queryKey: of(project, "environment", env), queryFn: ({ signal }) => api.getEnvironment({ project, env }, { signal }) });
 
+/** With its tag, by which whoever saves another finds out that somebody else was quicker. */
 export const policyQuery = (project: string) =>
-  queryOptions({ queryKey: of(project, "policy"), queryFn: ({ signal }) => api.getPolicy({ project }, { signal }) });
+  queryOptions({
+    queryKey: of(project, "policy"),
+    queryFn: async ({ signal }) => {
+      const { body, etag } = await api.answer("getPolicy", { project }, { signal });
+      return { ...(body as Policy), etag };
+    },
+  });
 
 export const revisionsQuery = (project: string, env: string, limit: number) =>
   queryOptions({
@@ -166,7 +183,10 @@ export const deliveriesQuery = (project: string, id: string) =>
 export const sinksQuery = (project: string) =>
   queryOptions({ queryKey: of(project, "sinks"), queryFn: ({ signal }) => api.listSinks({ project }, { signal }) });
 
-export const tokensQuery = queryOptions({ queryKey: ["tokens"], queryFn: ({ signal }) => api.listTokens({ limit: 200 }, { signal }) });
+export const tokensQuery = queryOptions({
+  queryKey: ["tokens"],
+  queryFn: ({ signal }) => whole(each(api.listTokens, PAGE, { signal })),
+});
 
 export const healthQuery = queryOptions({
   queryKey: ["health"],

@@ -12,6 +12,9 @@ export type Read<Data> = { refetch(): Promise<unknown> } & (
   | { readonly isPending: false; readonly isError: false; readonly isSuccess: true; readonly data: Data; readonly error: null }
 );
 
+/** While there is no answer yet. */
+export const PENDING = { isPending: true, isError: false, isSuccess: false, data: undefined, error: null } as const;
+
 /** Reads something for a page, calmly: see `useCalm`. */
 export function useRead<Answer, Data = Answer, Key extends QueryKey = QueryKey>(
   options: UseQueryOptions<Answer, Error, Data, Key>,
@@ -37,6 +40,6 @@ export function useCalm<Data>(key: QueryKey, { data, dataUpdatedAt, error, isPen
   // Of some things it is the answer that there is none.
   if (isSuccess || isKept) return { isPending: false, isError: false, isSuccess: true, data: data as Data, error: null, refetch: again };
   const lasting = error ?? (isPending && failure?.name === name ? failure.error : null);
-  if (lasting === null) return { isPending: true, isError: false, isSuccess: false, data: undefined, error: null, refetch: again };
+  if (lasting === null) return { ...PENDING, refetch: again };
   return { isPending: false, isError: true, isSuccess: false, data, error: lasting, refetch: again };
 }

@@ -72,13 +72,15 @@ export function whatHappened({
   return `${created_by} ${ACTIONS[action]}`;
 }
 
-/** What a revision changed: `2 components changed, API_URL set`. */
+/** What a revision changed: `2 components changed, 1 value (API_URL)`. */
 export function changedWhat({ changes }: Pick<Revision, "changes">): string {
   const parts = [
     changes.components_added > 0 ? `${plural(changes.components_added, "component")} added` : "",
     changes.components_changed > 0 ? `${plural(changes.components_changed, "component")} changed` : "",
     changes.components_removed > 0 ? `${plural(changes.components_removed, "component")} removed` : "",
-    changes.env_vars_changed.length > 0 ? `${listed(changes.env_vars_changed, 3)} set` : "",
+    changes.env_vars_changed.length > 0
+      ? `${plural(changes.env_vars_changed.length, "value")} (${listed(changes.env_vars_changed, 3)})`
+      : "",
     changes.feature_flags.length > 0 ? `${plural(changes.feature_flags.length, "flag")} (${listed(changes.feature_flags, 3)})` : "",
   ].filter(Boolean);
   return parts.length === 0 ? "No change of content" : parts.join(", ");

@@ -45,11 +45,11 @@ export function Edit({ of: { kind, name }, place, onClose }: EditProps) {
   return (
     <Dialog title={`${name} in ${env}`} onClose={onClose} wide={kind === "flags"}>
       {current !== undefined && <Provenance of={{ kind, name }} place={place} />}
-      {kind === "vars" && <TextForm {...form} initial={config.vars[name] ?? ""} />}
+      {kind === "vars" && <TextForm {...form} initial={config.vars[name]} />}
       {kind === "secrets" && <SecretForm {...form} isSet={current !== undefined} />}
       {kind === "flags" && (
         <Suspense fallback={<Loading what="the flag" />}>
-          <FlagForm {...form} flags={config.flags} />
+          <FlagForm {...form} flags={config.flags} evaluators={config.evaluators ?? {}} />
         </Suspense>
       )}
       {write.isError && <Failure error={write.error} what="save it" />}
@@ -78,8 +78,8 @@ function Provenance({ of, place: { origins } }: { readonly of: Key; readonly pla
   );
 }
 
-function TextForm({ name, busy, onSave, onCancel, initial }: FormProps<string> & { readonly initial: string }) {
-  const [value, setValue] = useState(initial);
+function TextForm({ name, busy, onSave, onCancel, initial }: FormProps<string> & { readonly initial: string | undefined }) {
+  const [value, setValue] = useState(initial ?? "");
   const submit = (event: FormEvent) => {
     event.preventDefault();
     onSave(value);

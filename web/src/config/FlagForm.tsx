@@ -16,17 +16,17 @@ interface Draft {
 
 const NEW: Draft = { on: true, variants: '{\n  "on": true,\n  "off": false\n}', defaultVariant: "off", targeting: "" };
 
+interface Known {
+  readonly flags: Readonly<Record<string, unknown>>;
+  /** Rules that flags share, by the names that `$ref` gives. */
+  readonly evaluators: Readonly<Record<string, unknown>>;
+}
+
 /** A flag as a form: on or off, what it can be, what it is for whom, and for one person, why. */
-export default function FlagForm({
-  name,
-  busy,
-  onSave,
-  onCancel,
-  flags,
-}: FormProps<unknown> & { readonly flags: Readonly<Record<string, unknown>> }) {
+export default function FlagForm({ name, busy, onSave, onCancel, flags, evaluators }: FormProps<unknown> & Known) {
   const [draft, setDraft] = useState<Draft>(() => draftOf(flags[name]));
   const change = (part: Partial<Draft>) => setDraft({ ...draft, ...part });
-  const read = useMemo(() => definitionOf(draft, flags[name]), [draft, flags, name]);
+  const read = useMemo(() => definitionOf(draft, flags[name], evaluators as Flags), [draft, flags, name, evaluators]);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     if (read.definition !== null) onSave(read.definition);
@@ -91,28 +91,21 @@ export default function FlagForm({
           ))}
         </ul>
       )}
-      {read.definition !== null && <Why name={name} definition={read.definition} flags={flags} />}
+      {read.definition !== null && <Why name={name} definition={read.definition} flags={flags} evaluators={evaluators} />}
       <Actions name={name} busy={busy} onCancel={onCancel} disabled={read.definition === null} />
     </form>
   );
 }
 
 /** What the flag, as it stands in the form, is for one person; evaluated here, by the engine's own evaluator. */
-function Why({
-  name,
-  definition,
-  flags,
-}: {
-  readonly name: string;
-  readonly definition: Json;
-  readonly flags: Readonly<Record<string, unknown>>;
-}) {
+function Why({ name, definition, flags, evaluators }: { readonly name: string; readonly definition: Json } & Known) {
   const [text, setText] = useState('{\n  "targetingKey": "user-1"\n}');
   const result = useMemo(() => {
     const context = parsed(text);
     if (context === undefined || typeof context !== "object" || context === null || Array.isArray(context)) return null;
-    return compileFlags({ ...(flags as Flags), [name]: definition }).evaluate(name, context as Context);
-  }, [text, definition, flags, name]);
+    const shared = { evaluators: evaluators as Flags };
+    return compileFlags({ ...(flags as Flags), [name]: definition }, shared).evaluate(name, context as Context);
+  }, [text, definition, flags, evaluators, name]);
   return (
     <details className={styles.why}>
       <summary>What is it for one person, and why?</summary>
@@ -162,7 +155,7 @@ interface Read {
 }
 
 /** The definition that the form stands for, or all that is wrong with it. What the form does not show stays as it was. */
-function definitionOf(draft: Draft, before: unknown): Read {
+function definitionOf(draft: Draft, before: unknown, evaluators: Flags): Read {
   const variants = parsed(draft.variants);
   const targeting = draft.targeting.trim() === "" ? null : parsed(draft.targeting);
   const names = typeof variants === "object" && variants !== null ? Object.keys(variants) : [];
@@ -183,7 +176,7 @@ function definitionOf(draft: Draft, before: unknown): Read {
     ...(draft.defaultVariant !== "" && { defaultVariant: draft.defaultVariant }),
     ...(targeting !== null && { targeting }),
   } as unknown as Json;
-  const found = definitionFaults(definition).map(({ path, message }) => `${path === "" ? "It" : path} ${message}`);
+  const found = definitionFaults(definition, evaluators).map(({ path, message }) => `${path === "" ? "It" : path} ${message}`);
   return { definition: found.length === 0 ? definition : null, variants: names, faults: found };
 }
 

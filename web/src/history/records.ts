@@ -44,7 +44,7 @@ export function reasonOf({ details }: Pick<AuditRecord, "details">): string | nu
   return typeof said === "string" ? said : null;
 }
 
-/** What it changed, where that is counted: `2 components changed, API_URL set`. */
+/** What it changed, where that is counted: `2 components changed, 1 value (API_URL)`. */
 export function changeOf({ details }: Pick<AuditRecord, "details">): string | null {
   const { changes } = details;
   return typeof changes === "object" && changes !== null ? changedWhat({ changes: changes as unknown as Revision["changes"] }) : null;

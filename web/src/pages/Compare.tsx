@@ -35,7 +35,7 @@ export default function Compare() {
         <Failure error={environments.error} what="load the environments" onRetry={() => void environments.refetch()} />
       )}
       {left !== "" && right !== "" ? (
-        <Result project={project} left={left} right={right} />
+        <Result project={project} left={left} right={right} environments={active} />
       ) : (
         environments.isSuccess && (
           <Empty title="Two environments are needed">Create another one, or compare two moments of one: staging@v1.2.0.</Empty>
@@ -102,7 +102,14 @@ const TITLES: Readonly<Record<Kind, string>> = {
 /** Told also where nothing differs. */
 const ALWAYS: readonly Kind[] = ["components", "vars", "flags", "secrets"];
 
-function Result({ project, left, right }: { readonly project: string; readonly left: string; readonly right: string }) {
+interface ResultProps {
+  readonly project: string;
+  readonly left: string;
+  readonly right: string;
+  readonly environments: readonly Environment[];
+}
+
+function Result({ project, left, right, environments }: ResultProps) {
   const comparison = useRead(compareQuery(project, left, right));
   if (comparison.isPending) return <Loading what="the comparison" />;
   if (comparison.isError) return <Failure error={comparison.error} what="compare" onRetry={() => void comparison.refetch()} />;
@@ -110,12 +117,26 @@ function Result({ project, left, right }: { readonly project: string; readonly l
   return (
     <>
       {isNow && left !== right && <Between project={project} left={left} right={right} />}
-      <Compared project={project} comparison={comparison.data} />
+      <Compared
+        project={project}
+        comparison={comparison.data}
+        swapped={`?${new URLSearchParams({ left: right, right: left })}`}
+        isOld={environments.some(({ env, version }) => env === comparison.data.left.env && version !== comparison.data.left.version)}
+      />
     </>
   );
 }
 
-function Compared({ project, comparison }: { readonly project: string; readonly comparison: Comparison }) {
+interface ComparedProps {
+  readonly project: string;
+  readonly comparison: Comparison;
+  /** The address of the same two sides, the other way round. */
+  readonly swapped: string;
+  /** Whether the left side is of a version that its environment has left behind: what is promoted then is that one. */
+  readonly isOld: boolean;
+}
+
+function Compared({ project, comparison, swapped, isOld }: ComparedProps) {
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const heading = useId();
   const { left, right } = comparison;
@@ -143,10 +164,15 @@ function Compared({ project, comparison }: { readonly project: string; readonly 
         </p>
         {between && (
           <div className="row">
-            <LinkButton look={chosen.size > 0 ? "primary" : "secondary"} to={promoteAddress(project, left.env, right.env, chosen)}>
-              {chosen.size === 0 ? `Promote all of ${left.env} to ${right.env} …` : `Promote ${chosen.size} selected to ${right.env} …`}
+            <LinkButton
+              look={chosen.size > 0 ? "primary" : "secondary"}
+              to={promoteAddress(project, { from: left.env, to: right.env, ...(isOld && { version: left.version }) }, chosen)}
+            >
+              {chosen.size > 0
+                ? `Promote ${chosen.size} selected to ${right.env} …`
+                : `Promote ${isOld ? `${left.version} from` : "all of"} ${left.env} to ${right.env} …`}
             </LinkButton>
-            <Link to={`?${new URLSearchParams({ left: right.env, right: left.env })}`}>Swap sides</Link>
+            <Link to={swapped}>Swap sides</Link>
           </div>
         )}
       </section>
@@ -179,8 +205,8 @@ function countOf({ only_left, only_right, different, omitted = 0 }: Comparison["
   return only_left.length + only_right.length + different.length + omitted;
 }
 
-function promoteAddress(project: string, from: string, to: string, only: ReadonlySet<string>): string {
-  const query = new URLSearchParams({ from, to });
+function promoteAddress(project: string, ends: Readonly<Record<string, string>>, only: ReadonlySet<string>): string {
+  const query = new URLSearchParams(ends);
   for (const name of only) query.append("only", name);
   return `/projects/${project}/promote?${query}`;
 }

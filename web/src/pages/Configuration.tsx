@@ -24,8 +24,8 @@ export default function Configuration() {
   const [query, setQuery] = useSearchParams();
   const [editing, setEditing] = useState<{ readonly key: Key; readonly env: string } | null>(null);
   const [dialog, setDialog] = useState<"new" | "paste" | null>(null);
-  const { environments, active } = useEnvironments(project);
-  const shown = shownOf(active, query.getAll("env"));
+  const { environments, active } = useEnvironments(project, query.getAll("env"));
+  const shown = environments.isSuccess ? shownOf(active, query.getAll("env")) : [];
   const configs = useQueries({ queries: shown.map(({ env }) => configQuery(project, env)) });
   const revisions = useQueries({ queries: shown.map(({ env }) => revisionsQuery(project, env, 100)) });
   const failed = configs.find(({ isError }) => isError);
@@ -62,6 +62,7 @@ export default function Configuration() {
         <Failure error={environments.error} what="load the environments" onRetry={() => void environments.refetch()} />
       )}
       {failed?.isError && <Failure error={failed.error} what="load all of the configuration" onRetry={() => void failed.refetch()} />}
+      {columns.length < shown.length && failed === undefined && <Loading what="the configuration" />}
       {active.length > 0 && (
         <div className={styles.filters}>
           <SearchField label="Find a key" value={search} onChange={(value) => change("search", value)} />

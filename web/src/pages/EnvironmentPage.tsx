@@ -83,7 +83,21 @@ function Contents({ environment }: { readonly environment: Environment }) {
           </p>
         </Notice>
       )}
-      <Panel title="Now">
+      <Panel
+        title="Now"
+        actions={
+          status === "active" ? (
+            <>
+              <LinkButton small to={`/projects/${project}/config?env=${env}`}>
+                Configuration
+              </LinkButton>
+              <LinkButton small to={`/projects/${project}/state?env=${env}`}>
+                Platform
+              </LinkButton>
+            </>
+          ) : undefined
+        }
+      >
         <Facts facts={factsOf(environment)} />
         <Technical>
           <Facts
@@ -190,7 +204,8 @@ function Frozen({ environment: { project_id: project, env, type } }: { readonly 
   );
 }
 
-function Ended({ environment: { project_id: project, env, status, expires_at, cleared_at } }: { readonly environment: Environment }) {
+function Ended({ environment }: { readonly environment: Environment }) {
+  const { project_id: project, env, status, updated_at, updated_by, expires_at, cleared_at } = environment;
   const [isAsked, setAsked] = useState(false);
   return (
     <Notice
@@ -199,10 +214,16 @@ function Ended({ environment: { project_id: project, env, status, expires_at, cl
       actions={cleared_at === null && <Button onClick={() => setAsked(true)}>Bring it back …</Button>}
     >
       <p>
-        {expires_at !== null && (
+        {status === "archived" ? (
           <>
-            It ended <Ago at={expires_at} />.{" "}
+            Put away <Ago at={updated_at} /> by {updated_by}.{" "}
           </>
+        ) : (
+          expires_at !== null && (
+            <>
+              It ended <Ago at={expires_at} />.{" "}
+            </>
+          )
         )}
         {cleared_at === null
           ? "Everything in it is still there, and it can be brought back."

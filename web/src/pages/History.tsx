@@ -61,7 +61,7 @@ export default function History() {
         )}
         {view === "audit" && (
           <>
-            <SearchField label="By whom" value={query.get("actor") ?? ""} onChange={(actor) => change({ actor })} />
+            <SearchField label="By whom" hint="The whole name." value={query.get("actor") ?? ""} onChange={(actor) => change({ actor })} />
             <SearchField
               label="What"
               hint="promote, rollback, config, update, policy, deployment …"

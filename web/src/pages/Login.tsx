@@ -76,5 +76,6 @@ export default function Login() {
 
 /** Back to where somebody was, if that is a page of ours. */
 function safeNext(next: string | null): string {
-  return next?.startsWith("/") && !next.startsWith("//") && !next.startsWith("/login") ? next : "/";
+  // A browser reads a backslash as a slash.
+  return next !== null && /^\/(?![/\\]|login)/.test(next) ? next : "/";
 }

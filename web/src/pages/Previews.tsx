@@ -78,7 +78,14 @@ export default function Previews() {
         />
       )}
       {dialog?.kind === "create" && <CreatePreview project={project} onClose={() => setDialog(null)} />}
-      {dialog?.kind === "extend" && <ExtendPreview project={project} env={dialog.env} onClose={() => setDialog(null)} />}
+      {dialog?.kind === "extend" && (
+        <ExtendPreview
+          project={project}
+          env={dialog.env}
+          expiresAt={rows.find(({ env }) => env === dialog.env)?.expires_at ?? null}
+          onClose={() => setDialog(null)}
+        />
+      )}
       {dialog?.kind === "restore" && (
         <ReasonDialog
           title={`Bring ${dialog.env} back`}

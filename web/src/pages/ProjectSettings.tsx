@@ -20,12 +20,7 @@ export default function ProjectSettings() {
         {policy.isPending && <Loading what="the policy" />}
         {policy.isError && <Failure error={policy.error} what="load the policy" onRetry={() => void policy.refetch()} />}
         {policy.isSuccess && (
-          <PolicyForm
-            key={policy.data.revision}
-            project={project}
-            policy={policy.data.policy}
-            environments={inOrder(environments.data?.items ?? [], policy.data.policy)}
-          />
+          <PolicyForm project={project} current={policy.data} environments={inOrder(environments.data?.items ?? [], policy.data.policy)} />
         )}
       </Panel>
       <Webhooks project={project} />

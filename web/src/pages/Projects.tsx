@@ -46,11 +46,14 @@ export default function Projects() {
   );
 }
 
+/** `undefined` until it is known, `null` where it could not be read. */
+type Known<Value> = Value | undefined | null;
+
 interface Row {
   readonly project: ProjectEntry;
-  readonly environments: readonly Environment[] | undefined;
-  readonly waiting: number | undefined;
-  readonly previews: number | undefined;
+  readonly environments: Known<readonly Environment[]>;
+  readonly waiting: Known<number>;
+  readonly previews: Known<number>;
 }
 
 function ProjectTable({ projects }: { readonly projects: readonly ProjectEntry[] }) {
@@ -59,9 +62,9 @@ function ProjectTable({ projects }: { readonly projects: readonly ProjectEntry[]
   const previews = useQueries({ queries: projects.map(({ project_id }) => previewCountQuery(project_id)) });
   const rows: readonly Row[] = projects.map((project, index) => ({
     project,
-    environments: environments[index]?.data?.items,
-    waiting: waiting[index]?.data?.items.length,
-    previews: previews[index]?.data?.total,
+    environments: environments[index]?.data?.items ?? unknown(environments[index]),
+    waiting: waiting[index]?.data?.items.length ?? unknown(waiting[index]),
+    previews: previews[index]?.data?.total ?? unknown(previews[index]),
   }));
   return (
     <div className={styles.card}>
@@ -74,11 +77,19 @@ function ProjectTable({ projects }: { readonly projects: readonly ProjectEntry[]
           { title: "In production", cell: ({ environments: all }) => <InProduction environments={all} /> },
           { title: "Needs attention", cell: ({ environments: all }) => <Attention environments={all} /> },
           { title: "Approvals", cell: (row) => <Waiting {...row} /> },
-          { title: "Previews", numeric: true, cell: (row) => row.previews ?? "…" },
+          { title: "Previews", numeric: true, cell: (row) => row.previews ?? <Unknown value={row.previews} /> },
         ]}
       />
     </div>
   );
+}
+
+function unknown(read: { readonly isError: boolean } | undefined): undefined | null {
+  return read?.isError ? null : undefined;
+}
+
+function Unknown({ value }: { readonly value: undefined | null }) {
+  return value === null ? <span className={styles.soft}>Not known: it could not be read</span> : "…";
 }
 
 function ProjectLink({ id }: { readonly id: string }) {
@@ -89,8 +100,8 @@ function ProjectLink({ id }: { readonly id: string }) {
   );
 }
 
-function InProduction({ environments }: { readonly environments: readonly Environment[] | undefined }) {
-  if (environments === undefined) return "…";
+function InProduction({ environments }: Pick<Row, "environments">) {
+  if (environments == null) return <Unknown value={environments} />;
   const production = environments.find(({ type, status }) => type === "production" && status === "active");
   if (production === undefined) return <span className={styles.soft}>No production yet</span>;
   return (
@@ -103,8 +114,8 @@ function InProduction({ environments }: { readonly environments: readonly Enviro
   );
 }
 
-function Attention({ environments }: { readonly environments: readonly Environment[] | undefined }) {
-  if (environments === undefined) return "…";
+function Attention({ environments }: Pick<Row, "environments">) {
+  if (environments == null) return <Unknown value={environments} />;
   const worst = worstOf(environments);
   if (worst === null) return <span className={styles.soft}>No environments</span>;
   if (worst.tone === "good" || worst.tone === "plain" || worst.tone === "info") return <Badge tone="good">Nothing</Badge>;
@@ -116,7 +127,7 @@ function Attention({ environments }: { readonly environments: readonly Environme
 }
 
 function Waiting({ project, waiting }: Row) {
-  if (waiting === undefined) return "…";
+  if (waiting == null) return <Unknown value={waiting} />;
   if (waiting === 0) return <span className={styles.soft}>None</span>;
   return <Link to={`/projects/${project.project_id}/promotions`}>{waiting} waiting</Link>;
 }

@@ -13,10 +13,10 @@ import { useRead } from "../useRead.ts";
 export default function Promote() {
   const { project = "" } = useParams();
   const [query, setQuery] = useSearchParams();
-  const { environments, active } = useEnvironments(project);
   const policy = useRead(policyQuery(project));
   const from = query.get("from") ?? "";
   const to = query.get("to") ?? nextOf(from, pipelineOf(policy.data?.policy));
+  const { environments, active } = useEnvironments(project, [from, to]);
   const version = query.get("version");
   const source = active.find(({ env }) => env === from);
   const target = active.find(({ env }) => env === to);

@@ -187,6 +187,7 @@ function Plan({ environment, to, now, target, onDone }: PlanProps) {
       <Panel title="3. Roll back">
         <form onSubmit={submit} className="form">
           {fields}
+          {plan.data.status === "no_changes" && <p>{env} is so already: there is nothing to roll back. Choose another version above.</p>}
           {rollback.isError && <PlanFailure error={rollback.error} what="roll back" again={again} />}
           <div>
             <Button

@@ -26,7 +26,7 @@ const FIRST = 200;
 export default function State() {
   const { project = "" } = useParams();
   const [query, setQuery] = useSearchParams();
-  const { environments, active } = useEnvironments(project);
+  const { environments, active } = useEnvironments(project, query.getAll("env"));
   const env = query.get("env") ?? active[0]?.env ?? "";
   const environment = active.find((each) => each.env === env);
   const change = (part: Readonly<Record<string, string | null>>) => {
@@ -255,6 +255,8 @@ function Upload({ environment: { project_id: project, env }, file: { name, text 
   const counts = read === null || current.data === undefined ? null : countsOf(current.data.state, read);
   return (
     <Dialog title={`Upload ${name} to ${env}`} onClose={onClose}>
+      {current.isPending && <Loading what="what is there now" />}
+      {current.isError && <Failure error={current.error} what="load what is there now" onRetry={() => void current.refetch()} />}
       {read === null && <p role="alert">This is no platform state: a JSON object of collections, each an object of components by name.</p>}
       {counts !== null && (
         <>
@@ -286,11 +288,17 @@ function readState(text: string): StateOf | null {
   }
 }
 
-function countsOf(before: StateOf, after: StateOf): { readonly added: number; readonly changed: number; readonly removed: number } {
+/** An object's members in one order: what is written in another is the same. */
+function ordered(_name: string, value: unknown): unknown {
+  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+  return isObject ? Object.fromEntries(Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1))) : value;
+}
+
+export function countsOf(before: StateOf, after: StateOf): { readonly added: number; readonly changed: number; readonly removed: number } {
   const flat = (state: StateOf) =>
     new Map(
       Object.entries(state).flatMap(([collection, each]) =>
-        Object.entries(each ?? {}).map(([name, value]) => [`${collection}/${name}`, JSON.stringify(value)]),
+        Object.entries(each ?? {}).map(([name, value]) => [`${collection}/${name}`, JSON.stringify(value, ordered)]),
       ),
     );
   const [old, next] = [flat(before), flat(after)];

@@ -7,16 +7,18 @@ import { Dialog, DialogActions } from "../components/Dialog.tsx";
 import { Failure } from "../components/States.tsx";
 import { exactTime } from "../time.ts";
 import { useAction } from "../useAction.ts";
-import { Lifetime } from "./Lifetime.tsx";
+import { Lifetime, longerThan } from "./Lifetime.tsx";
 
 interface ExtendPreviewProps {
   readonly project: string;
   readonly env: string;
+  /** When it ends as it is. */
+  readonly expiresAt: string | null;
   readonly onClose: () => void;
 }
 
-export function ExtendPreview({ project, env, onClose }: ExtendPreviewProps) {
-  const [lifetime, setLifetime] = useState("72h");
+export function ExtendPreview({ project, env, expiresAt, onClose }: ExtendPreviewProps) {
+  const [lifetime, setLifetime] = useState(() => longerThan(expiresAt));
   const announce = useAnnounce();
   const queries = useQueryClient();
   const extend = useAction({

@@ -10,6 +10,12 @@ const CHOICES = [
   { value: "14d", text: "2 weeks", hours: 14 * 24 },
 ] as const;
 
+/** Three days; for what lives longer than that already, the first choice that gives it more. */
+export function longerThan(end: string | null, now = Date.now()): string {
+  const left = end === null ? 0 : Date.parse(end) - now;
+  return CHOICES.find(({ hours }) => hours >= 72 && hours * 3_600_000 > left)?.value ?? "14d";
+}
+
 /** How long from now, and which moment that is. */
 export function Lifetime({ value, onChange }: { readonly value: string; readonly onChange: (value: string) => void }) {
   const now = useNow();

@@ -34,7 +34,7 @@ export function Changes({ diff, before, after }: ChangesProps) {
 
 function Change({ sentence: { text, names }, before, after }: { readonly sentence: Sentence } & Pick<ChangesProps, "before" | "after">) {
   const [isOpen, setOpen] = useState(false);
-  const components = names.filter((name) => name.includes("/"));
+  const components = names.filter(isComponent);
   if (components.length === 0) return <p className={styles.plain}>{text}</p>;
   return (
     <details onToggle={({ currentTarget }) => setOpen(currentTarget.open)}>
@@ -49,6 +49,11 @@ function Change({ sentence: { text, names }, before, after }: { readonly sentenc
       )}
     </details>
   );
+}
+
+/** What flags share is named by its kind, too, and is no component: rules, and notes. */
+function isComponent(name: string): boolean {
+  return name.includes("/") && !/^(?:evaluators|flag_metadata)\//.test(name);
 }
 
 /** One component before and after, line by line. */

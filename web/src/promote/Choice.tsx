@@ -6,6 +6,7 @@ import { Button } from "../components/Button.tsx";
 import { Field } from "../components/Field.tsx";
 import { Notice } from "../components/Notice.tsx";
 import { Panel } from "../components/Panel.tsx";
+import { Failure, Loading } from "../components/States.tsx";
 import { Table } from "../components/Table.tsx";
 import { Ago } from "../components/Time.tsx";
 import { reasonOf } from "../plan.ts";
@@ -127,7 +128,9 @@ function Offered({ source: { project_id: project, env }, to, chosen, onChoose }:
   const revisions = useRead(revisionsQuery(project, env, 50));
   const versions = newestOfEach(revisions.data?.items ?? []).slice(0, OFFERED);
   const plans = useQueries({ queries: versions.map(({ version }) => readinessQuery(project, env, to, version)) });
-  const rows = versions.map((revision, index) => ({ revision, plan: plans[index]?.data }));
+  const rows = versions.map((revision, index) => ({ revision, plan: plans[index]?.data, error: plans[index]?.error ?? null }));
+  if (revisions.isPending) return <Loading what="the versions" />;
+  if (revisions.isError) return <Failure error={revisions.error} what="load the versions" onRetry={() => void revisions.refetch()} />;
   return (
     <div className={styles.offered}>
       <Table
@@ -144,7 +147,7 @@ function Offered({ source: { project_id: project, env }, to, chosen, onChoose }:
               </>
             ),
           },
-          { title: "Can go now", cell: ({ plan }) => <Eligible plan={plan} to={to} /> },
+          { title: "Can go now", cell: ({ plan, error }) => <Eligible plan={plan} error={error} to={to} /> },
           {
             title: "Choose",
             cell: ({ revision: { version } }) =>
@@ -162,8 +165,14 @@ function Offered({ source: { project_id: project, env }, to, chosen, onChoose }:
   );
 }
 
-function Eligible({ plan, to }: { readonly plan: PromoteReply | undefined; readonly to: string }) {
-  if (plan === undefined) return "…";
+interface EligibleProps {
+  readonly plan: PromoteReply | undefined;
+  readonly error: Error | null;
+  readonly to: string;
+}
+
+function Eligible({ plan, error, to }: EligibleProps) {
+  if (plan === undefined) return error === null ? "…" : `Not known: ${error.message}`;
   if (plan.status === "no_changes") return `No: ${to} has it already.`;
   const failed = plan.checks.filter(({ status }) => status === "failed");
   return failed.length === 0 ? <Badge tone="good">Yes</Badge> : `Not yet: ${failed.map(reasonOf).join(" ")}`;

@@ -1,19 +1,24 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
-import { api, type Environment } from "../api.ts";
+import { type FormEvent, Fragment, useState } from "react";
+import { api, type Environment, type Policy } from "../api.ts";
 import { useAnnounce } from "../components/Announcer.tsx";
 import { Button } from "../components/Button.tsx";
+import { ConfirmDialog } from "../components/ConfirmDialog.tsx";
 import { Field } from "../components/Field.tsx";
+import { Notice } from "../components/Notice.tsx";
 import { Failure } from "../components/States.tsx";
-import { rulesOf } from "../policy.ts";
+import { pipelineOf, rulesOf } from "../policy.ts";
+import { policyQuery } from "../queries.ts";
 import { useAction } from "../useAction.ts";
 import styles from "./PolicyForm.module.css";
 
-type Policy = Readonly<Record<string, unknown>>;
+type Rules = Readonly<Record<string, unknown>>;
+type Current = Policy & { readonly etag: string | null };
 
 interface PolicyFormProps {
   readonly project: string;
-  readonly policy: Policy;
+  /** The policy as it is now: another one than before, once somebody saved it. */
+  readonly current: Current;
   readonly environments: readonly Environment[];
 }
 
@@ -23,68 +28,104 @@ const PRESETS = [
   { value: "regulated", text: "Audited", about: "Two others agree, after a day in staging, never over a weekend, with a reason." },
 ] as const;
 
+type Preset = (typeof PRESETS)[number];
+
 /** The policy as a form; as JSON, for what the form does not show; and as one of three to begin with. */
-export function PolicyForm({ project, policy, environments }: PolicyFormProps) {
-  const [draft, setDraft] = useState(policy);
+export function PolicyForm({ project, current, environments }: PolicyFormProps) {
+  const [{ base, draft }, setState] = useState({ base: current, draft: current.policy as Rules });
+  const [preset, setPreset] = useState<Preset | null>(null);
   const announce = useAnnounce();
   const queries = useQueryClient();
+  const adopt = (policy: Current) => setState({ base: policy, draft: policy.policy });
+  const setDraft = (next: Rules) => setState({ base, draft: next });
   const save = useAction({
-    mutationFn: (next: Policy) => api.replacePolicy({ project, policy: next as Parameters<typeof api.replacePolicy>[0]["policy"] }),
+    mutationFn: (next: Rules) => api.replacePolicy({ project, policy: next as Policy["policy"], ifMatch: base.etag ?? undefined }),
     onSuccess: async () => {
       announce("The policy was saved.");
       await queries.invalidateQueries({ queryKey: ["project", project] });
+      adopt(queries.getQueryData(policyQuery(project).queryKey) ?? base);
     },
+    // It may be that somebody else was quicker: then theirs is shown.
+    onError: () => void queries.invalidateQueries(policyQuery(project)),
   });
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    save.act(draft);
+    if (isChanged && !isOvertaken) save.act(draft);
   };
-  const isChanged = JSON.stringify(draft) !== JSON.stringify(policy);
+  const isChanged = JSON.stringify(draft) !== JSON.stringify(base.policy);
+  const isOther = current.revision !== base.revision && !save.isPending;
+  if (isOther && !isChanged) adopt(current);
+  const isOvertaken = isOther && isChanged;
+  const showTheirs = () => {
+    save.reset();
+    adopt(current);
+  };
   return (
     <form onSubmit={submit} className="form">
       <fieldset className={styles.presets}>
         <legend>Begin with</legend>
-        {PRESETS.map(({ value, text, about }) => (
-          <div key={value} className={styles.preset}>
+        {PRESETS.map((each) => (
+          <div key={each.value} className={styles.preset}>
             <p>
-              <strong>{text}</strong>
+              <strong>{each.text}</strong>
             </p>
-            <p>{about}</p>
-            <Button small busy={save.isPending && save.variables?.preset === value} onClick={() => save.act({ preset: value })}>
-              Take “{text}”
+            <p>{each.about}</p>
+            <Button small onClick={() => setPreset(each)}>
+              Take “{each.text}” …
             </Button>
           </div>
         ))}
       </fieldset>
-      <Pipeline draft={draft} onChange={setDraft} />
-      {environments.map((environment) => (
-        <Rules key={environment.env} environment={environment} draft={draft} onChange={setDraft} />
-      ))}
-      <Text key={JSON.stringify(draft)} draft={draft} onChange={setDraft} />
-      {save.isError && <Failure error={save.error} what="save the policy" />}
+      <Fragment key={base.revision}>
+        <Pipeline draft={draft} onChange={setDraft} />
+        {environments.map((environment) => (
+          <EnvironmentRules key={environment.env} environment={environment} draft={draft} onChange={setDraft} />
+        ))}
+        <Text draft={draft} onChange={setDraft} />
+      </Fragment>
+      {save.isError && !isOvertaken && <Failure error={save.error} what="save the policy" />}
+      {isOvertaken && (
+        <Notice tone="warn" title="Somebody else saved the policy meanwhile" actions={<Button onClick={showTheirs}>Show theirs</Button>}>
+          <p>What you changed here is not saved, and would undo theirs. Look at theirs, and make your changes again.</p>
+        </Notice>
+      )}
       <div className="row">
-        <Button type="submit" look="primary" busy={save.isPending} disabled={!isChanged}>
+        <Button type="submit" look="primary" busy={save.isPending} disabled={!isChanged || isOvertaken}>
           Save the policy
         </Button>
-        {isChanged && (
-          <Button look="quiet" onClick={() => setDraft(policy)}>
+        {isChanged && !isOvertaken && (
+          <Button look="quiet" onClick={() => adopt(base)}>
             Undo my changes
           </Button>
         )}
       </div>
+      {preset !== null && (
+        <ConfirmDialog
+          title={`Take “${preset.text}”?`}
+          verb={`Take “${preset.text}”`}
+          act={() => save.mutateAsync({ preset: preset.value })}
+          done="The policy was saved."
+          changes={["project", project]}
+          onClose={() => setPreset(null)}
+        >
+          {preset.about} It takes the place of the whole policy: every rule that there is now goes, and what waits for approval has to be
+          asked for anew.
+        </ConfirmDialog>
+      )}
     </form>
   );
 }
 
 interface PartProps {
-  readonly draft: Policy;
-  readonly onChange: (policy: Policy) => void;
+  readonly draft: Rules;
+  readonly onChange: (policy: Rules) => void;
 }
 
+/** What is typed stays as it is typed; the rest of the form has what it means at once. */
 function Pipeline({ draft, onChange }: PartProps) {
-  const order = Array.isArray(draft.pipeline) ? (draft.pipeline as readonly string[]) : [];
-  const [text, setText] = useState(order.join(", "));
-  const commit = () => {
+  const [typed, setTyped] = useState<string | null>(null);
+  const change = (text: string) => {
+    setTyped(text);
     const names = text.split(/[\s,→>]+/).filter(Boolean);
     const { pipeline: _, ...rest } = draft;
     onChange(names.length === 0 ? rest : { ...rest, pipeline: names });
@@ -96,9 +137,9 @@ function Pipeline({ draft, onChange }: PartProps) {
           {...control}
           placeholder="development, staging, production"
           spellCheck={false}
-          value={text}
-          onChange={({ target }) => setText(target.value)}
-          onBlur={commit}
+          value={typed ?? pipelineOf(draft).join(", ")}
+          onChange={({ target }) => change(target.value)}
+          onBlur={() => setTyped(null)}
         />
       )}
     </Field>
@@ -113,11 +154,12 @@ const SWITCHES = [
   ["rollback_on_failure", "Rolled back where a deployment fails"],
 ] as const;
 
-function Rules({ environment, draft, onChange }: PartProps & { readonly environment: Environment }) {
-  const { env } = environment;
+function EnvironmentRules({ environment, draft, onChange }: PartProps & { readonly environment: Environment }) {
+  const { env, type } = environment;
   const rules = rulesOf(draft, environment);
+  const all = (draft.environments ?? {}) as Readonly<Record<string, Rules>>;
+  const usual = all[`type:${type}`]?.soak;
   const set = (name: string, value: unknown) => {
-    const all = (draft.environments ?? {}) as Readonly<Record<string, Policy>>;
     const own = { ...all[env], [name]: value };
     onChange({ ...draft, environments: { ...all, [env]: own } });
   };
@@ -149,7 +191,10 @@ function Rules({ environment, draft, onChange }: PartProps & { readonly environm
           />
         )}
       </Field>
-      <Field label="Tried out before, for" hint="30m, 24h, 7d; empty for no time.">
+      <Field
+        label="Tried out before, for"
+        hint={`30m, 24h, 7d; empty for ${typeof usual === "string" ? `${usual}, the rule for ${type} environments` : "no time"}.`}
+      >
         {(control) => (
           <input
             {...control}
@@ -164,31 +209,37 @@ function Rules({ environment, draft, onChange }: PartProps & { readonly environm
 
 /** Everything, for what the form does not show: freezes, who may approve, what may be skipped. */
 function Text({ draft, onChange }: PartProps) {
-  const [text, setText] = useState(JSON.stringify(draft, null, 2));
-  const [isWrong, setWrong] = useState(false);
-  const commit = () => {
-    try {
-      onChange(JSON.parse(text) as Policy);
-      setWrong(false);
-    } catch {
-      setWrong(true);
-    }
+  const [typed, setTyped] = useState<string | null>(null);
+  const isWrong = typed !== null && readRules(typed) === null;
+  const change = (text: string) => {
+    setTyped(text);
+    const rules = readRules(text);
+    if (rules !== null) onChange(rules);
   };
   return (
     <details>
       <summary>As JSON, with everything</summary>
-      <Field label="Policy" error={isWrong ? "This is no JSON." : null} hint="docs/policy.md explains every rule.">
+      <Field label="Policy" error={isWrong ? "This is no JSON object." : null} hint="docs/policy.md explains every rule.">
         {(control) => (
           <textarea
             {...control}
             rows={16}
             spellCheck={false}
-            value={text}
-            onChange={({ target }) => setText(target.value)}
-            onBlur={commit}
+            value={typed ?? JSON.stringify(draft, null, 2)}
+            onChange={({ target }) => change(target.value)}
+            onBlur={() => !isWrong && setTyped(null)}
           />
         )}
       </Field>
     </details>
   );
+}
+
+function readRules(text: string): Rules | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Rules) : null;
+  } catch {
+    return null;
+  }
 }

@@ -7,13 +7,14 @@ import { ConfirmDialog } from "../components/ConfirmDialog.tsx";
 import { Dialog, DialogActions } from "../components/Dialog.tsx";
 import { Field } from "../components/Field.tsx";
 import { Panel } from "../components/Panel.tsx";
+import { SearchField } from "../components/SearchField.tsx";
 import { Failure, Loading } from "../components/States.tsx";
 import { Table } from "../components/Table.tsx";
 import { Ago } from "../components/Time.tsx";
 import { tokensQuery } from "../queries.ts";
 import { useAction } from "../useAction.ts";
 import { useRead } from "../useRead.ts";
-import { namesIn } from "../words.ts";
+import { namesIn, plural } from "../words.ts";
 import { ShownOnce } from "./ShownOnce.tsx";
 
 const STATUS: Readonly<Record<string, { readonly tone: Tone; readonly text: string }>> = {
@@ -31,12 +32,20 @@ export const ROLES = [
   { value: "admin", text: "Everything, tokens too" },
 ] as const;
 
-/** Who may get in, with what. */
+/** Tokens shown before somebody searches. */
+const FIRST = 100;
+
+/** Who may get in, with what. Those that are valid come first. */
 export function Tokens() {
   const [dialog, setDialog] = useState<
     { readonly kind: "new" } | { readonly kind: "revoke"; readonly id: string; readonly name: string } | null
   >(null);
   const tokens = useRead(tokensQuery);
+  const [search, setSearch] = useState("");
+  const wanted = search.toLowerCase();
+  const found = (tokens.data?.items ?? [])
+    .filter(({ name }) => name.toLowerCase().includes(wanted))
+    .sort((left, right) => Number(right.status === "active") - Number(left.status === "active") || (left.name < right.name ? -1 : 1));
   return (
     <Panel
       title="Tokens"
@@ -51,10 +60,18 @@ export function Tokens() {
       {tokens.data?.items.length === 0 && (
         <p>None but the root token. Give everybody one of their own, so that the log can say who did what.</p>
       )}
-      {tokens.data !== undefined && tokens.data.items.length > 0 && (
+      {(tokens.data?.items.length ?? 0) > FIRST && (
+        <SearchField
+          label="Find a token"
+          hint={`${plural(found.length, "token")}${found.length > FIRST ? `, the first ${FIRST} shown` : ""}`}
+          value={search}
+          onChange={setSearch}
+        />
+      )}
+      {found.length > 0 && (
         <Table
           caption="Tokens"
-          rows={tokens.data.items}
+          rows={found.slice(0, FIRST)}
           keyOf={({ id }) => id}
           columns={[
             { title: "Whose", cell: ({ name }) => <strong>{name}</strong> },

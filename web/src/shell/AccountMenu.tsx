@@ -49,10 +49,13 @@ export function AccountMenu({ session }: { readonly session: Session }) {
             <Menu.Item className={styles.item} onClick={() => window.open("/docs", "_blank", "noopener")}>
               API reference
             </Menu.Item>
-            <Menu.Separator className={styles.separator} />
-            <Menu.Item className={styles.item} onClick={() => logOut.act()}>
-              Log out
-            </Menu.Item>
+            {/* Where the engine asks nobody who they are, there is nothing to leave. */}
+            {session.token_id !== "local" && <Menu.Separator className={styles.separator} />}
+            {session.token_id !== "local" && (
+              <Menu.Item className={styles.item} onClick={() => logOut.act()}>
+                Log out
+              </Menu.Item>
+            )}
           </Menu.Popup>
         </Menu.Positioner>
       </Menu.Portal>
