@@ -34,7 +34,8 @@ export function isLocked(error: unknown): boolean {
 
 /**
  * What a failure means to the caller: `storage_full` (nothing was written, try again when there is room) or `store_unavailable`.
- * What is neither the server's nor the connection's comes back unchanged.
+ * What is neither the server's nor the connection's comes back unchanged. A server that falls over for want of room may have committed
+ * what it was about to.
  *
  * `subject` is what the reason calls the server: its address for the operator at start, less for those who call the API.
  */
@@ -42,7 +43,7 @@ export function storeError(error: unknown, subject: string): unknown {
   if (error instanceof AppError || !(error instanceof Error)) return error;
   const cause = error instanceof NoConnection ? error.cause : error;
   const state = sqlState(cause);
-  if (state === "53100") {
+  if (state === "53100" && isAnswer(cause)) {
     return new AppError("storage_full", {
       reason: `The disk of ${subject} is full.`,
       fix: "Free some space on the database server: writes then succeed again by themselves. Reads go on meanwhile.",
@@ -68,6 +69,7 @@ const REASONS: readonly (readonly [begins: string, reason: string, fix: string])
   ],
   ["25006", "is read-only.", "STORE_URL must lead to the primary, not to a standby."],
   ["55P03", "is waiting for a lock that another session holds.", "Look for a transaction that was left open on the database server."],
+  ["53100", "has no room left on its disk.", "Free some space on the database server."],
   ["53300", "has no connection left.", "Raise max_connections, lower pool_size in STORE_URL, or put a pooler in between."],
   ["57P03", "is starting up or shutting down.", "Wait until it runs."],
   ["57P", "was shut down or restarted.", "Wait until it runs."],
