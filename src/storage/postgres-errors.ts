@@ -9,12 +9,17 @@ export class NoConnection extends Error {
   override readonly name = "NoConnection";
 }
 
+/** What a server calls an error after which the connection goes on, in each language that it speaks. The driver leaves out the untranslated word. */
+const ERRORS: ReadonlySet<string | undefined> = new Set(
+  "ERROR CHYBA ERREUR ERRO ERRORE BŁĄD FEHLER FEL HATA ОШИБКА ПОМИЛКА შეცდომა 오류 错误 錯誤".split(" "),
+);
+
 /**
  * Whether the server itself said that the statement failed, so that it is known to have done nothing. Otherwise the connection
  * broke, or the server ended it: what became of the statement is unknown.
  */
 export function isAnswer(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && error.severity === "ERROR" && !/^(08|57P|40003)/.test(error.code ?? "");
+  return error instanceof pg.DatabaseError && ERRORS.has(error.severity) && !/^(08|57P|40003)/.test(error.code ?? "");
 }
 
 /** Whether a group was undone since an object was to be a delta upon one that is not there any more. */

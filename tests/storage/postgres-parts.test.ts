@@ -35,6 +35,12 @@ describe("the database's clock", () => {
 describe("what the server says of a failure", () => {
   const said = (severity: string, code: string) => Object.assign(new pg.DatabaseError("it failed", 0, "error"), { severity, code });
 
+  it.each(["ERROR", "FEHLER", "ERREUR", "错误"])("is an answer, in whatever language: %s", (severity) => {
+    expect(isAnswer(said(severity, "53100"))).toBe(true);
+    expect(storeError(said(severity, "53100"), "the server")).toMatchObject({ code: "storage_full" });
+    expect(isAnswer(said(severity, "57P01"))).toBe(false);
+  });
+
   it.each(["FATAL", "PANIC", "PANIK", "?"])(
     "is none where it ends the connection: a full disk may have been too late for the commit (%s)",
     (severity) => {
