@@ -371,4 +371,18 @@ describe("a server that restarts", () => {
     expect(await read(store, p, "a")).toBe(now);
     expect(await win(store, p, put("a", 3))).toBe((now ?? 0) + 1);
   });
+
+  it("as a standby, which may be behind, is not read from, until it is a primary again", async () => {
+    const p = partitionName();
+    await win(store, p, put("a", 1));
+    await server().kill9();
+    await server().restart({ standby: true });
+    const refusal = { code: "store_unavailable", message: "The engine's database is a standby, which may be behind." };
+    expect(await errorOf(store.get(p, ["a"]))).toMatchObject(refusal);
+    expect(await errorOf(store.revision([p]))).toMatchObject(refusal);
+    expect(await errorOf(store.commit(p, put("a", 2)))).toMatchObject(refusal);
+    await server().query("SELECT pg_promote()");
+    expect(await read(store, p, "a")).toBe(1);
+    expect(await win(store, p, put("a", 2))).toBe(2);
+  });
 });
