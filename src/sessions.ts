@@ -26,6 +26,8 @@ export interface OpenedSession {
   /** The cookie's value: 256 random bits, of which the digest alone is kept. */
   readonly secret: string;
   readonly expiresAt: number;
+  /** Milliseconds until then, by the clock that it ends by. */
+  readonly lastsMs: number;
 }
 
 const SECRET = /^[A-Za-z0-9_-]{43}$/;
@@ -46,11 +48,12 @@ export class Sessions {
   /** Ends with what it was opened with, and after 12 hours at the latest; or as soon as `tie` says something else of its secret. */
   async open({ subject, token, grants, expiresAt }: Principal, tie: (secret: string) => string | null): Promise<OpenedSession> {
     const secret = randomBytes(32).toString("base64url");
-    const end = Math.min(expiresAt ?? Number.POSITIVE_INFINITY, this.#clock.now().getTime() + LIMITS.sessionMs);
+    const now = this.#clock.now().getTime();
+    const end = Math.min(expiresAt ?? Number.POSITIVE_INFINITY, now + LIMITS.sessionMs);
     const document: SessionDocument = { subject, token, grants, expires_at: new Date(end).toISOString(), tie: tie(secret) };
     const put = { key: keyOf(secret), value: document as unknown as Json };
     await this.#store.commit(SYSTEM_PARTITION, { checks: [], puts: [put], deletes: [], objects: [], objectDeletes: [] });
-    return { secret, expiresAt: end };
+    return { secret, expiresAt: end, lastsMs: end - now };
   }
 
   /** Whom a session was opened for; that their token and its tie still hold is the caller's to find out. @throws unauthorized */

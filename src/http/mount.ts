@@ -38,7 +38,8 @@ export interface Served {
 
 /** The one function of each route that answers it, whoever found the way to it. */
 export function servedRoutes(routes: readonly Route[], given: RouteServices): readonly Served[] {
-  const services = { ...given, events: new EventStreams(), standing: new Standing(given.domain.news) };
+  const { news, tokens } = given.domain;
+  const services = { ...given, events: new EventStreams(), standing: new Standing(news, () => tokens.now()) };
   return routes.map((route) => ({ route, answer: serve(route, services) }));
 }
 

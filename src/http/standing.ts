@@ -15,12 +15,15 @@ interface Credential {
 /** Sees to it that whoever stays connected still may: a token that is revoked or over ends what was begun with it. */
 export class Standing {
   readonly #news: News;
+  readonly #now: () => number;
   readonly #credentials = new Map<string, Credential>();
   #following = false;
   #left = new AbortController();
 
-  constructor(news: News) {
+  /** @param now of the clock that tokens end by, in milliseconds since 1970 */
+  constructor(news: News, now: () => number) {
     this.#news = news;
+    this.#now = now;
   }
 
   /** Calls `end` as soon as the connection's token is no longer valid, unless what it returns was called before. */
@@ -57,7 +60,7 @@ export class Standing {
     try {
       const expiresAt = await credential.connection.admitAgain();
       if (expiresAt === null || credential.ends.size === 0) return;
-      const ms = Math.min(Math.max(expiresAt - Date.now(), LIMITS.watchJudgeMs), LIMITS.waitMs);
+      const ms = Math.min(Math.max(expiresAt - this.#now(), LIMITS.watchJudgeMs), LIMITS.waitMs);
       clearTimeout(credential.timer);
       credential.timer = setTimeout(() => void this.#judge(credential), ms);
     } catch (error) {

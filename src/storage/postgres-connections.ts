@@ -3,7 +3,7 @@ import { AppError } from "../errors.ts";
 import { isAnswer, NoConnection } from "./postgres-errors.ts";
 import type { Address, PostgresPlace } from "./postgres-url.ts";
 
-/** Makes one connection. No session state is set on it: a pooler may give each transaction another one. */
+/** Makes one connection, to a primary. No session state is set on it: a pooler may give each transaction another one. */
 export async function connect(place: PostgresPlace, { host, port, tls }: Address): Promise<pg.Client> {
   const client = new pg.Client({
     host,
@@ -23,11 +23,18 @@ export async function connect(place: PostgresPlace, { host, port, tls }: Address
   client.on("error", () => {});
   try {
     await client.connect();
+    await mustBePrimary(client);
     return client;
   } catch (cause) {
     destroy(client);
     throw new NoConnection("no connection", { cause });
   }
+}
+
+/** A standby answers reads too, and may be behind: the address may lead to a server that was the primary until it failed. */
+async function mustBePrimary(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ standby: boolean }>("SELECT pg_is_in_recovery() AS standby");
+  if (rows[0]?.standby === true) throw new Error("a standby");
 }
 
 /** Lets go of a connection on which something may still be under way. */

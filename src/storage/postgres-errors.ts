@@ -9,12 +9,17 @@ export class NoConnection extends Error {
   override readonly name = "NoConnection";
 }
 
+/** What a server calls an error after which the connection goes on, in each language that it speaks. The driver leaves out the untranslated word. */
+const ERRORS: ReadonlySet<string | undefined> = new Set(
+  "ERROR CHYBA ERREUR ERRO ERRORE BŁĄD FEHLER FEL HATA ОШИБКА ПОМИЛКА შეცდომა 오류 错误 錯誤".split(" "),
+);
+
 /**
  * Whether the server itself said that the statement failed, so that it is known to have done nothing. Otherwise the connection
  * broke, or the server ended it: what became of the statement is unknown.
  */
 export function isAnswer(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && error.severity === "ERROR" && !/^(08|57P|40003)/.test(error.code ?? "");
+  return error instanceof pg.DatabaseError && ERRORS.has(error.severity) && !/^(08|57P|40003)/.test(error.code ?? "");
 }
 
 /** Whether a group was undone since an object was to be a delta upon one that is not there any more. */
@@ -34,7 +39,8 @@ export function isLocked(error: unknown): boolean {
 
 /**
  * What a failure means to the caller: `storage_full` (nothing was written, try again when there is room) or `store_unavailable`.
- * What is neither the server's nor the connection's comes back unchanged.
+ * What is neither the server's nor the connection's comes back unchanged. A server that falls over for want of room may have committed
+ * what it was about to.
  *
  * `subject` is what the reason calls the server: its address for the operator at start, less for those who call the API.
  */
@@ -42,7 +48,7 @@ export function storeError(error: unknown, subject: string): unknown {
   if (error instanceof AppError || !(error instanceof Error)) return error;
   const cause = error instanceof NoConnection ? error.cause : error;
   const state = sqlState(cause);
-  if (state === "53100") {
+  if (state === "53100" && isAnswer(cause)) {
     return new AppError("storage_full", {
       reason: `The disk of ${subject} is full.`,
       fix: "Free some space on the database server: writes then succeed again by themselves. Reads go on meanwhile.",
@@ -66,8 +72,10 @@ const REASONS: readonly (readonly [begins: string, reason: string, fix: string])
     "does not let this user do that.",
     "Let the user own the schema, or own the database so that it can make the schema: see docs/operations.md.",
   ],
-  ["25006", "is read-only.", "STORE_URL must lead to the primary, not to a standby."],
+  ["25006", "is read-only.", "Let STORE_URL lead to the primary, and see that it takes writes."],
+  ["a standby", "is a standby, which may be behind.", "STORE_URL must lead to the primary."],
   ["55P03", "is waiting for a lock that another session holds.", "Look for a transaction that was left open on the database server."],
+  ["53100", "has no room left on its disk.", "Free some space on the database server."],
   ["53300", "has no connection left.", "Raise max_connections, lower pool_size in STORE_URL, or put a pooler in between."],
   ["57P03", "is starting up or shutting down.", "Wait until it runs."],
   ["57P", "was shut down or restarted.", "Wait until it runs."],

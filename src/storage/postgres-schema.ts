@@ -63,7 +63,8 @@ export async function migrate(
   const found = await version(client, schema);
   if (found === 0 && existing) throw notThere(schema);
   if (found >= wanted(found, deltas)) return found === MIGRATIONS.length;
-  if (found === WITHOUT_BASES) await addBases(client, schema);
+  // At the step after that one too: whoever built the index then may have been stopped, and others were not to wait for it.
+  if (found >= WITHOUT_BASES) await addBases(client, schema);
   await client.query("BEGIN");
   try {
     await client.query(`SET LOCAL lock_timeout = ${LIMITS.postgresLockMs}`);

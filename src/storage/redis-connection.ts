@@ -86,8 +86,13 @@ export class RedisConnection {
 
   async #mustBePrimary(): Promise<void> {
     const role = await this.send(["ROLE"]).catch(ignoreUnlessWrongServer);
-    if (Array.isArray(role) && role[0] === "slave") throw new SimpleError("READONLY It says that it is a replica.");
+    if (isReplica(role)) throw new SimpleError("READONLY It says that it is a replica.");
   }
+}
+
+/** By what `ROLE` answers. */
+export function isReplica(role: unknown): boolean {
+  return Array.isArray(role) && role[0] === "slave";
 }
 
 /** A managed Redis may keep ROLE to itself; a replica then shows at the first write. */

@@ -1,5 +1,6 @@
 import { LIMITS } from "../limits.ts";
 import { laneOf } from "./lanes.ts";
+import { isReplica } from "./redis-connection.ts";
 import { RedisLink } from "./redis-link.ts";
 import type { RedisAddress, RedisTarget } from "./redis-url.ts";
 
@@ -44,6 +45,12 @@ export class RedisLinks {
   /** Resolves when each has been connected. Throws where one is not in time. */
   async connected(): Promise<void> {
     await Promise.all(this.#all.map((link) => (link.isConnected ? undefined : link.send(["PING"]))));
+  }
+
+  /** Gives the connections up where the server has become a replica: it keeps them, and answers reads with what it was sent so far. */
+  async leaveReplica(): Promise<void> {
+    const link = this.#all.find(({ isConnected }) => isConnected);
+    if (link !== undefined && isReplica(await link.send(["ROLE"]))) for (const each of this.#all) each.renew();
   }
 
   close(): void {

@@ -12,7 +12,7 @@ export interface RedisServers {
   send(tag: string, command: Command, bytes?: boolean): Promise<unknown>;
   /** One link to each that holds keys now. */
   readonly primaries: readonly RedisLink[];
-  /** Looks which those are. */
+  /** Looks which those are, and leaves those that are none any more. */
   refresh(): Promise<void>;
   close(): void;
 }
@@ -24,7 +24,7 @@ export async function openSingle(target: RedisTarget, address: RedisAddress): Pr
   return {
     send: (tag, command, bytes) => links.of(tag).send(command, bytes),
     primaries: [links.first],
-    refresh: async () => {},
+    refresh: () => links.leaveReplica(),
     close: () => links.close(),
   };
 }

@@ -16,6 +16,11 @@ export const SCHEMA_KEY = "envm:schema";
 const NEEDED = [
   { name: "appendonly", wanted: "yes", otherwise: "what it was told since its last snapshot is lost when it stops" },
   { name: "appendfsync", wanted: "always", otherwise: "the last second of acknowledged writes is lost when its machine fails" },
+  {
+    name: "no-appendfsync-on-rewrite",
+    wanted: "no",
+    otherwise: "what it is told while it rewrites its log is lost when its machine fails",
+  },
   { name: "maxmemory-policy", wanted: "noeviction", otherwise: "it may drop documents when memory is short" },
 ] as const;
 

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { RequestListener, ServerResponse } from "node:http";
 import { connect } from "node:net";
 import { pino } from "pino";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { createApp } from "../../src/http/app.ts";
 import { EventStreams } from "../../src/http/event-streams.ts";
 import { createServer, type EngineServer } from "../../src/http/server.ts";
@@ -15,6 +15,7 @@ import { SETTINGS, serve, withTokens } from "./support.ts";
 
 const readers: EventReader[] = [];
 afterEach(() => {
+  vi.useRealTimers();
   for (const reader of readers.splice(0)) reader.leave();
 });
 
@@ -134,6 +135,17 @@ describe("a watch over HTTP", () => {
     pass(clock, "2h");
     // Whatever happens to access makes all who watch be judged again.
     await domain.tokens.create(ROOT, { name: "another", role: "client", projects: ["*"] });
+    await reader.over();
+  });
+
+  test("ends when the token does by the store's clock, though this machine's is behind", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    const { token, read, clock } = await scene();
+    vi.setSystemTime(clock.time - 3_600_000);
+    const shown = (await token("reader", "1h")).token;
+    clock.time += 3_600_000 - 500;
+    const reader = await read(shown).hears(1);
+    clock.time += 500;
     await reader.over();
   });
 

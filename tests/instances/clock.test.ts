@@ -1,7 +1,8 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { StoreClock } from "../../src/store-clock.ts";
-import { READER, ROOT, refusal } from "../access/support.ts";
+import { openAccess, READER, ROOT, refusal, serveTo } from "../access/support.ts";
 import { domainOn, memoryStore, openVault, TestClock } from "../domain/support.ts";
+import { ROOT_TOKEN } from "../http/support.ts";
 
 afterEach(() => void vi.useRealTimers());
 
@@ -30,4 +31,13 @@ test("a token ends by the store's time on every instance, one whose clock is an 
   clock.time += 1_800_000;
   await own.set();
   expect(await refusal(tokens.principal(token))).toMatch(/^unauthorized: The token expired/);
+});
+
+test("a session's cookie lasts as long as the session, on an instance whose clock is a day ahead too", async () => {
+  vi.useFakeTimers({ toFake: ["Date"] });
+  const { domain, clock } = await openAccess();
+  vi.setSystemTime(clock.time + 24 * 3_600_000);
+  const { as } = await serveTo(domain);
+  const { status, headers } = await as(null, { method: "POST", path: "/session", body: { token: ROOT_TOKEN } });
+  expect([status, headers["set-cookie"]?.[0]]).toEqual([200, expect.stringContaining("; Max-Age=43200")]);
 });

@@ -178,6 +178,18 @@ describe("the ledger", () => {
     expect(await read(other, p, "counter")).toEqual({ value: 2 });
   });
 
+  it("answers a write in the middle of which the server fell over, its disk being full, by whether it happened", async () => {
+    const p = partitionName();
+    const ledger = new Ledger(store);
+    const written = ledger.write(p, caller("ann"), increment);
+    proxy.hold("answers", COMMIT);
+    await proxy.holding("answers");
+    proxy.answerInstead(errorResponse("PANIC", "53100", 'could not fsync file "pg_wal/…": No space left on device'));
+    proxy.holdNoMore();
+    expect(await written).toBe(1);
+    expect(await read(other, p, "counter")).toEqual({ value: 1 });
+  });
+
   it("applies each write that it acknowledges once, and none that it refuses, however often connections are reset", {
     timeout: 300_000,
   }, async () => {
@@ -227,6 +239,14 @@ describe("the ledger", () => {
     }
   });
 });
+
+/** As the server sends it: fields of a letter and a text each, and how long all of them are. */
+function errorResponse(severity: string, code: string, message: string): Buffer {
+  const fields = Buffer.from(`S${severity}\0V${severity}\0C${code}\0M${message}\0\0`);
+  const head = Buffer.from("E\0\0\0\0");
+  head.writeInt32BE(fields.length + 4, 1);
+  return Buffer.concat([head, fields]);
+}
 
 async function increment(tx: Transaction): Promise<number> {
   const value = ((await tx.get<{ readonly value: number }>("counter"))?.value ?? 0) + 1;
@@ -350,5 +370,19 @@ describe("a server that restarts", () => {
     const [now] = await store.revision([p]);
     expect(await read(store, p, "a")).toBe(now);
     expect(await win(store, p, put("a", 3))).toBe((now ?? 0) + 1);
+  });
+
+  it("as a standby, which may be behind, is not read from, until it is a primary again", async () => {
+    const p = partitionName();
+    await win(store, p, put("a", 1));
+    await server().kill9();
+    await server().restart({ standby: true });
+    const refusal = { code: "store_unavailable", message: "The engine's database is a standby, which may be behind." };
+    expect(await errorOf(store.get(p, ["a"]))).toMatchObject(refusal);
+    expect(await errorOf(store.revision([p]))).toMatchObject(refusal);
+    expect(await errorOf(store.commit(p, put("a", 2)))).toMatchObject(refusal);
+    await server().query("SELECT pg_promote()");
+    expect(await read(store, p, "a")).toBe(1);
+    expect(await win(store, p, put("a", 2))).toBe(2);
   });
 });

@@ -1,6 +1,8 @@
+import pg from "pg";
 import { describe, expect, it, vi } from "vitest";
 import { LIMITS } from "../../src/limits.ts";
 import { PostgresClock } from "../../src/storage/postgres-clock.ts";
+import { isAnswer, storeError } from "../../src/storage/postgres-errors.ts";
 import { Fences } from "../../src/storage/postgres-fences.ts";
 
 describe("the database's clock", () => {
@@ -28,6 +30,27 @@ describe("the database's clock", () => {
     await clock.measure(async () => null);
     expect(clock.now() - Date.now()).toBeGreaterThan(59_000);
   });
+});
+
+describe("what the server says of a failure", () => {
+  const said = (severity: string, code: string) => Object.assign(new pg.DatabaseError("it failed", 0, "error"), { severity, code });
+
+  it.each(["ERROR", "FEHLER", "ERREUR", "错误"])("is an answer, in whatever language: %s", (severity) => {
+    expect(isAnswer(said(severity, "53100"))).toBe(true);
+    expect(storeError(said(severity, "53100"), "the server")).toMatchObject({ code: "storage_full" });
+    expect(isAnswer(said(severity, "57P01"))).toBe(false);
+  });
+
+  it.each(["FATAL", "PANIC", "PANIK", "?"])(
+    "is none where it ends the connection: a full disk may have been too late for the commit (%s)",
+    (severity) => {
+      expect(isAnswer(said(severity, "53100"))).toBe(false);
+      expect(storeError(said(severity, "53100"), "the server")).toMatchObject({
+        code: "store_unavailable",
+        fix: expect.stringContaining("space"),
+      });
+    },
+  );
 });
 
 describe("groups in doubt", () => {

@@ -228,6 +228,30 @@ describe("a connection that is half open", () => {
     }));
 });
 
+describe("a server that becomes a replica while connections stand", () => {
+  it("is not read from, until it is the primary again", { timeout: PATIENT_MS }, async () => {
+    const [demoted, promoted] = [await RedisServer.start(), await RedisServer.start()];
+    const reading = checked(await openRedis(demoted.url));
+    const partitions = Array.from({ length: 2 * LIMITS.redisWriters }, partitionName);
+    const refusals = () =>
+      Promise.all(
+        partitions.map((p) =>
+          reading.get(p, ["a"]).then(
+            () => null,
+            ({ message }: AppError) => message,
+          ),
+        ),
+      );
+    await demoted.command("REPLICAOF", "127.0.0.1", String(promoted.port));
+    await until(async () => /^master_link_status:up/m.test(String(await demoted.command("INFO", "replication"))));
+    await until(async () => (await refusals()).every((message) => message === "This Redis server is a replica."));
+    await demoted.command("REPLICAOF", "NO", "ONE");
+    await until(async () => (await refusals()).every((message) => message === null));
+    await reading.close();
+    await Promise.all([demoted.dispose(), promoted.dispose()]);
+  });
+});
+
 describe("while there is no connection", () => {
   it("requests wait a moment for the next, and are then refused without having been sent", async () => {
     const p = partitionName();

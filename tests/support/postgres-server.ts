@@ -118,9 +118,13 @@ export class PostgresServer {
     }
   }
 
-  /** Starts it where it does not run. */
-  async restart(): Promise<void> {
+  /** Starts it where it does not run, as the primary that it was or as a standby that nobody tells anything. */
+  async restart({ standby = false } = {}): Promise<void> {
     if (this.#process !== null) return;
+    if (standby) {
+      writeFileSync(join(this.#data, "standby.signal"), "");
+      own(join(this.#data, "standby.signal"));
+    }
     // Processes of a server that was killed may hold its memory for a moment longer.
     for (let attempt = 1; ; attempt++) {
       const ready = await this.#launch();
@@ -180,7 +184,7 @@ export class PostgresServer {
       this.#log = [...this.#log.slice(-200), line];
     });
     const ready = new Promise<boolean>((resolve) => {
-      lines.on("line", (line) => line.includes("ready to accept connections") && resolve(true));
+      lines.on("line", (line) => /ready to accept (read-only )?connections/.test(line) && resolve(true));
       child.once("exit", () => resolve(false));
     });
     if (!(await ready)) return false;

@@ -79,6 +79,11 @@ export class TcpProxy {
     for (const connection of this.#connections) connection.cutClient();
   }
 
+  /** Gives this to the clients whose answers are held back, in place of these. */
+  answerInstead(answer: Buffer): void {
+    for (const connection of this.#connections) if (connection.isHolding("answers")) connection.answerInstead(answer);
+  }
+
   /** Takes no connection any more, or takes them again. */
   refuse(refusing: boolean): void {
     this.#refusing = refusing;
@@ -155,6 +160,11 @@ class Connection {
     for (const chunk of this.#held.requests.splice(0)) this.#server.write(chunk);
     for (const chunk of this.#held.answers.splice(0)) this.#client.write(chunk);
     if (this.#clientIsCut) this.#server.end();
+  }
+
+  answerInstead(answer: Buffer): void {
+    this.#held.answers.length = 0;
+    this.#client.write(answer);
   }
 
   cutClient(): void {

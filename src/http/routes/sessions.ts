@@ -23,8 +23,8 @@ export function sessionRoutes(authentication: Authentication | null): readonly R
       const principal = await connection.signIn(body.token);
       const reply = { status: "logged_in", ...whoIs(principal.subject, principal) };
       if (authentication === null) return { body: { ...reply, expires_at: null } };
-      const { secret, expiresAt } = await authentication.openSession(principal);
-      const seconds = Math.max(0, Math.floor((expiresAt - Date.now()) / 1_000));
+      const { secret, expiresAt, lastsMs } = await authentication.openSession(principal);
+      const seconds = Math.max(0, Math.floor(lastsMs / 1_000));
       return {
         headers: { "set-cookie": cookie(connection.secure, secret, seconds) },
         body: { ...reply, expires_at: new Date(expiresAt).toISOString() },
