@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { AppError } from "./errors.ts";
+import { fewAtOnce, resultsOf } from "./few-at-once.ts";
 import { FifoMap } from "./fifo-map.ts";
 import type { Documents } from "./heads.ts";
 import { isObject } from "./json.ts";
@@ -84,10 +85,8 @@ export class Inquiry implements Verdicts {
 
   async of(flows: readonly Flow[]): Promise<readonly (Verdict | Unavailable)[]> {
     const waiting = flows.filter(({ hash }) => !this.#told.has(hash));
-    const worker = async () => {
-      for (let flow = waiting.pop(); flow !== undefined; flow = waiting.pop()) this.#told.set(flow.hash, await this.#verdict(flow));
-    };
-    await Promise.all(Array.from({ length: LIMITS.validationsAtOnce }, worker));
+    const ask = async (flow: Flow) => this.#told.set(flow.hash, await this.#verdict(flow));
+    resultsOf(await fewAtOnce(waiting, LIMITS.validationsAtOnce, ask));
     return flows.map(({ hash }) => this.#told.get(hash) ?? NOT_TOLD);
   }
 
