@@ -1,39 +1,44 @@
-import { type ComponentType, lazy } from "react";
+import type { ComponentType } from "react";
 import { createBrowserRouter } from "react-router";
+import { Loading } from "./components/States.tsx";
 import { Lost } from "./pages/Lost.tsx";
 import { ProjectShell } from "./shell/ProjectShell.tsx";
 import { Shell } from "./shell/Shell.tsx";
 
-/** Pages are loaded when somebody goes there, so that the first one is there quickly. */
+/**
+ * Pages are loaded when somebody goes there, so that the first one is there quickly. By the router: below a `<Suspense>` that shows
+ * something meanwhile React keeps each page back for 300 ms, and what the page reads is asked for that much later.
+ */
 function page(load: () => Promise<{ readonly default: ComponentType }>) {
-  const Page = lazy(load);
-  return <Page />;
+  return async () => ({ Component: (await load()).default });
 }
 
+const whileLoading = { errorElement: <Lost />, hydrateFallbackElement: <Loading what="the dashboard" /> };
+
 export const router = createBrowserRouter([
-  { path: "/login", element: page(() => import("./pages/Login.tsx")), errorElement: <Lost /> },
+  { path: "/login", lazy: page(() => import("./pages/Login.tsx")), ...whileLoading },
   {
     element: <Shell />,
-    errorElement: <Lost />,
+    ...whileLoading,
     children: [
-      { path: "/", element: page(() => import("./pages/Projects.tsx")) },
-      { path: "/settings", element: page(() => import("./pages/Engine.tsx")) },
+      { path: "/", lazy: page(() => import("./pages/Projects.tsx")) },
+      { path: "/settings", lazy: page(() => import("./pages/Engine.tsx")) },
       {
         path: "/projects/:project",
         element: <ProjectShell />,
         children: [
-          { index: true, element: page(() => import("./pages/Pipeline.tsx")) },
-          { path: "env/:env", element: page(() => import("./pages/EnvironmentPage.tsx")) },
-          { path: "env/:env/rollback", element: page(() => import("./pages/Rollback.tsx")) },
-          { path: "promote", element: page(() => import("./pages/Promote.tsx")) },
-          { path: "promotions", element: page(() => import("./pages/Promotions.tsx")) },
-          { path: "promotions/:id", element: page(() => import("./pages/PromotionPage.tsx")) },
-          { path: "compare", element: page(() => import("./pages/Compare.tsx")) },
-          { path: "config", element: page(() => import("./pages/Configuration.tsx")) },
-          { path: "state", element: page(() => import("./pages/State.tsx")) },
-          { path: "previews", element: page(() => import("./pages/Previews.tsx")) },
-          { path: "history", element: page(() => import("./pages/History.tsx")) },
-          { path: "settings", element: page(() => import("./pages/ProjectSettings.tsx")) },
+          { index: true, lazy: page(() => import("./pages/Pipeline.tsx")) },
+          { path: "env/:env", lazy: page(() => import("./pages/EnvironmentPage.tsx")) },
+          { path: "env/:env/rollback", lazy: page(() => import("./pages/Rollback.tsx")) },
+          { path: "promote", lazy: page(() => import("./pages/Promote.tsx")) },
+          { path: "promotions", lazy: page(() => import("./pages/Promotions.tsx")) },
+          { path: "promotions/:id", lazy: page(() => import("./pages/PromotionPage.tsx")) },
+          { path: "compare", lazy: page(() => import("./pages/Compare.tsx")) },
+          { path: "config", lazy: page(() => import("./pages/Configuration.tsx")) },
+          { path: "state", lazy: page(() => import("./pages/State.tsx")) },
+          { path: "previews", lazy: page(() => import("./pages/Previews.tsx")) },
+          { path: "history", lazy: page(() => import("./pages/History.tsx")) },
+          { path: "settings", lazy: page(() => import("./pages/ProjectSettings.tsx")) },
         ],
       },
       { path: "*", element: <Lost /> },

@@ -1,6 +1,6 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { Suspense, useEffect, useRef } from "react";
-import { Link, Navigate, Outlet, useLocation } from "react-router";
+import { useEffect, useRef } from "react";
+import { Link, Navigate, Outlet, useNavigation } from "react-router";
 import type { Session } from "../api.ts";
 import { Failure, Loading, loginAddress } from "../components/States.tsx";
 import { isSignedOut } from "../faults.ts";
@@ -13,7 +13,7 @@ import { hearOtherTabs } from "./session-news.ts";
 /** What stands around every page of somebody who is logged in. */
 export function Shell() {
   const session = useQuery(sessionQuery);
-  const { pathname } = useLocation();
+  const isLeaving = useNavigation().state !== "idle";
   useOwnReads(session.data);
   if (session.isPending) return <Loading what="the dashboard" />;
   if (isSignedOut(session.error)) return <Navigate to={loginAddress()} replace />;
@@ -30,14 +30,12 @@ export function Shell() {
         <Palette />
         {session.data !== undefined && <AccountMenu session={session.data} />}
       </header>
-      <main id="main" tabIndex={-1} className={styles.main}>
+      <main id="main" tabIndex={-1} className={styles.main} aria-busy={isLeaving}>
         {/* Who is known already goes on being so while the engine cannot be asked. */}
         {session.data === undefined ? (
           <Failure error={session.error} what="ask the engine who you are" onRetry={() => void session.refetch()} />
         ) : (
-          <Suspense key={pathname.split("/")[3] ?? ""} fallback={<Loading what="the page" />}>
-            <Outlet />
-          </Suspense>
+          <Outlet />
         )}
       </main>
     </>
