@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { PROJECT, useCli } from "./support.ts";
+import { ENVM, PROJECT, useCli } from "./support.ts";
 
 const context = useCli();
 const has = (shell: string) => spawnSync(shell, ["--version"]).status === 0;
@@ -14,7 +14,7 @@ beforeAll(async () => {
   await cli.ok(["env", "create", "staging"]);
   await cli.ok(["flag", "set", "new-checkout=on", "-e", "development"]);
   mkdirSync(join(cli.home, "bin"));
-  symlinkSync(cli.main, join(cli.home, "bin", "envm"));
+  symlinkSync(ENVM, join(cli.home, "bin", "envm"));
 });
 
 /** What bash offers at the end of a line, as its own completion makes it. */

@@ -1,11 +1,11 @@
-import { chmodSync, mkdirSync, symlinkSync } from "node:fs";
+import { mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { beforeAll, describe, expect, test } from "vitest";
 import { examplesOf } from "../../src/cli/command.ts";
 import { createProgram, everyCommand } from "../../src/cli/program.ts";
 import { type SceneKind, setScene, writeExampleFiles } from "./scene.ts";
-import { PROJECT, ROOT_TOKEN, useCli } from "./support.ts";
+import { ENVM, PROJECT, ROOT_TOKEN, useCli } from "./support.ts";
 
 const program = await createProgram();
 const leaves = everyCommand(program).filter((command) => command.commands.length === 0 && command !== program);
@@ -36,8 +36,7 @@ beforeAll(() => {
   const { cli } = context;
   writeExampleFiles(cli, ROOT_TOKEN);
   mkdirSync(join(cli.home, "bin"));
-  chmodSync(cli.main, 0o755);
-  symlinkSync(cli.main, join(cli.home, "bin", "envm"));
+  symlinkSync(ENVM, join(cli.home, "bin", "envm"));
 });
 
 test("every command has a summary and an example", () => {

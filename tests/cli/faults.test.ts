@@ -4,7 +4,7 @@ import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { TcpProxy } from "../support/tcp-proxy.ts";
 import { Lines } from "./lines.ts";
-import { PROJECT, useCli } from "./support.ts";
+import { ENVM, PROJECT, useCli } from "./support.ts";
 
 const context = useCli();
 
@@ -35,8 +35,7 @@ describe("state edit", () => {
   });
 
   test("where somebody else changed the environment meanwhile is refused with exit code 5, and keeps what was typed", async () => {
-    const { cli } = context;
-    const other = `${process.execPath} ${cli.main} var set OTHER=1 -e dev`;
+    const other = `${process.execPath} ${ENVM} var set OTHER=1 -e dev`;
     const { code, err } = await edit(`${other} >/dev/null; printf '{"trigger":"mine"}' > "$1"`);
     expect(code).toBe(5);
     expect(JSON.parse(readFileSync(keptIn(err), "utf8"))).toEqual({ trigger: "mine" });

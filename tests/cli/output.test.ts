@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { memberChanges } from "../../src/cli/members.ts";
 import { cut, shown, widthOf } from "../../src/cli/width.ts";
-import { ended, PROJECT, useCli } from "./support.ts";
+import { ENVM, ended, PROJECT, useCli } from "./support.ts";
 
 const context = useCli();
 
@@ -194,7 +194,7 @@ describe("a disk that is full", () => {
     const { cli } = context;
     for (const line of ["envm state get -e dev", "envm export -e dev", "envm env list", "envm audit export"]) {
       const args = line.split(" ").slice(1);
-      const { status, stderr } = spawnSync("/bin/sh", ["-c", `exec "$@" > /dev/full`, "sh", process.execPath, cli.main, ...args], {
+      const { status, stderr } = spawnSync("/bin/sh", ["-c", `exec "$@" > /dev/full`, "sh", process.execPath, ENVM, ...args], {
         cwd: cli.folder,
         env: cli.environment,
         encoding: "utf8",
@@ -213,7 +213,7 @@ describe("a disk that is full", () => {
     // Where no small disk can be had, a file that may not grow stands in for it.
     const limit = mounted ? "" : "ulimit -f 8; ";
     const run = (args: string) =>
-      spawnSync("/bin/bash", ["-c", `trap '' XFSZ; ${limit}exec "$0" "$@" -o "${file}"`, process.execPath, cli.main, ...args.split(" ")], {
+      spawnSync("/bin/bash", ["-c", `trap '' XFSZ; ${limit}exec "$0" "$@" -o "${file}"`, process.execPath, ENVM, ...args.split(" ")], {
         cwd: cli.folder,
         env: cli.environment,
         encoding: "utf8",

@@ -1,11 +1,12 @@
 import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { listeningUrl, standaloneEnvironment } from "../../scripts/demo/engine-process.ts";
+import { built } from "../support/built.ts";
 import { ended } from "./support.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -18,12 +19,8 @@ const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "envm-package-"));
-  const { status, stderr } = spawnSync(process.execPath, ["scripts/build.mjs", join(folder, "package", "dist")], {
-    cwd: ROOT,
-    encoding: "utf8",
-  });
-  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
   // As npm would unpack it: the manifest beside what was built, and a link to the program.
+  cpSync(built("."), join(folder, "package", "dist"), { recursive: true });
   symlinkSync(join(ROOT, "package.json"), join(folder, "package", "package.json"));
   mkdirSync(join(folder, "bin"));
   symlinkSync(join(folder, "package", manifest.bin["envm"] ?? ""), join(folder, "bin", "envm"));
@@ -67,15 +64,11 @@ console.log("bytes " + [...seen].reduce((sum, path) => sum + readFileSync(path).
 `;
 
 test("`envm serve` starts an engine, which ends in order when envm is told to", async () => {
-  const child = spawn(
-    process.execPath,
-    ["--import", "tsx", join(ROOT, "src/cli/main.ts"), "serve", "--port", "0", "--store", "memory:", "--no-auth"],
-    {
-      cwd: ROOT,
-      env: standaloneEnvironment({ ENV_MANAGER_MASTER_KEY: Buffer.alloc(32, 7).toString("base64") }) as NodeJS.ProcessEnv,
-      stdio: ["ignore", "pipe", "pipe"],
-    },
-  );
+  const child = spawn(process.execPath, [built("cli/main.js"), "serve", "--port", "0", "--store", "memory:", "--no-auth"], {
+    cwd: ROOT,
+    env: standaloneEnvironment({ ENV_MANAGER_MASTER_KEY: Buffer.alloc(32, 7).toString("base64") }) as NodeJS.ProcessEnv,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const end = ended(child);
   const url = await new Promise<string>((resolve, reject) => {
     createInterface({ input: child.stdout }).on("line", (line) => {

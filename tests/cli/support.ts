@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { join } from "node:path";
 import { afterAll, beforeAll } from "vitest";
+import { built } from "../support/built.ts";
 import { type Engine, useEngine } from "../support/engine.ts";
 
-const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+/** `envm` as it is built. */
+export const ENVM = built("cli/main.js");
 export const ROOT_TOKEN = "root-token-of-the-cli-tests";
 export const PROJECT = "pf-777";
 
@@ -25,33 +25,27 @@ export interface Invoking {
   readonly input?: string;
 }
 
-/** `envm` as it is built, in a folder and with a login file of its own. */
+/** `envm`, in a folder and with a login file of its own. */
 export class Cli {
   /** Where commands are typed. */
   readonly folder: string;
   readonly home: string;
   readonly environment: Readonly<Record<string, string>>;
-  readonly #main: string;
 
-  constructor(main: string, environment: Readonly<Record<string, string>>) {
-    this.#main = main;
+  constructor(environment: Readonly<Record<string, string>>) {
     this.folder = mkdtempSync(join(tmpdir(), "envm-folder-"));
     this.home = mkdtempSync(join(tmpdir(), "envm-home-"));
     const { PATH = "", HOME = "" } = process.env;
     this.environment = { PATH, HOME, XDG_CONFIG_HOME: this.home, ...environment };
   }
 
-  get main(): string {
-    return this.#main;
-  }
-
   /** The same, as somebody else. */
   as(environment: Readonly<Record<string, string>>): Cli {
-    return new Cli(this.#main, { ...this.environment, ...environment, XDG_CONFIG_HOME: this.home });
+    return new Cli({ ...this.environment, ...environment, XDG_CONFIG_HOME: this.home });
   }
 
   start(args: readonly string[], { env, cwd = this.folder }: Invoking = {}): ChildProcess {
-    return spawn(process.execPath, [this.#main, ...args], { cwd, env: { ...this.environment, ...env }, stdio: ["pipe", "pipe", "pipe"] });
+    return spawn(process.execPath, [ENVM, ...args], { cwd, env: { ...this.environment, ...env }, stdio: ["pipe", "pipe", "pipe"] });
   }
 
   /** One command to its end. Never rejects for an exit code. */
@@ -110,47 +104,19 @@ export function ended(child: ChildProcess): Promise<Ended> {
   });
 }
 
-/** Bundles the command line as `npm run build` does, beside the package's own `node_modules`. */
-export async function buildCli(): Promise<{ readonly main: string; dispose(): void }> {
-  const folder = mkdtempSync(join(ROOT, "node_modules", ".envm-test-"));
-  await build({
-    absWorkingDir: ROOT,
-    entryPoints: { "cli/main": "src/cli/main.ts" },
-    outdir: join(folder, "dist"),
-    bundle: true,
-    platform: "node",
-    target: "node20",
-    format: "esm",
-    splitting: true,
-    sourcemap: false,
-    banner: { js: 'import { createRequire as bundleRequire } from "node:module"; const require = bundleRequire(import.meta.url);' },
-    chunkNames: "chunk-[hash]",
-    logLevel: "warning",
-  });
-  return {
-    main: join(folder, "dist", "cli", "main.js"),
-    dispose: () => rmSync(dirname(join(folder, "dist")), { recursive: true, force: true }),
-  };
-}
-
 /** One engine and one command line for all tests of a file. */
 export function useCli(): { readonly engine: Engine; readonly cli: Cli } {
   const engine = useEngine({ token: ROOT_TOKEN });
-  const held: { cli: Cli | null; dispose: (() => void)[] } = { cli: null, dispose: [] };
-  beforeAll(async () => {
-    const built = await buildCli();
-    const cli = new Cli(built.main, { ENVM_URL: engine.url, ENVM_TOKEN: ROOT_TOKEN, ENVM_PROJECT: PROJECT });
-    held.cli = cli;
-    held.dispose.push(() => cli.dispose(), built.dispose);
-  }, 120_000);
-  afterAll(() => {
-    for (const dispose of held.dispose) dispose();
+  let cli: Cli | null = null;
+  beforeAll(() => {
+    cli = new Cli({ ENVM_URL: engine.url, ENVM_TOKEN: ROOT_TOKEN, ENVM_PROJECT: PROJECT });
   });
+  afterAll(() => cli?.dispose());
   return {
     engine,
     get cli() {
-      if (held.cli === null) throw new Error("the command line is not built yet");
-      return held.cli;
+      if (cli === null) throw new Error("not before the tests begin");
+      return cli;
     },
   };
 }

@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { BOUNDS } from "../../src/cli/bounds.ts";
 import { widthOf } from "../../src/cli/width.ts";
 import { TcpProxy } from "../support/tcp-proxy.ts";
-import { type Ended, ended, useCli } from "./support.ts";
+import { ENVM, type Ended, ended, useCli } from "./support.ts";
 
 const PTY = fileURLToPath(new URL("./terminal.py", import.meta.url));
 const python = spawnSync("python3", ["--version"]).status === 0;
@@ -20,7 +20,7 @@ function atTerminal(
   { columns = 80, env = {}, before = [] }: { columns?: number; env?: Readonly<Record<string, string>>; before?: readonly string[] } = {},
 ): Promise<Ended> {
   const { cli } = context;
-  const command = [PTY, String(columns), JSON.stringify(dialogue), ...before, process.execPath, cli.main, ...args];
+  const command = [PTY, String(columns), JSON.stringify(dialogue), ...before, process.execPath, ENVM, ...args];
   return ended(spawn("python3", command, { cwd: cli.folder, env: { ...cli.environment, TERM: "xterm", ...env } }));
 }
 

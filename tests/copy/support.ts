@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { partitionsOf } from "../../scripts/partitions.ts";
 import { COPY_PARTITION } from "../../src/copy-state.ts";
 import type { Domain } from "../../src/domain.ts";
 import type { Store } from "../../src/ports.ts";
 import { documentPages, objectPages } from "../../src/scan.ts";
 import { caller } from "../domain/support.ts";
+import { built } from "../support/built.ts";
 
 export const PROJECTS = ["pf-left", "pf-right", "pf-third"];
 export const ANN = caller("ann");
@@ -23,10 +23,9 @@ export class Command {
 
   constructor(script: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
     const { PATH = "", HOME = "" } = process.env;
-    const file = fileURLToPath(new URL(`../../scripts/${script}.ts`, import.meta.url));
     // As settings read it, an empty one is not there: a `.env` of this machine must not be read in its place.
     const settings = { STORE_URL: "", STORE_STRICT: "", ENV_MANAGER_MASTER_KEY: "", ...env };
-    const child = spawn(process.execPath, ["--import", "tsx", file, ...args], { env: { PATH, HOME, ...settings } });
+    const child = spawn(process.execPath, [built(`scripts/${script}.js`), ...args], { env: { PATH, HOME, ...settings } });
     this.#child = child;
     let [output, errors] = ["", ""];
     child.stdout.on("data", (chunk) => {

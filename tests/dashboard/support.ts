@@ -1,9 +1,5 @@
-import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
-import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, vi } from "vitest";
-import { packageRoot } from "../../src/settings.ts";
 import { Engine } from "../support/engine.ts";
 import { type Browser, type Look, logIn, openBrowser } from "./browser.ts";
 import { type Scene, setScene } from "./scene.ts";
@@ -12,37 +8,6 @@ import { type Scene, setScene } from "./scene.ts";
 const PATIENCE_MS = 600_000;
 
 export const ROOT = "root-token-of-the-dashboard-tests";
-
-/** Builds the pages anew where their sources are newer than what was built: tests look at what is written. */
-function built(): void {
-  const newest = (folder: string): number =>
-    Math.max(
-      0,
-      ...readdirSync(folder, { recursive: true, encoding: "utf8", withFileTypes: true })
-        .filter((entry) => entry.isFile())
-        .map((entry) => statSync(join(entry.parentPath, entry.name)).mtimeMs),
-    );
-  const folders = ["web/src", "src/sdk", "src/flagd", "src/dotenv"].map((folder) => join(packageRoot(), folder));
-  const at = statSync(join(packageRoot(), "dist/web/index.html"), { throwIfNoEntry: false })?.mtimeMs ?? 0;
-  if (Math.max(...folders.map(newest)) <= at) return;
-  const dist = join(packageRoot(), "dist");
-  mkdirSync(dist, { recursive: true });
-  // Another file's tests may be looking at the old ones, or be building too: they change places at once.
-  const [made, old] = [mkdtempSync(join(dist, "web-new-")), mkdtempSync(join(dist, "web-old-"))];
-  try {
-    // In a process of its own: what is shipped is not built for tests.
-    const build = ["build", "-c", "web/vite.config.ts", "-l", "error", "--outDir", made, "--emptyOutDir"];
-    execFileSync(process.execPath, [join(packageRoot(), "node_modules/vite/bin/vite.js"), ...build], {
-      cwd: packageRoot(),
-      env: { ...process.env, NODE_ENV: "production" },
-      stdio: "inherit",
-    });
-    if (existsSync(join(dist, "web"))) renameSync(join(dist, "web"), join(old, "web"));
-    renameSync(made, join(dist, "web"));
-  } finally {
-    for (const folder of [made, old]) rmSync(folder, { recursive: true, force: true });
-  }
-}
 
 export interface Dashboard {
   readonly engine: Engine;
@@ -71,7 +36,6 @@ export function useDashboard({ withScene = true } = {}): Dashboard {
     return thing;
   };
   beforeAll(async () => {
-    built();
     [engine, browser] = await Promise.all([new Engine({ token: ROOT }).start(), openBrowser()]);
     if (withScene) scene = await setScene(engine.url, ROOT);
   });

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { CLI_COMMAND, CLI_PAGE, withCommands } from "../../scripts/cli-doc.ts";
 import { packageRoot } from "../../src/settings.ts";
 import { setScene, writeExampleFiles } from "../cli/scene.ts";
-import { PROJECT, ROOT_TOKEN, useCli } from "../cli/support.ts";
+import { ENVM, PROJECT, ROOT_TOKEN, useCli } from "../cli/support.ts";
 import { layOutPackage } from "../support/package.ts";
 import { blocks, read, section } from "./support.ts";
 
@@ -19,18 +19,18 @@ describe("the README's example", () => {
   const shell = (typed: string, env: Readonly<Record<string, string>> = {}) => context.cli.shell(`unset ENVM_PROJECT; ${typed}`, { env });
 
   /** The repository as it is after `npm run build`, as far as the program needs it. */
-  beforeAll(async () => {
+  beforeAll(() => {
     const { cli } = context;
-    await layOutPackage(cli.folder);
+    layOutPackage(cli.folder);
     cpSync(join(packageRoot(), "examples/node-app"), join(cli.folder, "examples/node-app"), { recursive: true });
-  }, 120_000);
+  });
 
   test("works line by line, and the program finds the variables of staging", async () => {
     const { engine, cli } = context;
     await setScene(engine, PROJECT, "usual");
     writeExampleFiles(cli, ROOT_TOKEN);
     mkdirSync(join(cli.home, "bin"));
-    symlinkSync(cli.main, join(cli.home, "bin", "envm"));
+    symlinkSync(ENVM, join(cli.home, "bin", "envm"));
     const [example = ""] = blocks(section(read("README.md"), "## From the shell"), "sh");
     const lines = example.trim().split("\n");
     expect(lines.at(-1)).toContain(line);

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, symlinkSync } from "node:fs";
+import { mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
@@ -7,7 +7,7 @@ import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js";
 import { expect, test } from "vitest";
 import { TOOLS } from "../../src/mcp/tools.ts";
 import { setScene } from "../cli/scene.ts";
-import { PROJECT, useCli } from "../cli/support.ts";
+import { ENVM, PROJECT, useCli } from "../cli/support.ts";
 import { blocks, code, read, rows, section } from "./support.ts";
 
 const PAGE = read("docs/mcp.md");
@@ -34,8 +34,7 @@ test("the token that the page makes, in both of its settings, lets an assistant 
   const { engine, cli } = context;
   await setScene(engine, PROJECT, "usual");
   mkdirSync(join(cli.home, "bin"));
-  chmodSync(cli.main, 0o755);
-  symlinkSync(cli.main, join(cli.home, "bin", "envm"));
+  symlinkSync(ENVM, join(cli.home, "bin", "envm"));
   const [command = ""] = blocks(section(PAGE, "## A token of its own"), "sh");
   const { code: ended, out } = await cli.shell(command.trim());
   expect(ended).toBe(0);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, describe, expect, test } from "vitest";
 import { ERRORS } from "../../src/errors.ts";
-import { packageRoot } from "../../src/settings.ts";
+import { built } from "../support/built.ts";
 import { Engine, useEngine } from "../support/engine.ts";
 import { hasShell, withoutShell } from "./curl.ts";
 import { blocks, read, rows, section } from "./support.ts";
@@ -15,8 +15,7 @@ const run = promisify(execFile);
 
 /** The page's commands, run from another folder than the package's. */
 function here(commands: string): string {
-  const node = `${process.execPath} --import ${join(packageRoot(), "node_modules/tsx/dist/esm/index.mjs")}`;
-  return commands.replace(/npm run store:(\w+)(?: --)?/g, (_, name) => `${node} ${join(packageRoot(), "scripts", `store-${name}.ts`)}`);
+  return commands.replace(/npm run store:(\w+)(?: --)?/g, (_, name) => `${process.execPath} ${built(`scripts/store-${name}.js`)}`);
 }
 
 describe.runIf(hasShell())(`a backup, as the page says,${withoutShell()}`, () => {

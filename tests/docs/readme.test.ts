@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { standaloneEnvironment } from "../../scripts/demo/engine-process.ts";
 import type { AuditRecord } from "../../src/model.ts";
 import { loadSettings, packageRoot } from "../../src/settings.ts";
+import { built } from "../support/built.ts";
 import { Engine } from "../support/engine.ts";
 import { type Answer, byFetch, hasShell, inBash, stepsOf } from "./curl.ts";
 import { blocks, code, read, rows, section } from "./support.ts";
@@ -289,10 +290,12 @@ describe.each([
   });
 });
 
-/** Runs what an npm script runs, from its source. */
+/** Runs what an npm script runs. */
 function command(script: string, settings: Record<string, string>): Promise<{ status: number | null; output: string }> {
-  const args = ["--import", "tsx", join(packageRoot(), "scripts", `${script}.ts`)];
-  const child = spawn(process.execPath, args, { cwd: packageRoot(), env: standaloneEnvironment(settings) as NodeJS.ProcessEnv });
+  const child = spawn(process.execPath, [built(`scripts/${script}.js`)], {
+    cwd: packageRoot(),
+    env: standaloneEnvironment(settings) as NodeJS.ProcessEnv,
+  });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (output += chunk));
   return new Promise((resolve, reject) => {

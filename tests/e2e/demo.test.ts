@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
 import { packageRoot } from "../../src/settings.ts";
+import { built } from "../support/built.ts";
 
 const root = packageRoot();
 const RUN_MS = 120_000;
@@ -16,7 +17,7 @@ interface Demo {
 }
 
 function start(...args: readonly string[]): Demo {
-  const child = spawn(process.execPath, ["--import", "tsx", join(root, "scripts/demo.ts"), "--port", "0", ...args], { cwd: root });
+  const child = spawn(process.execPath, [built("scripts/demo.js"), "--port", "0", ...args], { cwd: root });
   let text = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8").on("data", (chunk: string) => {

@@ -2,7 +2,7 @@ import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js";
-import { type Cli, ROOT_TOKEN } from "../cli/support.ts";
+import { type Cli, ENVM, ROOT_TOKEN } from "../cli/support.ts";
 import type { Engine } from "../support/engine.ts";
 
 /** What a tool said: its words, and the engine's reply. */
@@ -25,7 +25,7 @@ export class Assistant {
   static async overStdio(cli: Cli, env: Readonly<Record<string, string>> = {}): Promise<Assistant> {
     const environment = { ...cli.environment, ENVM_PROJECT: "", ...env };
     return Assistant.#connected(
-      new StdioClientTransport({ command: process.execPath, args: [cli.main, "mcp"], cwd: cli.folder, env: environment, stderr: "ignore" }),
+      new StdioClientTransport({ command: process.execPath, args: [ENVM, "mcp"], cwd: cli.folder, env: environment, stderr: "ignore" }),
     );
   }
 

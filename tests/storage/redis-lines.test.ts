@@ -6,6 +6,7 @@ import { checked } from "../../src/storage/checked.ts";
 import { openRedis } from "../../src/storage/redis.ts";
 import { keysOf } from "../../src/storage/redis-words.ts";
 import { change, partitionName, win } from "../conformance/store.ts";
+import { built } from "../support/built.ts";
 import { RedisServer } from "../support/redis.ts";
 import { unreadable, version, writeVersions } from "./lines-support.ts";
 import { errorOf } from "./support.ts";
@@ -86,7 +87,7 @@ describe("objects in Redis", () => {
 
 describe("npm run store:deltas", () => {
   const run = (env: Record<string, string>, ...args: string[]) =>
-    promisify(execFile)(process.execPath, ["--import", "tsx", "scripts/store-deltas.ts", ...args], { env: { ...process.env, ...env } });
+    promisify(execFile)(process.execPath, [built("scripts/store-deltas.js"), ...args], { env: { ...process.env, ...env } });
 
   it("tells a shared store that no engine from before uses it, and says what is left to do", async () => {
     await server.command("SET", "envm:schema", "1");

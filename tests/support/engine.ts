@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll } from "vitest";
 import { EngineProcess, standaloneEnvironment } from "../../scripts/demo/engine-process.ts";
-import { engineArguments } from "../../scripts/demo/package.ts";
 import { packageRoot } from "../../src/settings.ts";
 import { SentSecrets } from "../canary/sent-secrets.ts";
 import { bodyOf } from "./body.ts";
+import { built } from "./built.ts";
 
 const START_MS = 120_000;
 
@@ -52,7 +52,7 @@ export class Engine {
 
   /** Resolves when it listens; rejects, with what it printed, where it does not start. */
   async start(): Promise<this> {
-    const { token, env, args = engineArguments() } = this.#options;
+    const { token, env, args = [built("index.js")] } = this.#options;
     this.#agent = new Agent({ keepAlive: true });
     this.#process = new EngineProcess({
       args,

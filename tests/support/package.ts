@@ -1,12 +1,12 @@
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { buildSdk } from "../../scripts/sdk.mjs";
 import { packageRoot } from "../../src/settings.ts";
+import { built } from "./built.ts";
 
-/** Makes a folder this package, with its SDK as `npm run build` makes it, and what the SDK needs of others beside it. */
-export async function layOutPackage(folder: string): Promise<void> {
+/** Makes a folder this package, with its SDK as it is built, and what the SDK needs of others beside it. */
+export function layOutPackage(folder: string): void {
   const root = packageRoot();
-  await buildSdk(root, join(folder, "dist/sdk"));
+  cpSync(built("sdk"), join(folder, "dist/sdk"), { recursive: true });
   const { scripts: _, ...manifest } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   writeFileSync(join(folder, "package.json"), JSON.stringify(manifest));
   for (const name of ["@openfeature/core", "@openfeature/server-sdk"]) {
