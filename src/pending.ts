@@ -124,6 +124,8 @@ export class PendingPromotions {
         before = key;
         const promotion = value as unknown as PendingPromotion;
         if (!may(caller, "read", project, promotion.order.target)) continue;
+        // Each that waits is planned anew.
+        if (promotion.status === "pending") await turn();
         const view = promotionView(await this.#seen(promotion));
         if (status === undefined || view.status === status) items.push(view);
         if (items.length === limit) return { items, next_cursor: promotion.id };
