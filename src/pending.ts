@@ -67,7 +67,7 @@ export class PendingPromotions {
         checkMayDecide(promotion, caller);
         checkOpen(promotion);
         checkMayApprove(promotion, caller);
-        const void_ = await this.#voidReason(tx, promotion);
+        const void_ = await this.#voidReason(tx, promotion, tx);
         if (void_ !== null) return { voided: await close(tx, this.#secrets, promotion, void_.status, void_.reason) };
         const approvals = [...promotion.approvals, { by: caller.actor, at: tx.now, comment: request.comment ?? null }];
         const approved: PendingPromotion = { ...promotion, approvals };
@@ -157,7 +157,7 @@ export class PendingPromotions {
     const again = await this.#ledger.write(project, caller, async (tx) => {
       const promotion = await tx.get<PendingPromotion>(keys.promotion(id));
       if (promotion?.status !== "pending") return null;
-      const void_ = await this.#voidReason(tx, promotion);
+      const void_ = await this.#voidReason(tx, promotion, tx);
       if (void_ !== null) {
         await close(tx, this.#secrets, promotion, void_.status, void_.reason);
         return null;
@@ -227,9 +227,10 @@ export class PendingPromotions {
   async #voidReason(
     documents: Pick<Transaction, "project" | "now" | "getAll">,
     promotion: PendingPromotion,
+    tx?: Transaction,
   ): Promise<{ status: "voided" | "expired"; reason: string } | null> {
     if (promotion.expires_at <= documents.now) return { status: "expired", reason: `nobody completed it before ${promotion.expires_at}` };
-    const maps = this.#snapshots.draft(promotion.order.project);
+    const maps = this.#snapshots.draft(promotion.order.project, tx);
     const context = { now: documents.now, automatic: false, approvedBy: [], force: promotion.force, verdicts: "not_now" as const };
     try {
       const { plan } = await preparePlan(documents, maps, promotion.order, boundOf(promotion), context);

@@ -17,7 +17,7 @@ import { secretNames } from "./requirements.ts";
 import { documentPages } from "./scan.ts";
 import type { Secrets } from "./secrets.ts";
 import { isSelective } from "./selection.ts";
-import type { Snapshots } from "./snapshots.ts";
+import type { Maps, Snapshots } from "./snapshots.ts";
 import { syncStatus } from "./sync.ts";
 import type { Timers } from "./timers.ts";
 import type { Validation } from "./validation.ts";
@@ -72,7 +72,7 @@ export class Promotion {
       verdicts: inquiry ?? "no_engine",
     };
     const order = orderOf(request);
-    const sorted = await this.#sort(documents, order, context.now);
+    const sorted = await sortedFor(documents, this.#snapshots.read(request.project), order, context.now);
     const fingerprint = await this.#fingerprint(order);
     const pending = { vars: sorted.vars, references: pendingReferences(sorted), fingerprint };
     // Everything that can be refused is refused before a secret is written to the vault.
@@ -95,7 +95,7 @@ export class Promotion {
       if (!preview.plan.applicable) await this.#setExpiry(request.project, id, context.now, approvalsOf(targetPolicy).expiresIn);
       return await this.#ledger.write(request.project, caller, async (tx) => {
         const maps = this.#snapshots.edit(tx);
-        checkStillVars(sorted.vars, (await this.#sort(tx, order, tx.now)).vars);
+        checkStillVars(sorted.vars, (await sortedFor(tx, maps, order, tx.now)).vars);
         const prepared = await preparePlan(tx, maps, order, variables, {
           ...context,
           now: tx.now,
@@ -196,17 +196,6 @@ export class Promotion {
     return this.promote(caller, { ...order, dry_run: true });
   }
 
-  /** What the request's variables are in the target: what is a secret there, or is declared as one, stays one. */
-  async #sort(documents: Documents, order: PromotionOrder, now: string): Promise<SortedVariables> {
-    const names = Object.keys(order.env_variables ?? {});
-    const { source, target } = await findSides(documents, order, now);
-    const maps = this.#snapshots.read(order.project);
-    // What does not carry all of the source leaves components of the target's where they are, and with them what these declare.
-    const platforms = isSelective(order) || order.strategy === "merge" ? [source.platform, target.platform] : [source.platform];
-    const known = await Promise.all(platforms.map((platform) => secretNames(maps, { config: target.config, platform }, names)));
-    return sortVariables(order.env_variables ?? {}, (name) => known.some((secrets) => secrets.has(name)));
-  }
-
   async #fingerprint({ project, env_variables }: PromotionOrder): Promise<string | null> {
     return env_variables === undefined ? null : this.#secrets.fingerprintOf(project, canonicalJson(env_variables));
   }
@@ -262,6 +251,16 @@ function orderOf(request: PromoteRequest): PromotionOrder {
   // A promotion that waits keeps its order in a document, which holds no `undefined`.
   const order = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)) as unknown as PromotionOrder;
   return env_variables === undefined || Object.keys(env_variables).length === 0 ? order : { ...order, env_variables };
+}
+
+/** What the request's variables are in the target: what is a secret there, or is declared as one, stays one. */
+async function sortedFor(documents: Documents, maps: Maps, order: PromotionOrder, now: string): Promise<SortedVariables> {
+  const names = Object.keys(order.env_variables ?? {});
+  const { source, target } = await findSides(documents, order, now);
+  // What does not carry all of the source leaves components of the target's where they are, and with them what these declare.
+  const platforms = isSelective(order) || order.strategy === "merge" ? [source.platform, target.platform] : [source.platform];
+  const known = await Promise.all(platforms.map((platform) => secretNames(maps, { config: target.config, platform }, names)));
+  return sortVariables(order.env_variables ?? {}, (name) => known.some((secrets) => secrets.has(name)));
 }
 
 /** Stands in for references that do not exist yet, where a plan is made before the vault is written. */

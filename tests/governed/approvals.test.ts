@@ -10,6 +10,7 @@ import {
   documents,
   domainOn,
   errorOf,
+  gate,
   PROJECT,
   Project,
   referencesOf,
@@ -182,6 +183,36 @@ describe("an approval", () => {
       expect(refused).toEqual(["promotion_closed"]);
       expect(await project.revisionNumber("production")).toBe(1 + round);
     }
+  });
+
+  test("that goes into one commit with an edit of the source hears that its promotion is void", async () => {
+    await project.create("development");
+    await forProduction(project, { approvals: 1 });
+    const { promotion_id } = await project.promote("staging", "production");
+    // The commit of somebody else waits until the edit and the approval are in line behind it.
+    const [begun, inLine] = [gate(), gate()];
+    let held = false;
+    const store = wrapped(world.store, {
+      commit: async (partition, change) => {
+        if (partition === PROJECT && !held) {
+          held = true;
+          begun.open();
+          await inLine.opened;
+        }
+        // The approval's timer is the last thing before its write.
+        if (partition === SYSTEM_PARTITION) setImmediate(inLine.open);
+        return world.store.commit(partition, change);
+      },
+    });
+    const other = new Project(domainOn(store, world.vault));
+    const first = other.configure("development", { vars: { A: "1" } });
+    await begun.opened;
+    const edit = other.configure("staging", { flags: { beta: true } });
+    const approval = codeOf(approve(other, BEN, promotion_id));
+    await Promise.all([first, edit]);
+    expect(await approval).toBe("promotion_closed");
+    expect(await document(world.store, keys.promotion(promotion_id ?? ""))).toMatchObject({ status: "voided" });
+    expect((await auditRecords(world.store)).map(({ action }) => action).slice(-3)).toEqual(["config", "config", "void_promotion"]);
   });
 
   test("that races another needed one is not lost: together they apply it once", async () => {
