@@ -17,9 +17,9 @@ import { documentsOf } from "./heads.ts";
 import { keys } from "./keys.ts";
 import type { Ledger } from "./ledger.ts";
 import { LIMITS } from "./limits.ts";
-import type { Caller, Page, PageRequest } from "./model.ts";
+import type { Caller, Environment, Page, PageRequest } from "./model.ts";
 import { checkProject } from "./names.ts";
-import { type BoundVariables, type Force, type PreparedPlan, type PromotionOrder, preparePlan } from "./plan.ts";
+import { type BoundVariables, type Force, type PreparedPlan, type PromotionOrder, planId, preparePlan } from "./plan.ts";
 import { approvalsOf, policyFor, policyOf } from "./policy.ts";
 import type { Store } from "./ports.ts";
 import { placeBetween, turn } from "./scan.ts";
@@ -290,18 +290,21 @@ export async function putUp(
   if ((await tx.peek([keys.promotion(id)]))[0])
     return { ...resultOf("pending_approval", prepared, prepared.target.revision), promotion_id: id };
   await staged.bind(tx);
-  const { policy } = await policyOf(tx);
+  const { policy, revision: policyRevision } = await policyOf(tx);
+  const fingerprint = ownFingerprint(id, variables);
+  const plan_id = planId(order, prepared.source, prepared.target, policyRevision, fingerprint);
   const rule = approvalsOf(policyFor(policy, prepared.target.env, prepared.target.type));
   const { env_variables: _, ...kept } = order;
   const promotion: PendingPromotion = {
     id,
     status: "pending",
-    plan_id: prepared.plan.plan_id,
+    plan_id,
     order: kept,
     vars: Object.fromEntries(variables.vars),
     references: Object.fromEntries(variables.references),
-    fingerprint: variables.fingerprint,
+    fingerprint,
     force,
+    ...(automatic && { automatic }),
     message,
     version: prepared.source.version,
     source_revision: prepared.source.revision,
@@ -326,7 +329,7 @@ export async function putUp(
     version: prepared.source.version,
     details: {
       promotion: id,
-      plan_id: promotion.plan_id,
+      plan_id,
       source: `${prepared.source.env}@${prepared.source.revision}`,
       needed: rule.count,
       ...(message !== null && { message }),
@@ -334,7 +337,15 @@ export async function putUp(
       ...(force !== null && { force: { by: force.by, reason: force.reason, checks: force.checks } }),
     },
   });
-  return { ...resultOf("pending_approval", prepared, prepared.target.revision), promotion_id: id };
+  return { ...resultOf("pending_approval", prepared, prepared.target.revision), plan_id, promotion_id: id };
+}
+
+/**
+ * Whoever may read a promotion sees its plan's id, and could make plans of the same with other values until one has that id: so what waits
+ * with values has an id that no plan has.
+ */
+function ownFingerprint(id: string, { fingerprint }: BoundVariables): string | null {
+  return fingerprint === null ? null : `${fingerprint} ${id}`;
 }
 
 async function close(

@@ -358,7 +358,13 @@ function forced(checks: readonly CheckResult[], forceable: readonly CheckName[],
  * Names what was planned: both sides, the policy and the order, its values by keyed hash. Neither time nor outcomes are
  * part of it: applying evaluates the checks again.
  */
-function planId(order: PromotionOrder, source: Revision, target: Environment, policyRevision: number, fingerprint: string | null): string {
+export function planId(
+  order: PromotionOrder,
+  source: Revision,
+  target: Environment,
+  policyRevision: number,
+  fingerprint: string | null,
+): string {
   const { project, source: _, target: __, version: ___, env_variables: ____, ...choices } = order;
   const covered = {
     project,

@@ -96,6 +96,37 @@ describe("a promotion into an environment with approvals", () => {
     expect(await waiting(world)).toEqual([]);
   });
 
+  test("has its plan's id; with values one that no plan has, so that nobody finds out what they are by trying", async () => {
+    await forProduction(project, { approvals: 1 });
+    const plain = await project.plan("staging", "production");
+    expect(await project.promote("staging", "production")).toMatchObject({ plan_id: plain.plan_id });
+    const env_variables = { PIN: { value: "4711", secret: true } };
+    const { plan_id } = await project.plan("staging", "production", { env_variables });
+    const put = await project.promote("staging", "production", { env_variables, plan_id });
+    const shown = (await waiting(world)).find(({ id }) => id === put.promotion_id);
+    expect(shown).toMatchObject({ status: "pending", plan_id: put.plan_id });
+    const guessed = await project.as(CLEO).plan("staging", "production", { env_variables });
+    expect(guessed.plan_id).toBe(plan_id);
+    const told = JSON.stringify([await waiting(world), await auditRecords(world.store)]);
+    expect(told).not.toContain(guessed.plan_id);
+    expect(await approve(world, BEN, put.promotion_id)).toMatchObject({ status: "ready_for_deploy", plan_id: put.plan_id });
+    expect(await project.secrets("production")).toEqual({ PIN: "4711" });
+  });
+
+  test("are listed in turns with everybody else, since each that waits is planned anew", async () => {
+    await forProduction(project, { approvals: 1 });
+    for (let count = 0; count < 20; count++) await project.promote("staging", "production");
+    let [turns, listed] = [0, false];
+    const others = () => {
+      turns++;
+      if (!listed) setImmediate(others);
+    };
+    setImmediate(others);
+    expect(await waiting(world)).toHaveLength(20);
+    listed = true;
+    expect(turns).toBeGreaterThanOrEqual(20);
+  });
+
   test("is listed newest first, in pages, and by status", async () => {
     await forProduction(project, { approvals: 1 });
     const ids: (string | undefined)[] = [];
