@@ -77,7 +77,7 @@ export class PendingPromotions {
           version: promotion.version,
           details: { promotion: id, comment: request.comment ?? null },
         });
-        return { result: await this.#advance(tx, approved, verdicts) };
+        return { result: await this.#advance(tx, approved, verdicts, approved.automatic === true) };
       });
     });
     // That a promotion was voided is committed before it is told.
@@ -163,7 +163,9 @@ export class PendingPromotions {
         return null;
       }
       if (promotion.approvals.length < promotion.needed) return promotion.expires_at;
-      return (await this.#advance(tx, promotion, verdicts)).status === "pending_approval" ? retryAfter(tx.now) : null;
+      const automatic = promotion.automatic === true || (await isHeldSince(tx, promotion));
+      const { status } = await this.#advance(tx, promotion, verdicts, automatic);
+      return status === "pending_approval" ? retryAfter(tx.now) : null;
     });
     if (again !== null) await this.#timers.setFor({ project, what: `promotion:${id}` }, again);
   }
@@ -195,9 +197,9 @@ export class PendingPromotions {
     await this.#timers.setFor({ project, what: `promotion:${id}` }, retryAfter(await this.#now()));
   }
 
-  async #advance(tx: Transaction, promotion: PendingPromotion, verdicts: Verdicts | Unasked): Promise<PromotionResult> {
+  async #advance(tx: Transaction, promotion: PendingPromotion, verdicts: Verdicts | Unasked, automatic: boolean): Promise<PromotionResult> {
     const approvedBy = promotion.approvals.map(({ by }) => by);
-    const context = { now: tx.now, automatic: false, approvedBy, force: promotion.force, verdicts };
+    const context = { now: tx.now, automatic, approvedBy, force: promotion.force, verdicts };
     const maps = this.#snapshots.edit(tx);
     const prepared = await preparePlan(tx, maps, promotion.order, boundOf(promotion), context);
     if (!prepared.plan.applicable) {
@@ -266,6 +268,12 @@ function retryAfter(now: string): string {
   return new Date(Date.parse(now) + LIMITS.promotionRetryMs).toISOString();
 }
 
+/** Whether nobody has acted on it by hand since its target was held: whoever held it has seen it waiting, and meant it too. */
+async function isHeldSince(tx: Transaction, { order, approvals }: PendingPromotion): Promise<boolean> {
+  const target = await tx.get<Environment>(keys.environment(order.target));
+  return target !== null && target.hold !== null && target.hold.at > (approvals.at(-1)?.at ?? "");
+}
+
 function boundOf({ vars, references, fingerprint }: PendingPromotion): BoundVariables {
   return { vars: new Map(Object.entries(vars)), references: new Map(Object.entries(references)), fingerprint };
 }
@@ -278,13 +286,14 @@ export interface PutUp {
   readonly staged: StagedSecrets;
   readonly message: string | null;
   readonly force: Force | null;
+  readonly automatic: boolean;
 }
 
 /** Puts a plan up for approval. */
 export async function putUp(
   tx: Transaction,
   prepared: PreparedPlan,
-  { id, order, variables, staged, message, force }: PutUp,
+  { id, order, variables, staged, message, force, automatic }: PutUp,
 ): Promise<PromotionResult> {
   // Whatever became of it, an automatic promotion is put up once.
   if ((await tx.peek([keys.promotion(id)]))[0])

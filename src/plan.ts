@@ -126,6 +126,7 @@ export async function preparePlan(
     policy,
     targetPolicy,
     automatic: context.automatic,
+    changesNothing: outcome.conflicts.length === 0 && changesNothing({ changes, source, target, kind: outcome.kind }),
     relation,
     base: base && { env: base.env, revision: base.revision },
     lost: outcome.kind === "merged" || relation === "source_ahead" ? [] : await lostChanges(maps, base, target, changes.platform),
@@ -158,6 +159,11 @@ export async function preparePlan(
       outcome.kind === "selective" ? await danglingReferences(maps, changes.platform, outcome.platform, source.platform, config) : [],
   };
   return { plan, kind: outcome.kind, source, target, targetRevision, platform: outcome.platform, config, changes };
+}
+
+/** The same content under another label is a change: the target runs that version from now on. */
+export function changesNothing({ changes, source, target, kind }: Pick<PreparedPlan, "changes" | "source" | "target" | "kind">): boolean {
+  return changes.platform.length + changes.config.length === 0 && (kind !== "full" || source.version === target.version);
 }
 
 /** With conflicts there is no candidate yet whose flows could be looked at. */

@@ -9,7 +9,16 @@ import { canonicalJson } from "./merkle/index.ts";
 import type { Caller, CheckName, CheckResult, Environment } from "./model.ts";
 import { checkEnvironmentName, checkProject, quoted } from "./names.ts";
 import { automaticPromotionId, newPromotionId, putUp } from "./pending.ts";
-import { type Force, findSides, type Plan, type PlanContext, type PreparedPlan, type PromotionOrder, preparePlan } from "./plan.ts";
+import {
+  changesNothing,
+  type Force,
+  findSides,
+  type Plan,
+  type PlanContext,
+  type PreparedPlan,
+  type PromotionOrder,
+  preparePlan,
+} from "./plan.ts";
 import { checkPlan } from "./plan-id.ts";
 import { approvalsOf, autoPromoteSource, checkWord, policyFor, policyOf } from "./policy.ts";
 import type { Json, Store } from "./ports.ts";
@@ -103,10 +112,19 @@ export class Promotion {
         });
         checkCurrent(request, prepared.plan);
         checkApplicable(prepared.plan, true);
-        if (isNoChange(prepared)) return unchanged(prepared);
+        checkWord((await policyOf(tx)).policy, prepared.target, request);
+        if (changesNothing(prepared)) return unchanged(prepared);
         if (!prepared.plan.applicable) {
           checkPrepared(preview.plan, prepared.plan);
-          return putUp(tx, prepared, { id, order, variables, staged, message: request.message ?? null, force });
+          return putUp(tx, prepared, {
+            id,
+            order,
+            variables,
+            staged,
+            message: request.message ?? null,
+            force,
+            automatic: context.automatic,
+          });
         }
         await staged.bind(tx);
         return applyPlan(tx, maps, prepared, request.message ?? null);
@@ -299,9 +317,4 @@ function checkPrepared(preview: Plan, plan: Plan): void {
 function unchanged(prepared: PreparedPlan): PromotionResult {
   const { revision, version } = prepared.target;
   return { ...resultOf("no_changes", prepared, revision), version };
-}
-
-/** The same content under another label is a change: the target runs that version from now on. */
-function isNoChange({ changes, source, target, kind }: PreparedPlan): boolean {
-  return changes.platform.length + changes.config.length === 0 && (kind !== "full" || source.version === target.version);
 }

@@ -366,6 +366,29 @@ describe("a freeze that began after the request", () => {
     expect(await waiting(world)).toMatchObject([{ status: "applied" }]);
   });
 
+  test("does not let it through where its target was held since: nobody has lifted that by hand", async () => {
+    await approvedInFreeze();
+    pass(world.clock, "1m");
+    await world.domain.environments.hold(ANN, { project: PROJECT, env: "production", reason: "Incident" });
+    pass(world.clock, "2h");
+    await world.domain.sweeper.runDue();
+    expect([await project.revisionNumber("production"), (await project.view("production")).hold?.reason]).toEqual([1, "Incident"]);
+    const [held] = await waiting(world);
+    expect([held?.status, failedOf(held ?? { checks: [] })]).toEqual(["pending", ["hold"]]);
+    await world.domain.environments.resume(ANN, { project: PROJECT, env: "production" });
+    pass(world.clock, "2m");
+    await world.domain.sweeper.runDue();
+    expect(await project.revisionNumber("production")).toBe(2);
+  });
+
+  test("lets it through where it was approved in sight of the hold, which it lifts", async () => {
+    await world.domain.environments.hold(ANN, { project: PROJECT, env: "production" });
+    await approvedInFreeze();
+    pass(world.clock, "2h");
+    await world.domain.sweeper.runDue();
+    expect([await project.revisionNumber("production"), (await project.view("production")).hold]).toEqual([2, null]);
+  });
+
   test("does not keep an edit from voiding it: nothing is applied when it is over", async () => {
     await approvedInFreeze();
     await project.set("staging", { "entities/Late": {} });
@@ -563,6 +586,21 @@ test("a promotion that was planned as free and turns out to need approvals is no
   expect(await project.revisionNumber("production")).toBe(1);
   for (const { id } of await waiting(world)) expect(await document(world.store, keys.promotion(id))).toMatchObject({ status: "expired" });
   expect(outcome?.status ?? "refused").not.toBe("ready_for_deploy");
+});
+
+test("a promotion is asked why though the rule that asks for it came while it was being planned", async () => {
+  let looks = 0;
+  const store = wrapped(world.store, {
+    get: async (partition, wanted) => {
+      const found = await world.store.get(partition, wanted);
+      // Once for the plan, and once for its words: then comes the commit.
+      if (wanted.length === 1 && wanted[0] === keys.policy && ++looks === 2) await forProduction(project, { require_message: true });
+      return found;
+    },
+  });
+  const other = new Project(domainOn(store, world.vault));
+  expect(await codeOf(other.promote("staging", "production"))).toBe("invalid_request");
+  expect([looks, await project.revisionNumber("production")]).toEqual([3, 1]);
 });
 
 test("a waiting promotion keeps its choices: what is applied is the selection that was approved", async () => {
