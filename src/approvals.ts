@@ -119,8 +119,9 @@ export function checkOpen(promotion: PendingPromotion): void {
 
 export function promotionClosed(promotion: PendingPromotion): AppError {
   const why = promotion.closed_reason === null ? "" : `: ${promotion.closed_reason}`;
+  const end = /[.!?]$/.test(why) ? "" : ".";
   return new AppError("promotion_closed", {
-    reason: `The promotion ${quoted(promotion.id)} is ${promotion.status}${why}.`,
+    reason: `The promotion ${quoted(promotion.id)} is ${promotion.status}${why}${end}`,
     fix: promotion.status === "applied" ? "There is nothing left to do." : "Promote again to put up a new plan.",
     details: { status: promotion.status },
   });
