@@ -27,6 +27,8 @@ export interface PendingPromotion {
   readonly references: Readonly<Record<string, Json>>;
   readonly fingerprint: string | null;
   readonly force: Force | null;
+  /** Nobody asked for it by hand, so that a hold keeps it out. */
+  readonly automatic?: true;
   readonly message: string | null;
   readonly version: string;
   readonly source_revision: number;
@@ -47,7 +49,7 @@ export interface PendingPromotion {
 }
 
 /** One promotion as the list shows it. */
-export type PromotionView = Omit<PendingPromotion, "order" | "vars" | "references" | "fingerprint" | "force"> & {
+export type PromotionView = Omit<PendingPromotion, "order" | "vars" | "references" | "fingerprint" | "force" | "automatic"> & {
   readonly project_id: string;
   readonly source_env: string;
   readonly target_env: string;
@@ -57,7 +59,7 @@ export type PromotionView = Omit<PendingPromotion, "order" | "vars" | "reference
 };
 
 export function promotionView(promotion: PendingPromotion): PromotionView {
-  const { order, vars: _, references: __, fingerprint: ___, force: ____, ...shown } = promotion;
+  const { order, vars: _, references: __, fingerprint: ___, force: ____, automatic: _____, ...shown } = promotion;
   const open = promotion.status === "pending";
   const done = new Set([promotion.requested_by, ...promotion.approvals.map(({ by }) => by)]);
   return {
@@ -117,8 +119,9 @@ export function checkOpen(promotion: PendingPromotion): void {
 
 export function promotionClosed(promotion: PendingPromotion): AppError {
   const why = promotion.closed_reason === null ? "" : `: ${promotion.closed_reason}`;
+  const end = /[.!?]$/.test(why) ? "" : ".";
   return new AppError("promotion_closed", {
-    reason: `The promotion ${quoted(promotion.id)} is ${promotion.status}${why}.`,
+    reason: `The promotion ${quoted(promotion.id)} is ${promotion.status}${why}${end}`,
     fix: promotion.status === "applied" ? "There is nothing left to do." : "Promote again to put up a new plan.",
     details: { status: promotion.status },
   });

@@ -19,6 +19,8 @@ export interface Facts {
   readonly targetPolicy: EffectivePolicy;
   /** Nobody asked for it by hand. */
   readonly automatic: boolean;
+  /** The target has all of it already, under that label. */
+  readonly changesNothing: boolean;
   readonly relation: Relation;
   /** The newest common ancestor, where there is one. */
   readonly base: RevisionRef | null;
@@ -104,7 +106,7 @@ function freezeWindow({ target, targetPolicy, freeze }: Facts): Answer {
   };
 }
 
-function hold({ target, automatic }: Facts): Answer {
+function hold({ target, automatic, changesNothing }: Facts): Answer {
   if (target.hold === null) return passed(`${target.env} is not held.`);
   const { at, by, reason } = target.hold;
   if (automatic) {
@@ -112,6 +114,13 @@ function hold({ target, automatic }: Facts): Answer {
       status: "failed",
       reason: `${target.env} is held since ${at} by ${by}: ${reason}.`,
       fix: "POST /env/resume, or promote by hand, which lifts the hold.",
+    };
+  }
+  if (changesNothing) {
+    return {
+      status: "warning",
+      reason: `${target.env} is held since ${at} by ${by}: ${reason}. This promotion changes nothing, and leaves the hold in place.`,
+      fix: "POST /env/resume lifts it.",
     };
   }
   return {

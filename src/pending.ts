@@ -17,9 +17,9 @@ import { documentsOf } from "./heads.ts";
 import { keys } from "./keys.ts";
 import type { Ledger } from "./ledger.ts";
 import { LIMITS } from "./limits.ts";
-import type { Caller, Page, PageRequest } from "./model.ts";
+import type { Caller, Environment, Page, PageRequest } from "./model.ts";
 import { checkProject } from "./names.ts";
-import { type BoundVariables, type Force, type PreparedPlan, type PromotionOrder, preparePlan } from "./plan.ts";
+import { type BoundVariables, type Force, type PreparedPlan, type PromotionOrder, planId, preparePlan } from "./plan.ts";
 import { approvalsOf, policyFor, policyOf } from "./policy.ts";
 import type { Store } from "./ports.ts";
 import { placeBetween, turn } from "./scan.ts";
@@ -67,7 +67,7 @@ export class PendingPromotions {
         checkMayDecide(promotion, caller);
         checkOpen(promotion);
         checkMayApprove(promotion, caller);
-        const void_ = await this.#voidReason(tx, promotion);
+        const void_ = await this.#voidReason(tx, promotion, tx);
         if (void_ !== null) return { voided: await close(tx, this.#secrets, promotion, void_.status, void_.reason) };
         const approvals = [...promotion.approvals, { by: caller.actor, at: tx.now, comment: request.comment ?? null }];
         const approved: PendingPromotion = { ...promotion, approvals };
@@ -77,7 +77,7 @@ export class PendingPromotions {
           version: promotion.version,
           details: { promotion: id, comment: request.comment ?? null },
         });
-        return { result: await this.#advance(tx, approved, verdicts) };
+        return { result: await this.#advance(tx, approved, verdicts, approved.automatic === true) };
       });
     });
     // That a promotion was voided is committed before it is told.
@@ -124,6 +124,8 @@ export class PendingPromotions {
         before = key;
         const promotion = value as unknown as PendingPromotion;
         if (!may(caller, "read", project, promotion.order.target)) continue;
+        // Each that waits is planned anew.
+        if (promotion.status === "pending") await turn();
         const view = promotionView(await this.#seen(promotion));
         if (status === undefined || view.status === status) items.push(view);
         if (items.length === limit) return { items, next_cursor: promotion.id };
@@ -155,13 +157,15 @@ export class PendingPromotions {
     const again = await this.#ledger.write(project, caller, async (tx) => {
       const promotion = await tx.get<PendingPromotion>(keys.promotion(id));
       if (promotion?.status !== "pending") return null;
-      const void_ = await this.#voidReason(tx, promotion);
+      const void_ = await this.#voidReason(tx, promotion, tx);
       if (void_ !== null) {
         await close(tx, this.#secrets, promotion, void_.status, void_.reason);
         return null;
       }
       if (promotion.approvals.length < promotion.needed) return promotion.expires_at;
-      return (await this.#advance(tx, promotion, verdicts)).status === "pending_approval" ? retryAfter(tx.now) : null;
+      const automatic = promotion.automatic === true || (await isHeldSince(tx, promotion));
+      const { status } = await this.#advance(tx, promotion, verdicts, automatic);
+      return status === "pending_approval" ? retryAfter(tx.now) : null;
     });
     if (again !== null) await this.#timers.setFor({ project, what: `promotion:${id}` }, again);
   }
@@ -193,9 +197,9 @@ export class PendingPromotions {
     await this.#timers.setFor({ project, what: `promotion:${id}` }, retryAfter(await this.#now()));
   }
 
-  async #advance(tx: Transaction, promotion: PendingPromotion, verdicts: Verdicts | Unasked): Promise<PromotionResult> {
+  async #advance(tx: Transaction, promotion: PendingPromotion, verdicts: Verdicts | Unasked, automatic: boolean): Promise<PromotionResult> {
     const approvedBy = promotion.approvals.map(({ by }) => by);
-    const context = { now: tx.now, automatic: false, approvedBy, force: promotion.force, verdicts };
+    const context = { now: tx.now, automatic, approvedBy, force: promotion.force, verdicts };
     const maps = this.#snapshots.edit(tx);
     const prepared = await preparePlan(tx, maps, promotion.order, boundOf(promotion), context);
     if (!prepared.plan.applicable) {
@@ -225,9 +229,10 @@ export class PendingPromotions {
   async #voidReason(
     documents: Pick<Transaction, "project" | "now" | "getAll">,
     promotion: PendingPromotion,
+    tx?: Transaction,
   ): Promise<{ status: "voided" | "expired"; reason: string } | null> {
     if (promotion.expires_at <= documents.now) return { status: "expired", reason: `nobody completed it before ${promotion.expires_at}` };
-    const maps = this.#snapshots.draft(promotion.order.project);
+    const maps = this.#snapshots.draft(promotion.order.project, tx);
     const context = { now: documents.now, automatic: false, approvedBy: [], force: promotion.force, verdicts: "not_now" as const };
     try {
       const { plan } = await preparePlan(documents, maps, promotion.order, boundOf(promotion), context);
@@ -263,6 +268,12 @@ function retryAfter(now: string): string {
   return new Date(Date.parse(now) + LIMITS.promotionRetryMs).toISOString();
 }
 
+/** Whether nobody has acted on it by hand since its target was held: whoever held it has seen it waiting, and meant it too. */
+async function isHeldSince(tx: Transaction, { order, approvals }: PendingPromotion): Promise<boolean> {
+  const target = await tx.get<Environment>(keys.environment(order.target));
+  return target !== null && target.hold !== null && target.hold.at > (approvals.at(-1)?.at ?? "");
+}
+
 function boundOf({ vars, references, fingerprint }: PendingPromotion): BoundVariables {
   return { vars: new Map(Object.entries(vars)), references: new Map(Object.entries(references)), fingerprint };
 }
@@ -275,30 +286,34 @@ export interface PutUp {
   readonly staged: StagedSecrets;
   readonly message: string | null;
   readonly force: Force | null;
+  readonly automatic: boolean;
 }
 
 /** Puts a plan up for approval. */
 export async function putUp(
   tx: Transaction,
   prepared: PreparedPlan,
-  { id, order, variables, staged, message, force }: PutUp,
+  { id, order, variables, staged, message, force, automatic }: PutUp,
 ): Promise<PromotionResult> {
   // Whatever became of it, an automatic promotion is put up once.
   if ((await tx.peek([keys.promotion(id)]))[0])
     return { ...resultOf("pending_approval", prepared, prepared.target.revision), promotion_id: id };
   await staged.bind(tx);
-  const { policy } = await policyOf(tx);
+  const { policy, revision: policyRevision } = await policyOf(tx);
+  const fingerprint = ownFingerprint(id, variables);
+  const plan_id = planId(order, prepared.source, prepared.target, policyRevision, fingerprint);
   const rule = approvalsOf(policyFor(policy, prepared.target.env, prepared.target.type));
   const { env_variables: _, ...kept } = order;
   const promotion: PendingPromotion = {
     id,
     status: "pending",
-    plan_id: prepared.plan.plan_id,
+    plan_id,
     order: kept,
     vars: Object.fromEntries(variables.vars),
     references: Object.fromEntries(variables.references),
-    fingerprint: variables.fingerprint,
+    fingerprint,
     force,
+    ...(automatic && { automatic }),
     message,
     version: prepared.source.version,
     source_revision: prepared.source.revision,
@@ -323,7 +338,7 @@ export async function putUp(
     version: prepared.source.version,
     details: {
       promotion: id,
-      plan_id: promotion.plan_id,
+      plan_id,
       source: `${prepared.source.env}@${prepared.source.revision}`,
       needed: rule.count,
       ...(message !== null && { message }),
@@ -331,7 +346,15 @@ export async function putUp(
       ...(force !== null && { force: { by: force.by, reason: force.reason, checks: force.checks } }),
     },
   });
-  return { ...resultOf("pending_approval", prepared, prepared.target.revision), promotion_id: id };
+  return { ...resultOf("pending_approval", prepared, prepared.target.revision), plan_id, promotion_id: id };
+}
+
+/**
+ * Whoever may read a promotion sees its plan's id, and could make plans of the same with other values until one has that id: so what waits
+ * with values has an id that no plan has.
+ */
+function ownFingerprint(id: string, { fingerprint }: BoundVariables): string | null {
+  return fingerprint === null ? null : `${fingerprint} ${id}`;
 }
 
 async function close(

@@ -2,7 +2,7 @@ import { diffFromPrevious, type SnapshotChanges } from "./changes.ts";
 import { type Facts, type Relation, runChecks } from "./checks.ts";
 import { checkEntryCount } from "./config-store.ts";
 import { AppError } from "./errors.ts";
-import { EVALUATORS, referencesOf } from "./flag-entries.ts";
+import { checkFlags, EVALUATORS, referencesOf } from "./flag-entries.ts";
 import { disabled } from "./flags.ts";
 import { freezeAt } from "./freeze.ts";
 import { type Documents, findRevision, readableHead, revisionOfVersion, writableHead } from "./heads.ts";
@@ -112,10 +112,9 @@ export async function preparePlan(
   const base = source.platform === target.platform ? null : await mergeBase(documents, source, targetRevision);
   const relation = relate(source, targetRevision, base);
   const outcome = await platformOutcome(maps, order, { source, target, base, relation });
-  const { root: config, changes: configChanges } = await maps.edit(
-    target.config,
-    await configEdits(maps, order, source, { platform: outcome.platform, config: target.config }, variables),
-  );
+  const edits = await configEdits(maps, order, source, { platform: outcome.platform, config: target.config }, variables);
+  await checkCarriedFlags(maps, target, edits);
+  const { root: config, changes: configChanges } = await maps.edit(target.config, edits);
   if (configChanges.length > 0) await checkEntryCount(maps, config);
   const changes = { platform: await maps.diff(target.platform, outcome.platform), config: configChanges };
   const requirements = await requirementsOf(maps, outcome.platform);
@@ -127,6 +126,7 @@ export async function preparePlan(
     policy,
     targetPolicy,
     automatic: context.automatic,
+    changesNothing: outcome.conflicts.length === 0 && changesNothing({ changes, source, target, kind: outcome.kind }),
     relation,
     base: base && { env: base.env, revision: base.revision },
     lost: outcome.kind === "merged" || relation === "source_ahead" ? [] : await lostChanges(maps, base, target, changes.platform),
@@ -159,6 +159,11 @@ export async function preparePlan(
       outcome.kind === "selective" ? await danglingReferences(maps, changes.platform, outcome.platform, source.platform, config) : [],
   };
   return { plan, kind: outcome.kind, source, target, targetRevision, platform: outcome.platform, config, changes };
+}
+
+/** The same content under another label is a change: the target runs that version from now on. */
+export function changesNothing({ changes, source, target, kind }: Pick<PreparedPlan, "changes" | "source" | "target" | "kind">): boolean {
+  return changes.platform.length + changes.config.length === 0 && (kind !== "full" || source.version === target.version);
 }
 
 /** With conflicts there is no candidate yet whose flows could be looked at. */
@@ -298,6 +303,20 @@ async function referredTo(
   });
 }
 
+/** What works in the source need not work beside what the target has: its own evaluators mean other rules, and its own flags take their time. */
+async function checkCarriedFlags(maps: Maps, target: Environment, edits: ReadonlyMap<string, Json | undefined>): Promise<void> {
+  try {
+    await checkFlags(maps, target.config, edits);
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== "invalid_flag") throw error;
+    throw new AppError("invalid_flag", {
+      reason: `What ${quoted(target.env)} would get does not go with the flags and evaluators that it has: ${error.message}`,
+      fix: `Leave the flag out of \`flags\`, give ${quoted(target.env)} a flag of its own under that name, or change what it has there.`,
+      details: { ...error.details },
+    });
+  }
+}
+
 async function carried(maps: Maps, source: Revision, prefix: "flags/" | "vars/", names: readonly string[]): Promise<[string, Json][]> {
   const values = await maps.lookup(
     source.config,
@@ -345,7 +364,13 @@ function forced(checks: readonly CheckResult[], forceable: readonly CheckName[],
  * Names what was planned: both sides, the policy and the order, its values by keyed hash. Neither time nor outcomes are
  * part of it: applying evaluates the checks again.
  */
-function planId(order: PromotionOrder, source: Revision, target: Environment, policyRevision: number, fingerprint: string | null): string {
+export function planId(
+  order: PromotionOrder,
+  source: Revision,
+  target: Environment,
+  policyRevision: number,
+  fingerprint: string | null,
+): string {
   const { project, source: _, target: __, version: ___, env_variables: ____, ...choices } = order;
   const covered = {
     project,

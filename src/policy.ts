@@ -4,6 +4,7 @@ import { type FreezeWindow, freezeAt } from "./freeze.ts";
 import type { Documents } from "./heads.ts";
 import { keys } from "./keys.ts";
 import type { Ledger } from "./ledger.ts";
+import { canonicalJson } from "./merkle/index.ts";
 import type { Caller, CheckName, Environment, EnvironmentType } from "./model.ts";
 import { checkProject, quoted } from "./names.ts";
 import { invalidPolicy, parsePolicy } from "./policy-rules.ts";
@@ -182,12 +183,22 @@ export class Policies {
           fix: "Read it again, then send the change again.",
         });
       }
+      // Put again as it is, it voids nothing that people agreed to under it.
+      if (current.revision > 0 && isSame(current.policy, policy)) return written("no_changes", project, current.revision, policy);
       const revision = current.revision + 1;
       tx.put(keys.policy, { revision, policy, updated_at: tx.now, updated_by: caller.actor } satisfies PolicyDocument);
       await tx.audit({ action: "policy", details: { revision, policy: policy as unknown as Json } });
-      return { status: "updated" as const, project_id: project, revision, policy, tag: policyTag(project, revision) };
+      return written("updated", project, revision, policy);
     });
   }
+}
+
+function written(status: "updated" | "no_changes", project: string, revision: number, policy: Policy) {
+  return { status, project_id: project, revision, policy, tag: policyTag(project, revision) };
+}
+
+function isSame(one: Policy, other: Policy): boolean {
+  return canonicalJson(one as unknown as Json) === canonicalJson(other as unknown as Json);
 }
 
 function policyTag(project: string, revision: number): string {

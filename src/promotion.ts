@@ -9,7 +9,16 @@ import { canonicalJson } from "./merkle/index.ts";
 import type { Caller, CheckName, CheckResult, Environment } from "./model.ts";
 import { checkEnvironmentName, checkProject, quoted } from "./names.ts";
 import { automaticPromotionId, newPromotionId, putUp } from "./pending.ts";
-import { type Force, findSides, type Plan, type PlanContext, type PreparedPlan, type PromotionOrder, preparePlan } from "./plan.ts";
+import {
+  changesNothing,
+  type Force,
+  findSides,
+  type Plan,
+  type PlanContext,
+  type PreparedPlan,
+  type PromotionOrder,
+  preparePlan,
+} from "./plan.ts";
 import { checkPlan } from "./plan-id.ts";
 import { approvalsOf, autoPromoteSource, checkWord, policyFor, policyOf } from "./policy.ts";
 import type { Json, Store } from "./ports.ts";
@@ -17,7 +26,7 @@ import { secretNames } from "./requirements.ts";
 import { documentPages } from "./scan.ts";
 import type { Secrets } from "./secrets.ts";
 import { isSelective } from "./selection.ts";
-import type { Snapshots } from "./snapshots.ts";
+import type { Maps, Snapshots } from "./snapshots.ts";
 import { syncStatus } from "./sync.ts";
 import type { Timers } from "./timers.ts";
 import type { Validation } from "./validation.ts";
@@ -72,7 +81,7 @@ export class Promotion {
       verdicts: inquiry ?? "no_engine",
     };
     const order = orderOf(request);
-    const sorted = await this.#sort(documents, order, context.now);
+    const sorted = await sortedFor(documents, this.#snapshots.read(request.project), order, context.now);
     const fingerprint = await this.#fingerprint(order);
     const pending = { vars: sorted.vars, references: pendingReferences(sorted), fingerprint };
     // Everything that can be refused is refused before a secret is written to the vault.
@@ -95,7 +104,7 @@ export class Promotion {
       if (!preview.plan.applicable) await this.#setExpiry(request.project, id, context.now, approvalsOf(targetPolicy).expiresIn);
       return await this.#ledger.write(request.project, caller, async (tx) => {
         const maps = this.#snapshots.edit(tx);
-        checkStillVars(sorted.vars, (await this.#sort(tx, order, tx.now)).vars);
+        checkStillVars(sorted.vars, (await sortedFor(tx, maps, order, tx.now)).vars);
         const prepared = await preparePlan(tx, maps, order, variables, {
           ...context,
           now: tx.now,
@@ -103,10 +112,19 @@ export class Promotion {
         });
         checkCurrent(request, prepared.plan);
         checkApplicable(prepared.plan, true);
-        if (isNoChange(prepared)) return unchanged(prepared);
+        checkWord((await policyOf(tx)).policy, prepared.target, request);
+        if (changesNothing(prepared)) return unchanged(prepared);
         if (!prepared.plan.applicable) {
           checkPrepared(preview.plan, prepared.plan);
-          return putUp(tx, prepared, { id, order, variables, staged, message: request.message ?? null, force });
+          return putUp(tx, prepared, {
+            id,
+            order,
+            variables,
+            staged,
+            message: request.message ?? null,
+            force,
+            automatic: context.automatic,
+          });
         }
         await staged.bind(tx);
         return applyPlan(tx, maps, prepared, request.message ?? null);
@@ -196,17 +214,6 @@ export class Promotion {
     return this.promote(caller, { ...order, dry_run: true });
   }
 
-  /** What the request's variables are in the target: what is a secret there, or is declared as one, stays one. */
-  async #sort(documents: Documents, order: PromotionOrder, now: string): Promise<SortedVariables> {
-    const names = Object.keys(order.env_variables ?? {});
-    const { source, target } = await findSides(documents, order, now);
-    const maps = this.#snapshots.read(order.project);
-    // What does not carry all of the source leaves components of the target's where they are, and with them what these declare.
-    const platforms = isSelective(order) || order.strategy === "merge" ? [source.platform, target.platform] : [source.platform];
-    const known = await Promise.all(platforms.map((platform) => secretNames(maps, { config: target.config, platform }, names)));
-    return sortVariables(order.env_variables ?? {}, (name) => known.some((secrets) => secrets.has(name)));
-  }
-
   async #fingerprint({ project, env_variables }: PromotionOrder): Promise<string | null> {
     return env_variables === undefined ? null : this.#secrets.fingerprintOf(project, canonicalJson(env_variables));
   }
@@ -264,6 +271,16 @@ function orderOf(request: PromoteRequest): PromotionOrder {
   return env_variables === undefined || Object.keys(env_variables).length === 0 ? order : { ...order, env_variables };
 }
 
+/** What the request's variables are in the target: what is a secret there, or is declared as one, stays one. */
+async function sortedFor(documents: Documents, maps: Maps, order: PromotionOrder, now: string): Promise<SortedVariables> {
+  const names = Object.keys(order.env_variables ?? {});
+  const { source, target } = await findSides(documents, order, now);
+  // What does not carry all of the source leaves components of the target's where they are, and with them what these declare.
+  const platforms = isSelective(order) || order.strategy === "merge" ? [source.platform, target.platform] : [source.platform];
+  const known = await Promise.all(platforms.map((platform) => secretNames(maps, { config: target.config, platform }, names)));
+  return sortVariables(order.env_variables ?? {}, (name) => known.some((secrets) => secrets.has(name)));
+}
+
 /** Stands in for references that do not exist yet, where a plan is made before the vault is written. */
 function pendingReferences({ secrets }: SortedVariables): ReadonlyMap<string, Json> {
   return new Map([...secrets.keys()].map((name) => [`secrets/${name}`, null]));
@@ -300,9 +317,4 @@ function checkPrepared(preview: Plan, plan: Plan): void {
 function unchanged(prepared: PreparedPlan): PromotionResult {
   const { revision, version } = prepared.target;
   return { ...resultOf("no_changes", prepared, revision), version };
-}
-
-/** The same content under another label is a change: the target runs that version from now on. */
-function isNoChange({ changes, source, target, kind }: PreparedPlan): boolean {
-  return changes.platform.length + changes.config.length === 0 && (kind !== "full" || source.version === target.version);
 }

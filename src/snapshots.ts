@@ -109,10 +109,10 @@ export class Snapshots {
     return new EditableMaps(source, this.#cache, (objects) => tx.attach(objects));
   }
 
-  /** What is made here is never stored. */
-  draft(project: string): EditableMaps {
+  /** What is made here is never stored. `tx`: whose own objects, and those of the writers before it, can be read too. */
+  draft(project: string, tx?: Transaction): EditableMaps {
     const made = new Map<Hash, Uint8Array>();
-    const source = this.#source(project, (hash) => made.get(hash));
+    const source = this.#source(project, (hash) => made.get(hash) ?? tx?.object(hash));
     return new EditableMaps(source, this.#cache, (objects) => {
       for (const { hash, data } of objects) made.set(hash, data);
     });

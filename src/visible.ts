@@ -57,6 +57,7 @@ export async function countVisible(store: Store, partition: string, prefix: stri
     count += page.items.length;
     cursor = page.next_cursor;
     if (cursor === null) return count;
+    await turn();
   }
 }
 

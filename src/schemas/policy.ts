@@ -35,7 +35,7 @@ export const PolicyReply = z.object(members).meta({
   examples: [{ project_id: "pf-777", revision: 3, policy: policyExample }],
 });
 
-export const PolicyWritten = z.object({ status: z.literal("updated"), ...members }).meta({
+export const PolicyWritten = z.object({ status: z.enum(["updated", "no_changes"]), ...members }).meta({
   id: "PolicyWritten",
   description: "The policy from now on.",
   examples: [{ status: "updated", project_id: "pf-777", revision: 4, policy: policyExample }],

@@ -117,6 +117,7 @@ describe("a promotion that does not wait any more", () => {
   test.each<readonly [PendingStatus, string | null]>([
     ["applied", null],
     ["rejected", "not today"],
+    ["rejected", "Not on a Friday."],
     ["voided", "source, target or policy changed since it was put up"],
     ["expired", "nobody completed it before 2026-01-08T00:00:00.000Z"],
   ])("says that it is %s, and why", (status, closed_reason) => {
@@ -125,6 +126,7 @@ describe("a promotion that does not wait any more", () => {
     const error = promotionClosed(closed);
     expect(error).toMatchObject({ code: "promotion_closed", details: { status } });
     expect(error.message).toContain(closed_reason ?? `is ${status}.`);
+    expect(error.message).toMatch(/[^.]\.$/);
     expect(error.fix).toMatch(/\S/);
     expect(promotionView(closed)).toMatchObject({ missing: 0, waiting_for: [] });
   });

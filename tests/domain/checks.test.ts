@@ -17,6 +17,7 @@ function facts(changed: Partial<Facts> = {}): Facts {
     policy: {},
     targetPolicy: policyFor({}, "production", "production"),
     automatic: false,
+    changesNothing: false,
     relation: "source_ahead",
     base: { env: "staging", revision: 2 },
     lost: [],
@@ -251,6 +252,16 @@ describe("what a check says", () => {
       const { reason } = resultOf({ ...held, automatic }, "hold");
       for (const fact of [HOLD.by, HOLD.at, HOLD.reason]) expect(reason).toContain(fact);
     }
+  });
+
+  test("a hold is said to be lifted by what changes something, and to stay where nothing does", () => {
+    expect(resultOf(held, "hold").reason).toContain("lifts the hold");
+    const stays = resultOf({ ...held, changesNothing: true }, "hold");
+    expect(stays).toMatchObject({
+      status: "warning",
+      reason: expect.stringContaining("leaves the hold in place"),
+      fix: expect.stringContaining("resume"),
+    });
   });
 
   test("conflicts are named, with the way to settle them", () => {

@@ -190,6 +190,49 @@ describe("what flags share", () => {
   });
 });
 
+describe("a promotion brings no flag that its target would refuse:", () => {
+  const inList = flag({ if: [{ some: [{ var: "emails" }, { $ref: "staff" }] }, "on"] });
+
+  async function sides(flags: JsonObject, evaluators: JsonObject): Promise<Project> {
+    const { project } = await open();
+    await project.create("production");
+    await project.set("staging", { "flows/a": { v: 1 } });
+    await project.configure("staging", { flags, evaluators });
+    return project;
+  }
+
+  test.each<readonly [string, { readonly flags?: readonly string[] }]>([
+    ["one that is named", { flags: ["beta"] }],
+    ["one that it lacks", {}],
+  ])("%s, whose rule cannot be evaluated with the evaluator that the target has", async (_which, wishes) => {
+    const project = await sides({ beta: inList }, { staff: { in: ["@example.com", { var: "" }] } });
+    await project.configure("production", { evaluators: { staff: STAFF } });
+    const before = await project.config("production");
+    for (const promoted of [project.plan("staging", "production", wishes), project.promote("staging", "production", wishes)]) {
+      const error = await errorOf(promoted);
+      expect(error).toMatchObject({ code: "invalid_flag", message: expect.stringMatching(/"production".*"beta".*each element/) });
+      expect(error.details?.["faults"]).toHaveLength(1);
+    }
+    expect(await project.config("production")).toEqual(before);
+    // One of its own keeps the other out.
+    await project.configure("production", { flags: { beta: true } });
+    expect(await project.promote("staging", "production")).toMatchObject({ status: "ready_for_deploy" });
+  });
+
+  test("one with which all of them together would take too long", async () => {
+    const dear = flag({ if: [{ or: Array<Json>(15).fill({ some: [{ var: "list" }, { ">": [{ var: "" }, 0] }] }) }, "on"] });
+    const most = Math.floor(LIMITS.environmentSteps / definitionSteps(dear));
+    const project = await sides({ another: dear }, {});
+    await project.configure("production", { flags: Object.fromEntries(Array.from({ length: most }, (_, n) => [`dear-${n}`, dear])) });
+    expect(await errorOf(project.promote("staging", "production", { flags: ["another"] }))).toMatchObject({
+      code: "invalid_flag",
+      message: expect.stringMatching(/"production".*together/),
+    });
+    // Switched off, as it comes by itself, it takes no time.
+    expect(await project.promote("staging", "production")).toMatchObject({ status: "ready_for_deploy" });
+  });
+});
+
 describe("flagd's own file", () => {
   const FILE = {
     $schema: "https://flagd.dev/schema/v0/flags.json",

@@ -327,7 +327,8 @@ describe("a policy that is put", () => {
     const freeze = [{ kind: "deny", cron: "* 0-11 * * *", duration: "1m", reason: "Mornings." }];
     for (let hour = 0; hour < 24; hour++) {
       clock.time = Date.parse("2026-01-05T00:00:00Z") + hour * 3_600_000;
-      expect((await project.policy({ environments: { production: { freeze } } })).status, `at ${hour}:00`).toBe("updated");
+      const again = await project.policy({ environments: { production: { freeze } } });
+      expect(again.status, `at ${hour}:00`).toBe(hour === 0 ? "updated" : "no_changes");
     }
   });
 
@@ -354,7 +355,23 @@ describe("a policy that is put", () => {
     expect(await codeOf(replace({}, "other", "policy-pf-777-2"))).toBe("precondition_failed");
     expect(await documents(store)).toEqual(before);
     expect(await replace({}, "policy-pf-777-0", "policy-pf-777-1")).toMatchObject({ revision: 2 });
-    expect(await replace({}, "*")).toMatchObject({ revision: 3 });
+    expect(await replace({ pipeline: ["dev"] }, "*")).toMatchObject({ revision: 3 });
+  });
+
+  test("again as it is changes nothing, in whatever order it is written", async () => {
+    const { project, store } = await world();
+    const rules = { protected: true, approvals: { count: 1, expires_in: "2h" } };
+    await project.policy({ pipeline: ["dev"], environments: { production: rules } });
+    const before = await documents(store);
+    const turned = { approvals: { expires_in: "2h", count: 1 }, protected: true };
+    expect(await project.policy({ environments: { production: turned }, pipeline: ["dev"] })).toMatchObject({
+      status: "no_changes",
+      revision: 1,
+      tag: "policy-pf-777-1",
+    });
+    expect(await documents(store)).toEqual(before);
+    expect(await project.policy({ preset: "team" })).toMatchObject({ status: "updated", revision: 2 });
+    expect(await project.policy({ preset: "team" })).toMatchObject({ status: "no_changes", revision: 2 });
   });
 
   test("by two at once over If-Match: one of them has to look again", async () => {

@@ -169,7 +169,9 @@ describe("a promotion", () => {
     await project.promote("staging", "production");
     await domain.environments.hold(project.caller, { project: PROJECT, env: "production" });
     const before = await documents(store);
-    expect(await project.promote("staging", "production")).toMatchObject({ status: "no_changes", revision: 2, relation: "identical" });
+    const promoted = await project.promote("staging", "production");
+    expect(promoted).toMatchObject({ status: "no_changes", revision: 2, relation: "identical" });
+    expect(promoted.checks.find(({ name }) => name === "hold")?.reason).toContain("leaves the hold in place");
     expect(await documents(store)).toEqual(before);
   });
 

@@ -10,6 +10,7 @@ import {
   documents,
   domainOn,
   errorOf,
+  gate,
   PROJECT,
   Project,
   referencesOf,
@@ -93,6 +94,37 @@ describe("a promotion into an environment with approvals", () => {
     await forProduction(project, { approvals: 1, require_from: "development" });
     expect(await codeOf(project.promote("staging", "production"))).toBe("checks_failed");
     expect(await waiting(world)).toEqual([]);
+  });
+
+  test("has its plan's id; with values one that no plan has, so that nobody finds out what they are by trying", async () => {
+    await forProduction(project, { approvals: 1 });
+    const plain = await project.plan("staging", "production");
+    expect(await project.promote("staging", "production")).toMatchObject({ plan_id: plain.plan_id });
+    const env_variables = { PIN: { value: "4711", secret: true } };
+    const { plan_id } = await project.plan("staging", "production", { env_variables });
+    const put = await project.promote("staging", "production", { env_variables, plan_id });
+    const shown = (await waiting(world)).find(({ id }) => id === put.promotion_id);
+    expect(shown).toMatchObject({ status: "pending", plan_id: put.plan_id });
+    const guessed = await project.as(CLEO).plan("staging", "production", { env_variables });
+    expect(guessed.plan_id).toBe(plan_id);
+    const told = JSON.stringify([await waiting(world), await auditRecords(world.store)]);
+    expect(told).not.toContain(guessed.plan_id);
+    expect(await approve(world, BEN, put.promotion_id)).toMatchObject({ status: "ready_for_deploy", plan_id: put.plan_id });
+    expect(await project.secrets("production")).toEqual({ PIN: "4711" });
+  });
+
+  test("are listed in turns with everybody else, since each that waits is planned anew", async () => {
+    await forProduction(project, { approvals: 1 });
+    for (let count = 0; count < 20; count++) await project.promote("staging", "production");
+    let [turns, listed] = [0, false];
+    const others = () => {
+      turns++;
+      if (!listed) setImmediate(others);
+    };
+    setImmediate(others);
+    expect(await waiting(world)).toHaveLength(20);
+    listed = true;
+    expect(turns).toBeGreaterThanOrEqual(20);
   });
 
   test("is listed newest first, in pages, and by status", async () => {
@@ -182,6 +214,36 @@ describe("an approval", () => {
       expect(refused).toEqual(["promotion_closed"]);
       expect(await project.revisionNumber("production")).toBe(1 + round);
     }
+  });
+
+  test("that goes into one commit with an edit of the source hears that its promotion is void", async () => {
+    await project.create("development");
+    await forProduction(project, { approvals: 1 });
+    const { promotion_id } = await project.promote("staging", "production");
+    // The commit of somebody else waits until the edit and the approval are in line behind it.
+    const [begun, inLine] = [gate(), gate()];
+    let held = false;
+    const store = wrapped(world.store, {
+      commit: async (partition, change) => {
+        if (partition === PROJECT && !held) {
+          held = true;
+          begun.open();
+          await inLine.opened;
+        }
+        // The approval's timer is the last thing before its write.
+        if (partition === SYSTEM_PARTITION) setImmediate(inLine.open);
+        return world.store.commit(partition, change);
+      },
+    });
+    const other = new Project(domainOn(store, world.vault));
+    const first = other.configure("development", { vars: { A: "1" } });
+    await begun.opened;
+    const edit = other.configure("staging", { flags: { beta: true } });
+    const approval = codeOf(approve(other, BEN, promotion_id));
+    await Promise.all([first, edit]);
+    expect(await approval).toBe("promotion_closed");
+    expect(await document(world.store, keys.promotion(promotion_id ?? ""))).toMatchObject({ status: "voided" });
+    expect((await auditRecords(world.store)).map(({ action }) => action).slice(-3)).toEqual(["config", "config", "void_promotion"]);
   });
 
   test("that races another needed one is not lost: together they apply it once", async () => {
@@ -302,6 +364,29 @@ describe("a freeze that began after the request", () => {
       await world.domain.sweeper.runDue();
     }
     expect(await waiting(world)).toMatchObject([{ status: "applied" }]);
+  });
+
+  test("does not let it through where its target was held since: nobody has lifted that by hand", async () => {
+    await approvedInFreeze();
+    pass(world.clock, "1m");
+    await world.domain.environments.hold(ANN, { project: PROJECT, env: "production", reason: "Incident" });
+    pass(world.clock, "2h");
+    await world.domain.sweeper.runDue();
+    expect([await project.revisionNumber("production"), (await project.view("production")).hold?.reason]).toEqual([1, "Incident"]);
+    const [held] = await waiting(world);
+    expect([held?.status, failedOf(held ?? { checks: [] })]).toEqual(["pending", ["hold"]]);
+    await world.domain.environments.resume(ANN, { project: PROJECT, env: "production" });
+    pass(world.clock, "2m");
+    await world.domain.sweeper.runDue();
+    expect(await project.revisionNumber("production")).toBe(2);
+  });
+
+  test("lets it through where it was approved in sight of the hold, which it lifts", async () => {
+    await world.domain.environments.hold(ANN, { project: PROJECT, env: "production" });
+    await approvedInFreeze();
+    pass(world.clock, "2h");
+    await world.domain.sweeper.runDue();
+    expect([await project.revisionNumber("production"), (await project.view("production")).hold]).toEqual([2, null]);
   });
 
   test("does not keep an edit from voiding it: nothing is applied when it is over", async () => {
@@ -501,6 +586,21 @@ test("a promotion that was planned as free and turns out to need approvals is no
   expect(await project.revisionNumber("production")).toBe(1);
   for (const { id } of await waiting(world)) expect(await document(world.store, keys.promotion(id))).toMatchObject({ status: "expired" });
   expect(outcome?.status ?? "refused").not.toBe("ready_for_deploy");
+});
+
+test("a promotion is asked why though the rule that asks for it came while it was being planned", async () => {
+  let looks = 0;
+  const store = wrapped(world.store, {
+    get: async (partition, wanted) => {
+      const found = await world.store.get(partition, wanted);
+      // Once for the plan, and once for its words: then comes the commit.
+      if (wanted.length === 1 && wanted[0] === keys.policy && ++looks === 2) await forProduction(project, { require_message: true });
+      return found;
+    },
+  });
+  const other = new Project(domainOn(store, world.vault));
+  expect(await codeOf(other.promote("staging", "production"))).toBe("invalid_request");
+  expect([looks, await project.revisionNumber("production")]).toEqual([3, 1]);
 });
 
 test("a waiting promotion keeps its choices: what is applied is the selection that was approved", async () => {

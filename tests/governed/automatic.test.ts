@@ -314,6 +314,26 @@ describe("where people must approve it", () => {
     expect(await waiting(world, "pending")).toMatchObject([{ requested_by: "auto-promotion" }]);
   });
 
+  test("one goes on waiting while its target is held, though all have approved it", async () => {
+    await following({ approvals: 1 });
+    await deployed(world, "staging");
+    await runDue();
+    const [waits] = await waiting(world);
+    await world.domain.environments.hold(ANN, { project: PROJECT, env: "production", reason: "Incident" });
+    const approved = await approve(world, BEN, waits?.id);
+    expect(approved).toMatchObject({ status: "pending_approval" });
+    expect(approved.checks.filter(({ status }) => status === "failed").map(({ name }) => name)).toEqual(["hold"]);
+    for (const _ of [1, 2, 3]) {
+      pass(world.clock, "2m");
+      await runDue();
+    }
+    expect([await production(), (await project.view("production")).hold]).toEqual([1, expect.objectContaining({ by: "ann" })]);
+    await world.domain.environments.resume(ANN, { project: PROJECT, env: "production" });
+    pass(world.clock, "2m");
+    await runDue();
+    expect([await production(), await waiting(world)]).toEqual([2, [expect.objectContaining({ status: "applied" })]]);
+  });
+
   test("one that an edit of the target voided is put up anew with the next report", async () => {
     await following({ approvals: 1 });
     await deployed(world, "staging");

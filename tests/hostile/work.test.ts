@@ -4,6 +4,7 @@ import { parsePolicy } from "../../src/policy-rules.ts";
 import type { Json } from "../../src/ports.ts";
 import { select } from "../../src/selection.ts";
 import type { Maps } from "../../src/snapshots.ts";
+import { countVisible } from "../../src/visible.ts";
 import { caller, domainOn, errorOf, memoryStore, openVault, PROJECT, Project, wrapped } from "../domain/support.ts";
 import { serveApp } from "../http/support.ts";
 
@@ -104,6 +105,25 @@ describe("a list that finds little", () => {
     expect(page).toEqual({ items: [], next_cursor: null });
     expect(lists).toBeLessThanOrEqual(3);
   });
+});
+
+test("counting what there is takes turns with everybody else", async () => {
+  const store = memoryStore();
+  const pages = 4;
+  for (let page = 0; page < pages; page++) {
+    const puts = Array.from({ length: LIMITS.pageItems }, (_, index) => ({ key: `thing/${page}-${index}`, value: {} }));
+    for (let from = 0; from < puts.length; from += 250)
+      await store.commit(PROJECT, { checks: [], puts: puts.slice(from, from + 250), deletes: [], objects: [], objectDeletes: [] });
+  }
+  let [turns, counted] = [0, false];
+  const others = () => {
+    turns++;
+    if (!counted) setImmediate(others);
+  };
+  setImmediate(others);
+  expect(await countVisible(store, PROJECT, "thing/", { patterns: ["*"], sees: () => true })).toBe(pages * LIMITS.pageItems);
+  counted = true;
+  expect(turns).toBeGreaterThanOrEqual(pages - 1);
 });
 
 test("bounds that these rest on are there", async () => {

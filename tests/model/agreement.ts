@@ -117,7 +117,7 @@ async function checkHead(trial: Trial, environment: Environment): Promise<void> 
       revision: head.number,
       version: head.version,
       updated_at: iso(head.at),
-      hold: environment.held,
+      hold: environment.heldAt !== null,
       deployment: environment.deployment && [environment.deployment.status, environment.deployment.revision.number],
       deployed: environment.deployed && [environment.deployed.status, environment.deployed.revision.number],
       expires_at: iso(environment.expiresAt),

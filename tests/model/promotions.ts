@@ -97,6 +97,7 @@ export interface Pending {
   readonly by: readonly string[] | null;
   readonly expiresAt: number;
   readonly approvals: string[];
+  approvedAt: number;
   status: "pending" | "applied" | "rejected" | "voided" | "expired";
   revision: number | null;
 }
@@ -152,6 +153,7 @@ export class Promotions {
       by: rule.by,
       expiresAt: world.now + rule.lifetime,
       approvals: [],
+      approvedAt: 0,
       status: "pending",
       revision: null,
     });
@@ -213,7 +215,7 @@ export class Promotions {
       pipeline_order: pipelineOrder(world, source.env, target),
       environment_protected: rules.protected === true ? "passed" : "skipped",
       freeze_window: rules.freeze === undefined || rules.freeze.length === 0 ? "skipped" : passes(!isFrozen(rules, world.now)),
-      hold: !target.held ? "passed" : context.automatic ? "failed" : "warning",
+      hold: target.heldAt === null ? "passed" : context.automatic ? "failed" : "warning",
       soak_time: rules.soak === undefined ? "skipped" : passes(stay >= milliseconds(rules.soak)),
       diverged: diverged(facts.conflicts, relation, order.strategy, lost(facts, facts.base)),
       config_complete: modeOf(rules.config_complete ?? "fail", !unbound),
@@ -241,7 +243,7 @@ export class Promotions {
       parents: [before, ...(kind === "selective" ? [] : [source])],
       sourceVersion: kind === "full" ? null : source.version,
     });
-    target.held = false;
+    target.heldAt = null;
     return { ...result, version, revision: made.number };
   }
 
@@ -274,7 +276,8 @@ export class Promotions {
       refuse("promotion_closed");
     }
     pending.approvals.push(actor.name);
-    return this.#advance(actor.name, pending);
+    pending.approvedAt = this.#world.now;
+    return this.#advance(actor.name, pending, pending.once !== null);
   }
 
   reject(actor: Actor, id: string): Expected {
@@ -289,8 +292,8 @@ export class Promotions {
     return pending.status === "pending" ? pending : refuse("promotion_closed");
   }
 
-  #advance(by: string, pending: Pending): Expected {
-    const context = { automatic: false, approvedBy: pending.approvals, force: pending.force };
+  #advance(by: string, pending: Pending, automatic: boolean): Expected {
+    const context = { automatic, approvedBy: pending.approvals, force: pending.force };
     const plan = this.plan(pending.order, pending.variables, context);
     if (Object.values(plan.checks).includes("failed")) return { ...this.#told("pending_approval", plan), promotion_id: pending.id };
     const result = this.#apply(by, plan);
@@ -317,7 +320,11 @@ export class Promotions {
     if (pending?.status !== "pending") return;
     const lost = this.lost(pending);
     if (lost !== null) pending.status = lost;
-    else if (pending.approvals.length >= pending.needed) this.#advance("engine", pending);
+    else if (pending.approvals.length >= pending.needed) {
+      // What somebody held after the last approval, nobody has looked at since.
+      const { heldAt } = this.#world.find(pending.order.target);
+      this.#advance("engine", pending, pending.once !== null || (heldAt ?? 0) > pending.approvedAt);
+    }
   }
 
   /** What was deployed in `source` goes where the policy lets it go by itself. */

@@ -53,7 +53,7 @@ export interface Environment {
   readonly revisions: Revision[];
   status: EnvironmentStatus;
   base: string | null;
-  held: boolean;
+  heldAt: number | null;
   expiresAt: number | null;
   /** Its secrets were given up: it cannot be brought back. */
   cleared: boolean;

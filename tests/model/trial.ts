@@ -193,7 +193,7 @@ export class Trial {
       case "hold":
       case "resume":
       case "archive": {
-        const env = this.#env(step.env, step.do === "resume" ? ({ held }) => held : undefined);
+        const env = this.#env(step.env, step.do === "resume" ? ({ heldAt }) => heldAt !== null : undefined);
         return {
           told: `${step.do} ${env}`,
           foretell: () => world[step.do](actor, env),

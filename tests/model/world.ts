@@ -206,7 +206,7 @@ export class World {
       revisions: [],
       status: "active",
       base: null,
-      held: false,
+      heldAt: null,
       expiresAt: null,
       cleared: false,
       deployment: null,
@@ -323,20 +323,20 @@ export class World {
     if (dryRun) return { ...result, status: "planned", revision: before.number };
     const { platform, version } = target;
     const made = this.append(environment, actor.name, { action: "rollback", platform, config, version, parents: [target] });
-    environment.held = true;
+    environment.heldAt = this.now;
     return { ...result, status: "rolled_back", revision: made.number };
   }
 
   hold(_actor: Actor, env: string): Expected {
     const environment = this.writable(env);
-    environment.held = true;
+    environment.heldAt = this.now;
     return statusOf("held", environment);
   }
 
   resume(_actor: Actor, env: string): Expected {
     const environment = this.writable(env);
-    if (!environment.held) refuse("invalid_transition");
-    environment.held = false;
+    if (environment.heldAt === null) refuse("invalid_transition");
+    environment.heldAt = null;
     return statusOf("resumed", environment);
   }
 
@@ -424,6 +424,7 @@ export class World {
       if (auto_promote_from === env) refuse("invalid_policy");
       if (auto_promote === true && auto_promote_from === undefined && pipeline.indexOf(env) < 1) refuse("invalid_policy");
     }
+    if (this.policyRevision > 0 && same(this.policy, policy)) return { status: "no_changes", revision: this.policyRevision };
     this.policy = policy;
     this.policyRevision++;
     return { status: "updated", revision: this.policyRevision };

@@ -38,7 +38,8 @@ const set = () =>
       // Its faults are the engine's to name.
       const reply = await client.replacePolicy({ project, policy } as Parameters<typeof client.replacePolicy>[0]);
       if (output.mode === "json") return output.json(reply);
-      output.say(`The policy is in force, as revision ${reply.revision}.`, "good");
+      if (reply.status === "no_changes") output.say(`The policy is in force already, as revision ${reply.revision}.`);
+      else output.say(`The policy is in force, as revision ${reply.revision}.`, "good");
     },
   );
 
