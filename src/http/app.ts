@@ -59,7 +59,7 @@ export function createApp(options: AppOptions): RequestListener {
   // Written once: it takes as long as hundreds of other answers, and anybody may ask.
   const document = lazy(() => {
     const text = JSON.stringify(openApiDocument(routes, version));
-    return { text, tag: tagOfBody(text) };
+    return { text: Buffer.from(text), tag: tagOfBody(text) };
   });
   const routes: readonly Route[] = [
     ...apiRoutes,

@@ -4,6 +4,8 @@ import { LIMITS } from "../limits.ts";
 import { noneMatchHits, quoteTag, tagOfBody } from "./etag.ts";
 import type { EventSource } from "./event-streams.ts";
 
+const JSON_TYPE = "application/json; charset=utf-8";
+
 interface ReplyFacts {
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
@@ -30,9 +32,9 @@ export interface LinesReply extends ReplyFacts {
   readonly lines: AsyncIterable<unknown>;
 }
 
-/** Text that is written already. Without a tag it is another each time. */
+/** Text that is written already; as bytes, where it is sent again and again. Without a tag it is another each time. */
 export interface TextReply extends ReplyFacts {
-  readonly text: string;
+  readonly text: string | Buffer;
   readonly contentType: string;
   readonly tag?: string;
 }
@@ -73,7 +75,7 @@ function sendBody(request: IncomingMessage, response: ServerResponse, reply: Bod
   sendTagged(request, response, text, tag);
 }
 
-function sendTagged(request: IncomingMessage, response: ServerResponse, text: string, tag?: string, contentType?: string): void {
+function sendTagged(request: IncomingMessage, response: ServerResponse, text: string | Buffer, tag?: string, contentType?: string): void {
   const isRead = isReading(request);
   if (tag !== undefined) response.setHeader("etag", quoteTag(tag));
   if (isRead && tag !== undefined && noneMatchHits(request.headers["if-none-match"], tag)) {
@@ -105,7 +107,7 @@ function sendNotModified(response: ServerResponse): void {
   response.end();
 }
 
-function sendText(request: IncomingMessage, response: ServerResponse, text: string, contentType = "application/json; charset=utf-8"): void {
+function sendText(request: IncomingMessage, response: ServerResponse, text: string | Buffer, contentType = JSON_TYPE): void {
   response.setHeader("content-type", contentType);
   const bytes = Buffer.byteLength(text);
   response.setHeader("content-length", bytes);

@@ -20,7 +20,7 @@ export interface OperationServices {
   /** Whether the engine is about to stop. */
   readonly draining?: () => boolean;
   /** The reference, written, and what names exactly that. */
-  readonly document: () => { readonly text: string; readonly tag: string };
+  readonly document: () => { readonly text: string | Buffer; readonly tag: string };
   readonly metrics: { text(): Promise<string> | string };
 }
 
