@@ -118,6 +118,19 @@ export class Sibling {
     }
   }
 
+  status(): SiblingStatus {
+    const isLeftAlone = this.#breaker.state === CircuitState.Open || this.#restMs() > 0;
+    return isLeftAlone && this.#status.status !== "ok" ? { ...this.#status, status: "down" } : this.#status;
+  }
+
+  counts(): Counts {
+    return { ...this.#counts };
+  }
+
+  close(): Promise<void> {
+    return this.#target.close();
+  }
+
   #newBreaker(initialState?: object): CircuitBreakerPolicy {
     const { pauseMs, failures } = this.#bounds;
     const options = {
@@ -135,21 +148,10 @@ export class Sibling {
   /** The breaker goes by this machine's clock: where that is set back, it would leave the sibling alone for as long. */
   #endPause(): void {
     if (this.#breaker.state !== CircuitState.Open || performance.now() - this.#openedAt < this.#bounds.pauseMs) return;
+    // Once, though several may ask before the first of them is sent.
+    this.#openedAt = performance.now();
     const { breakerState } = this.#breaker.toJSON() as { readonly breakerState: unknown };
     this.#breaker = this.#newBreaker({ ownState: { value: CircuitState.Open, openedAt: 0, attemptNo: 1 }, breakerState });
-  }
-
-  status(): SiblingStatus {
-    const isLeftAlone = this.#breaker.state === CircuitState.Open || this.#restMs() > 0;
-    return isLeftAlone && this.#status.status !== "ok" ? { ...this.#status, status: "down" } : this.#status;
-  }
-
-  counts(): Counts {
-    return { ...this.#counts };
-  }
-
-  close(): Promise<void> {
-    return this.#target.close();
   }
 
   async #send(

@@ -83,7 +83,7 @@ describe("another engine", () => {
     onTestFinished(() => void vi.restoreAllMocks());
     await expect.poll(() => sibling.call(["a"], GET).catch(({ message }: Error) => message)).not.toContain("left alone");
     expect(hits).toHaveLength(6);
-    await expect(sibling.call(["a"], GET)).rejects.toThrow("left alone for a while");
+    await Promise.all(Array.from({ length: 3 }, () => expect(sibling.call(["a"], GET)).rejects.toThrow("left alone for a while")));
     expect(hits).toHaveLength(6);
   });
 });
