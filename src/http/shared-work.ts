@@ -1,8 +1,8 @@
 import { LIMITS } from "../limits.ts";
 
 /**
- * Work that costs much and that anybody may ask for. Whoever waits for it when it begins shares it, and it takes no more than one part in
- * `LIMITS.sharedWorkParts` of the time, however often it is asked for. What it finds is never older than the question.
+ * Work that costs much and that anybody may ask for. Whoever waits for it when it begins shares it, and it rests after it, however often it
+ * is asked for, so that others have their turn. What it finds is never older than the question.
  *
  * @example
  * const text = new SharedWork(() => write());
@@ -38,7 +38,7 @@ export class SharedWork<Result> {
 }
 
 function rest(tookMs: number): Promise<void> {
-  const ms = Math.min((LIMITS.sharedWorkParts - 1) * tookMs, LIMITS.sharedWorkRestMs);
+  const ms = Math.min(LIMITS.sharedWorkRests * tookMs, LIMITS.sharedWorkRestMs);
   // Whoever stops the engine does not wait for a rest.
   return new Promise((resolve) => setTimeout(resolve, ms).unref());
 }

@@ -31,7 +31,7 @@ describe("work that costs much", () => {
   });
 
   test.each([
-    [100, (LIMITS.sharedWorkParts - 1) * 100],
+    [100, LIMITS.sharedWorkRests * 100],
     [60_000, LIMITS.sharedWorkRestMs],
   ])("where it took %i ms rests for %i ms, however often it is asked for", async (tookMs, restMs) => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
