@@ -18,7 +18,12 @@ export const ACCESS_COMMAND = "npx tsx scripts/access-doc.ts";
 
 /** Every route that the table of rights is about. */
 export function guardedRoutes(): readonly Route[] {
-  const operations = operationRoutes({ version: "0.0.0", readiness: async () => ({}), document: () => ({}), metrics: { text: () => "" } });
+  const operations = operationRoutes({
+    version: "0.0.0",
+    readiness: async () => ({}),
+    document: () => ({ text: "{}", tag: "none" }),
+    metrics: { text: () => "" },
+  });
   return [...apiRoutes, ...sessionRoutes(null), ...operations];
 }
 

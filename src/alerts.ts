@@ -3,6 +3,7 @@ import { keys } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
 import type { AuditRecord, Environment } from "./model.ts";
 import type { Alert, Clock, Sink, Store } from "./ports.ts";
+import { isAhead } from "./store-clock.ts";
 
 /**
  * What people are alerted of. What an audit record tells of goes out with the record, by the same cursor, so that it is never
@@ -41,7 +42,7 @@ export class Alerts {
   raise(alert: Alert): void {
     const now = this.#clock.now().getTime();
     const key = JSON.stringify([alert.project, alert.severity, alert.message]);
-    if (now - (this.#raised.get(key) ?? Number.NEGATIVE_INFINITY) < LIMITS.alertEveryMs) return;
+    if (isAhead((this.#raised.get(key) ?? Number.NEGATIVE_INFINITY) + LIMITS.alertEveryMs, LIMITS.alertEveryMs, now)) return;
     if (this.#underWay >= LIMITS.alertsAtOnce) return;
     if (this.#raised.size >= LIMITS.notedTokens) this.#raised.clear();
     this.#raised.set(key, now);

@@ -74,7 +74,7 @@ function lazily(load: () => Promise<WebhookDeliverer>): WebhookDeliverer {
       let opened: Promise<WebhookConnection> | undefined;
       const connection = () => (opened ??= deliverer().then((real) => real.open(url)));
       return {
-        send: async (event, secrets, signal) => (await connection()).send(event, secrets, signal),
+        send: async (event, secrets, at, signal) => (await connection()).send(event, secrets, at, signal),
         close: async () => void (await opened?.then((real) => real.close()).catch(() => {})),
       };
     },

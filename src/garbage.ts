@@ -9,6 +9,7 @@ import type { Hash, Key, Store } from "./ports.ts";
 import { Retention } from "./retention.ts";
 import { documentPages, objectPages, storedObjects, turn } from "./scan.ts";
 import type { Secrets } from "./secrets.ts";
+import { isAhead } from "./store-clock.ts";
 import { revisionsNamed, Watermark } from "./watermark.ts";
 
 /** Who collects, in audit records. */
@@ -62,7 +63,7 @@ export class Garbage {
   async collect(project: string): Promise<Collected> {
     const [[entry], now] = await Promise.all([this.#store.get(project, [keys.gcRun]), this.#store.now()]);
     const last = (entry?.value as { readonly at: string } | undefined)?.at;
-    if (last !== undefined && Date.parse(last) + LIMITS.garbageEveryMs > now.getTime()) return NOTHING;
+    if (last !== undefined && isAhead(Date.parse(last) + LIMITS.garbageEveryMs, LIMITS.garbageEveryMs, now.getTime())) return NOTHING;
     const { ok } = await this.#store.commit(project, {
       checks: [{ key: keys.gcRun, revision: entry?.revision ?? null }],
       puts: [{ key: keys.gcRun, value: { at: now.toISOString() } }],

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { SYSTEM_PARTITION, systemKeys } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
 import type { Json, Store } from "./ports.ts";
+import { isAhead } from "./store-clock.ts";
 
 /** The document `lease/<work>` of `_system`. */
 interface LeaseDocument {
@@ -76,8 +77,9 @@ export class Leases {
     const [[entry], now] = await Promise.all([this.#store.get(SYSTEM_PARTITION, [key]), this.#store.now()]);
     const document = (entry?.value as unknown as LeaseDocument | undefined) ?? { holder: null, done_at: null };
     const { holder, done_at } = document;
-    const isHeld = holder !== null && holder.instance !== instance && holder.until > now.toISOString();
-    if (isHeld || (done_at !== null && Date.parse(done_at) + everyMs > now.getTime())) return null;
+    const isToCome = (until: number, longestMs: number) => isAhead(until, longestMs, now.getTime());
+    const isHeld = holder !== null && holder.instance !== instance && isToCome(Date.parse(holder.until), LIMITS.workLeaseMs);
+    if (isHeld || (done_at !== null && isToCome(Date.parse(done_at) + everyMs, everyMs))) return null;
     const held: Held = { document, revision: entry?.revision ?? 0 };
     return (await this.#put(work, held, holderAt(instance, now))) ? held : null;
   }

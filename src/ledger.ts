@@ -41,15 +41,19 @@ export class Ledger {
   readonly counts: LedgerCounts = { commitSeconds: new Histogram(SECONDS), commitWriters: new Histogram(WRITERS) };
   readonly #store: Store;
   readonly #queues = new Map<string, Task[]>();
-  readonly #turns: WriteTurns;
+  /** `null` where there is no other instance: then a race is lost to this one's own collector, which waits for no turn. */
+  readonly #turns: WriteTurns | null;
   readonly #recent: RecentDocuments;
   /** By project, the label that this instance made last: what comes of it is checked by the commit. */
   readonly #labels = new FifoMap<string, string>();
 
-  /** @param index with it, what one commit left is not read again by the next */
-  constructor(store: Store, index: Pick<ReadIndex, "known"> | null = null) {
+  /**
+   * @param index with it, what one commit left is not read again by the next
+   * @param exclusive whether this engine has its store to itself
+   */
+  constructor(store: Store, index: Pick<ReadIndex, "known"> | null = null, exclusive = false) {
     this.#store = store;
-    this.#turns = new WriteTurns(store);
+    this.#turns = exclusive ? null : new WriteTurns(store);
     this.#recent = new RecentDocuments(index);
   }
 
@@ -116,7 +120,7 @@ export class Ledger {
     const queue = this.#queues.get(project) ?? [];
     while (queue.length > 0) {
       // Before they are counted: whoever comes while it is another's turn goes along.
-      await this.#turns.next(project);
+      await this.#turns?.next(project);
       const batch = queue.splice(0, batchSize(queue[0]));
       queue.unshift(...(await this.#settle(project, batch)));
     }
@@ -152,7 +156,7 @@ export class Ledger {
     const made = await this.#commit(project, view, outcomes.length);
     if (made === null) return this.#again(project, batch, outcomes);
     if (typeof made === "number") {
-      this.#turns.won(project, made, performance.now() - begun);
+      this.#turns?.won(project, made, performance.now() - begun);
       this.#recent.keep(project, made, view.touched(made));
       this.#noteLabel(project, view.newestLabel);
     }
@@ -172,7 +176,7 @@ export class Ledger {
    * lets it go first, and waits only where that does not help.
    */
   async #again(project: string, batch: readonly Task[], outcomes: readonly Outcome[]): Promise<readonly Task[]> {
-    this.#turns.lost(project);
+    this.#turns?.lost(project);
     this.#labels.delete(project);
     for (const { task } of outcomes) {
       if (++task.attempts === LIMITS.commitAttempts) task.reject(new AppError("write_conflict", { fix: "Send the request again." }));

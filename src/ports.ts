@@ -318,10 +318,10 @@ export interface WebhookReply {
 /** The way to one receiver, for a few events. */
 export interface WebhookConnection {
   /**
-   * Signed with each of the secrets. Resolves with the reply, whatever it is.
+   * Signed with each of the secrets, as of `at`. Resolves with the reply, whatever it is.
    * @throws engine_unavailable, target_not_allowed
    */
-  send(event: WebhookEvent, secrets: readonly string[], signal: AbortSignal): Promise<WebhookReply>;
+  send(event: WebhookEvent, secrets: readonly string[], at: Date, signal: AbortSignal): Promise<WebhookReply>;
   close(): Promise<void>;
 }
 

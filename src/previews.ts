@@ -50,8 +50,8 @@ export class Previews {
     checkProject(project);
     return this.#ledger.once(project, caller, async () => {
       await this.#checkMayEdit(caller, project, env);
-      await this.#timers.prepare(project, env, request);
-      return this.#ledger.write(project, caller, async (tx) => {
+      const timer = await this.#timers.prepare(project, env, request);
+      const extended = await this.#ledger.write(project, caller, async (tx) => {
         const head = await writableHead(tx, env, tx.now);
         await checkMayEdit(tx, caller, head);
         const { policy } = await policyOf(tx);
@@ -73,6 +73,7 @@ export class Previews {
         });
         return statusResult("extended" as const, next);
       });
+      return this.#timed(project, timer, extended);
     });
   }
 
@@ -83,8 +84,8 @@ export class Previews {
     return this.#ledger.once(project, caller, async () => {
       await this.#checkMayEdit(caller, project, env);
       // At its end or before: a timer that comes early is set again.
-      await this.#timers.prepare(project, env, hasExpiry(request) ? request : { expires_in: RESTORED_EARLY });
-      return this.#ledger.write(project, caller, async (tx) => {
+      const timer = await this.#timers.prepare(project, env, hasExpiry(request) ? request : { expires_in: RESTORED_EARLY });
+      const restored = await this.#ledger.write(project, caller, async (tx) => {
         const head = await findHead(tx, env);
         await checkMayEdit(tx, caller, head);
         checkRestorable(head, tx.now);
@@ -96,7 +97,14 @@ export class Previews {
           await appendStatus(tx, { ...head, status: "active", expires_at }, "restore", request.reason),
         );
       });
+      return this.#timed(project, timer, restored);
     });
+  }
+
+  /** A write may take so long that its timer came, and found nothing to do, before it. */
+  async #timed<Result extends StatusResult<string>>(project: string, timer: string | null, result: Result): Promise<Result> {
+    if (result.expires_at !== null) await this.#timers.confirm(project, result.env, timer, result.expires_at);
+    return result;
   }
 
   /** Before a timer is set: who may not have it, or names what there is not, leaves nothing behind. The write asks again. */

@@ -3,6 +3,7 @@ import type { Ledger } from "./ledger.ts";
 import { LIMITS } from "./limits.ts";
 import type { Caller } from "./model.ts";
 import type { Clock, JsonObject } from "./ports.ts";
+import { isAhead } from "./store-clock.ts";
 
 export interface Refusal {
   readonly action: "token_refused" | "access_refused";
@@ -32,7 +33,7 @@ export class Refusals {
   note(caller: Caller, { action, what, details }: Refusal): void {
     const now = this.#clock.now().getTime();
     const key = JSON.stringify([caller.token, action, what]);
-    if (now - (this.#noted.get(key) ?? Number.NEGATIVE_INFINITY) < LIMITS.refusalNotedMs) return;
+    if (isAhead((this.#noted.get(key) ?? Number.NEGATIVE_INFINITY) + LIMITS.refusalNotedMs, LIMITS.refusalNotedMs, now)) return;
     if (this.#noted.size >= LIMITS.notedTokens) this.#noted.clear();
     this.#noted.set(key, now);
     const { once: _, ...refused } = caller;

@@ -200,10 +200,15 @@ export class Secrets {
     tx.put(keys.intent(randomBytes(12).toString("hex")), { env, entries, at: tx.now, abandoned: true } satisfies Intent);
   }
 
-  /** The sweeper's part: removes the intents of a project that are older than `before` (ISO time). */
+  /**
+   * The sweeper's part: removes the intents of a project that are older than `before` (ISO time), all that can be.
+   * @throws what the first one failed with that could not
+   */
   async sweep(caller: Caller, project: string, intents: readonly { id: string; intent: Intent }[], before: string): Promise<number> {
     const old = intents.filter(({ intent }) => intent.abandoned || intent.at < before);
-    for (const { id } of old) await this.#discard(caller, project, id);
+    const failures: unknown[] = [];
+    for (const { id } of old) await this.#discard(caller, project, id).catch((error: unknown) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
     return old.length;
   }
 

@@ -41,8 +41,8 @@ export class Sender {
     const entries = await this.#after(project, state.cursor, LIMITS.sinkPage);
     if (entries.length === 0) return false;
     // Whoever sends has set a timer for it before.
-    if (isHeld(state, this.#owner, now.toISOString())) return false;
-    const rest = restsUntil(state, now.toISOString(), outlet.since);
+    if (isHeld(state, this.#owner, now)) return false;
+    const rest = restsUntil(state, now, outlet.since);
     await this.#hints.set(project, outlet.name, rest ?? this.#hints.afterLease(now));
     if (rest !== null) return false;
     const tenure = new Tenure(this.#store, { project, name: outlet.name, owner: this.#owner, now, revision: entry?.revision ?? null });

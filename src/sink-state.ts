@@ -1,4 +1,5 @@
 import { LIMITS } from "./limits.ts";
+import { isAhead } from "./store-clock.ts";
 
 /** The document `sink/<name>` in a project's partition of sinks: how far a sink has come with the project's audit log. Pure. */
 export interface SinkState {
@@ -67,15 +68,19 @@ export function failed(state: SinkState, reason: string, now: Date, restMs = 0):
 }
 
 /** Whether somebody else sends. */
-export function isHeld({ lease }: SinkState, owner: string, now: string): boolean {
-  return lease !== null && lease.owner !== owner && lease.until > now;
+export function isHeld({ lease }: SinkState, owner: string, now: Date): boolean {
+  return lease !== null && lease.owner !== owner && isAhead(Date.parse(lease.until), LIMITS.sinkLeaseMs, now.getTime());
 }
 
-/** Until when a sender has to keep its hands off; `null` where it may go on. `since`: failures before that do not count. */
-export function restsUntil(state: SinkState, now: string, since: string | null): string | null {
+/**
+ * Until when a sender has to keep its hands off; `null` where it may go on. `since`: failures before that do not count, nor one that is yet to
+ * come, which a clock told of that has been set back.
+ */
+export function restsUntil(state: SinkState, now: Date, since: string | null): string | null {
   const { next_at, last_error } = state;
   const isOutdated = since !== null && last_error !== null && last_error.at < since;
-  return next_at !== null && next_at > now && !isOutdated ? next_at : null;
+  const isYetToCome = last_error !== null && Date.parse(last_error.at) > now.getTime() + LIMITS.sinkLeaseMs;
+  return next_at !== null && next_at > now.toISOString() && !isOutdated && !isYetToCome ? next_at : null;
 }
 
 export function cut(text: string): string {

@@ -41,3 +41,12 @@ async function ask(store: Store): Promise<{ readonly store: number; readonly own
   const now = await store.now();
   return { store: now.getTime(), own: (begun + performance.now()) / 2 };
 }
+
+/**
+ * Whether `until` is still to come, of what is set for at most `longestMs` from the moment at which it is written down. What is twice as far
+ * ahead was written by a clock that has been set back since: to wait for it would be to wait for as long as that clock was wrong.
+ */
+export function isAhead(until: number, longestMs: number, now: number): boolean {
+  const left = until - now;
+  return left > 0 && left <= 2 * longestMs;
+}

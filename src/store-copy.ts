@@ -45,12 +45,14 @@ export interface CopyResult {
  * at which that round began, across all partitions, and is verified: each partition's digest is taken again from the target, and every
  * head, revision, version and audit log in it is checked as `store:check` does.
  *
- * @throws invalid_request where the target holds anything else than an earlier run of this copy
+ * @throws invalid_request where the target holds anything else than an earlier run of this copy, or the source is half a copy itself
  */
 export async function copyStore(options: CopyOptions): Promise<CopyResult> {
   const { source, target, name } = options;
   await mustBeOurs(options);
   if ((await source.revision([SYSTEM_PARTITION]))[0] === 0) throw emptySource(name);
+  const filled = await readState(source);
+  if (filled?.status === "copying") throw halfSource(name, filled.source);
   await writeState(target, name, "copying");
   const copy = new Copy(options);
   const result = await copy.run();
@@ -83,6 +85,14 @@ function emptySource(name: string): AppError {
   return new AppError("invalid_request", {
     reason: `${name} holds nothing: no engine has used it.`,
     fix: "Look whether FROM and TO are the right way round.",
+  });
+}
+
+/** Engines do not start on it, and would on a whole copy of it. */
+function halfSource(name: string, from: string): AppError {
+  return new AppError("invalid_request", {
+    reason: `${name} is being filled from ${from} itself, and that has not come to its end.`,
+    fix: `Copy ${from} there again, until the copy is exact, or copy from ${from} itself.`,
   });
 }
 

@@ -85,16 +85,21 @@ export class Sweeper {
     await this.#parts.sessions.tidy().catch(this.#parts.failed);
     for await (const project of this.#projects()) {
       if (stop.aborted) break;
-      // What fails in one project must not keep the others waiting.
-      try {
-        swept += await this.#sweepIntents(project, before);
-        await this.#parts.sinks.visit(project);
-        await this.#parts.garbage.collect(project);
-      } catch (error) {
-        this.#parts.failed(error);
-      }
+      swept += (await this.#tried(() => this.#sweepIntents(project, before))) ?? 0;
+      await this.#tried(() => this.#parts.sinks.visit(project));
+      await this.#tried(() => this.#parts.garbage.collect(project));
     }
     return swept;
+  }
+
+  /** What fails in one project keeps neither the others waiting nor what else is to be done there. `null` where it failed. */
+  async #tried<Result>(work: () => Promise<Result>): Promise<Result | null> {
+    try {
+      return await work();
+    } catch (error) {
+      this.#parts.failed(error);
+      return null;
+    }
   }
 
   async #runDueAlone(): Promise<void> {

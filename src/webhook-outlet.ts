@@ -60,12 +60,13 @@ export class WebhookOutlet implements Outlet {
     if (!wants(this.#parts.webhook, record)) return "passed";
     const event = eventOf(record);
     const begun = performance.now();
-    const at = (await this.#parts.store.now()).toISOString();
+    const now = await this.#parts.store.now();
+    const at = now.toISOString();
     const note = (outcome: Delivery["outcome"], status: number | null, error: string | null) =>
       this.#note({ id: event.id, type: event.type, at, outcome, status, duration_ms: Math.round(performance.now() - begun), error });
     let status: number | null = null;
     try {
-      const reply = await this.deliver(event, attempt.signal);
+      const reply = await this.deliver(event, now, attempt.signal);
       status = reply.status;
       const sent = judge(reply, attempt.failures);
       await note(sent === "taken" ? "taken" : "refused", status, sent === "taken" ? null : answered(status));
@@ -77,11 +78,11 @@ export class WebhookOutlet implements Outlet {
   }
 
   /** Sends any event, and says what came back. */
-  async deliver(event: WebhookEvent, signal: AbortSignal): Promise<WebhookReply> {
+  async deliver(event: WebhookEvent, now: Date, signal: AbortSignal): Promise<WebhookReply> {
     this.#secrets ??= this.#parts.secrets();
     const secrets = await this.#secrets;
     this.#connection ??= this.#parts.deliverer.open(this.#parts.webhook.url);
-    return this.#connection.send(event, secrets, signal);
+    return this.#connection.send(event, secrets, now, signal);
   }
 
   notes(): readonly Put[] {

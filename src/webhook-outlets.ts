@@ -57,13 +57,13 @@ export class WebhookOutlets {
 
   /** Sends an event that tells of nothing, now, whether or not the webhook is active, and says what came back. */
   async ping(project: string, webhook: WebhookDocument): Promise<PingResult> {
-    const now = (await this.#store.now()).toISOString();
+    const now = await this.#store.now();
     const outlet = this.#open(project, webhook);
     const begun = performance.now();
     const took = () => Math.round(performance.now() - begun);
     try {
-      const event = pingOf(project, webhook.id, randomBytes(8).toString("hex"), now);
-      const { status } = await outlet.deliver(event, new AbortController().signal);
+      const event = pingOf(project, webhook.id, randomBytes(8).toString("hex"), now.toISOString());
+      const { status } = await outlet.deliver(event, now, new AbortController().signal);
       const delivered = status >= 200 && status <= 299;
       return { delivered, status, duration_ms: took(), error: delivered ? null : answered(status) };
     } catch (error) {

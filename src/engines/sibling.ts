@@ -76,7 +76,10 @@ class Faulty extends Error {
 export class Sibling {
   readonly name: string;
   readonly #target: EngineTarget;
-  readonly #breaker: CircuitBreakerPolicy;
+  readonly #bounds: SiblingBounds;
+  #breaker: CircuitBreakerPolicy;
+  /** When the breaker opened, by `performance.now()`. */
+  #openedAt = 0;
   readonly #retries: RetryPolicy;
   readonly #timeoutMs: number;
   /** Until when it asked to be left alone, by `performance.now()`. */
@@ -89,8 +92,8 @@ export class Sibling {
     this.name = name;
     this.#timeoutMs = bounds.timeoutMs ?? LIMITS.siblingTimeoutMs;
     this.#target = new EngineTarget(baseUrl, { name: `The ${name} engine` });
-    const failed = handleWhen(isFailure);
-    this.#breaker = circuitBreaker(failed, { halfOpenAfter: bounds.pauseMs, breaker: new ConsecutiveBreaker(bounds.failures) });
+    this.#bounds = bounds;
+    this.#breaker = this.#newBreaker();
     const backoff = new ExponentialBackoff({ initialDelay: bounds.firstPauseMs, generator: decorrelatedJitterGenerator });
     const worthAnotherTry = handleWhen((error) => isFailure(error) && this.#restMs() === 0);
     this.#retries = retry(worthAnotherTry, { maxAttempts: bounds.attempts - 1, backoff });
@@ -103,6 +106,7 @@ export class Sibling {
    */
   async call(path: readonly string[], { idempotent, isAnswer = () => false, ...request }: SiblingCall): Promise<OutgoingResponse> {
     if (this.#restMs() > 0) throw this.#resting();
+    this.#endPause();
     const once = () => this.#breaker.execute(() => this.#send(path, request, isAnswer));
     try {
       return await (idempotent ? this.#retries.execute(once) : once());
@@ -125,6 +129,29 @@ export class Sibling {
 
   close(): Promise<void> {
     return this.#target.close();
+  }
+
+  #newBreaker(initialState?: object): CircuitBreakerPolicy {
+    const { pauseMs, failures } = this.#bounds;
+    const options = {
+      halfOpenAfter: pauseMs,
+      breaker: new ConsecutiveBreaker(failures),
+      ...(initialState !== undefined && { initialState }),
+    };
+    const breaker = circuitBreaker(handleWhen(isFailure), options);
+    breaker.onBreak(() => {
+      this.#openedAt = performance.now();
+    });
+    return breaker;
+  }
+
+  /** The breaker goes by this machine's clock: where that is set back, it would leave the sibling alone for as long. */
+  #endPause(): void {
+    if (this.#breaker.state !== CircuitState.Open || performance.now() - this.#openedAt < this.#bounds.pauseMs) return;
+    // Once, though several may ask before the first of them is sent.
+    this.#openedAt = performance.now();
+    const { breakerState } = this.#breaker.toJSON() as { readonly breakerState: unknown };
+    this.#breaker = this.#newBreaker({ ownState: { value: CircuitState.Open, openedAt: 0, attemptNo: 1 }, breakerState });
   }
 
   async #send(

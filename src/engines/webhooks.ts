@@ -44,10 +44,10 @@ export class HttpWebhooks implements WebhookDeliverer {
     const target = this.#target(url);
     return {
       close: () => target.close(),
-      send: async (event, secrets, signal) => {
+      send: async (event, secrets, at, signal) => {
         // Loaded with the first delivery: a start does not wait for what most engines seldom need.
         const { signed } = await import("./webhook-message.ts");
-        const { headers, body } = signed(event, secrets, new Date());
+        const { headers, body } = signed(event, secrets, at);
         const response = await target.request({ method: "POST", headers, body, signal, timeoutMs: this.#timeoutMs });
         return { status: response.status, retryAfterMs: response.retryAfterMs() };
       },

@@ -12,6 +12,7 @@ import { openGate, type Rates } from "./auth.ts";
 import { Cors } from "./cors.ts";
 import { answerJudged, asked, Dispatch } from "./dispatch.ts";
 import { failedOf } from "./errors.ts";
+import { tagOfBody } from "./etag.ts";
 import { FastCallers } from "./fast-callers.ts";
 import { FastLane } from "./fast-lane.ts";
 import { judgeOf } from "./judge.ts";
@@ -55,7 +56,11 @@ export function createApp(options: AppOptions): RequestListener {
   const streams = new Streams();
   const metrics = new Metrics(() => readingsOf(domain, streams, counted?.() ?? []));
   const version = packageVersion();
-  const document = lazy(() => openApiDocument(routes, version));
+  // Written once: it takes as long as hundreds of other answers, and anybody may ask.
+  const document = lazy(() => {
+    const text = JSON.stringify(openApiDocument(routes, version));
+    return { text: Buffer.from(text), tag: tagOfBody(text) };
+  });
   const routes: readonly Route[] = [
     ...apiRoutes,
     ...sessionRoutes(authentication),

@@ -55,6 +55,10 @@ function bucketsOf({ name, labels = {}, histogram }: Distribution): readonly Val
 
 function grouped<Item extends { readonly name: string }>(items: readonly Item[]): ReadonlyMap<string, readonly Item[]> {
   const groups = new Map<string, Item[]>();
-  for (const item of items) groups.set(item.name, [...(groups.get(item.name) ?? []), item]);
+  for (const item of items) {
+    const group = groups.get(item.name);
+    if (group === undefined) groups.set(item.name, [item]);
+    else group.push(item);
+  }
   return groups;
 }

@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { Histogram, SECONDS } from "../histogram.ts";
 import { LIMITS } from "../limits.ts";
+import { SharedWork } from "./shared-work.ts";
 
 /** Numbers of one name, as others count them. */
 export interface Sample {
@@ -46,6 +47,7 @@ export class Metrics {
   readonly #requests = new Map<string, Map<number, Histogram>>();
   #series = 0;
   readonly #read: () => Promise<Readings>;
+  readonly #text = new SharedWork(() => this.#write());
   #exposition: Promise<(readings: Readings) => Promise<string>> | null = null;
 
   /** `read` is asked for what others count, each time that somebody reads. */
@@ -71,7 +73,12 @@ export class Metrics {
     return observe;
   }
 
-  async text(): Promise<string> {
+  /** Everything as of now. Those who ask together, or very often, wait for one another: anybody may, and it takes time. */
+  text(): Promise<string> {
+    return this.#text.ask();
+  }
+
+  async #write(): Promise<string> {
     this.#exposition ??= import("./exposition.ts").then(({ openExposition }) => openExposition());
     const write = await this.#exposition;
     const { samples, distributions } = await this.#read();

@@ -40,7 +40,7 @@ export class ReadyReplies {
     if (known !== undefined) return known;
     const [, project, env, what] = PATH.exec(path) ?? [];
     if (project === undefined || env === undefined) return null;
-    return { path, project, env, operation: OPERATIONS[what as keyof typeof OPERATIONS], ready: null, making: null, tooLargeAt: 0 };
+    return emptyLane({ path, project, env, operation: OPERATIONS[what as keyof typeof OPERATIONS] });
   }
 
   /**
@@ -48,14 +48,15 @@ export class ReadyReplies {
    * it: what others ask for takes no room.
    * @throws what reading it throws
    */
-  async make({ path, ...given }: Lane, revision: number): Promise<ReadyReply | null> {
-    const lane = this.#lanes.get(path) ?? { path, ...given };
+  async make({ path, project, env, operation }: Lane, revision: number): Promise<ReadyReply | null> {
+    // One that had to make room is not taken up again: what comes of it is in nobody's count.
+    const lane = this.#lanes.get(path) ?? emptyLane({ path, project, env, operation });
     this.#lanes.set(path, lane);
     if (lane.tooLargeAt >= revision || (lane.ready !== null && lane.ready.asOf >= revision)) return lane.ready;
     if (lane.making === null || lane.making.asOf < revision) {
       const done = this.#make(lane, revision).finally(() => {
         if (lane.making?.done === done) lane.making = null;
-        if (lane.ready === null && lane.tooLargeAt === 0) this.#lanes.delete(path);
+        if (lane.ready === null && lane.tooLargeAt === 0 && this.#lanes.get(path) === lane) this.#lanes.delete(path);
         this.#makeRoom();
       });
       lane.making = { asOf: revision, done };
@@ -75,7 +76,7 @@ export class ReadyReplies {
     // Of two that were made at once, the older may come last.
     if (lane.ready !== null && lane.ready.asOf > revision) return;
     const isKept = made.bytes <= this.#bounds.readyBytes;
-    this.#bytes += (isKept ? made.bytes : 0) - (lane.ready?.bytes ?? 0);
+    if (this.#lanes.get(lane.path) === lane) this.#bytes += (isKept ? made.bytes : 0) - (lane.ready?.bytes ?? 0);
     lane.ready = isKept ? made : null;
     lane.tooLargeAt = isKept ? 0 : revision;
   }
@@ -95,4 +96,8 @@ export class ReadyReplies {
       lane.ready = null;
     }
   }
+}
+
+function emptyLane(place: Pick<Lane, "path" | "project" | "env" | "operation">): Lane {
+  return { ...place, ready: null, making: null, tooLargeAt: 0 };
 }

@@ -4,6 +4,8 @@ import { LIMITS } from "../limits.ts";
 import { noneMatchHits, quoteTag, tagOfBody } from "./etag.ts";
 import type { EventSource } from "./event-streams.ts";
 
+const JSON_TYPE = "application/json; charset=utf-8";
+
 interface ReplyFacts {
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
@@ -30,10 +32,11 @@ export interface LinesReply extends ReplyFacts {
   readonly lines: AsyncIterable<unknown>;
 }
 
-/** Text of another kind than JSON, made anew each time. */
+/** Text that is written already; as bytes, where it is sent again and again. Without a tag it is another each time. */
 export interface TextReply extends ReplyFacts {
-  readonly text: string;
+  readonly text: string | Buffer;
   readonly contentType: string;
+  readonly tag?: string;
 }
 
 /** Server-sent events, for as long as somebody reads them: see `EventStreams`. */
@@ -53,7 +56,7 @@ export async function sendReply(request: IncomingMessage, response: ServerRespon
   response.statusCode = reply.status ?? 200;
   if ("ageMs" in reply) setAge(response, reply.ageMs);
   if ("lines" in reply) await sendLines(request, response, reply.lines);
-  else if ("text" in reply) sendText(request, response, reply.text, reply.contentType);
+  else if ("text" in reply) sendTagged(request, response, reply.text, reply.tag, reply.contentType);
   else if ("load" in reply) await sendLazy(request, response, reply);
   else if ("body" in reply) sendBody(request, response, reply);
   else response.setHeader("cache-control", "no-store").end();
@@ -68,15 +71,23 @@ function setAge(response: ServerResponse, ageMs = 0): void {
 
 function sendBody(request: IncomingMessage, response: ServerResponse, reply: BodyReply): void {
   const text = JSON.stringify(reply.body);
-  const isRead = request.method === "GET" || request.method === "HEAD";
-  const tag = reply.tag ?? (isRead && reply.volatile !== true ? tagOfBody(text) : undefined);
+  const tag = reply.tag ?? (isReading(request) && reply.volatile !== true ? tagOfBody(text) : undefined);
+  sendTagged(request, response, text, tag);
+}
+
+function sendTagged(request: IncomingMessage, response: ServerResponse, text: string | Buffer, tag?: string, contentType?: string): void {
+  const isRead = isReading(request);
   if (tag !== undefined) response.setHeader("etag", quoteTag(tag));
   if (isRead && tag !== undefined && noneMatchHits(request.headers["if-none-match"], tag)) {
     sendNotModified(response);
     return;
   }
   response.setHeader("cache-control", isRead && tag !== undefined ? "private, no-cache" : "no-store");
-  sendText(request, response, text);
+  sendText(request, response, text, contentType);
+}
+
+function isReading({ method }: IncomingMessage): boolean {
+  return method === "GET" || method === "HEAD";
 }
 
 async function sendLazy(request: IncomingMessage, response: ServerResponse, { tag, load }: LazyReply): Promise<void> {
@@ -96,9 +107,8 @@ function sendNotModified(response: ServerResponse): void {
   response.end();
 }
 
-function sendText(request: IncomingMessage, response: ServerResponse, text: string, contentType = "application/json; charset=utf-8"): void {
+function sendText(request: IncomingMessage, response: ServerResponse, text: string | Buffer, contentType = JSON_TYPE): void {
   response.setHeader("content-type", contentType);
-  if (!response.hasHeader("cache-control")) response.setHeader("cache-control", "no-store");
   const bytes = Buffer.byteLength(text);
   response.setHeader("content-length", bytes);
   if (request.method === "HEAD") response.end();

@@ -24,6 +24,10 @@ export const HTTP = {
   watchJudgeMs: 100,
   /** Series of metrics: an operation with a status each. */
   metricSeries: 2_000,
+  /** Times as long as it took to write the metrics, which anybody may ask for, until they are written again. */
+  sharedWorkRests: 4,
+  /** Milliseconds of such a rest at most. */
+  sharedWorkRestMs: 1_000,
   /** Milliseconds that `SHUTDOWN_DELAY` may be at most. */
   shutdownDelayMaxMs: 5 * 60_000,
   /** Milliseconds that a shutdown may take before it is forced. */

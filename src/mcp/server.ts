@@ -10,9 +10,9 @@ import * as z from "zod";
 import { EnvmError } from "../sdk/errors.ts";
 import type { Client } from "../sdk/index.ts";
 import { errorLines, fixFor } from "./telling.ts";
-import { type Tool, Work } from "./tool.ts";
+import { type Answer, type Tool, Work } from "./tool.ts";
 import { TOOLS } from "./tools.ts";
-import { lines, quoted, visible } from "./words.ts";
+import { lines, quoted, seen, visible } from "./words.ts";
 
 export interface ServerOptions {
   /** The engine, as whoever uses the tools may use it. */
@@ -52,7 +52,7 @@ export function createMcpServer({ client, project, version }: ServerOptions): Se
 async function called(tool: Tool, work: Work, given: unknown): Promise<CallToolResult> {
   try {
     const { text, data } = await tool.run(work, given);
-    return { content: [{ type: "text", text }], structuredContent: { ...data } };
+    return { content: [{ type: "text", text }], structuredContent: structured(data) };
   } catch (error) {
     if (!(error instanceof EnvmError)) throw error;
     const { code, reason, fix, details, requestId } = error;
@@ -66,9 +66,13 @@ async function called(tool: Tool, work: Work, given: unknown): Promise<CallToolR
     return {
       isError: true,
       content: [{ type: "text", text }],
-      structuredContent: { code, reason, fix: told, details, request_id: requestId },
+      structuredContent: structured({ code, reason, fix: told, details, request_id: requestId }),
     };
   }
+}
+
+function structured(data: Answer["data"]): Record<string, unknown> {
+  return seen(data) as Record<string, unknown>;
 }
 
 type ToolSchema = { type: "object" } & Record<string, unknown>;

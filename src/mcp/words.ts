@@ -19,6 +19,17 @@ export function visible(text: string): string {
   return text.replace(UNSEEN, (character) => [...Array(character.length).keys()].map((at) => unit(character.charCodeAt(at))).join(""));
 }
 
+/** Of these JSON shows the reader what they are. */
+const SEEN = /[\t\n\r]/;
+
+/** The engine's reply for a program, which many programs show to an assistant as it is: nothing invisible in it either, in names or values. */
+export function seen(value: unknown): unknown {
+  if (typeof value === "string") return value.replace(UNSEEN, (character) => (SEEN.test(character) ? character : visible(character)));
+  if (Array.isArray(value)) return value.map(seen);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [seen(name), seen(member)]));
+}
+
 function unit(code: number): string {
   return `\\u${code.toString(16).padStart(4, "0")}`;
 }

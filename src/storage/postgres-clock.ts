@@ -1,9 +1,12 @@
 /** Milliseconds by which two machines' clocks may part in one second: far more than they do. */
 const DRIFT_PER_MS = 0.000_2;
+/** Milliseconds for which it stands still where the database's clock is set back: what goes by it would wait for as long. */
+const STANDS_MS = 5 * 60_000;
 
 /**
  * The database's clock, told without asking it each time: its distance from this process' own steady clock is measured now and then.
- * A measurement is as good as its round trip was short. Never runs backwards.
+ * A measurement is as good as its round trip was short. Where the database's clock is set back it waits until that has come up with it, or goes
+ * back with it, where that would take too long; otherwise it never runs backwards.
  */
 export class PostgresClock {
   /** What to add to `performance.now()`. */
@@ -32,6 +35,7 @@ export class PostgresClock {
     this.#offset = offset;
     this.#error = error;
     this.#measuredAt = received;
+    if (received + offset < this.#last - STANDS_MS) this.#last = 0;
   }
 
   /** Milliseconds since 1970. */

@@ -73,6 +73,12 @@ export class RedisFeed {
     };
     const subscription: Subscription = { link: new RedisLink(this.#target, primary.address, setUp), probedAt: null, probe: 0 };
     this.#subscriptions.set(primary, subscription);
+    // Whatever broke the link may have left the subscription looking well: probes would tell, much later.
+    primary.onMended = () => {
+      if (subscription.link.isNewerThan(primary)) return;
+      if (subscription.link.isConnected) subscription.link.renew();
+      else subscription.link.hurry();
+    };
     return subscription.link;
   }
 

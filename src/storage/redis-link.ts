@@ -24,6 +24,11 @@ export class RedisLink {
   #problem: unknown = undefined;
   #isClosed = false;
   #endPause: () => void = () => {};
+  /** When the connection came, and when the one before it was lost, by `performance.now()`; 0 where there was none. */
+  #connectedAt = 0;
+  #lostAt = 0;
+  /** Called with each connection that takes the place of one that broke. */
+  onMended: () => void = () => {};
 
   constructor(target: RedisTarget, address: RedisAddress, setUp: SetUp = async () => {}) {
     this.#target = target;
@@ -43,6 +48,11 @@ export class RedisLink {
 
   get isConnected(): boolean {
     return this.#connection !== null;
+  }
+
+  /** Whether its newest connection came after the other lost its own. */
+  isNewerThan(other: RedisLink): boolean {
+    return this.#connectedAt > other.#lostAt;
   }
 
   /**
@@ -98,8 +108,10 @@ export class RedisLink {
       return;
     }
     this.#connection = connection;
+    this.#connectedAt = performance.now();
     void connection.lost.then((cause) => {
       this.#connection = null;
+      this.#lostAt = performance.now();
       if (!this.#isClosed) this.#reconnect(cause);
     });
   }
@@ -124,6 +136,7 @@ export class RedisLink {
       try {
         const connection = await this.#connect();
         this.#use(connection);
+        if (this.#lostAt > 0) this.onMended();
         return connection;
       } catch (error) {
         this.#problem = error;

@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, copyFileSync, existsSync, fsyncSync, linkSync, openSync, rmSync } from "node:fs";
+import { chmodSync, closeSync, copyFileSync, existsSync, fsyncSync, linkSync, openSync, realpathSync, rmSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import Database from "better-sqlite3";
 import { AppError } from "../errors.ts";
@@ -53,13 +53,14 @@ export async function backUp(url: string, destination: string, onPages: OnPages 
 /**
  * Puts a copy of the backup `file` where `url` says that the database is to be, where there is none. What is there is never written over.
  *
- * Throws `invalid_request` where a database is there, `store_unavailable` where the backup is not whole or not this engine's.
+ * Throws `invalid_request` where a database is there, or where what belongs to the backup may be in a log beside it, `store_unavailable` where the backup is not whole or not this engine's.
  */
 export async function restore(file: string, url: string): Promise<string> {
   const path = sqlitePath(url);
   const backup = resolve(file);
   for (const name of [path, `${path}-wal`, `${path}-journal`]) mustBeFree(name);
   if (!existsSync(backup)) throw new AppError("invalid_request", { reason: `There is no backup ${backup}.` });
+  mustBeAll(backup);
   makeFolder(dirname(path));
   const lock = await lockFile(path, LIMITS.storeLockMs);
   const draft = `${path}.restoring`;
@@ -89,6 +90,19 @@ function mustBeFree(path: string): void {
   throw new AppError("invalid_request", {
     reason: `${path} is there already, and nothing is written over it.`,
     fix: "Give another name, or move that file away first.",
+  });
+}
+
+/** A copy made by other means has its newest commits in a log beside it. Whose log that is, and whether both are of one moment, nobody can tell. */
+function mustBeAll(backup: string): void {
+  const file = realpathSync(backup);
+  const log = [`${file}-wal`, `${file}-journal`].find((name) => (statSync(name, { throwIfNoEntry: false })?.size ?? 0) > 0);
+  if (log === undefined) return;
+  throw new AppError("invalid_request", {
+    reason: `${log} lies beside the backup, which may not be all of it: commits that were acknowledged may be in that file alone.`,
+    fix:
+      "Where the two were copied together while no engine ran, copy both to where the database is to be, under its name, and run `npm run store:check`. " +
+      "Where that file belongs to something else, move it away. `npm run store:backup` makes a backup that is one file.",
   });
 }
 

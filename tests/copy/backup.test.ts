@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { checkStore } from "../../src/integrity.ts";
@@ -80,6 +80,22 @@ describe("npm run store:backup", () => {
 });
 
 describe("npm run store:restore", () => {
+  it("takes no copy whose newest commits may be in a log beside it, and says what to do", async () => {
+    const raw = join(folder, "raw.db");
+    // As `cp` makes it of an engine that was killed: what was acknowledged last is in the log.
+    copyFileSync(join(engine.directory, "env.db"), raw);
+    copyFileSync(join(engine.directory, "env.db-wal"), `${raw}-wal`);
+    const place = join(folder, "raw-place", "env.db");
+    const refused = await run("store-restore", [raw], { STORE_URL: `sqlite:${place}` });
+    expect(refused).toMatchObject({ code: 1, errors: expect.stringContaining(`${raw}-wal lies beside the backup`) });
+    expect(existsSync(place)).toBe(false);
+    // An empty one holds nothing.
+    const file = join(folder, "beside-nothing.db");
+    expect((await run("store-backup", [file], { STORE_URL: url })).code).toBe(0);
+    writeFileSync(`${file}-wal`, "");
+    expect((await run("store-restore", [file], { STORE_URL: `sqlite:${place}` })).code).toBe(0);
+  });
+
   it("writes over no database and no key, and takes nothing that is not a whole backup", async () => {
     const file = join(folder, "good.db");
     expect((await run("store-backup", [file], { STORE_URL: url })).code).toBe(0);

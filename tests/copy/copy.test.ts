@@ -181,6 +181,9 @@ describe("npm run store:copy", () => {
     const to = await halfCopied(from);
     const env = { STORE_URL: to, ENV_MANAGER_MASTER_KEY: masterKey };
     await expect(new Engine({ env }).start()).rejects.toThrow("has not come to its end");
+    // A whole copy of it would look like all that there is.
+    const next = await emptyStore("sqlite");
+    expect(await run("store-copy", [to, next])).toMatchObject({ code: 1, errors: expect.stringContaining("has not come to its end") });
 
     expect((await run("store-copy", [from, to])).code).toBe(0);
     const engine = await new Engine({ env }).start();

@@ -167,9 +167,28 @@ describe("the sweeper", () => {
     expect(await documents(store, "pf-1", keys.intentPrefix)).toHaveLength(1);
   });
 
-  async function abandonIntent(store: Store, project: string, clock: TestClock): Promise<void> {
-    const value = { env: "staging", entries: ["API_KEY@0a1b"], at: new Date(clock.time).toISOString() };
-    await store.commit(project, { checks: [], puts: [{ key: keys.intent("0a"), value }], deletes: [], objects: [], objectDeletes: [] });
+  test("goes on in a project where the vault keeps one entry: with its other intents, and with what else is garbage", async () => {
+    const clock = new TestClock();
+    const store = memoryStore(clock);
+    const broken = watchedVault(await openVault(store), ({ call, entry }) => {
+      if (call === "delete" && entry?.name === "KEPT") throw new AppError("vault_unavailable");
+    });
+    const { domain, failures } = await openWorld({ store, vault: broken });
+    await new Project(domain).create("staging");
+    await abandonIntent(store, PROJECT, clock, "KEPT", "0a");
+    await abandonIntent(store, PROJECT, clock, "OTHER", "0b");
+    const useless = { hash: "0".repeat(64), data: new Uint8Array(10) };
+    await store.objects.put(PROJECT, [useless]);
+    clock.time += LIMITS.garbageAgeMs + 1;
+    await domain.sweeper.sweep();
+    expect(failures).toMatchObject([{ code: "vault_unavailable" }]);
+    expect(await intents(store)).toMatchObject([{ entries: ["KEPT@0a1b"] }]);
+    expect(await store.objects.get(PROJECT, [useless.hash])).toEqual([null]);
+  });
+
+  async function abandonIntent(store: Store, project: string, clock: TestClock, name = "API_KEY", id = "0a"): Promise<void> {
+    const value = { env: "staging", entries: [`${name}@0a1b`], at: new Date(clock.time).toISOString() };
+    await store.commit(project, { checks: [], puts: [{ key: keys.intent(id), value }], deletes: [], objects: [], objectDeletes: [] });
   }
 });
 

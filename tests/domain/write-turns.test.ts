@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { keys } from "../../src/keys.ts";
 import { Ledger } from "../../src/ledger.ts";
 import { LIMITS } from "../../src/limits.ts";
 import type { Change, CommitResult, Store } from "../../src/ports.ts";
@@ -118,6 +119,24 @@ describe("an instance that writes a project", () => {
     turns.won(PROJECT, 1, 10_000);
     expect(await isOver(turns.next(PROJECT))).toBe(true);
   });
+});
+
+test("an engine that has its store to itself lets nobody go first when its own collector was faster", async () => {
+  // Whoever waited would wait for good.
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  const store = memoryStore();
+  const ledger = new Ledger(store, null, true);
+  let runs = 0;
+  const write = () =>
+    ledger.write(PROJECT, caller("ann"), async (tx) => {
+      if (++runs === 1) await store.commit(PROJECT, { ...CHANGE, puts: [{ key: keys.gcEpoch, value: { seq: 0 } }] });
+      tx.put("counter", { runs });
+    });
+  await write();
+  expect(runs).toBe(2);
+  await write();
+  await write();
+  expect(runs).toBe(4);
 });
 
 describe.each([2, 4])("%i instances that write one project without a pause", (instances) => {

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { DeploymentPlanner } from "../../src/engines/deployment.ts";
 import { Sibling, type SiblingBounds } from "../../src/engines/sibling.ts";
 import { LIMITS } from "../../src/limits.ts";
@@ -73,6 +73,18 @@ describe("another engine", () => {
       )
       .toBe(200);
     expect([hits.length, sibling.status().status]).toEqual([6, "ok"]);
+  });
+
+  test("is left alone no longer where this machine's clock is set back meanwhile, and asked with one request as ever", async () => {
+    const { sibling, hits } = await answering([500], {}, { ...BOUNDS, attempts: 1, pauseMs: 1_000 });
+    for (let failure = 0; failure < 5; failure++) await expect(sibling.call(["a"], GET)).rejects.toThrow("status 500");
+    const yesterday = Date.now() - 24 * 3_600_000;
+    vi.spyOn(Date, "now").mockImplementation(() => yesterday);
+    onTestFinished(() => void vi.restoreAllMocks());
+    await expect.poll(() => sibling.call(["a"], GET).catch(({ message }: Error) => message)).not.toContain("left alone");
+    expect(hits).toHaveLength(6);
+    await Promise.all(Array.from({ length: 3 }, () => expect(sibling.call(["a"], GET)).rejects.toThrow("left alone for a while")));
+    expect(hits).toHaveLength(6);
   });
 });
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { keys } from "../../src/keys.ts";
 import { LIMITS } from "../../src/limits.ts";
 import type { Change, CommitResult, Hash, JsonObject, Store } from "../../src/ports.ts";
-import { caller, documents, domainOn, headOf, PROJECT, Project, tamper, wrapped } from "../domain/support.ts";
+import { caller, document, documents, domainOn, headOf, PROJECT, Project, tamper, wrapped } from "../domain/support.ts";
 import {
   collect,
   DAY,
@@ -80,6 +80,10 @@ describe("collecting objects", () => {
     expect(await run()).toMatchObject({ objects: 0 });
     place.clock.time += 2 * DAY;
     expect(await run()).toMatchObject({ objects: 1 });
+    // A clock that was set back by more says nothing of when the last run was.
+    place.clock.time -= 3 * DAY;
+    await run();
+    expect(await document(place.store, keys.gcRun)).toEqual({ at: new Date(place.clock.time).toISOString() });
   });
 
   test("finds nothing to do in a project that never came to be", async () => {

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Domain } from "../../src/domain.ts";
-import { SYSTEM_PARTITION, systemKeys } from "../../src/keys.ts";
+import { keys, SYSTEM_PARTITION, systemKeys } from "../../src/keys.ts";
 import { LIMITS } from "../../src/limits.ts";
 import type { Json, Store } from "../../src/ports.ts";
 import type { ExtendRequest } from "../../src/previews.ts";
@@ -388,6 +388,43 @@ describe("a clock that jumps", () => {
     world.clock.time = Date.parse(expires_at ?? "");
     await runDue();
     expect(await actionsOf()).toEqual(["create", "expire"]);
+  });
+});
+
+describe("a write that takes so long that its timer comes before it", () => {
+  /** An engine whose next commit of an audit record waits until another engine has acted on what is due. */
+  function slowly() {
+    let isSlow = true;
+    const store = wrapped(world.store, {
+      commit: async (partition, change) => {
+        if (isSlow && partition === PROJECT && change.puts.some(({ key }) => key.startsWith(keys.auditPrefix))) {
+          isSlow = false;
+          pass(world.clock, "5s");
+          await runDue();
+        }
+        return world.store.commit(partition, change);
+      },
+    });
+    return domainOn(store, world.vault).previews;
+  }
+
+  test("and brings an end nearer: it ends then", async () => {
+    await preview("pr-1", { expires_in: "7d" });
+    const { expires_at } = await slowly().extend(ANN, { project: PROJECT, env: "pr-1", expires_in: "2s" });
+    world.clock.time = Date.parse(expires_at ?? "");
+    await runDue();
+    expect(await actionsOf()).toEqual(["create", "expire"]);
+  });
+
+  test("and brings an archived preview back: it ends again", async () => {
+    await preview("pr-1", { expires_in: "1h" });
+    await world.domain.environments.archive(ANN, { project: PROJECT, env: "pr-1" });
+    pass(world.clock, "2h");
+    await runDue();
+    const { expires_at } = await slowly().restore(ANN, { project: PROJECT, env: "pr-1" });
+    world.clock.time = Date.parse(expires_at ?? "");
+    await runDue();
+    expect(await actionsOf()).toEqual(["create", "archive", "restore", "expire"]);
   });
 });
 

@@ -6,7 +6,12 @@ import { apiRoutes } from "../../src/http/routes/index.ts";
 import { operationRoutes } from "../../src/http/routes/operations.ts";
 import { RESERVED_NAMES } from "../../src/names.ts";
 
-const operations = operationRoutes({ version: "0.0.0", readiness: async () => ({}), document: () => ({}), metrics: { text: () => "" } });
+const operations = operationRoutes({
+  version: "0.0.0",
+  readiness: async () => ({}),
+  document: () => ({ text: "{}", tag: "none" }),
+  metrics: { text: () => "" },
+});
 const routes: readonly Route[] = [...apiRoutes, ...operations];
 const named = routes.map((route) => [`${route.method.toUpperCase()} ${route.path}`, route] as const);
 const document = openApiDocument(routes, "1.2.3");
@@ -49,7 +54,12 @@ test.each<readonly [string, ErrorCode]>([
   ["getPromotionReadiness", "unrelated_histories"],
   ["getPromotionReadiness", "invalid_flag"],
   ["getPromotionReadiness", "too_large"],
-])("%s names %s, with which its plan may be refused", (id, code) => {
+  ["getRuntime", "write_conflict"],
+  ["getRuntime", "overloaded"],
+  ["getRuntime", "storage_full"],
+  ["exportAudit", "overloaded"],
+  ["exportAudit", "storage_full"],
+])("%s names %s, with which it may be refused", (id, code) => {
   expect(routes.filter(({ operationId }) => operationId === id).flatMap(documentedErrors)).toContain(code);
 });
 

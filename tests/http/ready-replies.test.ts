@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from "vitest";
 import { type Lane, ReadyReplies } from "../../src/http/ready-replies.ts";
 import { LIMITS } from "../../src/limits.ts";
-import { errorOf, openWorld, PROJECT, type World } from "../domain/support.ts";
+import { errorOf, gate, openWorld, PROJECT, type World } from "../domain/support.ts";
 
 const path = (env: string, what = "config") => `/env/${PROJECT}/${env}/${what}`;
 
@@ -46,6 +46,25 @@ describe("replies that are kept ready", () => {
       for (const env of ["a", "b", "c"]) await replies.make(laneOf(replies, path(env)), asOf);
       expect(["a", "b", "c"].map((env) => laneOf(replies, path(env)).ready !== null)).toEqual([false, true, true]);
     }
+  });
+
+  test("take no room any more where one had to go while it was made, and whoever waits for it gets it", async () => {
+    const world = await started("a", "b", "c", "d");
+    const asOf = await revision(world);
+    const replies = new ReadyReplies(world.domain, { ...LIMITS, readyBytesTotal: 3_000 });
+    const { heads } = world.domain;
+    const readable = heads.readable.bind(heads);
+    const slow = gate();
+    vi.spyOn(heads, "readable").mockImplementation(async (project, env, freshness) => {
+      if (env === "a") await slow.opened;
+      return readable(project, env, freshness);
+    });
+    const waiting = replies.make(laneOf(replies, path("a")), asOf);
+    for (const env of ["b", "c", "d"]) await replies.make(laneOf(replies, path(env)), asOf);
+    slow.open();
+    expect(await waiting).not.toBeNull();
+    for (const env of ["b", "c"]) await replies.make(laneOf(replies, path(env)), asOf);
+    expect(["b", "c"].map((env) => laneOf(replies, path(env)).ready !== null)).toEqual([true, true]);
   });
 
   test("are none where one would be too large, which is found out once for a head", async () => {

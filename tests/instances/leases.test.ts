@@ -116,6 +116,38 @@ describe("the engine's own work", () => {
     expect(await two.alone("work", every, async () => {})).toBe(true);
   });
 
+  test("does not stop where the store's clock is set back: neither for what was done by it, nor for an instance that is gone", async () => {
+    const { clock, one, two } = leasesOn();
+    const every = { everyMs: 60_000 };
+    expect(await one.alone("work", every, async () => {})).toBe(true);
+    const begun = gate();
+    void one.alone("other work", {}, () => {
+      begun.open();
+      return new Promise(() => {});
+    });
+    await begun.opened;
+    clock.time -= 24 * 60 * 60_000;
+    expect(await two.alone("work", every, async () => {})).toBe(true);
+    expect(await two.alone("other work", {}, async () => {})).toBe(true);
+    // From now on it goes by the new time.
+    expect(await one.alone("work", every, async () => {})).toBe(false);
+  });
+
+  test("is not begun twice where clocks are read at about the same time and seem to go back a little", async () => {
+    const { clock, one, two } = leasesOn();
+    const every = { everyMs: 60_000 };
+    expect(await one.alone("work", every, async () => {})).toBe(true);
+    const begun = gate();
+    void one.alone("other work", {}, () => {
+      begun.open();
+      return new Promise(() => {});
+    });
+    await begun.opened;
+    clock.time -= 100;
+    expect(await two.alone("work", every, async () => {})).toBe(false);
+    expect(await two.alone("other work", {}, async () => {})).toBe(false);
+  });
+
   test("that failed was not done: the next instance need not wait for its time", async () => {
     const { one, two } = leasesOn();
     const every = { everyMs: 60_000 };

@@ -121,4 +121,8 @@ test("the same refusal is recorded once within a time, and again after it", asyn
   clock.time += 1;
   await overstep();
   expect(await recorded()).toBe(2);
+  // By a clock that was set back since, nobody knows how long ago that was.
+  clock.time -= 24 * LIMITS.refusalNotedMs;
+  await overstep();
+  expect(await recorded()).toBe(3);
 });

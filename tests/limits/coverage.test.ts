@@ -40,6 +40,8 @@ const testedIn: Readonly<Partial<Record<Bound, readonly (readonly [file: string,
   ],
   mcpNames: [["mcp/words.test.ts", "as many names as are told, and how many more there are"]],
   mcpQuoted: [["mcp/words.test.ts", "as many characters as are quoted, and a sign that there are more"]],
+  sharedWorkRests: [["http/shared-work.test.ts", "where it took %i ms rests for %i ms, however often it is asked for"]],
+  sharedWorkRestMs: [["http/shared-work.test.ts", "where it took %i ms rests for %i ms, however often it is asked for"]],
   checkpointBytes: [["storage/sqlite-checkpoints.test.ts", "is moved into the file beside the commits, and begins anew"]],
   checkpointPages: [
     ["storage/sqlite-checkpoints.test.ts", "is a commit's to move where the thread cannot be had, and no commit waits for the thread"],

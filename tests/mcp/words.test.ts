@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { LIMITS } from "../../src/limits.ts";
-import { names, quoted } from "../../src/mcp/words.ts";
+import { names, quoted, seen } from "../../src/mcp/words.ts";
 
 test("as many names as are told, and how many more there are", () => {
   const list = Array.from({ length: LIMITS.mcpNames }, (_, index) => `n${index}`);
@@ -25,4 +25,10 @@ test.each([
 ])("%j is quoted so that nothing in it is unseen", (text, shown) => {
   expect(quoted(text)).toBe(shown);
   expect(JSON.parse(shown)).toBe(text);
+});
+
+test("a reply for a program has nothing unseen in it either, in names or values, and is otherwise as it was", () => {
+  const reply = { name: "grüß dich 🚀", text: "a\n\tb", list: [1, null, true, { "k\u202ey": "\u200b\u{e0041}" }] };
+  expect(seen(reply)).toEqual({ ...reply, list: [1, null, true, { "k\\u202ey": "\\u200b\\udb40\\udc41" }] });
+  expect(Object.entries(seen(JSON.parse('{"__proto__":"a\\u200bb"}')) as object)).toEqual([["__proto__", "a\\u200bb"]]);
 });

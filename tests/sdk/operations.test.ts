@@ -7,7 +7,12 @@ import { ROUTE_SCHEMAS, type RouteSchemas } from "../../src/schemas/routes.ts";
 import { createClient, type OperationId, type ReplyOf, type RequestOf } from "../../src/sdk/index.ts";
 import { OPERATIONS, type Operation } from "../../src/sdk/operations.ts";
 
-const operations = operationRoutes({ version: "0.0.0", readiness: async () => ({}), document: () => ({}), metrics: { text: () => "" } });
+const operations = operationRoutes({
+  version: "0.0.0",
+  readiness: async () => ({}),
+  document: () => ({ text: "{}", tag: "none" }),
+  metrics: { text: () => "" },
+});
 const routes: readonly Route[] = [...apiRoutes, ...sessionRoutes(null), ...operations];
 const named = routes.map((route) => [route.operationId, route] as const);
 const schemas: Readonly<Record<string, RouteSchemas>> = ROUTE_SCHEMAS;

@@ -94,6 +94,29 @@ test("when a sender is not heard of any more, another goes on where it was, and 
   expect([...left.failures, ...right.failures]).toEqual([]);
 });
 
+test("a clock that is set back keeps no sink waiting: neither after a failure, nor for a sender that is gone", async () => {
+  const { left, right, first, second, clock } = await two();
+  first.before = () => Promise.reject(new AppError("engine_unavailable"));
+  await right.domain.sinks.stop();
+  await left.project.create("staging");
+  await left.settled();
+  expect(await stateOf(left)).toMatchObject({ failures: 1, cursor: 0 });
+  clock.time -= 24 * 60 * 60_000;
+  first.before = () => {};
+  const stuck = gate();
+  first.before = ({ seq }) => (seq === 2 ? stuck.opened : undefined);
+  await left.project.configure("staging", { vars: { A: "1" } });
+  await expect.poll(() => first.begun.at(-1)).toBe(2);
+  // It holds the lease by a clock that is set back once more, and by far.
+  clock.time -= 24 * 60 * 60_000;
+  const next = sendingOn({ store: left.store, vault: left.vault, sinks: [second] }, clock);
+  await next.settled();
+  expect(second.taken).toContain(2);
+  stuck.open();
+  await left.settled();
+  expect((await stateOf(left)).cursor).toBe(2);
+});
+
 test("an engine that stops gives its lease up, and blames nobody for what it did not end", async () => {
   const { left, right, first, taken } = await two();
   first.before = ({ seq }, signal) =>

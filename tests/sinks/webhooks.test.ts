@@ -71,6 +71,17 @@ test("a webhook gets what is recorded after it was made: CloudEvents that hold t
   expect(sending.failures).toEqual([]);
 });
 
+test("an event is signed as of the store's time, whatever this machine's clock says", async () => {
+  const { receiver, sending, hook } = await open();
+  const { id } = await hook();
+  await write(sending);
+  await sending.settled();
+  expect((await receiver.seen()).signedAt).toBe(sending.clock.time / 1_000);
+  await sending.after(DAY);
+  await sending.domain.webhooks.ping(PROJECT, id);
+  expect(await receiver.seen()).toMatchObject({ signedAt: sending.clock.time / 1_000, breaches: [] });
+});
+
 test("the signing secret is shown once: it stands in no document, record or view", async () => {
   const { sending, hook, receiver } = await open();
   const { id, secret } = await hook();

@@ -74,6 +74,26 @@ describe("who watches a store in Redis", () => {
     });
   });
 
+  it("is told so as soon as the server can be reached again, though the subscription looked well and was dead", async () => {
+    const proxy = await TcpProxy.start(server.port);
+    const work = async (watching: Store, writing: Store) => {
+      const p = partitionName();
+      const watch = listen(watching);
+      // The announcement is what is held back, and with it all that comes on its connection.
+      proxy.hold("answers");
+      await win(writing, p, put("a", 1));
+      await proxy.holding("answers");
+      proxy.holdNoMore();
+      await server.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+      await watch.gap();
+      const revision = await win(writing, p, put("a", 2));
+      await watch.change(p, revision);
+    };
+    // A probe would tell after a minute.
+    await withStores(`redis://127.0.0.1:${proxy.port}`, work, { replyMs: 60_000 });
+    await proxy.stop();
+  });
+
   it("is told so too when the server comes back from a crash", async () => {
     await withStores(server.url, async (watching, writing) => {
       const p = partitionName();

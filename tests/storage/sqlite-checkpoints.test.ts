@@ -68,6 +68,19 @@ describe("SQLite's write-ahead log", () => {
     }
   });
 
+  it("begins anew once nobody reads any more what kept it from that", { timeout: PATIENCE }, async () => {
+    await fill(() => true);
+    const reader = new Database(path, { readonly: true });
+    reader.exec("BEGIN");
+    reader.prepare("SELECT count(*) FROM document").get();
+    await fill(() => backend.stats.checkpoints >= 2);
+    const first = log();
+    const { checkpoints } = backend.stats;
+    reader.close();
+    await fill(() => log() !== first);
+    expect(backend.stats.checkpoints).toBeGreaterThan(checkpoints);
+  });
+
   it("is gone with its store, of which the file has everything", { timeout: PATIENCE }, async () => {
     await fill(() => backend.stats.checkpoints >= 2);
     await backend.close();

@@ -1,7 +1,8 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { Worker } from "node:worker_threads";
 import Database from "better-sqlite3";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { LIMITS } from "../../src/limits.ts";
 import type { CommitResult, Store } from "../../src/ports.ts";
 import { checked } from "../../src/storage/checked.ts";
@@ -122,6 +123,24 @@ describe("commits of several turns", () => {
     expect(await store.get("p", ["a"])).toMatchObject([{ value: 10, revision: 10 }]);
     // The first may have gone alone.
     expect(backend.stats.transactions - before).toBeLessThanOrEqual(2);
+  });
+});
+
+describe("groups of commits", () => {
+  it("are given to the thread that writes while it is busy, as many as may and not one more", async () => {
+    await store.commit("p", put("a", 0));
+    const other = new Database(join(folder, "env.db"));
+    other.exec("BEGIN IMMEDIATE");
+    const given = vi.spyOn(Worker.prototype, "postMessage");
+    const commits: Promise<CommitResult>[] = [];
+    for (let n = 0; n < LIMITS.sqliteGroups + 6; n++) {
+      commits.push(store.commit("p", put(`k/${n}`, n)));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(given).toHaveBeenCalledTimes(LIMITS.sqliteGroups);
+    given.mockRestore();
+    other.close();
+    expect((await Promise.all(commits)).every(({ ok }) => ok)).toBe(true);
   });
 });
 

@@ -70,7 +70,17 @@ const getRuntime = route({
   params: EnvironmentParams,
   query: RuntimeQuery,
   responses: { 200: { description: "The environment's config with secret values.", schema: RuntimeReply } },
-  errors: [...readErrors, "forbidden", "invalid_context", "secret_unavailable", "vault_unavailable"],
+  // Its record is a write, though it is a GET.
+  errors: [
+    ...readErrors,
+    "forbidden",
+    "invalid_context",
+    "secret_unavailable",
+    "vault_unavailable",
+    "write_conflict",
+    "overloaded",
+    "storage_full",
+  ],
   handler: async ({ params, query: { at, context }, caller, domain }) => ({
     body: await domain.config.runtime(caller, params.project, params.env, { at, context: contextFrom(context) }),
     volatile: true,

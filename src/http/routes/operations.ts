@@ -19,7 +19,8 @@ export interface OperationServices {
   readonly readiness: () => Promise<Readiness>;
   /** Whether the engine is about to stop. */
   readonly draining?: () => boolean;
-  readonly document: () => unknown;
+  /** The reference, written, and what names exactly that. */
+  readonly document: () => { readonly text: string | Buffer; readonly tag: string };
   readonly metrics: { text(): Promise<string> | string };
 }
 
@@ -72,7 +73,7 @@ export function operationRoutes({ version, readiness, draining = () => false, do
     conditional: "read",
     responses: { 200: { description: "The document.", schema: OpenApiDocument } },
     errors: ["internal_error"],
-    handler: () => ({ body: document() }),
+    handler: () => ({ ...document(), contentType: "application/json; charset=utf-8" }),
   });
 
   const getMetrics = route({
