@@ -39,7 +39,7 @@ export const rollback = () =>
         output.say("Nothing was changed.");
         return EXIT.ok;
       }
-      await context.confirmProduction(env, `This changes ${env}.`, { grave: true });
+      if (plan.status !== "no_changes") await context.confirmProduction(env, `This changes ${env}.`, { grave: true });
       // What was shown is what returns: the revision, and not what the version or moment may mean by now.
       const reply = await client.rollback({ ...request, to: plan.restored_revision, confirm: env });
       if (output.mode === "json") return output.json(reply);
