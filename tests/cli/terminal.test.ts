@@ -148,6 +148,9 @@ describe.skipIf(!python)(`at a terminal${python ? "" : " (skipped: there is no p
     const { code, out } = await atTerminal(["run", "-e", "dev", "--", "node", "count.mjs"], [["tty true", "\u0003"]]);
     expect(code).toBe(9);
     expect(out).toContain("interrupted 1");
+    // In a group of its own it is sent by envm what the terminal sent to envm alone.
+    const watched = await atTerminal(["run", "-e", "dev", "--watch", "--", "node", "count.mjs"], [["tty true", "\u0003"]]);
+    expect(watched).toMatchObject({ code: 9, out: expect.stringContaining("interrupted 1") });
     // Whatever it reads from. Who is in no group of the terminal's is sent what envm itself sends.
     context.cli.file(
       "apart.mjs",
