@@ -99,6 +99,7 @@ const FIXES: Readonly<Record<string, string>> = {
   token_not_found: "envm token list shows what there is.",
   secret_stays_secret: "Set it with envm secret set; to make a var of it, remove the secret first: envm secret unset.",
   project_not_found: "Check -p and the spelling: envm whoami says which projects the token may see. envm env create makes a new one.",
+  precondition_failed: "Somebody changed it meanwhile: look at it, and send the command again.",
   plan_stale: "Look at the new plan: send the command again, with --dry-run first.",
   history_rewritten: "Look at who rewrote the branch, and why; where it is meant, add --accept-rewrite.",
   mirror_not_found: "envm git mirror set sets one.",

@@ -53,6 +53,31 @@ describe("state edit", () => {
   });
 });
 
+test("a flag is switched as it was read, or not at all: rules that somebody gave it meanwhile stay", async () => {
+  const { cli } = context;
+  const proxy = await TcpProxy.start(Number(new URL(context.engine.url).port));
+  await cli.ok(["flag", "set", "checkout=off", "-e", "dev"]);
+  proxy.hold("requests", "PATCH ");
+  const { ended } = new Lines(
+    cli.start(["flag", "set", "checkout=on", "-e", "dev"], { env: { ENVM_URL: `http://127.0.0.1:${proxy.port}` } }),
+  );
+  await proxy.holding("requests");
+  const rule = { "==": [{ var: "plan" }, "pro"] };
+  const definition = {
+    state: "ENABLED",
+    variants: { on: true, off: false },
+    defaultVariant: "off",
+    targeting: { if: [rule, "on", "off"] },
+  };
+  await cli.ok(["flag", "set", `checkout=${JSON.stringify(definition)}`, "-e", "dev"]);
+  proxy.release();
+  expect(await ended).toMatchObject({ code: 5, err: expect.stringContaining("meanwhile") });
+  expect(await cli.json(["flag", "get", "checkout", "-e", "dev"])).toEqual(definition);
+  await cli.ok(["flag", "set", "checkout=on", "-e", "dev"]);
+  expect(await cli.json(["flag", "get", "checkout", "-e", "dev"])).toEqual({ ...definition, defaultVariant: "on" });
+  await proxy.stop();
+});
+
 describe("run --watch", () => {
   let proxy: TcpProxy;
   beforeAll(async () => {
