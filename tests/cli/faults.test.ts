@@ -43,6 +43,19 @@ describe("state edit", () => {
     expect(JSON.stringify(await component())).not.toContain("mine");
   });
 
+  test("of one that somebody else made meanwhile is refused likewise", async () => {
+    const { cli } = context;
+    const other = `${process.execPath} ${cli.main} state put flows/both '{"trigger":"theirs"}' -e dev`;
+    const env = editing(`${other} >/dev/null; printf '{"trigger":"mine"}' > "$1"`);
+    const { code, err } = await cli.run(["state", "edit", "flows/both", "-e", "dev"], { env });
+    expect(code).toBe(5);
+    expect(JSON.parse(readFileSync(keptIn(err), "utf8"))).toEqual({ trigger: "mine" });
+    expect(JSON.parse(await cli.ok(["state", "get", "flows/both", "-e", "dev"]))).toEqual({ trigger: "theirs" });
+    // Where nobody did, it is made.
+    await cli.ok(["state", "edit", "flows/new", "-e", "dev"], { env: editing(`printf '{"trigger":"mine"}' > "$1"`) });
+    expect(JSON.parse(await cli.ok(["state", "get", "flows/new", "-e", "dev"]))).toEqual({ trigger: "mine" });
+  });
+
   test("with an editor that fails changes nothing", async () => {
     const before = await component();
     expect(await edit(`printf '{"trigger":"lost"}' > "$1"; exit 3`)).toMatchObject({

@@ -126,11 +126,12 @@ const edit = () =>
         if ((error as { code?: unknown }).code === "component_not_found") return null;
         throw error;
       });
+      // Of one that there is not, the tag is that of what is read with it.
+      const ifMatch = (before ?? (await client.answer("getConfig", { project, env }))).etag;
       const original = before?.body === undefined || before.body === null ? "{}\n" : `${JSON.stringify(before.body.component, null, 2)}\n`;
       const edited = await editedText(context, editor, original, `${component.replaceAll(/[^\w.-]/g, "_").slice(0, 64)}.json`);
       if (edited === null) return unchanged(context);
       try {
-        const ifMatch = before?.etag ?? null;
         await patched(context, { set: { [name]: edited.value }, ...(ifMatch !== null && { ifMatch }) }, options);
       } catch (error) {
         context.output.note(`What you typed is in ${await kept(edited.text)}.`);
