@@ -91,6 +91,23 @@ test("a flag is switched as it was read, or not at all: rules that somebody gave
   await proxy.stop();
 });
 
+test("a rollback takes back what it showed, or nothing: what somebody changed meanwhile stays", async () => {
+  const { cli } = context;
+  const proxy = await TcpProxy.start(Number(new URL(context.engine.url).port));
+  await cli.ok(["env", "create", "rolled"]);
+  await cli.ok(["var", "set", "A=1", "-e", "rolled"]);
+  proxy.hold("requests", '"confirm"');
+  const { ended } = new Lines(cli.start(["rollback", "rolled", "1"], { env: { ENVM_URL: `http://127.0.0.1:${proxy.port}` } }));
+  await proxy.holding("requests");
+  await cli.ok(["var", "set", "HOTFIX=1", "-e", "rolled"]);
+  proxy.release();
+  expect(await ended).toMatchObject({ code: 5, err: expect.stringContaining("Look at the new plan") });
+  expect(await cli.ok(["var", "list", "-e", "rolled", "--plain"])).toBe("A\nHOTFIX\n");
+  await cli.ok(["rollback", "rolled", "1"]);
+  expect(await cli.ok(["var", "list", "-e", "rolled", "--plain"])).toBe("");
+  await proxy.stop();
+});
+
 describe("run --watch", () => {
   let proxy: TcpProxy;
   beforeAll(async () => {
