@@ -8,8 +8,13 @@ import { buildEngine } from "./engine/build.mjs";
 import { buildSdk } from "./sdk.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
-/** Another folder than `dist` where one is named. */
-const outdir = resolve(root, process.argv[2] ?? "dist");
+const [folder = "dist", ...more] = process.argv.slice(2);
+// All that is in the folder goes: what was typed for something else must not name one.
+if (folder === "" || folder.startsWith("-") || more.length > 0) {
+  console.error("build: it takes one folder, or none for dist: node scripts/build.mjs [folder]");
+  process.exit(2);
+}
+const outdir = resolve(root, folder);
 
 /** Output, without its ending → source. */
 const tools = {

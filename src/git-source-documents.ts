@@ -72,7 +72,7 @@ export async function findSource(documents: Pick<Transaction, "getAll">, env: st
   if (found) return found;
   throw new AppError("git_source_not_found", {
     reason: `The environment ${quoted(env)} follows no repository.`,
-    fix: "Say which: envm git source set --url … --branch …, or PUT /env/:project/:env/git.",
+    fix: "Say which: envm git source set https://… --branch …, or PUT /env/:project/:env/git.",
   });
 }
 

@@ -67,6 +67,8 @@ export class GitSources {
   readonly #running = new Map<string, Promise<void>>();
   /** The projects that somebody pulls by hand. */
   readonly #byHand = new Set<string>();
+  /** What the vault is being asked for, by reference: whoever sends much that is badly signed has it asked once at a time. */
+  readonly #asking = new Map<string, Promise<string>>();
 
   constructor(parts: GitSourceParts) {
     this.#parts = parts;
@@ -202,12 +204,24 @@ export class GitSources {
   async #sourceSigned(project: string, env: string, given: Buffer, raw: Uint8Array): Promise<GitSourceDocument | null> {
     try {
       const source = await this.#source(project, env);
-      const secret = await this.#parts.secrets.revealOwn(project, ENV, source.hook as unknown as Json, lost("webhook's secret", env));
+      const secret = await this.#hookSecret(project, source);
       return timingSafeEqual(given, createHmac("sha256", secret).update(raw).digest()) ? source : null;
     } catch (error) {
       if (error instanceof AppError && !isPassing(error)) return null;
       throw error;
     }
+  }
+
+  /** What pushes are signed with. A reference never stands for another value, so that whoever asks meanwhile is given the same. */
+  #hookSecret(project: string, { env, hook }: GitSourceDocument): Promise<string> {
+    const key = `${project}/${hook.vault}`;
+    const asked = this.#asking.get(key);
+    if (asked !== undefined) return asked;
+    const asking = this.#parts.secrets
+      .revealOwn(project, ENV, hook as unknown as Json, lost("webhook's secret", env))
+      .finally(() => this.#asking.delete(key));
+    this.#asking.set(key, asking);
+    return asking;
   }
 
   /**

@@ -34,6 +34,8 @@ export const BOUNDS = {
   progressAfterMs: 300,
   /** Milliseconds that a program has to end before it is killed, when it is started anew. */
   restartMs: 10_000,
+  /** Milliseconds between two looks whether what such a program started has ended too. */
+  groupLookMs: 25,
   /** Milliseconds after which a program's newer variables, which could not be read, are asked for again. */
   watchRetryMs: 5_000,
   /** Milliseconds that `doctor` waits for one answer. */

@@ -122,7 +122,8 @@ function told(context: Context, error: unknown): number {
   return exit;
 }
 
-function described(error: unknown): { exit: ExitCode; body: unknown; lines: readonly string[] } {
+/** An error as programs and people are told of it, and how the process ends with it. */
+export function described(error: unknown): { exit: ExitCode; body: unknown; lines: readonly string[] } {
   if (error instanceof EnvmError) {
     const { code, reason, details, requestId } = error;
     const fix = fixFor(code, error.fix);

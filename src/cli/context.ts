@@ -3,7 +3,7 @@ import { EnvmError } from "../sdk/errors.ts";
 import type { CallOptions, Fetch } from "../sdk/index.ts";
 import { BOUNDS } from "./bounds.ts";
 import { usage } from "./failure.ts";
-import { Output } from "./output.ts";
+import { Output, type Page } from "./output.ts";
 import { Progress, watchedFetch } from "./progress.ts";
 import { Prompts } from "./prompts.ts";
 import { needed, readSettings, type Settings } from "./settings.ts";
@@ -122,11 +122,6 @@ export class Context {
 /** Milliseconds that a large state may take over a slow line. */
 const LONG_MS = 300_000;
 
-interface Page<Item> {
-  readonly items: readonly Item[];
-  readonly next_cursor: string | null;
-}
-
 /** As many items of a list as are asked for, as one page. */
 export async function listed<Request extends object, Item>(
   list: (request: Request, options?: CallOptions) => Promise<Page<Item>>,
@@ -143,15 +138,10 @@ export async function listed<Request extends object, Item>(
   }
 }
 
-/** Whoever reads a list that was cut short has to know; in JSON its cursor says so. */
-export function noteMore(output: Output, { next_cursor }: Pick<Page<unknown>, "next_cursor">, most: number): void {
-  if (next_cursor !== null) output.note(`There are more: give a --limit above ${most}.`);
-}
-
-/** A number that was typed. @throws Failure */
-export function wholeNumber(name: string, text: string | undefined, fallback: number, most: number): number {
+/** How many items `--limit` asks for. @throws Failure */
+export function limitOf(text: string | undefined, fallback: number = BOUNDS.listed): number {
   if (text === undefined) return fallback;
   const value = Number(text);
-  if (/^\d{1,9}$/.test(text) && value >= 1 && value <= most) return value;
-  throw usage(`${name} takes a whole number from 1 to ${most}.`, `For example ${name} ${fallback}.`);
+  if (/^\d{1,9}$/.test(text) && value >= 1 && value <= BOUNDS.listedMax) return value;
+  throw usage(`--limit takes a whole number from 1 to ${BOUNDS.listedMax}.`, `For example --limit ${fallback}.`);
 }

@@ -2,6 +2,8 @@ import { Failure, usage } from "./failure.ts";
 
 /** What a JSON or YAML text holds. Its errors name the place and show nothing of the content. @throws Failure */
 export async function parsedDocument(text: string, path: string): Promise<unknown> {
+  // YAML takes it for null, which is what a program that failed, or a variable that is not set, would put in the place of what is there.
+  if (text.trim() === "") throw usage(`${path}: there is nothing in it.`, "Give its content; where null is meant, write null.");
   if (/^\s*[[{"]/.test(text)) {
     try {
       const value: unknown = JSON.parse(text);

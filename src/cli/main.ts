@@ -1,6 +1,9 @@
 #!/usr/bin/env node
 import { CommanderError } from "commander";
+import { described } from "./command.ts";
 import { EXIT } from "./exit-codes.ts";
+import { usage } from "./failure.ts";
+import { Output } from "./output.ts";
 import { createProgram, typedVerb } from "./program.ts";
 
 /** Carries out what was typed. Answers how the process ends. */
@@ -13,8 +16,16 @@ async function main(words: readonly string[]): Promise<number> {
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     // Help that was asked for, and the version, are no errors; help in the place of a command that is missing is.
-    return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    if (error.exitCode === 0) return EXIT.ok;
+    if (words.slice(0, words.includes("--") ? words.indexOf("--") : words.length).includes("--json")) tellPrograms(error);
+    return EXIT.usage;
   }
+}
+
+/** What commander has told a person, as every other error is told to a program. */
+function tellPrograms({ code, message }: CommanderError): void {
+  const reason = code === "commander.help" ? "A command is missing." : message.replace(/^error: /, "");
+  new Output({ json: true }).json(described(usage(reason, "--help shows what it takes.")).body);
 }
 
 /** What shells ask for: `envm __complete [--described|--tabbed] -- words…` */

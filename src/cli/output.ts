@@ -10,6 +10,21 @@ export interface OutputOptions {
   readonly silent?: boolean | undefined;
 }
 
+/** Items of a list, and whether there are more. */
+export interface Page<Item> {
+  readonly items: readonly Item[];
+  readonly next_cursor: string | null;
+}
+
+/** How the items of a list are shown. */
+export interface Listing<Item> {
+  /** In `--plain`. */
+  readonly plain: (item: Item) => string;
+  readonly headings: readonly string[];
+  /** As many cells as there are headings. */
+  readonly row: (item: Item) => readonly string[];
+}
+
 export type Tone = "good" | "bad" | "warn" | "dim" | "strong";
 
 const TONES: Readonly<Record<Tone, readonly [open: number, close: number]>> = {
@@ -133,6 +148,17 @@ export class Output {
         .trimEnd();
     this.line(this.paint(text(headings), "dim"));
     for (const row of cells) this.line(text(row));
+  }
+
+  /** A list of which at most `most` items were asked for. Whoever reads one that was cut short has to know; in JSON its cursor says so. */
+  list<Item>(page: Page<Item>, most: number, { plain, headings, row }: Listing<Item>): void {
+    if (this.mode === "json") {
+      this.json(page);
+      return;
+    }
+    if (this.mode === "plain") this.lines(page.items.map(plain));
+    else this.table(headings, page.items.map(row));
+    if (page.next_cursor !== null) this.note(`There are more: give a --limit above ${most}.`);
   }
 
   paint(text: string, tone: Tone, stream: Stream = this.#out): string {

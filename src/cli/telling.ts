@@ -44,16 +44,25 @@ export function conflictLines(
 }
 
 /** What changes in an environment, a line for each kind. */
-export function diffLines({ components, env_updated, flags_changed }: Diff): string[] {
-  const parts: readonly (readonly [string, number, readonly string[]])[] = [
+export function diffLines(diff: Diff): string[] {
+  const lines = changesIn(diff)
+    .filter(([, count]) => count > 0)
+    .map(([label, count, list]) => `${label} ${names(list, count)}`);
+  return lines.length === 0 ? ["nothing changes"] : lines;
+}
+
+export function isEmpty(diff: Diff): boolean {
+  return changesIn(diff).every(([, count]) => count === 0);
+}
+
+function changesIn({ components, env_updated, flags_changed }: Diff): readonly (readonly [string, number, readonly string[]])[] {
+  return [
     ["+ added:  ", components.added.count, components.added.names],
     ["~ changed:", components.changed.count, components.changed.names],
     ["- removed:", components.removed.count, components.removed.names],
     ["~ config: ", env_updated.length, env_updated],
     ["~ flags:  ", flags_changed.length, flags_changed],
   ];
-  const lines = parts.filter(([, count]) => count > 0).map(([label, count, list]) => `${label} ${names(list, count)}`);
-  return lines.length === 0 ? ["nothing changes"] : lines;
 }
 
 /** Some names and how many more there are. */
@@ -71,12 +80,14 @@ export function errorLines(code: string, details: Readonly<Record<string, unknow
   }
   if (Array.isArray(conflicts)) return (conflicts as Conflict[]).flatMap((conflict) => conflictLines(conflict));
   if (Array.isArray(faults)) {
-    return (faults as { path?: string; message?: string }[]).map(({ path = "", message = "" }) => `  ${shown(path)}: ${shown(message)}`);
+    return (faults as { path?: string; message?: string }[]).map(
+      ({ path = "", message = "" }) => `  ${path === "" ? "" : `${shown(path)}: `}${shown(message)}`,
+    );
   }
   return [];
 }
 
-/** What to type, where the engine says what to send. */
+/** What to type, where the engine says what to send. Where it says what to type, nobody knows better. */
 const FIXES: Readonly<Record<string, string>> = {
   unauthorized: "Log in (envm login), or set ENVM_TOKEN.",
   connection_failed: "Start the engine (envm serve), or name another: --url, ENVM_URL.",
@@ -88,14 +99,15 @@ const FIXES: Readonly<Record<string, string>> = {
   token_not_found: "envm token list shows what there is.",
   secret_stays_secret: "Set it with envm secret set; to make a var of it, remove the secret first: envm secret unset.",
   project_not_found: "Check -p and the spelling: envm whoami says which projects the token may see. envm env create makes a new one.",
+  precondition_failed: "Somebody changed it meanwhile: look at it, and send the command again.",
   plan_stale: "Look at the new plan: send the command again, with --dry-run first.",
   history_rewritten: "Look at who rewrote the branch, and why; where it is meant, add --accept-rewrite.",
-  git_source_not_found: "envm git source set says which branch it follows.",
+  mirror_not_found: "envm git mirror set sets one.",
   unrelated_histories: "Add --replace, or promote a part: --only.",
 };
 
 export function fixFor(code: string, fix: string): string {
-  return Object.hasOwn(FIXES, code) ? (FIXES[code] ?? fix) : fix;
+  return Object.hasOwn(FIXES, code) && !fix.includes("envm ") ? (FIXES[code] ?? fix) : fix;
 }
 
 /** `3 vars`, `1 var`. */

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { connectEnvironment, type EnvironmentConnection } from "../sdk/connection.ts";
 import { EnvmError } from "../sdk/errors.ts";
 import { BOUNDS } from "./bounds.ts";
@@ -16,7 +17,7 @@ export async function runWatched(context: Context, { first, start, fetchAgain }:
   const news = new News();
   let running = first;
   let program = start(first);
-  const forwarding = forwardSignals(() => program.process);
+  const forwarding = forwardSignals(() => program);
   const connection = connected(context, first.env, news, () => running.revision);
   try {
     for (;;) {
@@ -69,12 +70,16 @@ async function fetched({ output }: Context, fetchAgain: () => Promise<Variables>
   }
 }
 
-/** Asks the program to end, and ends it where it does not. */
-async function stopped({ process: child, ended }: Started): Promise<number> {
-  child?.kill("SIGTERM");
-  const timer = setTimeout(() => child?.kill("SIGKILL"), BOUNDS.restartMs);
-  const code = await ended;
+/** Asks the program, and what it started, to end, and ends them where they do not: what comes next finds their ports and files free. */
+async function stopped(program: Started): Promise<number> {
+  program.kill("SIGTERM");
+  const timer = setTimeout(() => program.kill("SIGKILL"), BOUNDS.restartMs);
+  const last = Date.now() + BOUNDS.restartMs;
+  const code = await program.ended;
+  // Of a group nobody hears that it is gone. What nobody collects, in a container that has no init, looks as though it were there.
+  while (program.isThere() && Date.now() < last) await delay(BOUNDS.groupLookMs);
   clearTimeout(timer);
+  if (program.isThere()) program.kill("SIGKILL");
   return code;
 }
 

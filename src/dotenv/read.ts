@@ -20,11 +20,13 @@ export interface DotenvContent {
   readonly repeated: ReadonlyMap<string, readonly number[]>;
 }
 
-/** One assignment, as dotenv 17 has it: the same expression, to find which lines it reads over without a word. */
+/**
+ * One assignment, as dotenv 17 has it, to find which lines it reads over without a word. Only that it begins in its own line and not in
+ * the empty ones before it, at each of which dotenv goes through all of them once more.
+ */
 const LINE =
-  /(?:^|^)\s*(?:export\s+)?([\w.-]+)(?:\s*=\s*?|:\s+?)(\s*'(?:\\'|[^'])*'|\s*"(?:\\"|[^"])*"|\s*`(?:\\`|[^`])*`|[^#\r\n]+)?\s*(?:#.*)?(?:$|$)/gm;
+  /(?:^|^)[^\S\n\r\u2028\u2029]*(?:export\s+)?([\w.-]+)(?:\s*=\s*?|:\s+?)(\s*'(?:\\'|[^'])*'|\s*"(?:\\"|[^"])*"|\s*`(?:\\`|[^`])*`|[^#\r\n]+)?\s*(?:#.*)?(?:$|$)/gm;
 const NAME = /^[A-Za-z_][A-Za-z0-9_.-]{0,127}$/;
-const QUOTED = /^(['"`])[\s\S]*\1$/;
 
 /**
  * Reads a `.env` file. dotenv leaves out what it does not understand; here that is refused, with its line, since a value that is
@@ -34,6 +36,7 @@ const QUOTED = /^(['"`])[\s\S]*\1$/;
 export function readDotenv(text: string): DotenvContent {
   const lines = text.replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n");
   const places = new Map<string, number[]>();
+  const values = new Map<string, string>();
   const count = new LineCount(lines);
   let end = 0;
   for (const match of lines.matchAll(LINE)) {
@@ -48,11 +51,13 @@ export function readDotenv(text: string): DotenvContent {
         "Use letters, digits, `_`, `.` and `-`, beginning with a letter or `_`.",
       );
     }
-    places.set(name, [...(places.get(name) ?? []), line]);
+    const known = places.get(name);
+    if (known === undefined) places.set(name, [line]);
+    else known.push(line);
+    values.set(name, parse(whole)[name] ?? "");
     end = match.index + whole.length;
   }
   checkGap(count, end, lines.length);
-  const values = new Map(Object.entries(parse(lines)));
   return { values, repeated: new Map([...places].filter(([, at]) => at.length > 1)) };
 }
 
@@ -71,7 +76,7 @@ function checkGap(count: LineCount, from: number, to: number): void {
 
 /** A quote that does not close is read as part of the value, and the lines after it as assignments of their own. */
 function checkValue(value: string, line: number): void {
-  if (!/^['"`]/.test(value) || (value.length > 1 && QUOTED.test(value) && isOneQuote(value))) return;
+  if (!/^['"`]/.test(value) || (value.length > 1 && value.endsWith(value[0] ?? "") && isOneQuote(value))) return;
   throw new DotenvError(
     line,
     "the quote that opens here does not close, or something follows it",

@@ -21,6 +21,7 @@ export async function checkRepository(
   { allow = new AllowList(), lookup = lookupBySystem }: RepositoryOptions = {},
 ): Promise<RepositoryAddress> {
   const address = withoutDots(text);
+  checkNobody(address);
   const target = new PublicTarget(address, { allow, lookup });
   await target.close();
   const url = new URL(address);
@@ -34,6 +35,12 @@ export async function checkRepository(
   const addresses = await allowedAddresses(target.host, { allow, lookup });
   if (addresses.length === 0) throw new AppError("repository_unavailable", { reason: `The host "${target.host}" has no address.` });
   return { url: url.href, protocol, resolve: pinOf(url, addresses) };
+}
+
+function checkNobody(address: string): void {
+  const { username, password } = URL.canParse(address) ? new URL(address) : { username: "", password: "" };
+  if (username + password === "") return;
+  throw notAllowed("The URL of a repository holds a name or a password.", "Send the name as `username`, and the password as `credential`.");
 }
 
 /** The dots at the end go before anything looks at the name. */

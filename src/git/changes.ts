@@ -204,10 +204,14 @@ function parsed(path: string, bytes: Buffer): Json {
 function textOf(path: string, bytes: Buffer): string {
   if (!isUtf8(bytes)) throw unusable(path, "is not UTF-8");
   if (bytes.toString("latin1", 0, LFS.length) === LFS) throw inLfs(path);
+  // Which nothing shows, and other readers of JSON refuse too.
+  if (bytes.toString("utf8", 0, 3) === "\ufeff")
+    throw unusable(path, "begins with a byte order mark, which is no JSON: save it as UTF-8 without");
   try {
     scanJson(bytes, { depth: LIMITS.jsonDepth, members: Number.POSITIVE_INFINITY });
   } catch (error) {
-    throw unusable(path, `is not JSON that can be kept: ${error instanceof Error ? error.message : ""}`);
+    const place = error instanceof Error ? error.message.replace(/^The body is not valid JSON/, "").replace(/\.$/, "") : "";
+    throw unusable(path, `is not JSON that can be kept${place}`);
   }
   return bytes.toString("utf8");
 }

@@ -114,7 +114,8 @@ function failure(error: unknown, { url, branch }: Fetch): unknown {
   if (error.exitCode === null) return unavailable(error.message.replace(/^git /, "").split(":")[0] ?? "", error);
   // Its address is no news, and may hold any word.
   const said = error.stderr.replaceAll(url.replace(/\/$/, ""), "");
-  if (/couldn't find remote ref/i.test(said)) {
+  // What git does not take for a name is that of no branch either.
+  if (/couldn't find remote ref|invalid refspec/i.test(said)) {
     return new AppError("branch_not_found", {
       reason: `The repository has no branch ${JSON.stringify(branch)}.`,
       fix: "Name a branch that it has.",

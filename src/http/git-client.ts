@@ -22,6 +22,7 @@ export function basicToken(header: string): string | null {
 }
 
 /** The same failure as plain text, which git shows to whoever runs it. */
-export function gitFailure({ status, headers, body: { reason, fix_suggestion } }: Failure) {
-  return { status, headers, text: `${reason}\n${fix_suggestion}\n` };
+export function gitFailure({ status, headers, body: { code, reason, fix_suggestion } }: Failure) {
+  const fix = code === "unauthorized" ? "Git asks for a name and a password: give any name, and a token as the password." : fix_suggestion;
+  return { status, headers, text: `${reason}\n${fix}\n` };
 }

@@ -65,6 +65,13 @@ describe("a .env file is read as dotenv reads it:", () => {
   });
 });
 
+test("a long file of one name is read in one go", () => {
+  const lines = 100_000;
+  const { values, repeated } = readDotenv("A=1\n".repeat(lines), ".env");
+  expect([...values]).toEqual([["A", "1"]]);
+  expect(repeated.get("A")).toHaveLength(lines);
+});
+
 test("lines are counted once, however many there are", () => {
   const text = "A=1\n".repeat(1_000);
   const looked: number[] = [];

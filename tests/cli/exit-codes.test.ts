@@ -55,6 +55,9 @@ test("commands end as the table says", async () => {
     [["var", "set", "API_KEY=x", "-e", "dev"], 5],
     [["promote", "dev", "prod", "-y"], 6],
     [["promote", "dev", "prod", "--dry-run"], 6],
+    // What takes something away in production has to be meant.
+    [["state", "unset", "flows/none", "-e", "prod"], 2],
+    [["run", "-e", "dev", "--command", "true", "--", "true"], 2],
   ];
   for (const [args, code] of codes) expect({ args, ...(await cli.run(args)) }).toMatchObject({ args, code });
 });
@@ -73,4 +76,34 @@ test("a refused promotion names each failed check with its fix", async () => {
   const { err } = await context.cli.run(["promote", "dev", "prod", "-y"]);
   expect(err).toContain("✗ config_complete");
   expect(err).toMatch(/fix: .*API_KEY/);
+});
+
+test.each([
+  ["an argument that is missing", ["promote", "dev", "--json"]],
+  ["an option that there is not", ["env", "list", "--json", "--no-such-option"]],
+  ["a command that there is not", ["--json", "no-such-command"]],
+  ["a command that is missing", ["env", "--json"]],
+  ["a value that is none", ["env", "list", "--limit", "0", "--json"]],
+])("a program is told of %s as of any other error", async (_, args) => {
+  const { code, out, err } = await context.cli.run(args);
+  expect({ code, ...JSON.parse(out) }).toMatchObject({ code: "usage", status: "error", reason: expect.stringMatching(/\w/) });
+  expect(code).toBe(2);
+  expect(err).not.toBe("");
+});
+
+test("what is empty where a document is to be is no null that anybody meant", async () => {
+  const { cli } = context;
+  await cli.ok(["state", "put", "flows/kept", '{"a":1}', "-e", "dev"]);
+  cli.file("empty.json", "\n");
+  for (const body of ["", " ", "-", "@empty.json", "empty.json"])
+    expect({ body, ...(await cli.run(["state", "put", "flows/kept", body, "-e", "dev"])) }).toMatchObject({ body, code: 2 });
+  expect(JSON.parse(await cli.ok(["state", "get", "flows/kept", "-e", "dev"]))).toEqual({ a: 1 });
+  for (const [body, value] of [
+    ["null", null],
+    ['"a text"', "a text"],
+    ["a: 1", { a: 1 }],
+  ] as const) {
+    await cli.ok(["state", "put", "flows/kept", body, "-e", "dev"]);
+    expect(JSON.parse(await cli.ok(["state", "get", "flows/kept", "-e", "dev"]))).toEqual(value);
+  }
 });

@@ -42,6 +42,19 @@ describe("state edit", () => {
     expect(JSON.stringify(await component())).not.toContain("mine");
   });
 
+  test("of one that somebody else made meanwhile is refused likewise", async () => {
+    const { cli } = context;
+    const other = `${process.execPath} ${ENVM} state put flows/both '{"trigger":"theirs"}' -e dev`;
+    const env = editing(`${other} >/dev/null; printf '{"trigger":"mine"}' > "$1"`);
+    const { code, err } = await cli.run(["state", "edit", "flows/both", "-e", "dev"], { env });
+    expect(code).toBe(5);
+    expect(JSON.parse(readFileSync(keptIn(err), "utf8"))).toEqual({ trigger: "mine" });
+    expect(JSON.parse(await cli.ok(["state", "get", "flows/both", "-e", "dev"]))).toEqual({ trigger: "theirs" });
+    // Where nobody did, it is made.
+    await cli.ok(["state", "edit", "flows/new", "-e", "dev"], { env: editing(`printf '{"trigger":"mine"}' > "$1"`) });
+    expect(JSON.parse(await cli.ok(["state", "get", "flows/new", "-e", "dev"]))).toEqual({ trigger: "mine" });
+  });
+
   test("with an editor that fails changes nothing", async () => {
     const before = await component();
     expect(await edit(`printf '{"trigger":"lost"}' > "$1"; exit 3`)).toMatchObject({
@@ -50,6 +63,48 @@ describe("state edit", () => {
     });
     expect(await component()).toEqual(before);
   });
+});
+
+test("a flag is switched as it was read, or not at all: rules that somebody gave it meanwhile stay", async () => {
+  const { cli } = context;
+  const proxy = await TcpProxy.start(Number(new URL(context.engine.url).port));
+  await cli.ok(["flag", "set", "checkout=off", "-e", "dev"]);
+  proxy.hold("requests", "PATCH ");
+  const { ended } = new Lines(
+    cli.start(["flag", "set", "checkout=on", "-e", "dev"], { env: { ENVM_URL: `http://127.0.0.1:${proxy.port}` } }),
+  );
+  await proxy.holding("requests");
+  const rule = { "==": [{ var: "plan" }, "pro"] };
+  const definition = {
+    state: "ENABLED",
+    variants: { on: true, off: false },
+    defaultVariant: "off",
+    targeting: { if: [rule, "on", "off"] },
+  };
+  await cli.ok(["flag", "set", `checkout=${JSON.stringify(definition)}`, "-e", "dev"]);
+  proxy.release();
+  expect(await ended).toMatchObject({ code: 5, err: expect.stringContaining("meanwhile") });
+  expect(await cli.json(["flag", "get", "checkout", "-e", "dev"])).toEqual(definition);
+  await cli.ok(["flag", "set", "checkout=on", "-e", "dev"]);
+  expect(await cli.json(["flag", "get", "checkout", "-e", "dev"])).toEqual({ ...definition, defaultVariant: "on" });
+  await proxy.stop();
+});
+
+test("a rollback takes back what it showed, or nothing: what somebody changed meanwhile stays", async () => {
+  const { cli } = context;
+  const proxy = await TcpProxy.start(Number(new URL(context.engine.url).port));
+  await cli.ok(["env", "create", "rolled"]);
+  await cli.ok(["var", "set", "A=1", "-e", "rolled"]);
+  proxy.hold("requests", '"confirm"');
+  const { ended } = new Lines(cli.start(["rollback", "rolled", "1"], { env: { ENVM_URL: `http://127.0.0.1:${proxy.port}` } }));
+  await proxy.holding("requests");
+  await cli.ok(["var", "set", "HOTFIX=1", "-e", "rolled"]);
+  proxy.release();
+  expect(await ended).toMatchObject({ code: 5, err: expect.stringContaining("Look at the new plan") });
+  expect(await cli.ok(["var", "list", "-e", "rolled", "--plain"])).toBe("A\nHOTFIX\n");
+  await cli.ok(["rollback", "rolled", "1"]);
+  expect(await cli.ok(["var", "list", "-e", "rolled", "--plain"])).toBe("");
+  await proxy.stop();
 });
 
 describe("run --watch", () => {

@@ -70,6 +70,7 @@ describe("envm git pull", () => {
   test.each<readonly [string, Readonly<Record<string, unknown>>, number, string]>([
     ["what is not JSON", { "platform/flows/bad.json": "{" }, 2, "platform/flows/bad.json"],
     ["a secret by its name", { "config/vars.json": { REGION: "eu", API_TOKEN: "tok-3f9a2b7c" } }, 5, "API_TOKEN"],
+    ["the same, and says what to do", { "config/vars.json": { REGION: "eu", API_TOKEN: "tok-3f9a2b7c" } }, 5, "and of its history"],
   ])("refuses %s, and changes nothing", async (_, files, code, told) => {
     const before = await logOf(env);
     tree.commit("Bad", files);
@@ -86,6 +87,11 @@ describe("envm git pull", () => {
     expect((await cli.run(["git", "pull", "--git", cli.home], { env })).code).toBe(4);
     expect((await cli.run(["git", "pull", "--git", "nowhere"], { env })).code).toBe(4);
     expect(await pull("--branch", "nowhere")).toMatchObject({ code: 4 });
+    for (const branch of ["nowhere", "no where"])
+      expect(await pull("--git", `file://${tree.folder}`, "--branch", branch)).toMatchObject({
+        code: 4,
+        err: expect.stringContaining(`has no branch "${branch}"`),
+      });
     expect(await pull("-e", "nowhere")).toMatchObject({ code: 4 });
     tree.commit("Four", { "platform/flows/a.json": { v: 4 } });
     await engine.request("PUT", `/env/${env["ENVM_PROJECT"]}/policy`, { environments: { staging: { protected: true } } });

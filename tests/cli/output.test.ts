@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, sym
 import { join } from "node:path";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
+import { BOUNDS } from "../../src/cli/bounds.ts";
 import { memberChanges } from "../../src/cli/members.ts";
 import { cut, shown, widthOf } from "../../src/cli/width.ts";
 import { ENVM, ended, PROJECT, useCli } from "./support.ts";
@@ -62,6 +63,21 @@ test("what somebody wrote into a message does nothing to the terminal that shows
   const out = await context.cli.ok(["history", "dev"], { env: { FORCE_COLOR: "1" } });
   expect(out).toContain("Erste 日本 \\u001b]0;owned\\u0007 🙂");
   expect(out).not.toContain("\u0007");
+  await context.engine.request("PUT", `/env/${PROJECT}/git/mirror`, { url: "https://git.example.com/\u001b[2Jx.git", token: "t" });
+  const mirror = await context.cli.ok(["git", "mirror", "show"]);
+  expect(mirror).toContain("https://git.example.com/\\u001b[2Jx.git");
+  expect(mirror).not.toContain("\u001b");
+  await context.engine.request("DELETE", `/env/${PROJECT}/git/mirror`);
+});
+
+test("names that are left out of a line are counted in it", async () => {
+  const { cli } = context;
+  const keys = Array.from({ length: BOUNDS.namesTold + 3 }, (_, index) => `KEY_${index}`);
+  await cli.ok(["env", "create", "left", "-p", "pf-names", ...keys.flatMap((name) => ["--set", `${name}=1`])]);
+  await cli.ok(["env", "create", "right", "-p", "pf-names", ...keys.flatMap((name) => ["--set", `${name}=1`])]);
+  const token = (await cli.ok(["token", "create", "reader", "--role", "reader", "-p", "pf-names", "--plain"])).trim();
+  const { err } = await cli.run(["diff", "left", "right", "-p", "pf-names"], { env: { ENVM_TOKEN: token } });
+  expect(err).toMatch(/this token is not told: KEY_0, .* and 3 more\n/);
 });
 
 test("colours where they are forced, never where NO_COLOR or a pipe says otherwise", async () => {
@@ -99,6 +115,25 @@ test("a list that is cut short says so, whatever it lists", async () => {
     }
     expect((await cli.run([...args, "--limit", "500"])).err).toBe("");
   }
+});
+
+test("promotions that wait are a list like the others", async () => {
+  const { cli } = context;
+  const targets = ["qa", "uat"];
+  for (const name of targets) await cli.ok(["env", "create", name]);
+  const environments = Object.fromEntries(targets.map((name) => [name, { approvals: 1 }]));
+  cli.file("policy.json", JSON.stringify({ environments }));
+  await cli.ok(["policy", "set", "policy.json"]);
+  for (const name of targets) expect((await cli.run(["promote", "dev", name, "-y"])).code).toBe(6);
+  for (const mode of [[], ["--plain"]]) {
+    const { out, err } = await cli.run(["approve", ...mode, "--limit", "1"]);
+    expect(err).toBe("There are more: give a --limit above 1.\n");
+    expect(out.trimEnd().split("\n")).toHaveLength(mode.length === 0 ? 2 : 1);
+  }
+  expect(await cli.json(["approve", "--limit", "1"])).toMatchObject({ items: [{}], next_cursor: expect.any(String) });
+  const all = await cli.run(["approve"]);
+  expect({ err: all.err, lines: all.out.trimEnd().split("\n").length }).toEqual({ err: "", lines: 3 });
+  await cli.ok(["policy", "set", "--preset", "solo"]);
 });
 
 test("vars are masked where they are listed, and what is set is never printed", async () => {

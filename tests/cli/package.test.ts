@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -35,6 +35,12 @@ test("the package names `envm`, which is a program of its own and needs no other
   expect(statSync(main).mode & 0o111).toBe(0o111);
   const { stdout, stderr, status } = spawnSync(join(folder, "bin", "envm"), ["--version"], { encoding: "utf8", cwd: folder });
   expect({ stdout, stderr, status }).toEqual({ stdout: `${manifest.version}\n`, stderr: "", status: 0 });
+});
+
+test.each([[["--help"]], [["-o"]], [[""]], [["dist", "web"]]])("a build of %j is refused before it takes anything away", (words) => {
+  const { status, stderr } = spawnSync(process.execPath, ["scripts/build.mjs", ...words], { cwd: ROOT, encoding: "utf8" });
+  expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringContaining("one folder") });
+  expect(existsSync(join(ROOT, "--help"))).toBe(false);
 });
 
 test("only the command that is typed is loaded, and nothing of the engine", () => {

@@ -135,6 +135,24 @@ describe("--watch", () => {
     await cli.ok(["var", "set", "COLOUR=red", "-e", "dev"]);
   });
 
+  test("ends all that the program started before it starts it anew, and passes signals on to all of it", async () => {
+    const { cli } = context;
+    // Its own program is the shell, which ends at once; what that started takes its time.
+    cli.file(
+      "slow.mjs",
+      `process.on("SIGTERM", () => setTimeout(() => { process.stdout.write("ended " + process.env.COLOUR + "\\n"); process.exit(0); }, 300));
+      process.stdout.write("started " + process.env.COLOUR + "\\n");
+      setInterval(() => {}, 1000);`,
+    );
+    const watched = new Lines(cli.start(["run", "-e", "dev", "--watch", "--command", "node slow.mjs & wait"]));
+    await watched.show(/started red/);
+    await cli.ok(["var", "set", "COLOUR=green", "-e", "dev"]);
+    await watched.show(/started green/);
+    watched.kill("SIGTERM");
+    expect(await watched.ended).toMatchObject({ code: 143, out: "started red\nended red\nstarted green\nended green\n" });
+    await cli.ok(["var", "set", "COLOUR=red", "-e", "dev"]);
+  });
+
   test("with a token that ends in the middle says so, and leaves the program running", async () => {
     const { cli } = context;
     const { id, token } = await cli.json<{ id: string; token: string }>(["token", "create", "short", "--role", "reader", "--reveal"]);

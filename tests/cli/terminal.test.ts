@@ -148,6 +148,9 @@ describe.skipIf(!python)(`at a terminal${python ? "" : " (skipped: there is no p
     const { code, out } = await atTerminal(["run", "-e", "dev", "--", "node", "count.mjs"], [["tty true", "\u0003"]]);
     expect(code).toBe(9);
     expect(out).toContain("interrupted 1");
+    // In a group of its own it is sent by envm what the terminal sent to envm alone.
+    const watched = await atTerminal(["run", "-e", "dev", "--watch", "--", "node", "count.mjs"], [["tty true", "\u0003"]]);
+    expect(watched).toMatchObject({ code: 9, out: expect.stringContaining("interrupted 1") });
     // Whatever it reads from. Who is in no group of the terminal's is sent what envm itself sends.
     context.cli.file(
       "apart.mjs",
@@ -156,5 +159,27 @@ describe.skipIf(!python)(`at a terminal${python ? "" : " (skipped: there is no p
     const fed = { before: ["/bin/sh", "-c", 'exec "$0" "$@" < /dev/null'] };
     const apart = await atTerminal(["run", "-e", "dev", "--", "setsid", "node", "apart.mjs"], [["tty true", "\u0003"]], fed);
     expect(apart).toMatchObject({ code: 0, out: expect.not.stringContaining("sent once more") });
+  });
+
+  test("a program that is started anew with each change is stopped and goes on with envm: Ctrl-Z, fg", async () => {
+    context.cli.file(
+      "stopped.mjs",
+      `import { writeFileSync } from "node:fs";
+      writeFileSync("program.pid", String(process.pid));
+      process.on("SIGCONT", () => console.log("goes on"));
+      process.on("SIGINT", () => process.exit(9));
+      console.log("started");
+      setInterval(() => {}, 1000);`,
+    );
+    const shell = ["/bin/bash", "-c", 'set -m; "$0" "$@"; echo "state $(ps -o state= -p "$(cat program.pid)")"; fg; exit $?'];
+    const { code, out } = await atTerminal(
+      ["run", "-e", "dev", "--watch", "--", "node", "stopped.mjs"],
+      [
+        ["started", "\u001a"],
+        ["goes on", "\u0003"],
+      ],
+      { before: shell },
+    );
+    expect({ code, out }).toEqual({ code: 9, out: expect.stringContaining("state T") });
   });
 });

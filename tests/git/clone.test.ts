@@ -116,6 +116,8 @@ describe("who may clone:", () => {
     expect(await failure(client(["ls-remote", urlOf(project.id, "envm_wrong")]))).toContain("Authentication failed");
     const reply = await fetch(`${urlOf(project.id, null)}/info/refs?service=git-upload-pack`);
     expect([reply.status, reply.headers.get("www-authenticate")]).toEqual([401, expect.stringMatching(/^Basic /)]);
+    // In words that somebody at a git can follow: it has no headers to send.
+    expect(await reply.text()).toContain("a token as the password");
     expect((await fetch(`${engine.url}/env`)).headers.get("www-authenticate")).toMatch(/^Bearer /);
   });
 

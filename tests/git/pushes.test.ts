@@ -92,6 +92,30 @@ describe("a push", () => {
     expect(await world.project.revisionNumber("staging")).toBe(1);
   });
 
+  test("that is signed badly has the vault asked once at a time, however many come, and keeps no other from being taken", async () => {
+    const world = await scene();
+    const asked: (() => void)[] = [];
+    const get = world.vault.get.bind(world.vault);
+    world.vault.get = async (entry) => {
+      await new Promise<void>((resolve) => asked.push(resolve));
+      return get(entry);
+    };
+    const bad = Array.from({ length: 50 }, (_, n) => codeOf(take(world, push("wrong", { n }))));
+    const good = take(world, push(world.secret));
+    while (asked.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    // All of them have read their source, whose secret is being asked for.
+    for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect(asked).toHaveLength(1);
+    asked[0]?.();
+    expect(new Set(await Promise.all(bad))).toEqual(new Set(["unauthorized"]));
+    expect(await good).toEqual({ status: "accepted" });
+    // What was asked for is not kept.
+    const later = take(world, push(world.secret, { n: -1 }));
+    while (asked.length === 1) await new Promise((resolve) => setImmediate(resolve));
+    asked[1]?.();
+    expect(await later).toEqual({ status: "accepted" });
+  });
+
   test("to what there is not, or what follows nothing, is refused with the very words of a wrong signature", async () => {
     const world = await scene();
     await world.project.create("other");

@@ -64,6 +64,12 @@ describe("a branch is fetched", () => {
     expect(await codeOf(repositories().changeSince(branch(url), BEFORE, NEVER))).toBe("repository_unavailable");
   });
 
+  test("and with none in its address, which says where it belongs", async () => {
+    const error = await errorOf(checkRepository("https://bot:p4ssw0rd-of-the-forge@git.example.com/x.git"));
+    expect(error).toMatchObject({ code: "target_not_allowed", fix: expect.stringContaining("`credential`") });
+    expect(`${error.message}${error.fix}`).not.toContain("p4ssw0rd");
+  });
+
   test("by a name whose addresses were looked at, and by no other", async () => {
     const { url } = await served();
     const { port, pathname } = new URL(url);

@@ -235,6 +235,8 @@ describe("what a repository may not hold is refused, with the name of the file:"
 
   test.each<readonly [string, string, unknown, string]>([
     ["a file that is not JSON", "platform/flows/a.json", "{ steps: 2 }", "is not JSON that can be kept"],
+    ["one that is not, with the place", "platform/flows/a.json", '{"a":1}{', "kept at line 1, column 8: expected the end after the value."],
+    ["a byte order mark", "platform/flows/a.json", '\ufeff{"a":1}', "begins with a byte order mark"],
     ["one of another kind", "platform/flows/a.yaml", "steps: 2", "is none that an environment is kept in"],
     ["a member twice", "platform/flows/a.json", '{"a":1,"a":2}', "is not JSON that can be kept"],
     ["a number that JSON's readers change", "platform/flows/a.json", "9007199254740993", "is not JSON that can be kept"],

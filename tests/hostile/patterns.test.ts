@@ -62,8 +62,8 @@ function textOf(node: ts.Node | undefined, place: string): string {
 }
 
 const patterns = readdirSync(SOURCES, { recursive: true, encoding: "utf8" })
-  // The command line, and what reads a `.env` file, meet nobody's text but that of whoever runs them.
-  .filter((file) => file.endsWith(".ts") && !/^(cli|dotenv)[\\/]/.test(file))
+  // The command line meets nobody's text but that of whoever runs it. A `.env` file comes with somebody's repository.
+  .filter((file) => file.endsWith(".ts") && !/^cli[\\/]/.test(file))
   .sort()
   .flatMap(patternsOf);
 

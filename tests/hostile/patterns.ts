@@ -140,11 +140,13 @@ const MAX_STEPS = 400_000;
 /** One pattern, matched step by step. */
 export class CountedPattern {
   readonly #node: Node;
+  readonly #isMultiline: boolean;
   #text: readonly string[] = [];
   #steps = 0;
 
   constructor(source: string, flags: string) {
     this.#node = new Reader(source, flags).read();
+    this.#isMultiline = flags.includes("m");
   }
 
   /** Steps until every match in `text` is found, one after another, as `replace` and `matchAll` go through it; and whether there is one. */
@@ -214,10 +216,14 @@ export class CountedPattern {
       case "look":
         return this.#look(node, at) !== node.negative && then(at);
       case "start":
-        return at === 0 && then(at);
+        return (at === 0 || this.#isLineEnd(at - 1)) && then(at);
       case "end":
-        return at === this.#text.length && then(at);
+        return (at === this.#text.length || this.#isLineEnd(at)) && then(at);
     }
+  }
+
+  #isLineEnd(at: number): boolean {
+    return this.#isMultiline && /[\n\r\u2028\u2029]/.test(this.#text[at] ?? "");
   }
 
   #sequence(items: readonly Node[], index: number, at: number, then: Then): boolean {

@@ -1,28 +1,27 @@
 import { BOUNDS } from "../bounds.ts";
 import { does, leaf } from "../command.ts";
-import { listed } from "../context.ts";
-import { EXIT } from "../exit-codes.ts";
+import { limitOf, listed } from "../context.ts";
 import { moment } from "../telling.ts";
 import { showOutcome } from "./promote.ts";
 
 export const approve = () =>
-  does<{ readonly message?: string }>(
+  does<{ readonly message?: string; readonly limit?: string }>(
     leaf("approve", {
       summary: "Approve a promotion that waits; without an id, list those that do",
       about: "The last approval that was missing applies it",
       examples: ["envm approve", "envm approve $PROMOTION -m 'Looks right'"],
     })
       .argument("[promotion]", "its id")
-      .option("-m, --message <why>", "why"),
-    async (context, { message }, id?: string) => {
+      .option("-m, --message <why>", "why")
+      .option("--limit <n>", "how many are listed at most", String(BOUNDS.listed)),
+    async (context, { message, limit }, id?: string) => {
       const { client, output, project } = context;
       if (id === undefined) {
-        const page = await listed(client.listPromotions, { project, status: "pending" as const }, BOUNDS.listed);
-        if (output.mode === "json") return output.json(page);
-        if (output.mode === "plain") return output.lines(page.items.map((item) => item.id));
-        output.table(
-          ["PROMOTION", "VERSION", "FROM", "TO", "ASKED BY", "SINCE", "MISSING", "WHY"],
-          page.items.map((item) => [
+        const most = limitOf(limit);
+        return output.list(await listed(client.listPromotions, { project, status: "pending" as const }, most), most, {
+          plain: (item) => item.id,
+          headings: ["PROMOTION", "VERSION", "FROM", "TO", "ASKED BY", "SINCE", "MISSING", "WHY"],
+          row: (item) => [
             item.id,
             item.version,
             item.source_env,
@@ -31,9 +30,8 @@ export const approve = () =>
             moment(item.requested_at),
             String(item.missing),
             item.message ?? "",
-          ]),
-        );
-        return EXIT.ok;
+          ],
+        });
       }
       const reply = await client.approvePromotion({ id, project_id: project, ...(message !== undefined && { comment: message }) });
       if (output.mode === "json") output.json(reply);

@@ -1,6 +1,6 @@
 import { BOUNDS } from "../bounds.ts";
 import { does, group, leaf } from "../command.ts";
-import { listed, noteMore, wholeNumber } from "../context.ts";
+import { limitOf, listed } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
 import { failed } from "../failure.ts";
 import { isStdout, writeWhole } from "../files.ts";
@@ -31,24 +31,20 @@ const list = () =>
         ...(action !== undefined && { action }),
         ...(actor !== undefined && { actor }),
       };
-      const most = wholeNumber("--limit", limit, BOUNDS.listed, BOUNDS.listedMax);
-      const page = await listed(client.listAudit, request, most);
-      if (output.mode === "json") return output.json(page);
-      if (output.mode === "plain") output.lines(page.items.map(({ seq, action: done, actor: by }) => `${seq}\t${done}\t${by}`));
-      else
-        output.table(
-          ["SEQ", "WHEN", "WHO", "ACTION", "ENVIRONMENT", "VERSION", "REV"],
-          page.items.map((item) => [
-            String(item.seq),
-            moment(item.at),
-            item.actor,
-            item.action,
-            item.environment ?? "",
-            item.version ?? "",
-            item.revision === null ? "" : String(item.revision),
-          ]),
-        );
-      noteMore(output, page, most);
+      const most = limitOf(limit);
+      output.list(await listed(client.listAudit, request, most), most, {
+        plain: ({ seq, action: done, actor: by }) => `${seq}\t${done}\t${by}`,
+        headings: ["SEQ", "WHEN", "WHO", "ACTION", "ENVIRONMENT", "VERSION", "REV"],
+        row: (item) => [
+          String(item.seq),
+          moment(item.at),
+          item.actor,
+          item.action,
+          item.environment ?? "",
+          item.version ?? "",
+          item.revision === null ? "" : String(item.revision),
+        ],
+      });
     },
   );
 

@@ -1,7 +1,7 @@
-import { BOUNDS } from "../bounds.ts";
 import { does, leaf } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { memberChanges } from "../members.ts";
+import { names } from "../telling.ts";
 import { shown } from "../width.ts";
 
 interface Differences {
@@ -59,9 +59,7 @@ export const diff = () =>
           for (const detail of details) output.line(`    ${detail}`);
         }
         if (differences.undisclosed !== undefined && differences.undisclosed.length > 0) {
-          output.note(
-            `Whether these secrets are equal, this token is not told: ${differences.undisclosed.slice(0, BOUNDS.namesTold).join(", ")}`,
-          );
+          output.note(`Whether these secrets are equal, this token is not told: ${names(differences.undisclosed)}`);
         }
         if (differences.omitted) output.note(`${differences.omitted} more ${kind} differ, for which the reply had no room.`);
       }

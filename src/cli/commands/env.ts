@@ -1,6 +1,6 @@
 import { BOUNDS } from "../bounds.ts";
 import { collect, does, group, leaf } from "../command.ts";
-import { type Context, listed, noteMore, wholeNumber } from "../context.ts";
+import { type Context, limitOf, listed } from "../context.ts";
 import { counted, moment, names } from "../telling.ts";
 import { assignments, readValues } from "../values.ts";
 import { shown } from "../width.ts";
@@ -13,25 +13,21 @@ const list = () =>
       String(BOUNDS.listed),
     ),
     async ({ client, output, project }, { limit }) => {
-      const most = wholeNumber("--limit", limit, BOUNDS.listed, BOUNDS.listedMax);
-      const page = await listed(client.listEnvironments, { project }, most);
-      if (output.mode === "json") return output.json(page);
-      if (output.mode === "plain") output.lines(page.items.map(({ env }) => env));
-      else
-        output.table(
-          ["ENVIRONMENT", "TYPE", "VERSION", "REV", "STATUS", "SYNC", "CONFIG", "CHANGED"],
-          page.items.map((item) => [
-            item.env,
-            item.type,
-            item.version,
-            String(item.revision),
-            item.hold === null ? item.status : `${item.status}, held`,
-            item.sync_status,
-            item.config_complete ? "complete" : `${item.unbound.length} missing`,
-            moment(item.updated_at),
-          ]),
-        );
-      noteMore(output, page, most);
+      const most = limitOf(limit);
+      output.list(await listed(client.listEnvironments, { project }, most), most, {
+        plain: ({ env }) => env,
+        headings: ["ENVIRONMENT", "TYPE", "VERSION", "REV", "STATUS", "SYNC", "CONFIG", "CHANGED"],
+        row: (item) => [
+          item.env,
+          item.type,
+          item.version,
+          String(item.revision),
+          item.hold === null ? item.status : `${item.status}, held`,
+          item.sync_status,
+          item.config_complete ? "complete" : `${item.unbound.length} missing`,
+          moment(item.updated_at),
+        ],
+      });
     },
   );
 

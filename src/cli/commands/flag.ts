@@ -59,11 +59,15 @@ const set = () =>
     async (context, options, ...typed) => {
       const { client, project } = context;
       const pairs = await Promise.all(assignedFlags(typed));
-      const { flags: present } = await client.getConfig({ project, env: await context.env() });
-      const flags = Object.fromEntries(
-        pairs.map(([name, value]) => [name, switched(Object.hasOwn(present, name) ? present[name] : undefined, value)]),
+      const { body, etag } = await client.answer("getConfig", { project, env: await context.env() });
+      const present = body?.flags ?? {};
+      const flags = pairs.map(
+        ([name, value]) => [name, switched(Object.hasOwn(present, name) ? present[name] : undefined, value)] as const,
       );
-      return written(context, { flags: flags as Readonly<Record<string, never>> }, options);
+      // What somebody does meanwhile to a flag that is switched is not taken back with it.
+      const ifMatch = flags.some(([, value], index) => value !== pairs[index]?.[1]) ? etag : null;
+      const change = { flags: Object.fromEntries(flags) as Readonly<Record<string, never>>, ...(ifMatch !== null && { ifMatch }) };
+      return written(context, change, options);
     },
   );
 

@@ -1,6 +1,8 @@
 import { does, group, leaf } from "../command.ts";
 import { usage } from "../failure.ts";
+import { moment } from "../telling.ts";
 import { readDocument, readValue } from "../values.ts";
+import { shown } from "../width.ts";
 
 export const cloneUrl = () =>
   does(
@@ -49,7 +51,7 @@ const set = () =>
           : { ssh_key: await readDocument(sshKey), host_keys: keysIn(await readDocument(hostKeys ?? "-")) };
       const reply = await client.setMirror({ project, url, ...(username !== undefined && { username }), ...credential });
       if (output.mode === "json") return output.json(reply);
-      output.say(`${project} is pushed to ${reply.url} from now on; envm git mirror show tells how far it has come.`, "good");
+      output.say(`${project} is pushed to ${shown(reply.url)} from now on; envm git mirror show tells how far it has come.`, "good");
     },
   );
 
@@ -64,11 +66,11 @@ const show = () =>
       const { items } = await client.listSinks({ project });
       const status = items.find(({ name }) => name === "git");
       if (output.mode === "json") return output.json({ ...mirror, status });
-      output.line(`${mirror.url}, set by ${mirror.updated_by} at ${mirror.updated_at}`);
+      output.line(`${shown(mirror.url)}, set by ${shown(mirror.updated_by)} at ${moment(mirror.updated_at)}`);
       if (status === undefined) return;
       const left = status.backlog === 0 ? "has everything" : `has not had the newest ${status.backlog} of ${status.head} records`;
       output.line(`${status.state}: ${left}`);
-      if (status.last_error !== null) output.line(`last error, at ${status.last_error.at}: ${status.last_error.reason}`);
+      if (status.last_error !== null) output.line(`last error, at ${moment(status.last_error.at)}: ${shown(status.last_error.reason)}`);
     },
   );
 

@@ -1,6 +1,6 @@
 import { BOUNDS } from "../bounds.ts";
 import { collect, does, group, leaf } from "../command.ts";
-import { listed, noteMore, wholeNumber } from "../context.ts";
+import { limitOf, listed } from "../context.ts";
 import { moment } from "../telling.ts";
 import { assignments, readValues } from "../values.ts";
 import { shown } from "../width.ts";
@@ -80,25 +80,21 @@ const list = () =>
       String(BOUNDS.page),
     ),
     async ({ client, output, project }, { limit }) => {
-      const most = wholeNumber("--limit", limit, BOUNDS.page, BOUNDS.listedMax);
+      const most = limitOf(limit, BOUNDS.page);
       const page = await listed(client.listEnvironments, { project }, most);
-      const items = page.items.filter(({ type }) => type === "preview");
-      if (output.mode === "json") return output.json({ ...page, items });
-      if (output.mode === "plain") output.lines(items.map(({ env }) => env));
-      else
-        output.table(
-          ["PREVIEW", "STATUS", "VERSION", "FROM", "ENDS", "FOR", "URL"],
-          items.map((item) => [
-            item.env,
-            item.status,
-            item.version,
-            item.base_from ?? "",
-            moment(item.expires_at),
-            item.source_ref ?? "",
-            item.url,
-          ]),
-        );
-      noteMore(output, page, most);
+      output.list({ ...page, items: page.items.filter(({ type }) => type === "preview") }, most, {
+        plain: ({ env }) => env,
+        headings: ["PREVIEW", "STATUS", "VERSION", "FROM", "ENDS", "FOR", "URL"],
+        row: (item) => [
+          item.env,
+          item.status,
+          item.version,
+          item.base_from ?? "",
+          moment(item.expires_at),
+          item.source_ref ?? "",
+          item.url,
+        ],
+      });
     },
   );
 

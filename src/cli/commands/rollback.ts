@@ -13,7 +13,7 @@ export const rollback = () =>
     leaf("rollback", {
       summary: "Take an environment back: platform and config together",
       about:
-        "To a version (or the beginning of one), a revision or a moment. Shows first what changes. It becomes a new revision, and holds automatic promotions until `envm resume`",
+        "To a version (or the beginning of one), a revision or a moment. Shows first what changes, and is refused where the environment changed since. It becomes a new revision, and holds automatic promotions until `envm resume`",
       examples: ["envm rollback production 2 --dry-run", "envm rollback production v0.1 -y -m 'Checkout fails'"],
     })
       .argument("<env>", "the environment")
@@ -39,9 +39,9 @@ export const rollback = () =>
         output.say("Nothing was changed.");
         return EXIT.ok;
       }
-      await context.confirmProduction(env, `This changes ${env}.`, { grave: true });
-      // What was shown is what returns: the revision, and not what the version or moment may mean by now.
-      const reply = await client.rollback({ ...request, to: plan.restored_revision, confirm: env });
+      if (plan.status !== "no_changes") await context.confirmProduction(env, `This changes ${env}.`, { grave: true });
+      // What was shown is what is done: neither what the version or moment may mean by now, nor to what somebody changed since.
+      const reply = await client.rollback({ ...request, to: plan.restored_revision, plan_id: plan.plan_id, confirm: env });
       if (output.mode === "json") return output.json(reply);
       if (reply.status === "no_changes") output.say(`Nothing changes in ${env}.`);
       else

@@ -37,9 +37,10 @@ export const run = () =>
       .passThroughOptions(),
     async (context, options, ...words) => {
       const { command, secrets, onlySecrets } = options;
+      if (command !== undefined && words.length > 0)
+        throw usage("A program and --command do not go together.", "Choose one of them; a line for the shell is one word, in quotes.");
       // A variable of the shell's that is not set leaves an empty word behind.
-      if (!(words.length === 0 ? command?.trim() : command === undefined && words[0]))
-        throw usage("There is nothing to run.", "For example: envm run -e staging -- node app.js");
+      if (!(command?.trim() || words[0])) throw usage("There is nothing to run.", "For example: envm run -e staging -- node app.js");
       if (onlySecrets && secrets === false) throw usage("--only-secrets and --no-secrets do not go together.", "Choose one of them.");
       const wanted: SecretsWanted = secrets === false ? "none" : onlySecrets ? "needed" : "allowed";
       const variables = await variablesOf(context, wanted, options.fallback);
@@ -49,6 +50,8 @@ export const run = () =>
         );
       }
       let program: Started | null = null;
+      // What is started anew ends first, with all that it started.
+      const ownGroup = options.watch ?? false;
       const start = (given: Variables): Started => {
         const env = childEnvironment(onlySecrets ? given.secrets : { ...given.vars, ...given.secrets }, process.env, {
           preserve: options.preserveEnv ?? false,
@@ -56,8 +59,8 @@ export const run = () =>
         });
         program =
           command === undefined
-            ? started({ command: words[0] ?? "", args: words.slice(1), env })
-            : started({ command, args: words, env, shell: true });
+            ? started({ command: words[0] ?? "", args: words.slice(1), env, ownGroup })
+            : started({ command, args: [], env, shell: true, ownGroup });
         return program;
       };
       const code = options.watch
@@ -73,7 +76,7 @@ export const run = () =>
   );
 
 async function once(program: Started): Promise<number> {
-  const forwarding = forwardSignals(() => program.process);
+  const forwarding = forwardSignals(() => program);
   const code = await program.ended;
   forwarding.release();
   return code;

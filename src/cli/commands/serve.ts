@@ -28,7 +28,7 @@ export const serve = () =>
         ...(auth === false && { ENV_MANAGER_AUTH: "off" }),
       };
       const engine = started({ command: process.execPath, args: engineEntry(), env: { ...process.env, ...settings } });
-      const forwarding = forwardSignals(() => engine.process);
+      const forwarding = forwardSignals(() => engine);
       const code = await engine.ended;
       forwarding.release();
       return code;

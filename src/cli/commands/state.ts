@@ -63,8 +63,12 @@ const put = () =>
       .option("--version <version>", "the exact version to make")
       .option("-m, --message <why>", "why"),
     async (context, options, name = "", given = "") => {
-      const text = given === "-" || given.startsWith("@") ? await readDocument(given) : given;
+      const isElsewhere = given === "-" || given.startsWith("@");
+      const text = isElsewhere ? await readDocument(given) : given;
       const body = await parsedDocument(text, given.startsWith("@") ? given.slice(1) : `the body of ${name}`);
+      // A file's name without its @ is YAML too.
+      if (!isElsewhere && typeof body === "string" && !text.trim().startsWith('"'))
+        throw usage(`The body of ${name} is no JSON.`, `Write a text in quotes: '${JSON.stringify(body)}'. A file is named @FILE.`);
       return patched(context, { set: { [name]: body } }, options);
     },
   );
@@ -87,7 +91,7 @@ interface Patch {
 async function patched(context: Context, patch: Patch, { message, version }: Editing): Promise<void> {
   const { client, project } = context;
   const env = await context.env();
-  await context.confirmProduction(env, `${env} is production.`);
+  await context.confirmProduction(env, `${env} is production.`, { grave: patch.remove !== undefined });
   const request = { project, env, ...patch, ...(message !== undefined && { message }), ...(version !== undefined && { version }) };
   // A component is any JSON value, which what was parsed is.
   const reply = await client.patchState(request as Parameters<typeof client.patchState>[0]);
@@ -122,11 +126,12 @@ const edit = () =>
         if ((error as { code?: unknown }).code === "component_not_found") return null;
         throw error;
       });
+      // Of one that there is not, the tag is that of what is read with it.
+      const ifMatch = (before ?? (await client.answer("getConfig", { project, env }))).etag;
       const original = before?.body === undefined || before.body === null ? "{}\n" : `${JSON.stringify(before.body.component, null, 2)}\n`;
       const edited = await editedText(context, editor, original, `${component.replaceAll(/[^\w.-]/g, "_").slice(0, 64)}.json`);
       if (edited === null) return unchanged(context);
       try {
-        const ifMatch = before?.etag ?? null;
         await patched(context, { set: { [name]: edited.value }, ...(ifMatch !== null && { ifMatch }) }, options);
       } catch (error) {
         context.output.note(`What you typed is in ${await kept(edited.text)}.`);

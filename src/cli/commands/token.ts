@@ -1,6 +1,6 @@
 import { BOUNDS } from "../bounds.ts";
 import { collectNames, does, group, leaf } from "../command.ts";
-import { listed, noteMore, wholeNumber } from "../context.ts";
+import { limitOf, listed } from "../context.ts";
 import { usage } from "../failure.ts";
 import { moment, names } from "../telling.ts";
 import { grantLine } from "./whoami.ts";
@@ -60,25 +60,21 @@ const list = () =>
       String(BOUNDS.listed),
     ),
     async ({ client, output }, { limit }) => {
-      const most = wholeNumber("--limit", limit, BOUNDS.listed, BOUNDS.listedMax);
-      const page = await listed(client.listTokens, {}, most);
-      if (output.mode === "json") return output.json(page);
-      if (output.mode === "plain") output.lines(page.items.map(({ id }) => id));
-      else
-        output.table(
-          ["ID", "NAME", "ROLE", "PROJECTS", "ENVIRONMENTS", "STATUS", "ENDS", "LAST USED"],
-          page.items.map((item) => [
-            item.id,
-            item.name,
-            [item.role, ...item.rights].join(", "),
-            names(item.projects),
-            names(item.envs),
-            item.status,
-            moment(item.expires_at) || "never",
-            moment(item.last_used_at),
-          ]),
-        );
-      noteMore(output, page, most);
+      const most = limitOf(limit);
+      output.list(await listed(client.listTokens, {}, most), most, {
+        plain: ({ id }) => id,
+        headings: ["ID", "NAME", "ROLE", "PROJECTS", "ENVIRONMENTS", "STATUS", "ENDS", "LAST USED"],
+        row: (item) => [
+          item.id,
+          item.name,
+          [item.role, ...item.rights].join(", "),
+          names(item.projects),
+          names(item.envs),
+          item.status,
+          moment(item.expires_at) || "never",
+          moment(item.last_used_at),
+        ],
+      });
     },
   );
 

@@ -102,6 +102,8 @@ export interface ConfigChange {
   readonly secrets?: Readonly<Record<string, string>>;
   readonly flags?: Readonly<Record<string, never>>;
   readonly unset?: readonly string[];
+  /** The tag of the config that it rests on. */
+  readonly ifMatch?: string;
 }
 
 /** One write of config, all or nothing. What it says names what changed and shows no value. */

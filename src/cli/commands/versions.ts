@@ -1,7 +1,7 @@
 import { BOUNDS } from "../bounds.ts";
 import { does, leaf } from "../command.ts";
-import { listed, noteMore, wholeNumber } from "../context.ts";
-import type { Output } from "../output.ts";
+import { limitOf, listed } from "../context.ts";
+import type { Listing } from "../output.ts";
 import { moment } from "../telling.ts";
 import { named } from "./env.ts";
 
@@ -24,13 +24,10 @@ export const versions = () =>
       if (version !== undefined) {
         const entry = await client.getVersion({ project, version });
         if (output.mode === "json") return output.json(entry);
-        return showEntries(output, [entry], true);
+        return output.list({ items: [entry], next_cursor: null }, 1, OF_PROJECT);
       }
-      const most = wholeNumber("--limit", limit, BOUNDS.listed, BOUNDS.listedMax);
-      const page = await listed(client.listVersions, { project }, most);
-      if (output.mode === "json") return output.json(page);
-      showEntries(output, page.items, true);
-      noteMore(output, page, most);
+      const most = limitOf(limit);
+      output.list(await listed(client.listVersions, { project }, most), most, OF_PROJECT);
     },
   );
 
@@ -46,27 +43,25 @@ export const history = () =>
     async (context, { limit }, name?: string) => {
       const { client, output, project } = context;
       const env = await named(context, name);
-      const most = wholeNumber("--limit", limit, BOUNDS.listed, BOUNDS.listedMax);
-      const page = await listed(client.listRevisions, { project, env }, most);
-      if (output.mode === "json") return output.json(page);
-      showEntries(output, page.items, false);
-      noteMore(output, page, most);
+      const most = limitOf(limit);
+      output.list(await listed(client.listRevisions, { project, env }, most), most, OF_ENVIRONMENT);
     },
   );
 
-function showEntries(output: Output, entries: readonly Entry[], withEnvironment: boolean): void {
-  if (output.mode === "plain") {
-    output.lines(entries.map(({ revision, version }) => (withEnvironment ? version : `${revision}\t${version}`)));
-    return;
-  }
-  output.table(
-    [...(withEnvironment ? ["VERSION", "ENVIRONMENT", "REV"] : ["REV", "VERSION"]), "ACTION", "BY", "WHEN", "WHY"],
-    entries.map(({ env, revision, version, action, created_by, timestamp, message }) => [
-      ...(withEnvironment ? [version, env, String(revision)] : [String(revision), version]),
-      action,
-      created_by,
-      moment(timestamp),
-      message ?? "",
-    ]),
-  );
+const WHAT_HAPPENED = ["ACTION", "BY", "WHEN", "WHY"];
+
+function whatHappened({ action, created_by, timestamp, message }: Entry): string[] {
+  return [action, created_by, moment(timestamp), message ?? ""];
 }
+
+const OF_PROJECT: Listing<Entry> = {
+  plain: ({ version }) => version,
+  headings: ["VERSION", "ENVIRONMENT", "REV", ...WHAT_HAPPENED],
+  row: (entry) => [entry.version, entry.env, String(entry.revision), ...whatHappened(entry)],
+};
+
+const OF_ENVIRONMENT: Listing<Entry> = {
+  plain: ({ revision, version }) => `${revision}\t${version}`,
+  headings: ["REV", "VERSION", ...WHAT_HAPPENED],
+  row: (entry) => [String(entry.revision), entry.version, ...whatHappened(entry)],
+};
