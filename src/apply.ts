@@ -13,7 +13,7 @@ import type { Validated } from "./validation.ts";
 
 /** How a plan becomes a revision of its target, at once or when all have agreed. */
 
-export interface PromotionResult extends Omit<Plan, "source" | "target" | "applicable" | "conflicts" | "warnings"> {
+export interface PromotionResult extends Omit<Plan, "source" | "target" | "applicable" | "changes_nothing" | "conflicts" | "warnings"> {
   readonly status: "ready_for_deploy" | "pending_approval" | "no_changes" | "planned";
   readonly environment: string;
   readonly source_env: string;
@@ -22,6 +22,7 @@ export interface PromotionResult extends Omit<Plan, "source" | "target" | "appli
   readonly source_version?: string;
   readonly promotion_id?: string;
   readonly applicable?: boolean;
+  readonly changes_nothing?: boolean;
   readonly conflicts?: Plan["conflicts"];
   readonly warnings?: Plan["warnings"];
 }
@@ -90,7 +91,7 @@ function refusalCode({ conflicts }: Plan, failed: readonly CheckResult[]): Error
 }
 
 export function resultOf(status: PromotionResult["status"], prepared: PreparedPlan, revision: number): PromotionResult {
-  const { source, target, applicable, conflicts, warnings, ...plan } = prepared.plan;
+  const { source, target, applicable, changes_nothing, conflicts, warnings, ...plan } = prepared.plan;
   return {
     status,
     environment: target.env,
@@ -99,7 +100,7 @@ export function resultOf(status: PromotionResult["status"], prepared: PreparedPl
     revision,
     ...plan,
     ...(prepared.kind !== "full" && { source_version: prepared.source.version }),
-    ...(status === "planned" && { applicable }),
+    ...(status === "planned" && { applicable, changes_nothing }),
     ...(conflicts.length > 0 && { conflicts }),
     ...(warnings.length > 0 && { warnings }),
   };

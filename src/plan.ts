@@ -79,6 +79,8 @@ export interface Plan {
   readonly checks: readonly CheckResult[];
   /** Whether it would be applied: no check failed. */
   readonly applicable: boolean;
+  /** Whether the target stays as it is where this is applied. */
+  readonly changes_nothing: boolean;
   readonly diff_from_previous: DiffFromPrevious;
   readonly conflicts: readonly ComponentConflict[];
   readonly warnings: readonly string[];
@@ -117,6 +119,7 @@ export async function preparePlan(
   const { root: config, changes: configChanges } = await maps.edit(target.config, edits);
   if (configChanges.length > 0) await checkEntryCount(maps, config);
   const changes = { platform: await maps.diff(target.platform, outcome.platform), config: configChanges };
+  const isNothing = outcome.conflicts.length === 0 && changesNothing({ changes, source, target, kind: outcome.kind });
   const requirements = await requirementsOf(maps, outcome.platform);
   const targetPolicy = policyFor(policy, target.env, target.type);
   const facts: Facts = {
@@ -126,7 +129,7 @@ export async function preparePlan(
     policy,
     targetPolicy,
     automatic: context.automatic,
-    changesNothing: outcome.conflicts.length === 0 && changesNothing({ changes, source, target, kind: outcome.kind }),
+    changesNothing: isNothing,
     relation,
     base: base && { env: base.env, revision: base.revision },
     lost: outcome.kind === "merged" || relation === "source_ahead" ? [] : await lostChanges(maps, base, target, changes.platform),
@@ -150,6 +153,7 @@ export async function preparePlan(
     relation,
     checks,
     applicable: !checks.some(({ status }) => status === "failed"),
+    changes_nothing: isNothing,
     diff_from_previous: diffFromPrevious(
       changes,
       required.filter(({ kind }) => kind !== "flag").map(({ name }) => name),
@@ -162,7 +166,7 @@ export async function preparePlan(
 }
 
 /** The same content under another label is a change: the target runs that version from now on. */
-export function changesNothing({ changes, source, target, kind }: Pick<PreparedPlan, "changes" | "source" | "target" | "kind">): boolean {
+function changesNothing({ changes, source, target, kind }: Pick<PreparedPlan, "changes" | "source" | "target" | "kind">): boolean {
   return changes.platform.length + changes.config.length === 0 && (kind !== "full" || source.version === target.version);
 }
 

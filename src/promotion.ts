@@ -9,16 +9,7 @@ import { canonicalJson } from "./merkle/index.ts";
 import type { Caller, CheckName, CheckResult, Environment } from "./model.ts";
 import { checkEnvironmentName, checkProject, quoted } from "./names.ts";
 import { automaticPromotionId, newPromotionId, putUp } from "./pending.ts";
-import {
-  changesNothing,
-  type Force,
-  findSides,
-  type Plan,
-  type PlanContext,
-  type PreparedPlan,
-  type PromotionOrder,
-  preparePlan,
-} from "./plan.ts";
+import { type Force, findSides, type Plan, type PlanContext, type PreparedPlan, type PromotionOrder, preparePlan } from "./plan.ts";
 import { checkPlan } from "./plan-id.ts";
 import { approvalsOf, autoPromoteSource, checkWord, policyFor, policyOf } from "./policy.ts";
 import type { Json, Store } from "./ports.ts";
@@ -113,7 +104,7 @@ export class Promotion {
         checkCurrent(request, prepared.plan);
         checkApplicable(prepared.plan, true);
         checkWord((await policyOf(tx)).policy, prepared.target, request);
-        if (changesNothing(prepared)) return unchanged(prepared);
+        if (prepared.plan.changes_nothing) return unchanged(prepared);
         if (!prepared.plan.applicable) {
           checkPrepared(preview.plan, prepared.plan);
           return putUp(tx, prepared, {

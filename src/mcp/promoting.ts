@@ -103,10 +103,11 @@ function planText(plan: Plan): string {
 }
 
 function verdictOf(plan: Plan): string {
-  if (plan.status === "no_changes") return "There is nothing to do.";
   const failed = plan.checks.filter(({ status }) => status === "failed");
+  const isOpen = failed.every(({ name }) => name === "approvals");
+  if (plan.changes_nothing && isOpen) return `There is nothing to promote: ${quoted(plan.environment)} has all of it.`;
   if (plan.applicable) return `It would be applied. ${howToApply("promote", plan.plan_id)}`;
-  if (failed.every(({ name }) => name === "approvals")) return `It would wait for approval. ${howToApply("promote", plan.plan_id)}`;
+  if (isOpen) return `It would wait for approval. ${howToApply("promote", plan.plan_id)}`;
   return `It would be refused by ${counted(failed.length, "check")}. Nothing was changed.`;
 }
 

@@ -146,6 +146,10 @@ export const PromoteReply = z
       .meta({ description: "How the histories of source and target stand to one another." }),
     checks: z.array(CheckResultSchema),
     applicable: z.boolean().exactOptional().meta({ description: "Of a plan: whether it would be applied now." }),
+    changes_nothing: z
+      .boolean()
+      .exactOptional()
+      .meta({ description: "Of a plan: whether the target has all of it already, under that version." }),
     promotion_id: z.string().exactOptional().meta({ description: "Of a promotion that waits, or waited, for approval." }),
     source_version: VersionLabel.exactOptional().meta({
       description: "The source's version, where a merge or a selection made a version of its own.",

@@ -4,7 +4,7 @@ import type { Context } from "../context.ts";
 import { parsedDocument } from "../documents.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { usage } from "../failure.ts";
-import { checkLines, conflictLines, counted, diffLines, isEmpty } from "../telling.ts";
+import { checkLines, conflictLines, counted, diffLines } from "../telling.ts";
 import { assignments, readDocument, readValues } from "../values.ts";
 import { shown } from "../width.ts";
 
@@ -70,13 +70,12 @@ export const promote = () =>
         return applied(context, request, planId);
       }
       const plan = await context.client.promote({ ...request, dry_run: true });
-      const isNothing = await leavesAsItIs(context, plan);
       if (options.dryRun || options.plan === true) {
-        showPlan(context, plan, isNothing);
+        showPlan(context, plan);
         return plan.applicable === false && !waits(plan) ? EXIT.policy : EXIT.ok;
       }
-      if (context.output.mode === "human") showPlan(context, plan, isNothing);
-      if (!isNothing) await context.confirmProduction(request.target_env, `This changes ${request.target_env}.`, { grave: true });
+      if (context.output.mode === "human") showPlan(context, plan);
+      if (!leavesAsItIs(plan)) await context.confirmProduction(request.target_env, `This changes ${request.target_env}.`, { grave: true });
       return applied(context, request, plan.plan_id);
     },
   );
@@ -145,14 +144,12 @@ function waits({ checks }: Reply): boolean {
   return checks.every(({ name, status }) => status !== "failed" || name === "approvals");
 }
 
-/** Whether the target stays as it is where this is applied. The same content under another label is a change. */
-async function leavesAsItIs({ client, project }: Context, plan: Reply): Promise<boolean> {
-  if (!waits(plan) || !isEmpty(plan.diff_from_previous)) return false;
-  // What a merge or a selection makes has a label of its own, and none where it changes nothing.
-  return plan.source_version !== undefined || (await client.getEnvironment({ project, env: plan.environment })).version === plan.version;
+/** Where it changes nothing, nobody's word is asked for. */
+function leavesAsItIs(plan: Reply): boolean {
+  return plan.changes_nothing === true && waits(plan);
 }
 
-function showPlan({ output }: Context, plan: Reply, isNothing: boolean): void {
+function showPlan({ output }: Context, plan: Reply): void {
   if (output.mode === "json") output.json(plan);
   if (output.mode === "plain") output.line(plan.plan_id);
   if (output.mode !== "human") return;
@@ -169,7 +166,7 @@ function showPlan({ output }: Context, plan: Reply, isNothing: boolean): void {
     for (const line of checkLines(check)) output.line(`  ${line}`);
   if (skipped.length > 0) output.line(output.paint(`  - not asked: ${skipped.map(({ name }) => name).join(", ")}`, "dim"));
   const failures = plan.checks.filter(({ status }) => status === "failed").length;
-  const verdict = isNothing
+  const verdict = leavesAsItIs(plan)
     ? `There is nothing to promote: ${shown(plan.environment)} has all of it.`
     : plan.applicable
       ? "It would be applied."
