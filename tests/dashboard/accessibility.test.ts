@@ -67,7 +67,12 @@ describe.each(LOOKS)("in $colorScheme, $width px", (look) => {
     const { page, go, faults } = await dashboard.tab(look);
     const base = `/projects/${dashboard.scene.project}`;
     const dialogs: readonly (readonly [path: string, opener: string])[] = [
+      ["/", "New project …"],
       [base, "Go to …"],
+      [base, "New environment …"],
+      [`${base}/env/staging`, "Hold …"],
+      [`${base}/env/production`, "Archive production …"],
+      [`${base}/env/pr-142`, "Extend pr-142 …"],
       [`${base}/config`, "New key …"],
       [`${base}/config`, "Paste a .env file …"],
       [`${base}/config`, "change API_URL in staging"],

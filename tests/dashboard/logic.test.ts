@@ -4,19 +4,20 @@ import { act, createElement } from "react";
 import { createRoot } from "react-dom/client";
 import { describe, expect, test, vi } from "vitest";
 import { EnvmError } from "../../src/sdk/errors.ts";
-import type { Check, Environment, Revision } from "../../web/src/api.ts";
+import type { Check, Created, Environment, Revision } from "../../web/src/api.ts";
 import { flagInWords } from "../../web/src/config/Matrix.tsx";
 import { originInWords, originsOf } from "../../web/src/config/origins.ts";
 import { faultOf } from "../../web/src/faults.ts";
 import { lastDays } from "../../web/src/history/ActivityCharts.tsx";
+import { faultInJson } from "../../web/src/json.ts";
 import { countsOf } from "../../web/src/pages/State.tsx";
-import { type Diff, hasChanges, reasonOf, sentencesOf, singular } from "../../web/src/plan.ts";
+import { type Diff, hasChanges, reasonOf, sentencesOf, singular, whoClears } from "../../web/src/plan.ts";
 import { inOrder, rulesOf } from "../../web/src/policy.ts";
 import { longerThan } from "../../web/src/previews/Lifetime.tsx";
 import { lastHealthy, type Stay, staysOf } from "../../web/src/stays.ts";
 import { ago, lengthOf, timeFor } from "../../web/src/time.ts";
 import { useAction } from "../../web/src/useAction.ts";
-import { changedWhat, listed, plural, statusOf, worstOf } from "../../web/src/words.ts";
+import { changedWhat, createdInWords, listed, plural, statusOf, worstOf } from "../../web/src/words.ts";
 
 const none = { count: 0, names: [] };
 const diff = (part: Partial<Diff> = {}): Diff => ({
@@ -234,6 +235,52 @@ test("what a check says in the engine's terms is said in words, with names", () 
     "ada agreed: 1 of 2.",
     "As the engine has it.",
     "As the engine has it.",
+  ]);
+});
+
+test.each([
+  ["", 1, 1],
+  ["nul", 1, 1],
+  ["1 2", 1, 3],
+  ['"x', 1, 1],
+  ["{a: 1}", 1, 2],
+  ['{"a": 1,}', 1, 9],
+  ['{"a": [1, {"b": tru}]}', 1, 17],
+  ['[{}, {"a": []}, x]', 1, 17],
+  ['{\n  "a": 1\n  "b": 2\n}', 3, 3],
+  ['{"a": 1}\n}', 2, 1],
+])("where %o ends to be JSON is told: line %i, column %i", (text, line, column) => expect(faultInJson(text)).toEqual({ line, column }));
+
+test("what is JSON has no fault, whatever is in it", () => {
+  for (const text of ["{}", " [ ] ", "[[], {}]", '{"a": {"b": [1, -2.5e+3, "\\u00e9\\n", null, true]}, "c": ""}'])
+    expect(faultInJson(text)).toBeNull();
+});
+
+test("who may skip a check is named beside who clears it", () => {
+  expect([
+    whoClears("soak_time", []),
+    whoClears("soak_time", ["soak_time"]),
+    whoClears("pipeline_order", ["soak_time"]),
+    whoClears("pipeline_order", ["pipeline_order"]),
+  ]).toEqual([
+    "Time",
+    "Time; or an administrator, who skips it with a reason",
+    "An administrator, in the policy",
+    "An administrator, who skips it with a reason",
+  ]);
+});
+
+test("of a new environment is told what it is, until when, and what it lacks; of one that was there, what became of it", () => {
+  const created = (part: object) =>
+    ({ status: "env_created", env: "a", expires_at: null, secrets_unbound: [], ...part }) as unknown as Created;
+  expect([
+    createdInWords(created({ type: "staging" })),
+    createdInWords(created({ type: "custom", secrets_unbound: ["KEY", "DSN"] })),
+    createdInWords(created({ type: "preview", expires_at: "2026-01-31T12:00:00", status: "env_updated" })),
+  ]).toEqual([
+    "a is there. It is for trying things out.",
+    "a is there. It is of a kind of its own. It has no KEY and DSN: set them in Configuration.",
+    "a was there, and has the newest version now. It is a preview until 31 Jan 2026, 12:00.",
   ]);
 });
 

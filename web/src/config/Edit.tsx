@@ -7,6 +7,7 @@ import { Dialog } from "../components/Dialog.tsx";
 import { Field } from "../components/Field.tsx";
 import { Failure, Loading } from "../components/States.tsx";
 import { Ago } from "../components/Time.tsx";
+import { mayChange, useMay } from "../rights.ts";
 import { useAction } from "../useAction.ts";
 import { whatHappened } from "../words.ts";
 import { Actions, type FormProps } from "./Actions.tsx";
@@ -41,7 +42,8 @@ export function Edit({ of: { kind, name }, place, onClose }: EditProps) {
     },
   });
   const save = (value: unknown) => write.act({ value });
-  const form = { name, busy: write.isPending, onSave: save, onCancel: onClose };
+  const isOurs = mayChange(useMay(project), environment);
+  const form = { name, busy: write.isPending, canSave: isOurs, onSave: save, onCancel: onClose };
   return (
     <Dialog title={`${name} in ${env}`} onClose={onClose} wide={kind === "flags"}>
       {current !== undefined && <Provenance of={{ kind, name }} place={place} />}
@@ -53,11 +55,12 @@ export function Edit({ of: { kind, name }, place, onClose }: EditProps) {
         </Suspense>
       )}
       {write.isError && <Failure error={write.error} what="save it" />}
-      {current !== undefined && (
+      {!isOurs && <p>You may look at this, but not change it: your token may not{environment.protected ? ", for it is protected" : ""}.</p>}
+      {current !== undefined && isOurs && (
         <details>
           <summary>Remove it from {env}</summary>
           <p>Whatever reads it there does not find it any more.</p>
-          <Button look="danger" small onClick={() => write.act("unset")}>
+          <Button look="danger" small busy={write.isPending} onClick={() => write.act("unset")}>
             Remove {name}
           </Button>
         </details>
@@ -78,7 +81,7 @@ function Provenance({ of, place: { origins } }: { readonly of: Key; readonly pla
   );
 }
 
-function TextForm({ name, busy, onSave, onCancel, initial }: FormProps<string> & { readonly initial: string | undefined }) {
+function TextForm({ name, busy, canSave, onSave, onCancel, initial }: FormProps<string> & { readonly initial: string | undefined }) {
   const [value, setValue] = useState(initial ?? "");
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -97,12 +100,12 @@ function TextForm({ name, busy, onSave, onCancel, initial }: FormProps<string> &
           />
         )}
       </Field>
-      <Actions name={name} busy={busy} onCancel={onCancel} disabled={value === initial} />
+      <Actions name={name} busy={busy} onCancel={onCancel} disabled={!canSave || value === initial} />
     </form>
   );
 }
 
-function SecretForm({ name, busy, onSave, onCancel, isSet }: FormProps<string> & { readonly isSet: boolean }) {
+function SecretForm({ name, busy, canSave, onSave, onCancel, isSet }: FormProps<string> & { readonly isSet: boolean }) {
   const [value, setValue] = useState("");
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -118,7 +121,7 @@ function SecretForm({ name, busy, onSave, onCancel, isSet }: FormProps<string> &
           <input {...control} type="password" autoComplete="new-password" value={value} onChange={({ target }) => setValue(target.value)} />
         )}
       </Field>
-      <Actions name={name} busy={busy} onCancel={onCancel} disabled={value === ""} />
+      <Actions name={name} busy={busy} onCancel={onCancel} disabled={!canSave || value === ""} />
     </form>
   );
 }

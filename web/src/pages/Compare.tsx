@@ -11,6 +11,7 @@ import { Empty, Failure, Loading } from "../components/States.tsx";
 import { Moment } from "../components/Time.tsx";
 import { useEnvironments } from "../policy.ts";
 import { compareQuery } from "../queries.ts";
+import { useMay } from "../rights.ts";
 import { useRead } from "../useRead.ts";
 import styles from "./Compare.module.css";
 
@@ -140,8 +141,10 @@ function Compared({ project, comparison, swapped, isOld }: ComparedProps) {
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const heading = useId();
   const { left, right } = comparison;
+  const may = useMay(project);
   const total = KINDS.reduce((sum, kind) => sum + countOf(comparison[kind]), 0);
   const between = left.env !== right.env;
+  const mayPromote = may("promote", right.env);
   return (
     <>
       <section aria-labelledby={heading} className={styles.counts}>
@@ -164,14 +167,16 @@ function Compared({ project, comparison, swapped, isOld }: ComparedProps) {
         </p>
         {between && (
           <div className="row">
-            <LinkButton
-              look={chosen.size > 0 ? "primary" : "secondary"}
-              to={promoteAddress(project, { from: left.env, to: right.env, ...(isOld && { version: left.version }) }, chosen)}
-            >
-              {chosen.size > 0
-                ? `Promote ${chosen.size} selected to ${right.env} …`
-                : `Promote ${isOld ? `${left.version} from` : "all of"} ${left.env} to ${right.env} …`}
-            </LinkButton>
+            {mayPromote && (
+              <LinkButton
+                look={chosen.size > 0 ? "primary" : "secondary"}
+                to={promoteAddress(project, { from: left.env, to: right.env, ...(isOld && { version: left.version }) }, chosen)}
+              >
+                {chosen.size > 0
+                  ? `Promote ${chosen.size} selected to ${right.env} …`
+                  : `Promote ${isOld ? `${left.version} from` : "all of"} ${left.env} to ${right.env} …`}
+              </LinkButton>
+            )}
             <Link to={swapped}>Swap sides</Link>
           </div>
         )}
@@ -185,7 +190,7 @@ function Compared({ project, comparison, swapped, isOld }: ComparedProps) {
               left={left}
               right={right}
               differences={comparison[kind]}
-              chosen={kind === "components" && between ? chosen : null}
+              chosen={kind === "components" && between && mayPromote ? chosen : null}
               onChoose={setChosen}
             />
           </Panel>
