@@ -29,6 +29,7 @@ test("an environment is made here, and its page says what it has still to be giv
   const { root, project } = dashboard.scene;
   const { page, go, faults } = await dashboard.tab();
   await go(base());
+  await page.getByText("2 previews: demo-fair and pr-142.", { exact: true }).waitFor();
   await page.getByRole("button", { name: "New environment …" }).click();
   const dialog = page.getByRole("dialog");
   await dialog.getByLabel("Name").fill("qa");

@@ -145,27 +145,6 @@ test("values that the target lacks are filled in on the spot, and travel with th
   expect((await root.getConfig({ project, env: "staging" })).vars).toMatchObject({ SHOP_NAME: "Corner shop" });
 });
 
-test("a value that cannot be planned takes nothing away: what is wrong with it is said beside it, and another takes its place", async () => {
-  const { root, project } = dashboard.scene;
-  await root.patchState({ project, env: "development", set: { "requires/SHOP_MOTTO": { kind: "var", description: "What it says" } } });
-  const { page, go } = await dashboard.tab();
-  await go(promoteAddress());
-  const field = page.getByLabel("SHOP_MOTTO");
-  await field.fill("x".repeat(LIMITS.varBytes + 1));
-  await page.getByRole("button", { name: "Put into the plan" }).click();
-  await page.getByRole("alert").getByText("Could not plan that").waitFor();
-  await eventually(() => button(page).isDisabled()).toBe(true);
-  await field.fill("Open all day");
-  await page.getByRole("button", { name: "Put into the plan" }).click();
-  await page.getByText("Could not plan that").waitFor({ state: "detached" });
-  await button(page).click();
-  await page
-    .getByRole("status")
-    .getByText(/was promoted to staging/)
-    .waitFor();
-  expect((await root.getConfig({ project, env: "staging" })).vars).toMatchObject({ SHOP_MOTTO: "Open all day" });
-});
-
 test("somebody else approves, and whoever asked cannot", async () => {
   const { project, grace, root } = dashboard.scene;
   await root.patchConfig({ project, env: "production", vars: { SHOP_NAME: "Corner shop" } });
@@ -233,6 +212,27 @@ test("where the vault has forgotten a password of then, the way back is open wit
     .waitFor();
   const [record] = (await root.listAudit({ project, action: "rollback", env: "development", limit: 1 })).items;
   expect(record?.details.secrets).toBe("keep_current");
+});
+
+test("a value that cannot be planned takes nothing away: what is wrong with it is said beside it, and another takes its place", async () => {
+  const { root, project } = dashboard.scene;
+  await root.patchState({ project, env: "development", set: { "requires/SHOP_MOTTO": { kind: "var", description: "What it says" } } });
+  const { page, go } = await dashboard.tab();
+  await go(promoteAddress());
+  const field = page.getByLabel("SHOP_MOTTO");
+  await field.fill("x".repeat(LIMITS.varBytes + 1));
+  await page.getByRole("button", { name: "Put into the plan" }).click();
+  await page.getByRole("alert").getByText("Could not plan that").waitFor();
+  await eventually(() => button(page).isDisabled()).toBe(true);
+  await field.fill("Open all day");
+  await page.getByRole("button", { name: "Put into the plan" }).click();
+  await page.getByText("Could not plan that").waitFor({ state: "detached" });
+  await button(page).click();
+  await page
+    .getByRole("status")
+    .getByText(/was promoted to staging/)
+    .waitFor();
+  expect((await root.getConfig({ project, env: "staging" })).vars).toMatchObject({ SHOP_MOTTO: "Open all day" });
 });
 
 test("an environment that is closed for promotions says so, and when it opens", async () => {

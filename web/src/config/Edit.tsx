@@ -5,6 +5,7 @@ import { useAnnounce } from "../components/Announcer.tsx";
 import { Button } from "../components/Button.tsx";
 import { Dialog } from "../components/Dialog.tsx";
 import { Field } from "../components/Field.tsx";
+import { Notice } from "../components/Notice.tsx";
 import { Failure, Loading } from "../components/States.tsx";
 import { Ago } from "../components/Time.tsx";
 import { mayChange, useMay } from "../rights.ts";
@@ -26,6 +27,8 @@ export function Edit({ of: { kind, name }, place, onClose }: EditProps) {
   const { environment, config } = place;
   const { project_id: project, env } = environment;
   const current = config[kind][name];
+  // What the form began with: while it is open, somebody else may save another.
+  const [begun, setBegun] = useState(current);
   const announce = useAnnounce();
   const queries = useQueryClient();
   const write = useAction({
@@ -41,17 +44,27 @@ export function Edit({ of: { kind, name }, place, onClose }: EditProps) {
       await queries.invalidateQueries({ queryKey: ["project", project] });
     },
   });
+  const isOvertaken = !write.isPending && !write.isSuccess && JSON.stringify(current) !== JSON.stringify(begun);
   const save = (value: unknown) => write.act({ value });
   const isOurs = mayChange(useMay(project), environment);
   const form = { name, busy: write.isPending, canSave: isOurs, onSave: save, onCancel: onClose };
   return (
     <Dialog title={`${name} in ${env}`} onClose={onClose} wide={kind === "flags"}>
       {current !== undefined && <Provenance of={{ kind, name }} place={place} />}
-      {kind === "vars" && <TextForm {...form} initial={config.vars[name]} />}
+      {isOvertaken && (
+        <Notice
+          tone="warn"
+          title="Somebody else changed it meanwhile"
+          actions={<Button onClick={() => setBegun(current)}>Show what is there now</Button>}
+        >
+          <p>What you save from here takes the place of theirs.</p>
+        </Notice>
+      )}
+      {kind === "vars" && <TextForm key={JSON.stringify(begun)} {...form} initial={begun as string | undefined} />}
       {kind === "secrets" && <SecretForm {...form} isSet={current !== undefined} />}
       {kind === "flags" && (
         <Suspense fallback={<Loading what="the flag" />}>
-          <FlagForm {...form} flags={config.flags} evaluators={config.evaluators ?? {}} />
+          <FlagForm key={JSON.stringify(begun)} {...form} flags={{ ...config.flags, [name]: begun }} evaluators={config.evaluators ?? {}} />
         </Suspense>
       )}
       {write.isError && <Failure error={write.error} what="save it" />}

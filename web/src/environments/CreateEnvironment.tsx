@@ -12,7 +12,7 @@ import { createdInWords } from "../words.ts";
 import { EnvironmentName } from "./EnvironmentName.tsx";
 
 const TYPES = [
-  { value: "", text: "As its name says: dev, staging, prod-eu …" },
+  { value: "", text: "As its name says" },
   { value: "development", text: "Development: where it is built" },
   { value: "staging", text: "Staging: where it is tried out" },
   { value: "production", text: "Production: what customers use" },
@@ -87,7 +87,10 @@ export function CreateEnvironment({ project, environments, onClose }: CreateEnvi
           value={form.name}
           onChange={(name) => change({ name })}
         />
-        <Field label="What it is for" hint="Before production changes, people here say why and type its name.">
+        <Field
+          label="What it is for"
+          hint="Names such as dev, staging or prod-eu say it. Before production changes, people here say why and type its name."
+        >
           {(control) => (
             <select {...control} value={form.type} onChange={({ target }) => change({ type: target.value as Form["type"] })}>
               {TYPES.map(({ value, text }) => (
