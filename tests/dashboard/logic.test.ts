@@ -5,6 +5,7 @@ import { createRoot } from "react-dom/client";
 import { describe, expect, test, vi } from "vitest";
 import { EnvmError } from "../../src/sdk/errors.ts";
 import type { Check, Created, Environment, Revision } from "../../web/src/api.ts";
+import { linesOf } from "../../web/src/components/TextDiff.tsx";
 import { flagInWords } from "../../web/src/config/Matrix.tsx";
 import { originInWords, originsOf } from "../../web/src/config/origins.ts";
 import { faultOf } from "../../web/src/faults.ts";
@@ -137,6 +138,16 @@ test("a file that says the same in another order changes nothing", () => {
   const before = { pages: { a: { title: "A", fields: [{ x: 1, y: 2 }] }, b: 1 } };
   expect(countsOf(before, { pages: { b: 1, a: { fields: [{ y: 2, x: 1 }], title: "A" } } })).toEqual({ added: 0, changed: 0, removed: 0 });
   expect(countsOf(before, { pages: { a: { title: "A", fields: [] }, c: 1 } })).toEqual({ added: 1, changed: 1, removed: 1 });
+});
+
+test("a difference of thousands of lines is not looked for: the page would stand still for as long as it took", () => {
+  const body = (prefix: string, count: number) => Object.fromEntries(Array.from({ length: count }, (_, n) => [`${prefix}${n}`, n]));
+  expect(linesOf(body("a", 4_000), body("b", 4_000))).toBeNull();
+  expect(linesOf(body("a", 4_000), { ...body("a", 4_000), last: 1 })?.filter((line) => /^[+-]/.test(line))).toEqual([
+    '-  "a3999": 3999',
+    '+  "a3999": 3999,',
+    '+  "last": 1',
+  ]);
 });
 
 test("values that changed are named, not said to be set: they may have been removed", () => {
