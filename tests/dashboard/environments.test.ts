@@ -251,6 +251,9 @@ test("whoever may not change a value sees it, and that it is not theirs to chang
   await dialog.getByLabel("Value").fill("https://elsewhere.example.com");
   expect(await dialog.getByRole("button", { name: "Save API_URL" }).isDisabled()).toBe(true);
   expect(await dialog.getByText("Remove it from staging").count()).toBe(0);
+  await go(`${base()}/state?env=staging`);
+  await page.getByRole("button", { name: "Download" }).waitFor();
+  expect(await page.getByLabel("Upload …").count()).toBe(0);
   await go(`${base()}/settings`);
   await page.getByText("You may look at this, but not change it").waitFor();
   expect(await page.getByRole("alert").count()).toBe(0);

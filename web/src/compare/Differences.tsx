@@ -102,7 +102,12 @@ function Entry({ project, kind, left, right, difference }: EntryProps) {
       <div>
         <p>{head}</p>
         <p className={styles.values}>
-          {left.env}: <code>{String(after)}</code> · {right.env}: <code>{String(before)}</code>
+          <span>
+            {left.env}: <code>{String(after)}</code>
+          </span>
+          <span>
+            {right.env}: <code>{String(before)}</code>
+          </span>
         </p>
       </div>
     );
