@@ -1,15 +1,19 @@
 // @vitest-environment happy-dom
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { act, createElement } from "react";
 import { createRoot } from "react-dom/client";
 import { describe, expect, test, vi } from "vitest";
 import { EnvmError } from "../../src/sdk/errors.ts";
+import { packageRoot } from "../../src/settings.ts";
 import type { Check, Created, Environment, Revision } from "../../web/src/api.ts";
 import { linesOf } from "../../web/src/components/TextDiff.tsx";
 import { flagInWords } from "../../web/src/config/Matrix.tsx";
 import { originInWords, originsOf } from "../../web/src/config/origins.ts";
 import { faultOf } from "../../web/src/faults.ts";
 import { lastDays } from "../../web/src/history/ActivityCharts.tsx";
+import { recordInWords } from "../../web/src/history/records.ts";
 import { faultInJson } from "../../web/src/json.ts";
 import { countsOf } from "../../web/src/pages/State.tsx";
 import { type Diff, hasChanges, reasonOf, sentencesOf, singular, whoClears } from "../../web/src/plan.ts";
@@ -148,6 +152,16 @@ test("a difference of thousands of lines is not looked for: the page would stand
     '+  "a3999": 3999,',
     '+  "last": 1',
   ]);
+});
+
+test("each action that a project's log may have is told in words", () => {
+  const table = readFileSync(join(packageRoot(), "ENGINE_SPEC.md"), "utf8").split("| action | of |")[1]?.split("\n\n")[0] ?? "";
+  const rows = [...table.matchAll(/^\| ((?:`[a-z_ ]+`)) \|(.*)$/gm)].filter(([, , of = ""]) => !of.includes("`_system` alone"));
+  const actions = rows.flatMap(([, names = ""]) => names.replaceAll("`", "").split(" "));
+  expect(actions).toContain("webhook_disabled");
+  const words = (action: string) =>
+    recordInWords({ action, environment: "staging", version: "v1", details: {} } as Parameters<typeof recordInWords>[0]);
+  expect(actions.filter((action) => words(action).startsWith(action.replaceAll("_", " ")))).toEqual([]);
 });
 
 test("values that changed are named, not said to be set: they may have been removed", () => {

@@ -2,7 +2,6 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { packageRoot } from "../../src/settings.ts";
-import { recordInWords } from "../../web/src/history/records.ts";
 import { PROJECT_PAGES } from "../../web/src/shell/pages.ts";
 import { pagesOf } from "../dashboard/scene.ts";
 
@@ -19,16 +18,6 @@ describe.each(["README.md", "docs/dashboard.md"])("%s", (file) => {
 test("the dashboard's guide tells of every page that a project offers", () => {
   const guide = read("docs/dashboard.md");
   expect(PROJECT_PAGES.filter(({ name }) => !guide.includes(`| ${name} |`))).toEqual([]);
-});
-
-test("each action that a project's log may have is told in words", () => {
-  const table = read("ENGINE_SPEC.md").split("| action | of |")[1]?.split("\n\n")[0] ?? "";
-  const rows = [...table.matchAll(/^\| ((?:`[a-z_ ]+`)) \|(.*)$/gm)].filter(([, , of = ""]) => !of.includes("`_system` alone"));
-  const actions = rows.flatMap(([, names = ""]) => names.replaceAll("`", "").split(" "));
-  expect(actions).toContain("webhook_disabled");
-  const words = (action: string) =>
-    recordInWords({ action, environment: "staging", version: "v1", details: {} } as Parameters<typeof recordInWords>[0]);
-  expect(actions.filter((action) => words(action).startsWith(action.replaceAll("_", " ")))).toEqual([]);
 });
 
 test("every page has its pictures: light and dark, wide and narrow", () => {
