@@ -100,7 +100,8 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
   cli: { rooms: ["sdk", "sdk on node", "dotenv", "mcp", "git", "errors"], modules: ["node:*", "commander", "dotenv", "yaml"] },
   // As in `flagd`: nothing of Node's by itself. `dotenv` is its parser alone.
   dotenv: { rooms: [], modules: ["dotenv"] },
-  web: { rooms: ["sdk", "flagd", "dotenv"], modules: ["*"] },
+  // Who may do what is one table, for what is offered too.
+  web: { rooms: ["sdk", "flagd", "dotenv"], files: ["src/access.ts"], modules: ["*"] },
 };
 
 /** Files at the top of `src` that are not the domain. */

@@ -25,6 +25,28 @@ test("a value is edited in place, and who set it is told", async () => {
   expect(faults).toEqual([]);
 });
 
+test("a value that somebody else saves while one changes it is not written over unseen", async () => {
+  const { root, project } = dashboard.scene;
+  const { page, go, faults } = await dashboard.tab();
+  await go(`${base()}/config`);
+  for (const [kind, key, field, theirs] of [
+    ["vars", "LOG_LEVEL", "Value", "theirs"],
+    ["flags", "dark-mode", "For everybody else", false],
+  ] as const) {
+    await page.getByRole("button", { name: `change ${key} in staging` }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel(field).waitFor();
+    await root.patchConfig({ project, env: "staging", [kind]: { [key]: theirs } });
+    await dialog.getByText("Somebody else changed it meanwhile").waitFor();
+    await dialog.getByRole("button", { name: "Show what is there now" }).click();
+    await eventually(() => dialog.getByLabel(field).inputValue()).toBe(kind === "vars" ? "theirs" : "off");
+    expect(await dialog.getByText("Somebody else changed it meanwhile").count()).toBe(0);
+    await page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "detached" });
+  }
+  expect(faults).toEqual([]);
+});
+
 test("a flag says for one person what it is and why, before it is saved; what is wrong with it is said as one types", async () => {
   const { root, project } = dashboard.scene;
   const { page, go, faults } = await dashboard.tab();
@@ -117,6 +139,17 @@ test("a comparison tells what both sides changed, and what the other side lacks"
   await page.getByText(/^1 component was changed on both sides/).waitFor();
   await page.getByText(/^themes\/default\. A promotion asks/).waitFor();
   await page.getByText("staging lacks 1 value that the version of development needs").waitFor();
+  expect(faults).toEqual([]);
+});
+
+test("passwords of which nobody is told whether they are the same are not said to be so", async () => {
+  const { root, project } = dashboard.scene;
+  const { token } = await root.createToken({ name: "Reader", role: "reader", projects: [project] });
+  const { secrets } = await root.compare({ project_id: project, left: "staging", right: "production" });
+  const { page, go, faults } = await dashboard.tab({}, token);
+  await go(`${base()}/compare?left=staging&right=production`);
+  await page.getByRole("link", { name: `Passwords: ${secrets.different.length} not told` }).click();
+  await page.getByText(/^Both sides have these; whether they are equal is not told to you: DOCUMENTS_DSN, /).waitFor();
   expect(faults).toEqual([]);
 });
 

@@ -284,6 +284,9 @@ test("on a narrow screen the page that one is on is in sight among the others", 
       const [inner, outer] = [link.getBoundingClientRect(), nav.getBoundingClientRect()];
       return inner.left >= outer.left - 1 && inner.right <= outer.right + 1;
     }, name);
+    // Where there is room for both, the project's name is whole, too.
+    const whole = page.getByRole("navigation").getByText(project, { exact: true });
+    if (name === "Pipeline") await eventually(async () => ((await whole.boundingBox())?.x ?? -1) >= 0).toBe(true);
   }
 });
 

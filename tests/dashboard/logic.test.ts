@@ -1,22 +1,28 @@
 // @vitest-environment happy-dom
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { act, createElement } from "react";
 import { createRoot } from "react-dom/client";
 import { describe, expect, test, vi } from "vitest";
 import { EnvmError } from "../../src/sdk/errors.ts";
-import type { Check, Environment, Revision } from "../../web/src/api.ts";
+import { packageRoot } from "../../src/settings.ts";
+import type { Check, Created, Environment, Revision } from "../../web/src/api.ts";
+import { linesOf } from "../../web/src/components/TextDiff.tsx";
 import { flagInWords } from "../../web/src/config/Matrix.tsx";
 import { originInWords, originsOf } from "../../web/src/config/origins.ts";
 import { faultOf } from "../../web/src/faults.ts";
 import { lastDays } from "../../web/src/history/ActivityCharts.tsx";
+import { recordInWords } from "../../web/src/history/records.ts";
+import { faultInJson } from "../../web/src/json.ts";
 import { countsOf } from "../../web/src/pages/State.tsx";
-import { type Diff, hasChanges, reasonOf, sentencesOf, singular } from "../../web/src/plan.ts";
+import { type Diff, hasChanges, reasonOf, sentencesOf, singular, whoClears } from "../../web/src/plan.ts";
 import { inOrder, rulesOf } from "../../web/src/policy.ts";
 import { longerThan } from "../../web/src/previews/Lifetime.tsx";
 import { lastHealthy, type Stay, staysOf } from "../../web/src/stays.ts";
 import { ago, lengthOf, timeFor } from "../../web/src/time.ts";
 import { useAction } from "../../web/src/useAction.ts";
-import { changedWhat, listed, plural, statusOf, worstOf } from "../../web/src/words.ts";
+import { changedWhat, createdInWords, listed, plural, statusOf, worstOf } from "../../web/src/words.ts";
 
 const none = { count: 0, names: [] };
 const diff = (part: Partial<Diff> = {}): Diff => ({
@@ -138,6 +144,26 @@ test("a file that says the same in another order changes nothing", () => {
   expect(countsOf(before, { pages: { a: { title: "A", fields: [] }, c: 1 } })).toEqual({ added: 1, changed: 1, removed: 1 });
 });
 
+test("a difference of thousands of lines is not looked for: the page would stand still for as long as it took", () => {
+  const body = (prefix: string, count: number) => Object.fromEntries(Array.from({ length: count }, (_, n) => [`${prefix}${n}`, n]));
+  expect(linesOf(body("a", 4_000), body("b", 4_000))).toBeNull();
+  expect(linesOf(body("a", 4_000), { ...body("a", 4_000), last: 1 })?.filter((line) => /^[+-]/.test(line))).toEqual([
+    '-  "a3999": 3999',
+    '+  "a3999": 3999,',
+    '+  "last": 1',
+  ]);
+});
+
+test("each action that a project's log may have is told in words", () => {
+  const table = readFileSync(join(packageRoot(), "ENGINE_SPEC.md"), "utf8").split("| action | of |")[1]?.split("\n\n")[0] ?? "";
+  const rows = [...table.matchAll(/^\| ((?:`[a-z_ ]+`)) \|(.*)$/gm)].filter(([, , of = ""]) => !of.includes("`_system` alone"));
+  const actions = rows.flatMap(([, names = ""]) => names.replaceAll("`", "").split(" "));
+  expect(actions).toContain("webhook_disabled");
+  const words = (action: string) =>
+    recordInWords({ action, environment: "staging", version: "v1", details: {} } as Parameters<typeof recordInWords>[0]);
+  expect(actions.filter((action) => words(action).startsWith(action.replaceAll("_", " ")))).toEqual([]);
+});
+
 test("values that changed are named, not said to be set: they may have been removed", () => {
   const changes = { components_added: 0, components_changed: 2, components_removed: 0, env_vars_changed: ["OLD_URL"], feature_flags: [] };
   expect(changedWhat({ changes: changes as unknown as Revision["changes"] })).toBe("2 components changed, 1 value (OLD_URL)");
@@ -234,6 +260,52 @@ test("what a check says in the engine's terms is said in words, with names", () 
     "ada agreed: 1 of 2.",
     "As the engine has it.",
     "As the engine has it.",
+  ]);
+});
+
+test.each([
+  ["", 1, 1],
+  ["nul", 1, 1],
+  ["1 2", 1, 3],
+  ['"x', 1, 1],
+  ["{a: 1}", 1, 2],
+  ['{"a": 1,}', 1, 9],
+  ['{"a": [1, {"b": tru}]}', 1, 17],
+  ['[{}, {"a": []}, x]', 1, 17],
+  ['{\n  "a": 1\n  "b": 2\n}', 3, 3],
+  ['{"a": 1}\n}', 2, 1],
+])("where %o ends to be JSON is told: line %i, column %i", (text, line, column) => expect(faultInJson(text)).toEqual({ line, column }));
+
+test("what is JSON has no fault, whatever is in it", () => {
+  for (const text of ["{}", " [ ] ", "[[], {}]", '{"a": {"b": [1, -2.5e+3, "\\u00e9\\n", null, true]}, "c": ""}'])
+    expect(faultInJson(text)).toBeNull();
+});
+
+test("who may skip a check is named beside who clears it", () => {
+  expect([
+    whoClears("soak_time", []),
+    whoClears("soak_time", ["soak_time"]),
+    whoClears("pipeline_order", ["soak_time"]),
+    whoClears("pipeline_order", ["pipeline_order"]),
+  ]).toEqual([
+    "Time",
+    "Time; or an administrator, who skips it with a reason",
+    "An administrator, in the policy",
+    "An administrator, who skips it with a reason",
+  ]);
+});
+
+test("of a new environment is told what it is, until when, and what it lacks; of one that was there, what became of it", () => {
+  const created = (part: object) =>
+    ({ status: "env_created", env: "a", expires_at: null, secrets_unbound: [], ...part }) as unknown as Created;
+  expect([
+    createdInWords(created({ type: "staging" })),
+    createdInWords(created({ type: "custom", secrets_unbound: ["KEY", "DSN"] })),
+    createdInWords(created({ type: "preview", expires_at: "2026-01-31T12:00:00", status: "env_updated" })),
+  ]).toEqual([
+    "a is there. It is for trying things out.",
+    "a is there. It is of a kind of its own. It has no KEY and DSN: set them in Configuration.",
+    "a was there, and has the newest version now. It is a preview until 31 Jan 2026, 12:00.",
   ]);
 });
 

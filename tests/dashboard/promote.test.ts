@@ -1,5 +1,6 @@
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
+import { LIMITS } from "../../src/limits.ts";
 import { EnvmError } from "../../src/sdk/errors.ts";
 import { alone, eventually, settled, useDashboard } from "./support.ts";
 
@@ -188,6 +189,50 @@ test("a rollback says what returns and what does not, and leaves a hold that can
   await page.getByText("On hold").first().waitFor();
   await page.getByRole("button", { name: "Resume" }).click();
   await page.getByRole("status").getByText("production takes automatic promotions again.").waitFor();
+});
+
+test("where the vault has forgotten a password of then, the way back is open with those of today", async () => {
+  const { root, project } = dashboard.scene;
+  await root.patchConfig({ project, env: "development", secrets: { STRIPE_SECRET_KEY: "another" }, vars: { LOG_LEVEL: "silent" } });
+  const { page, go } = await dashboard.tab();
+  // What no vault does within a test.
+  const reason = "The vault no longer has the old values of: STRIPE_SECRET_KEY.";
+  const refusal = { status: "error", code: "secret_unavailable", reason, fix_suggestion: "", details: {}, request_id: "a-request-id" };
+  await page.route(/\/env\/rollback$/, (route) =>
+    route.request().postDataJSON().secrets === "keep_current" ? route.continue() : route.fulfill({ status: 409, json: refusal }),
+  );
+  await go(`/projects/${project}/env/development/rollback`);
+  await page.getByText(reason).waitFor();
+  await page.getByRole("button", { name: "Keep today’s passwords" }).click();
+  await page.getByText("The passwords stay those of today.").waitFor();
+  await page.getByRole("button", { name: /^Roll development back to/ }).click();
+  await page
+    .getByRole("status")
+    .getByText(/^development is back at/)
+    .waitFor();
+  const [record] = (await root.listAudit({ project, action: "rollback", env: "development", limit: 1 })).items;
+  expect(record?.details.secrets).toBe("keep_current");
+});
+
+test("a value that cannot be planned takes nothing away: what is wrong with it is said beside it, and another takes its place", async () => {
+  const { root, project } = dashboard.scene;
+  await root.patchState({ project, env: "development", set: { "requires/SHOP_MOTTO": { kind: "var", description: "What it says" } } });
+  const { page, go } = await dashboard.tab();
+  await go(promoteAddress());
+  const field = page.getByLabel("SHOP_MOTTO");
+  await field.fill("x".repeat(LIMITS.varBytes + 1));
+  await page.getByRole("button", { name: "Put into the plan" }).click();
+  await page.getByRole("alert").getByText("Could not plan that").waitFor();
+  await eventually(() => button(page).isDisabled()).toBe(true);
+  await field.fill("Open all day");
+  await page.getByRole("button", { name: "Put into the plan" }).click();
+  await page.getByText("Could not plan that").waitFor({ state: "detached" });
+  await button(page).click();
+  await page
+    .getByRole("status")
+    .getByText(/was promoted to staging/)
+    .waitFor();
+  expect((await root.getConfig({ project, env: "staging" })).vars).toMatchObject({ SHOP_MOTTO: "Open all day" });
 });
 
 test("an environment that is closed for promotions says so, and when it opens", async () => {

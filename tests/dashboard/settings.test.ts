@@ -40,8 +40,10 @@ test("what is typed as JSON or as an order counts at once, by the mouse and by t
   const { policy } = await root.getPolicy({ project });
   await page.getByText("As JSON, with everything").click();
   const text = page.getByRole("textbox", { name: "Policy" });
+  const save = page.getByRole("button", { name: "Save the policy" });
   await text.fill("null");
-  await page.getByText("This is no JSON object.").waitFor();
+  await page.getByText("This is no JSON object.", { exact: true }).waitFor();
+  await save.and(page.locator(":disabled")).waitFor();
   await text.fill(JSON.stringify({ ...policy, environments: { ...(policy.environments as object), staging: { soak: "2h" } } }));
   await page.getByRole("button", { name: "Save the policy" }).click();
   await page.getByRole("status").getByText("The policy was saved.").waitFor();
@@ -52,6 +54,26 @@ test("what is typed as JSON or as an order counts at once, by the mouse and by t
   await page.keyboard.press("Enter");
   await eventually(async () => (await root.getPolicy({ project })).policy.pipeline).toEqual(["staging", "production"]);
   await root.replacePolicy({ project, policy });
+  expect(faults).toEqual([]);
+});
+
+test("what is typed as JSON and is none is not saved, nor is anything beside it: where it ends to be any is said, and the way out", async () => {
+  const { root, project } = dashboard.scene;
+  const { page, go, faults } = await dashboard.tab();
+  await go(`${base()}/settings`);
+  const before = await root.getPolicy({ project });
+  const development = page.getByRole("group", { name: "development" });
+  await development.getByLabel("Asks why").check();
+  await page.getByText("As JSON, with everything").click();
+  await page.getByRole("textbox", { name: "Policy" }).fill('{\n  "pipeline": ["staging",]\n}');
+  await page.getByText("Line 2, column 26: this is no JSON from here on.", { exact: true }).waitFor();
+  await page.getByText(/^What stands there as JSON cannot be saved: Line 2, column 26/).waitFor();
+  await page.getByRole("button", { name: "Save the policy" }).and(page.locator(":disabled")).waitFor();
+  await page.getByLabel("The way to production").press("Enter");
+  await page.getByRole("button", { name: "Undo my changes" }).click();
+  await page.getByText("this is no JSON from here on").first().waitFor({ state: "detached" });
+  await eventually(() => development.getByLabel("Asks why").isChecked()).toBe(false);
+  expect(await root.getPolicy({ project })).toEqual(before);
   expect(faults).toEqual([]);
 });
 

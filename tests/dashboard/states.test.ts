@@ -177,6 +177,53 @@ test("a part of a page that cannot be read says so, and does not look as though 
   await page.getByRole("dialog").getByText("Could not load what is there now").waitFor();
 });
 
+/** Has a read answer what it does, with something else in it that an engine in a test never comes to. */
+async function changed(page: Page, path: RegExp, change: (body: Readonly<Record<string, unknown>>) => object): Promise<void> {
+  await page.route(path, async (route) => {
+    if (route.request().resourceType() === "document") return route.continue();
+    const response = await route.fetch();
+    await route.fulfill({ response, json: change(await response.json()) });
+  });
+}
+
+test("why what should have happened by itself did not is said where somebody looks for it", async () => {
+  const { project } = dashboard.scene;
+  const { page, go } = await dashboard.tab();
+  const report = {
+    status: "failed",
+    version: "v1",
+    revision: 1,
+    snapshot: "",
+    at: new Date().toISOString(),
+    by: "planner",
+    reason: "No disk.",
+  };
+  await changed(page, /\/production$/, (body) => ({
+    ...body,
+    sync_status: "failed",
+    deployment: { ...report, rollback_error: "The vault has forgotten KEY." },
+  }));
+  await go(`/projects/${project}/env/production`);
+  await page.getByText("It was to be rolled back by itself, which failed: The vault has forgotten KEY.").waitFor();
+
+  const webhook = { id: "w", url: "https://hooks.example.com", events: ["*"], envs: ["*"], description: "", active: false };
+  const disabled = { at: new Date().toISOString(), reason: "Its receiver says that it is gone." };
+  await changed(page, /\/webhooks$/, (body) => ({ ...body, items: [{ ...webhook, disabled }] }));
+  await go(`/projects/${project}/settings`);
+  await page.getByText("By the engine, just now: Its receiver says that it is gone.").waitFor();
+
+  await changed(page, /\/promotions\?/, (body) => ({
+    ...body,
+    items: (body.items as object[]).map((item) => ({ ...item, missing: 0 })),
+  }));
+  await go(`/projects/${project}/promotions`);
+  await page.getByText("waits for what is in the way").waitFor();
+
+  await page.route(/\/readyz$/, (route) => route.fulfill({ status: 503, json: { status: "draining", checks: {} } }));
+  await go("/settings");
+  await page.getByText("The engine is about to stop").waitFor();
+});
+
 test("where nobody is asked who they are, nobody is offered to log out", async () => {
   const open = await new Engine().start();
   const { page } = await dashboard.tab();

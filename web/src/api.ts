@@ -8,6 +8,7 @@ type Answer<Name extends keyof Client> = Client[Name] extends (...args: never[])
 export type Session = Answer<"getSession">;
 export type ProjectEntry = Answer<"listProjects">["items"][number];
 export type Environment = Answer<"getEnvironment">;
+export type Created = Answer<"createEnvironment">;
 export type Revision = Answer<"getRevision">;
 export type Promotion = Answer<"listPromotions">["items"][number];
 export type PromoteReply = Answer<"promote">;

@@ -84,24 +84,20 @@ export function reasonOf({ name, status, reason, details }: Check): string {
   return reason;
 }
 
-/** Who can clear what is in the way. */
-export function whoClears({ name, details }: Check): string {
-  switch (name) {
-    case "approvals":
-      return "Somebody else, who may approve here";
-    case "soak_time":
-    case "freeze_window":
-      return "Time";
-    case "config_complete":
-    case "secrets_isolated":
-      return "You, here: set the values";
-    case "diverged":
-      return "You: choose what becomes of the target's own changes";
-    case "hold":
-      return "Whoever may resume the environment";
-    case "validation":
-      return "Whoever builds the flows";
-    default:
-      return details?.forceable === true ? "An administrator, with a reason" : "An administrator, in the policy";
-  }
+const CLEARS: Readonly<Record<string, string>> = {
+  approvals: "Somebody else, who may approve here",
+  soak_time: "Time",
+  freeze_window: "Time",
+  config_complete: "You, here: set the values",
+  secrets_isolated: "You, here: set the values",
+  diverged: "You: choose what becomes of the target’s own changes",
+  hold: "Whoever may resume the environment",
+  validation: "Whoever builds the flows",
+};
+
+/** Who can clear what is in the way. @param forceable the checks that the policy lets an administrator skip */
+export function whoClears(name: string, forceable: readonly string[]): string {
+  const known = CLEARS[name];
+  if (!forceable.includes(name)) return known ?? "An administrator, in the policy";
+  return known === undefined ? "An administrator, who skips it with a reason" : `${known}; or an administrator, who skips it with a reason`;
 }

@@ -22,6 +22,13 @@ export function useAsked(environment: Environment): { readonly reason: boolean; 
   return { reason: isProduction || rules.require_message === true, name: isProduction || rules.require_confirmation === true };
 }
 
+/** The checks of a promotion into an environment that its policy lets an administrator skip. */
+export function useForceable(environment: Environment): readonly string[] {
+  const policy = useRead(policyQuery(environment.project_id));
+  const { forceable } = rulesOf(policy.data?.policy, environment);
+  return Array.isArray(forceable) ? forceable : [];
+}
+
 const TYPES = ["development", "custom", "staging", "production", "preview"];
 
 /** The environments that a policy's pipeline names in its order; then the others, by how near they are to production. */

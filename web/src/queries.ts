@@ -146,11 +146,13 @@ export const componentQuery = (project: string, env: string, name: string, at: n
     select: ({ value }) => value,
   });
 
-/** What going back to a revision would change. */
-export const rollbackQuery = (project: string, env: string, to: number) =>
+type RollbackRequest = Parameters<typeof api.rollback>[0];
+
+/** What going back would change, as whoever does it asks for it. */
+export const rollbackQuery = (request: RollbackRequest) =>
   queryOptions({
-    queryKey: of(project, "rollback", env, to),
-    queryFn: ({ signal }) => api.rollback({ project_id: project, env, to, dry_run: true }, { signal }),
+    queryKey: of(request.project_id, "rollback", request.env, request.to, request.secrets),
+    queryFn: ({ signal }) => api.rollback({ ...request, dry_run: true }, { signal }),
   });
 
 export const configQuery = (project: string, env: string) =>

@@ -1,5 +1,6 @@
-import type { Environment, Revision } from "./api.ts";
+import type { Created, Environment, Revision } from "./api.ts";
 import type { Tone } from "./components/Badge.tsx";
+import { exactTime } from "./time.ts";
 
 /** The engine's terms in words that need no manual. The terms themselves stay findable under "Technical details". */
 
@@ -48,6 +49,25 @@ export function listed(names: readonly string[], most = 4): string {
   const parts = rest > 0 ? [...shown, `${rest} more`] : shown;
   return parts.length < 2 ? parts.join("") : `${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}`;
 }
+
+/** Of a new environment: that it is there, what it is, until when, and what it has still to be given. */
+export function createdInWords({ status, env, type, expires_at, secrets_unbound, warning }: Created): string {
+  const sentences = [
+    status === "env_updated" ? `${env} was there, and has the newest version now.` : `${env} is there.`,
+    type === "preview" && expires_at !== null ? `It is a preview until ${exactTime(expires_at)}.` : KINDS[type],
+    secrets_unbound.length === 0 ? "" : `It has no ${listed(secrets_unbound)}: set them in Configuration.`,
+    warning ?? "",
+  ];
+  return sentences.filter(Boolean).join(" ");
+}
+
+const KINDS: Readonly<Record<Environment["type"], string>> = {
+  development: "It is for development.",
+  staging: "It is for trying things out.",
+  production: "It is for production.",
+  preview: "It is a preview.",
+  custom: "It is of a kind of its own.",
+};
 
 const ACTIONS: Readonly<Record<Revision["action"], string>> = {
   create: "created the environment",

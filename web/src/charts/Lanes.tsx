@@ -11,6 +11,8 @@ interface Lane {
 
 const WIDTH = 1_000;
 const LANE = 46;
+/** What was for a moment, or is since a moment ago, is seen all the same. */
+const NARROWEST = 4;
 
 /** A lane for each name, in which one thing follows another. The same is in a table behind it. */
 export function Lanes({ lanes, caption }: { readonly lanes: readonly Lane[]; readonly caption: string }) {
@@ -32,10 +34,10 @@ export function Lanes({ lanes, caption }: { readonly lanes: readonly Lane[]; rea
                 const [left, right] = [x(from), x(stays[index + 1]?.from ?? now)];
                 return (
                   <rect
-                    key={from}
-                    x={left}
+                    key={`${from} ${label}`}
+                    x={Math.min(left, WIDTH - NARROWEST)}
                     y={6}
-                    width={Math.max(2, right - left - 2)}
+                    width={Math.max(NARROWEST, right - left - 2)}
                     height={LANE - 12}
                     rx={3}
                     className={index === stays.length - 1 ? styles.current : styles.past}

@@ -33,6 +33,7 @@ const FIRST = 100;
 export function Differences({ project, kind, left, right, differences, chosen, onChoose }: DifferencesProps) {
   const [isWhole, setWhole] = useState(false);
   const all = rowsOf(differences);
+  const { undisclosed = [] } = differences;
   const shown = isWhole ? all : all.slice(0, FIRST);
   const toggle = (name: string, isOn: boolean) => {
     const next = new Set(chosen);
@@ -43,9 +44,9 @@ export function Differences({ project, kind, left, right, differences, chosen, o
   return (
     <>
       <p className={styles.soft}>
-        {differences.same_count === 0
-          ? "Nothing else is on both sides."
-          : `${plural(differences.same_count, "other")} ${differences.same_count === 1 ? "is" : "are"} the same.`}
+        {differences.same_count > 0 &&
+          `${plural(differences.same_count, "other")} ${differences.same_count === 1 ? "is" : "are"} the same.`}
+        {differences.same_count === 0 && undisclosed.length === 0 && "Nothing else is on both sides."}
         {kind === "secrets" && " Values are never shown; whether two are equal is told to those alone who may reveal both."}
       </p>
       <ul className={styles.list}>
@@ -68,8 +69,8 @@ export function Differences({ project, kind, left, right, differences, chosen, o
           Show all {all.length}
         </button>
       )}
-      {(differences.undisclosed?.length ?? 0) > 0 && (
-        <p className={styles.soft}>Whether these are equal is not told to you: {listed(differences.undisclosed ?? [], 10)}.</p>
+      {undisclosed.length > 0 && (
+        <p className={styles.soft}>Both sides have these; whether they are equal is not told to you: {listed(undisclosed, 10)}.</p>
       )}
       {(differences.omitted ?? 0) > 0 && <p className={styles.soft}>{differences.omitted} more differences are not listed.</p>}
     </>
@@ -101,7 +102,12 @@ function Entry({ project, kind, left, right, difference }: EntryProps) {
       <div>
         <p>{head}</p>
         <p className={styles.values}>
-          {left.env}: <code>{String(after)}</code> · {right.env}: <code>{String(before)}</code>
+          <span>
+            {left.env}: <code>{String(after)}</code>
+          </span>
+          <span>
+            {right.env}: <code>{String(before)}</code>
+          </span>
         </p>
       </div>
     );

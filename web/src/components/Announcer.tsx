@@ -17,7 +17,7 @@ export function Announcer({ children }: { readonly children: ReactNode }) {
   return (
     <AnnounceContext value={announce}>
       {children}
-      <div role="status" className={news === null ? "visually-hidden" : styles.status}>
+      <div role="status" className={`${styles.place} ${news === null ? "visually-hidden" : styles.status}`}>
         {news !== null && (
           <p key={news.count} className={styles.text}>
             {news.text}

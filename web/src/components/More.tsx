@@ -1,5 +1,6 @@
 import { useSearchParams } from "react-router";
 import { LinkButton } from "./Button.tsx";
+import { focusTitle } from "./Page.tsx";
 
 /** The way to older entries and back; where one is stands in the address. */
 export function More({ cursor }: { readonly cursor: string | null | undefined }) {
@@ -26,9 +27,4 @@ export function More({ cursor }: { readonly cursor: string | null | undefined })
       )}
     </nav>
   );
-}
-
-/** The link itself goes while the entries are fetched, and would take the focus with it. */
-function focusTitle(): void {
-  document.querySelector<HTMLElement>("main h1")?.focus({ preventScroll: true });
 }

@@ -1,5 +1,5 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { type FormEvent, type ReactNode, useState } from "react";
 import { useAction } from "../useAction.ts";
 import { useAnnounce } from "./Announcer.tsx";
 import { Button } from "./Button.tsx";
@@ -14,11 +14,12 @@ interface ReasonDialogProps {
   /** Said when it is done. */
   readonly done: string;
   readonly onClose: () => void;
-  readonly danger?: boolean;
+  /** What it means. */
+  readonly children?: ReactNode;
 }
 
 /** Asks why before something is done; the reason stays in the history. */
-export function ReasonDialog({ title, project, act, done, onClose, danger = false }: ReasonDialogProps) {
+export function ReasonDialog({ title, project, act, done, onClose, children }: ReasonDialogProps) {
   const [reason, setReason] = useState("");
   const announce = useAnnounce();
   const queries = useQueryClient();
@@ -37,6 +38,7 @@ export function ReasonDialog({ title, project, act, done, onClose, danger = fals
   return (
     <Dialog title={title} onClose={onClose}>
       <form onSubmit={submit} className="form">
+        {children !== undefined && <p>{children}</p>}
         <Field label="Why" hint="Kept in the history, for everybody who looks there later.">
           {(control) => (
             <textarea {...control} rows={3} required maxLength={2_000} value={reason} onChange={({ target }) => setReason(target.value)} />
@@ -45,7 +47,7 @@ export function ReasonDialog({ title, project, act, done, onClose, danger = fals
         {mutation.isError && <Failure error={mutation.error} what="do that" />}
         <DialogActions>
           <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" look={danger ? "danger" : "primary"} busy={mutation.isPending} disabled={reason.trim() === ""}>
+          <Button type="submit" look="primary" busy={mutation.isPending} disabled={reason.trim() === ""}>
             {title}
           </Button>
         </DialogActions>

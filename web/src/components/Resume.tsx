@@ -3,6 +3,7 @@ import { api, type Environment } from "../api.ts";
 import { useAction } from "../useAction.ts";
 import { useAnnounce } from "./Announcer.tsx";
 import { Button } from "./Button.tsx";
+import { focusTitle } from "./Page.tsx";
 import { Failure } from "./States.tsx";
 
 /** Lets automatic promotions in again. */
@@ -13,6 +14,7 @@ export function Resume({ environment: { project_id: project, env } }: { readonly
     mutationFn: () => api.resumeEnvironment({ project_id: project, env }),
     onSuccess: async () => {
       announce(`${env} takes automatic promotions again.`);
+      focusTitle();
       await queries.invalidateQueries({ queryKey: ["project", project] });
     },
   });

@@ -11,10 +11,14 @@ interface Said {
   readonly word: { readonly message?: string; readonly confirm?: string };
 }
 
-/** The fields in which somebody says why, and types the environment's name, as far as that is asked; and what they say there. */
-export function useSayingSo(environment: Environment): Said {
+/**
+ * The fields in which somebody says why, and types the environment's name, as far as that is asked; and what they say there.
+ * @param isGrave whether a reason is asked for in any case
+ */
+export function useSayingSo(environment: Environment, isGrave = false): Said {
   const [{ reason, name }, setWord] = useState({ reason: "", name: "" });
-  const asked = useAsked(environment);
+  const usual = useAsked(environment);
+  const asked = { ...usual, reason: usual.reason || isGrave };
   const message = reason.trim();
   return {
     fields: (

@@ -13,6 +13,9 @@ interface TextDiffProps {
 /** Lines shown of one difference: more helps nobody, and holds up the page. */
 const LINES = 400;
 
+/** Lines added and removed up to which a difference is looked for: the page stands still meanwhile, for as long as their square. */
+const EDITS = 2_000;
+
 const KINDS: Readonly<Record<string, { readonly style: string; readonly word: string }>> = {
   "+": { style: "added", word: "added" },
   "-": { style: "removed", word: "removed" },
@@ -22,6 +25,7 @@ const KINDS: Readonly<Record<string, { readonly style: string; readonly word: st
 /** Two values as text, line by line. What was added and removed has a sign and a word, and not its colour alone. */
 export function TextDiff({ title, before, after }: TextDiffProps) {
   const lines = useMemo(() => linesOf(before, after), [before, after]);
+  if (lines === null) return <p>Too much of {title} is different to show it line by line.</p>;
   if (lines.length === 0) return <p>{title} is the same on both sides.</p>;
   const shown = lines.slice(0, LINES);
   return (
@@ -47,9 +51,12 @@ export function TextDiff({ title, before, after }: TextDiffProps) {
   );
 }
 
-function linesOf(before: unknown, after: unknown): readonly string[] {
-  const { hunks } = structuredPatch("", "", textOf(before), textOf(after), "", "", { context: 3 });
-  return hunks.flatMap(({ lines }, index) => [...(index > 0 ? ["…"] : []), ...lines.filter((line) => !line.startsWith("\\"))]);
+/** @returns `null` where more differs than is looked for */
+export function linesOf(before: unknown, after: unknown): readonly string[] | null {
+  const options = { context: 3, maxEditLength: EDITS };
+  const patch = structuredPatch("", "", textOf(before), textOf(after), "", "", options) as { hunks: { lines: string[] }[] } | undefined;
+  if (patch === undefined) return null;
+  return patch.hunks.flatMap(({ lines }, index) => [...(index > 0 ? ["…"] : []), ...lines.filter((line) => !line.startsWith("\\"))]);
 }
 
 export function textOf(value: unknown): string {

@@ -4,6 +4,8 @@ import { DialogActions } from "../components/Dialog.tsx";
 export interface FormProps<Value> {
   readonly name: string;
   readonly busy: boolean;
+  /** Whether whoever looks may change it. */
+  readonly canSave: boolean;
   readonly onSave: (value: Value) => void;
   readonly onCancel: () => void;
 }

@@ -5,8 +5,10 @@ import { useAnnounce } from "../components/Announcer.tsx";
 import { Button } from "../components/Button.tsx";
 import { Dialog } from "../components/Dialog.tsx";
 import { Field } from "../components/Field.tsx";
+import { Notice } from "../components/Notice.tsx";
 import { Failure, Loading } from "../components/States.tsx";
 import { Ago } from "../components/Time.tsx";
+import { mayChange, useMay } from "../rights.ts";
 import { useAction } from "../useAction.ts";
 import { whatHappened } from "../words.ts";
 import { Actions, type FormProps } from "./Actions.tsx";
@@ -25,6 +27,8 @@ export function Edit({ of: { kind, name }, place, onClose }: EditProps) {
   const { environment, config } = place;
   const { project_id: project, env } = environment;
   const current = config[kind][name];
+  // What the form began with: while it is open, somebody else may save another.
+  const [begun, setBegun] = useState(current);
   const announce = useAnnounce();
   const queries = useQueryClient();
   const write = useAction({
@@ -40,24 +44,36 @@ export function Edit({ of: { kind, name }, place, onClose }: EditProps) {
       await queries.invalidateQueries({ queryKey: ["project", project] });
     },
   });
+  const isOvertaken = !write.isPending && !write.isSuccess && JSON.stringify(current) !== JSON.stringify(begun);
   const save = (value: unknown) => write.act({ value });
-  const form = { name, busy: write.isPending, onSave: save, onCancel: onClose };
+  const isOurs = mayChange(useMay(project), environment);
+  const form = { name, busy: write.isPending, canSave: isOurs, onSave: save, onCancel: onClose };
   return (
     <Dialog title={`${name} in ${env}`} onClose={onClose} wide={kind === "flags"}>
       {current !== undefined && <Provenance of={{ kind, name }} place={place} />}
-      {kind === "vars" && <TextForm {...form} initial={config.vars[name]} />}
+      {isOvertaken && (
+        <Notice
+          tone="warn"
+          title="Somebody else changed it meanwhile"
+          actions={<Button onClick={() => setBegun(current)}>Show what is there now</Button>}
+        >
+          <p>What you save from here takes the place of theirs.</p>
+        </Notice>
+      )}
+      {kind === "vars" && <TextForm key={JSON.stringify(begun)} {...form} initial={begun as string | undefined} />}
       {kind === "secrets" && <SecretForm {...form} isSet={current !== undefined} />}
       {kind === "flags" && (
         <Suspense fallback={<Loading what="the flag" />}>
-          <FlagForm {...form} flags={config.flags} evaluators={config.evaluators ?? {}} />
+          <FlagForm key={JSON.stringify(begun)} {...form} flags={{ ...config.flags, [name]: begun }} evaluators={config.evaluators ?? {}} />
         </Suspense>
       )}
       {write.isError && <Failure error={write.error} what="save it" />}
-      {current !== undefined && (
+      {!isOurs && <p>You may look at this, but not change it: your token may not{environment.protected ? ", for it is protected" : ""}.</p>}
+      {current !== undefined && isOurs && (
         <details>
           <summary>Remove it from {env}</summary>
           <p>Whatever reads it there does not find it any more.</p>
-          <Button look="danger" small onClick={() => write.act("unset")}>
+          <Button look="danger" small busy={write.isPending} onClick={() => write.act("unset")}>
             Remove {name}
           </Button>
         </details>
@@ -78,7 +94,7 @@ function Provenance({ of, place: { origins } }: { readonly of: Key; readonly pla
   );
 }
 
-function TextForm({ name, busy, onSave, onCancel, initial }: FormProps<string> & { readonly initial: string | undefined }) {
+function TextForm({ name, busy, canSave, onSave, onCancel, initial }: FormProps<string> & { readonly initial: string | undefined }) {
   const [value, setValue] = useState(initial ?? "");
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -97,12 +113,12 @@ function TextForm({ name, busy, onSave, onCancel, initial }: FormProps<string> &
           />
         )}
       </Field>
-      <Actions name={name} busy={busy} onCancel={onCancel} disabled={value === initial} />
+      <Actions name={name} busy={busy} onCancel={onCancel} disabled={!canSave || value === initial} />
     </form>
   );
 }
 
-function SecretForm({ name, busy, onSave, onCancel, isSet }: FormProps<string> & { readonly isSet: boolean }) {
+function SecretForm({ name, busy, canSave, onSave, onCancel, isSet }: FormProps<string> & { readonly isSet: boolean }) {
   const [value, setValue] = useState("");
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -118,7 +134,7 @@ function SecretForm({ name, busy, onSave, onCancel, isSet }: FormProps<string> &
           <input {...control} type="password" autoComplete="new-password" value={value} onChange={({ target }) => setValue(target.value)} />
         )}
       </Field>
-      <Actions name={name} busy={busy} onCancel={onCancel} disabled={value === ""} />
+      <Actions name={name} busy={busy} onCancel={onCancel} disabled={!canSave || value === ""} />
     </form>
   );
 }

@@ -11,7 +11,9 @@ import { Empty, Failure, Loading } from "../components/States.tsx";
 import { Moment } from "../components/Time.tsx";
 import { useEnvironments } from "../policy.ts";
 import { compareQuery } from "../queries.ts";
+import { useMay } from "../rights.ts";
 import { useRead } from "../useRead.ts";
+import { plural } from "../words.ts";
 import styles from "./Compare.module.css";
 
 /** Any two sides, at any time: what differs, and nothing else. */
@@ -140,21 +142,26 @@ function Compared({ project, comparison, swapped, isOld }: ComparedProps) {
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const heading = useId();
   const { left, right } = comparison;
+  const may = useMay(project);
   const total = KINDS.reduce((sum, kind) => sum + countOf(comparison[kind]), 0);
+  const hidden = KINDS.reduce((sum, kind) => sum + hiddenOf(comparison[kind]), 0);
   const between = left.env !== right.env;
+  const mayPromote = may("promote", right.env);
   return (
     <>
       <section aria-labelledby={heading} className={styles.counts}>
-        <h2 id={heading}>{total === 0 ? "Both sides are the same" : `${total} ${total === 1 ? "difference" : "differences"}`}</h2>
+        <h2 id={heading}>
+          {total > 0 ? plural(total, "difference") : hidden > 0 ? "No difference that is told to you" : "Both sides are the same"}
+        </h2>
         <ul className="row">
           {KINDS.filter((kind) => ALWAYS.includes(kind) || countOf(comparison[kind]) > 0).map((kind) => (
             <li key={kind}>
-              {countOf(comparison[kind]) === 0 ? (
-                <span className={styles.soft}>{TITLES[kind]}: same</span>
-              ) : (
+              {isTold(comparison[kind]) ? (
                 <a href={`#${kind}`}>
-                  {TITLES[kind]}: {countOf(comparison[kind])}
+                  {TITLES[kind]}: {inWords(comparison[kind])}
                 </a>
+              ) : (
+                <span className={styles.soft}>{TITLES[kind]}: same</span>
               )}
             </li>
           ))}
@@ -164,19 +171,21 @@ function Compared({ project, comparison, swapped, isOld }: ComparedProps) {
         </p>
         {between && (
           <div className="row">
-            <LinkButton
-              look={chosen.size > 0 ? "primary" : "secondary"}
-              to={promoteAddress(project, { from: left.env, to: right.env, ...(isOld && { version: left.version }) }, chosen)}
-            >
-              {chosen.size > 0
-                ? `Promote ${chosen.size} selected to ${right.env} …`
-                : `Promote ${isOld ? `${left.version} from` : "all of"} ${left.env} to ${right.env} …`}
-            </LinkButton>
+            {mayPromote && (
+              <LinkButton
+                look={chosen.size > 0 ? "primary" : "secondary"}
+                to={promoteAddress(project, { from: left.env, to: right.env, ...(isOld && { version: left.version }) }, chosen)}
+              >
+                {chosen.size > 0
+                  ? `Promote ${chosen.size} selected to ${right.env} …`
+                  : `Promote ${isOld ? `${left.version} from` : "all of"} ${left.env} to ${right.env} …`}
+              </LinkButton>
+            )}
             <Link to={swapped}>Swap sides</Link>
           </div>
         )}
       </section>
-      {KINDS.filter((kind) => countOf(comparison[kind]) > 0).map((kind) => (
+      {KINDS.filter((kind) => isTold(comparison[kind])).map((kind) => (
         <div key={kind} id={kind}>
           <Panel title={TITLES[kind]}>
             <Differences
@@ -185,7 +194,7 @@ function Compared({ project, comparison, swapped, isOld }: ComparedProps) {
               left={left}
               right={right}
               differences={comparison[kind]}
-              chosen={kind === "components" && between ? chosen : null}
+              chosen={kind === "components" && between && mayPromote ? chosen : null}
               onChoose={setChosen}
             />
           </Panel>
@@ -203,6 +212,22 @@ function Compared({ project, comparison, swapped, isOld }: ComparedProps) {
 
 function countOf({ only_left, only_right, different, omitted = 0 }: Comparison["vars"]): number {
   return only_left.length + only_right.length + different.length + omitted;
+}
+
+/** Passwords of which it is not told whether they are the same on both sides. */
+function hiddenOf({ undisclosed = [] }: Comparison["vars"]): number {
+  return undisclosed.length;
+}
+
+function isTold(differences: Comparison["vars"]): boolean {
+  return countOf(differences) + hiddenOf(differences) > 0;
+}
+
+/** `3`, `3, and 2 not told`, `2 not told`: what is not told is not the same for that. */
+function inWords(differences: Comparison["vars"]): string {
+  const [count, hidden] = [countOf(differences), hiddenOf(differences)];
+  if (hidden === 0) return String(count);
+  return count === 0 ? `${hidden} not told` : `${count}, and ${hidden} not told`;
 }
 
 function promoteAddress(project: string, ends: Readonly<Record<string, string>>, only: ReadonlySet<string>): string {

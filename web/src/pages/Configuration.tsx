@@ -13,6 +13,7 @@ import { originsOf } from "../config/origins.ts";
 import { PasteEnv } from "../config/PasteEnv.tsx";
 import { useEnvironments } from "../policy.ts";
 import { configQuery, revisionsQuery } from "../queries.ts";
+import { mayChange, useMay } from "../rights.ts";
 import styles from "./Configuration.module.css";
 
 /** Environments shown beside one another where nobody chose. */
@@ -25,6 +26,8 @@ export default function Configuration() {
   const [editing, setEditing] = useState<{ readonly key: Key; readonly env: string } | null>(null);
   const [dialog, setDialog] = useState<"new" | "paste" | null>(null);
   const { environments, active } = useEnvironments(project, query.getAll("env"));
+  const may = useMay(project);
+  const ours = active.filter((environment) => mayChange(may, environment));
   const shown = environments.isSuccess ? shownOf(active, query.getAll("env")) : [];
   const configs = useQueries({ queries: shown.map(({ env }) => configQuery(project, env)) });
   const revisions = useQueries({ queries: shown.map(({ env }) => revisionsQuery(project, env, 100)) });
@@ -47,14 +50,16 @@ export default function Configuration() {
       title="Configuration"
       lead="Values, passwords and feature flags. They belong to their environment, and no promotion carries them."
       actions={
-        <>
-          <Button onClick={() => setDialog("paste")} disabled={active.length === 0}>
-            Paste a .env file …
-          </Button>
-          <Button look="primary" onClick={() => setDialog("new")} disabled={active.length === 0}>
-            New key …
-          </Button>
-        </>
+        (environments.isPending || ours.length > 0) && (
+          <>
+            <Button onClick={() => setDialog("paste")} disabled={ours.length === 0}>
+              Paste a .env file …
+            </Button>
+            <Button look="primary" onClick={() => setDialog("new")} disabled={ours.length === 0}>
+              New key …
+            </Button>
+          </>
+        )
       }
     >
       {environments.isPending && <Loading what="the environments" />}
@@ -85,7 +90,7 @@ export default function Configuration() {
       {editing !== null && <Editing editing={editing} columns={columns} onClose={() => setEditing(null)} />}
       {dialog === "new" && (
         <NewKey
-          environments={shown}
+          environments={shown.filter((environment) => ours.includes(environment))}
           onClose={() => setDialog(null)}
           onChosen={(key, env) => {
             setDialog(null);
@@ -93,7 +98,7 @@ export default function Configuration() {
           }}
         />
       )}
-      {dialog === "paste" && <PasteEnv project={project} environments={active} onClose={() => setDialog(null)} />}
+      {dialog === "paste" && <PasteEnv project={project} environments={ours} onClose={() => setDialog(null)} />}
     </Page>
   );
 }

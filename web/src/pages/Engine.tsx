@@ -6,6 +6,7 @@ import { Failure, Loading } from "../components/States.tsx";
 import { Table } from "../components/Table.tsx";
 import { Moment } from "../components/Time.tsx";
 import { healthQuery } from "../queries.ts";
+import { SOME, useMay } from "../rights.ts";
 import { Tokens } from "../settings/Tokens.tsx";
 import { useRead } from "../useRead.ts";
 
@@ -38,6 +39,7 @@ interface Row {
 /** The engine itself: what it depends on, and who may get in. */
 export default function Engine() {
   const health = useRead(healthQuery);
+  const mayAdminister = useMay(SOME)("administer", SOME);
   return (
     <Page title="Engine and access" lead="What the engine depends on, and who may use it.">
       <Panel title="Health">
@@ -45,13 +47,14 @@ export default function Engine() {
         {health.isError && <Failure error={health.error} what="ask how the engine does" onRetry={() => void health.refetch()} />}
         {health.isSuccess && <Health readiness={health.data} />}
       </Panel>
-      <Tokens />
+      {mayAdminister && <Tokens />}
     </Page>
   );
 }
 
 /** Everything that the engine can depend on: what is not set up is not asked, and stands in nobody's way. */
-function Health({ readiness: { checks } }: { readonly readiness: Readiness }) {
+function Health({ readiness: { status: now, checks } }: { readonly readiness: Readiness }) {
+  if (now === "draining") return <p>The engine is about to stop: it ends what was begun, and takes nothing new.</p>;
   const names = [...Object.keys(NAMES), ...Object.keys(checks).filter((name) => NAMES[name] === undefined)];
   return (
     <Table

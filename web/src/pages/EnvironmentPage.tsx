@@ -11,8 +11,11 @@ import { ReasonDialog } from "../components/ReasonDialog.tsx";
 import { Resume } from "../components/Resume.tsx";
 import { Failure, Loading } from "../components/States.tsx";
 import { Ago, Moment } from "../components/Time.tsx";
+import { ArchiveEnvironment } from "../environments/ArchiveEnvironment.tsx";
 import { pipelineOf, rulesOf, useEnvironments } from "../policy.ts";
+import { ExtendPreview } from "../previews/ExtendPreview.tsx";
 import { environmentQuery, policyQuery, readinessQuery, revisionsQuery } from "../queries.ts";
+import { mayChange, SOME, useMay } from "../rights.ts";
 import { useRead } from "../useRead.ts";
 import { keyInWords, statusOf } from "../words.ts";
 import styles from "./EnvironmentPage.module.css";
@@ -34,44 +37,62 @@ export default function EnvironmentPage() {
   );
 }
 
-function Actions({ environment: { project_id: project, env, status } }: { readonly environment: Environment }) {
-  const policy = useRead(policyQuery(project));
+/** What somebody does here, as far as they may. */
+function Actions({ environment }: { readonly environment: Environment }) {
+  const { project_id: project, env, status, hold } = environment;
+  const [isHolding, setHolding] = useState(false);
+  const may = useMay(project);
   if (status !== "active") return null;
+  const isOurs = mayChange(may, environment);
+  return (
+    <>
+      <PromoteLink environment={environment} />
+      {isOurs && <LinkButton to={`/projects/${project}/env/${env}/rollback`}>Roll back …</LinkButton>}
+      {isOurs && hold === null && <Button onClick={() => setHolding(true)}>Hold …</Button>}
+      {isHolding && (
+        <ReasonDialog
+          title={`Put ${env} on hold`}
+          project={project}
+          act={(reason) => api.holdEnvironment({ project_id: project, env, reason })}
+          done={`${env} is on hold.`}
+          onClose={() => setHolding(false)}
+        >
+          Nothing is promoted here by itself until somebody presses “Resume”. By hand it can be, which ends the hold.
+        </ReasonDialog>
+      )}
+    </>
+  );
+}
+
+/** The next step of the pipeline from here; into its last environment, the one that leads there. */
+function PromoteLink({ environment: { project_id: project, env } }: { readonly environment: Environment }) {
+  const policy = useRead(policyQuery(project));
+  const may = useMay(project);
   const pipeline = pipelineOf(policy.data?.policy);
   const position = pipeline.indexOf(env);
   const [before, next] = position < 0 ? [] : [pipeline[position - 1], pipeline[position + 1]];
   const isLast = position >= 0 && next === undefined && before !== undefined;
+  if (!may("promote", isLast ? env : (next ?? SOME))) return null;
   const promote = `/projects/${project}/promote`;
-  return (
-    <>
-      {isLast ? (
-        <LinkButton look="primary" to={`${promote}?from=${before}&to=${env}`}>
-          Promote {before} to here …
-        </LinkButton>
-      ) : (
-        <LinkButton look="primary" to={`${promote}?from=${env}${next === undefined ? "" : `&to=${next}`}`}>
-          Promote {next === undefined ? "…" : `to ${next} …`}
-        </LinkButton>
-      )}
-      <LinkButton to={`/projects/${project}/env/${env}/rollback`}>Roll back …</LinkButton>
-    </>
+  return isLast ? (
+    <LinkButton look="primary" to={`${promote}?from=${before}&to=${env}`}>
+      Promote {before} to here …
+    </LinkButton>
+  ) : (
+    <LinkButton look="primary" to={`${promote}?from=${env}${next === undefined ? "" : `&to=${next}`}`}>
+      Promote {next === undefined ? "…" : `to ${next} …`}
+    </LinkButton>
   );
 }
 
 function Contents({ environment }: { readonly environment: Environment }) {
   const { project_id: project, env, unbound, hold, status, expires_at } = environment;
+  const isOurs = mayChange(useMay(project), environment);
   return (
     <>
-      {status === "active" && expires_at !== null && (
-        <Notice tone="info" title="A temporary copy" actions={<LinkButton to={`/projects/${project}/previews`}>Extend it</LinkButton>}>
-          <p>
-            It is deleted <Ago at={expires_at} /> (<Moment at={expires_at} />
-            ).
-          </p>
-        </Notice>
-      )}
-      {status !== "active" && <Ended environment={environment} />}
-      {hold !== null && <Held environment={environment} hold={hold} />}
+      {status === "active" && expires_at !== null && <Temporary environment={environment} expiresAt={expires_at} isOurs={isOurs} />}
+      {status !== "active" && <Ended environment={environment} isOurs={isOurs} />}
+      {hold !== null && <Held environment={environment} hold={hold} isOurs={isOurs} />}
       {status === "active" && <Frozen environment={environment} />}
       {unbound.length > 0 && <Unbound project={project} env={env} unbound={unbound} />}
       {environment.sync_status === "failed" && (
@@ -81,6 +102,9 @@ function Contents({ environment }: { readonly environment: Environment }) {
             {environment.deployed === null ? "Nothing was deployed here before." : `${environment.deployed.version} goes on running.`}{" "}
             Deploy again, or roll back.
           </p>
+          {environment.deployment?.rollback_error !== undefined && (
+            <p>It was to be rolled back by itself, which failed: {environment.deployment.rollback_error}</p>
+          )}
         </Notice>
       )}
       <Panel
@@ -110,6 +134,7 @@ function Contents({ environment }: { readonly environment: Environment }) {
         </Technical>
       </Panel>
       <RecentHistory project={project} env={env} />
+      {status === "active" && isOurs && <Archive environment={environment} />}
     </>
   );
 }
@@ -167,9 +192,34 @@ function factsOf(environment: Environment): readonly Fact[] {
   ];
 }
 
-function Held({ environment, hold }: { readonly environment: Environment; readonly hold: NonNullable<Environment["hold"]> }) {
+interface TemporaryProps {
+  readonly environment: Environment;
+  readonly expiresAt: string;
+  readonly isOurs: boolean;
+}
+
+function Temporary({ environment: { project_id: project, env }, expiresAt, isOurs }: TemporaryProps) {
+  const [isExtending, setExtending] = useState(false);
   return (
-    <Notice tone="warn" title="On hold" actions={<Resume environment={environment} />}>
+    <Notice tone="info" title="A temporary copy" actions={isOurs && <Button onClick={() => setExtending(true)}>Extend {env} …</Button>}>
+      <p>
+        It ends <Ago at={expiresAt} /> (<Moment at={expiresAt} />
+        ).
+      </p>
+      {isExtending && <ExtendPreview project={project} env={env} expiresAt={expiresAt} onClose={() => setExtending(false)} />}
+    </Notice>
+  );
+}
+
+interface HeldProps {
+  readonly environment: Environment;
+  readonly hold: NonNullable<Environment["hold"]>;
+  readonly isOurs: boolean;
+}
+
+function Held({ environment, hold, isOurs }: HeldProps) {
+  return (
+    <Notice tone="warn" title="On hold" actions={isOurs && <Resume environment={environment} />}>
       <p>
         {hold.by} placed a hold <Ago at={hold.at} />: “{hold.reason}”. Nothing is promoted here by itself until it is resumed; by hand it
         can be.
@@ -204,14 +254,14 @@ function Frozen({ environment: { project_id: project, env, type } }: { readonly 
   );
 }
 
-function Ended({ environment }: { readonly environment: Environment }) {
-  const { project_id: project, env, status, updated_at, updated_by, expires_at, cleared_at } = environment;
+function Ended({ environment, isOurs }: { readonly environment: Environment; readonly isOurs: boolean }) {
+  const { project_id: project, env, type, status, updated_at, updated_by, expires_at, cleared_at } = environment;
   const [isAsked, setAsked] = useState(false);
   return (
     <Notice
       tone="info"
       title={status === "archived" ? "Archived" : "Expired"}
-      actions={cleared_at === null && <Button onClick={() => setAsked(true)}>Bring it back …</Button>}
+      actions={cleared_at === null && isOurs && <Button onClick={() => setAsked(true)}>Bring it back …</Button>}
     >
       <p>
         {status === "archived" ? (
@@ -227,7 +277,7 @@ function Ended({ environment }: { readonly environment: Environment }) {
         )}
         {cleared_at === null
           ? "Everything in it is still there, and it can be brought back."
-          : "Its passwords have left the vault: create it anew."}
+          : `Its passwords have left the vault: create ${status === "expired" && type === "preview" ? "it anew" : "another, by another name"}.`}
       </p>
       {isAsked && (
         <ReasonDialog
@@ -239,6 +289,24 @@ function Ended({ environment }: { readonly environment: Environment }) {
         />
       )}
     </Notice>
+  );
+}
+
+/** At the end of the page: it is done seldom, and not by mistake. */
+function Archive({ environment }: { readonly environment: Environment }) {
+  const [isAsked, setAsked] = useState(false);
+  return (
+    <Panel
+      title="Not needed any more?"
+      actions={
+        <Button small onClick={() => setAsked(true)}>
+          Archive {environment.env} …
+        </Button>
+      }
+    >
+      <p>What is archived takes no changes any more. Its history stays, and for 90 days it can be brought back.</p>
+      {isAsked && <ArchiveEnvironment environment={environment} onClose={() => setAsked(false)} />}
+    </Panel>
   );
 }
 

@@ -14,6 +14,7 @@ import { Ago } from "../components/Time.tsx";
 import { ActivityCharts } from "../history/ActivityCharts.tsx";
 import { changeOf, detailsOf, reasonOf, recordInWords } from "../history/records.ts";
 import { auditQuery, environmentsQuery, historyQuery } from "../queries.ts";
+import { useMay } from "../rights.ts";
 import { useAction } from "../useAction.ts";
 import { useRead } from "../useRead.ts";
 import styles from "./History.module.css";
@@ -123,6 +124,7 @@ function What({ record }: { readonly record: AuditRecord }) {
   const { project, environment, revision } = record;
   const details = detailsOf(record);
   const [reason, change] = [reasonOf(record), changeOf(record)];
+  const may = useMay(project);
   return (
     <>
       <p>{recordInWords(record)}</p>
@@ -136,13 +138,17 @@ function What({ record }: { readonly record: AuditRecord }) {
           >
             before and after
           </Link>
-          {" · "}
-          <Link
-            to={`/projects/${project}/env/${environment}/rollback?to=${revision}`}
-            aria-label={`restore this: ${environment}, revision ${revision}`}
-          >
-            restore this
-          </Link>
+          {may("edit", environment) && (
+            <>
+              {" · "}
+              <Link
+                to={`/projects/${project}/env/${environment}/rollback?to=${revision}`}
+                aria-label={`restore this: ${environment}, revision ${revision}`}
+              >
+                restore this
+              </Link>
+            </>
+          )}
         </p>
       )}
       <details className={styles.soft}>

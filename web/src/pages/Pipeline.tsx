@@ -1,15 +1,18 @@
+import { useState } from "react";
 import { Link, useParams } from "react-router";
 import type { Environment, PromoteReply } from "../api.ts";
 import { Badge } from "../components/Badge.tsx";
-import { LinkButton } from "../components/Button.tsx";
+import { Button, LinkButton } from "../components/Button.tsx";
 import { Page } from "../components/Page.tsx";
 import { Panel } from "../components/Panel.tsx";
 import { Empty, Failure, Loading } from "../components/States.tsx";
 import { Ago } from "../components/Time.tsx";
 import { VersionsChart } from "../components/VersionsChart.tsx";
+import { CreateEnvironment } from "../environments/CreateEnvironment.tsx";
 import { hasChanges, reasonOf, sentencesOf } from "../plan.ts";
 import { inOrder } from "../policy.ts";
 import { environmentsQuery, policyQuery, previewCountQuery, readinessQuery } from "../queries.ts";
+import { SOME, useMay } from "../rights.ts";
 import { useRead } from "../useRead.ts";
 import { listed, plural, statusOf } from "../words.ts";
 import styles from "./Pipeline.module.css";
@@ -21,18 +24,27 @@ export default function Pipeline() {
   const policy = useRead(policyQuery(project));
   const all = environments.data?.items ?? [];
   const stages = inOrder(all, policy.data?.policy).filter(({ status }) => status === "active");
+  const archived = all.filter(({ status }) => status === "archived");
+  const [isCreating, setCreating] = useState(false);
+  const mayCreate = useMay(project)("edit", SOME);
+  const create = mayCreate && <Button onClick={() => setCreating(true)}>New environment …</Button>;
   const previews = useRead(previewCountQuery(project)).data;
   return (
     <Page
       title={project}
       lead="How versions travel to production."
-      actions={<LinkButton to={`/projects/${project}/compare`}>Compare</LinkButton>}
+      actions={
+        <>
+          {environments.isSuccess && create}
+          <LinkButton to={`/projects/${project}/compare`}>Compare</LinkButton>
+        </>
+      }
     >
       {environments.isPending && <Loading what="the pipeline" />}
       {environments.isError && <Failure error={environments.error} what="load the pipeline" onRetry={() => void environments.refetch()} />}
       {environments.isSuccess && stages.length === 0 && (
         <Empty title="There is no environment here that you may see">
-          Create one with <code>envm env create development -p {project}</code>, or ask an administrator for access.
+          {mayCreate ? "Create the first one, or ask an administrator for access." : "Ask an administrator for access."}
         </Empty>
       )}
       {stages.length > 0 && (
@@ -48,12 +60,37 @@ export default function Pipeline() {
       {previews !== undefined && previews.items.length > 0 && (
         <Panel title="Temporary copies" actions={<LinkButton to={`/projects/${project}/previews`}>All previews</LinkButton>}>
           <p>
-            {plural(previews.total ?? previews.items.length, "preview")}, {listed(previews.items.map(({ env }) => env))} among them.
+            {previewsInWords(
+              previews.items.map(({ env }) => env),
+              previews.total ?? previews.items.length,
+            )}
           </p>
         </Panel>
       )}
       {stages.length > 0 && <VersionsChart project={project} environments={stages.map(({ env }) => env)} />}
+      {archived.length > 0 && <Archived project={project} environments={archived} />}
+      {isCreating && <CreateEnvironment project={project} environments={stages} onClose={() => setCreating(false)} />}
     </Page>
+  );
+}
+
+function previewsInWords(names: readonly string[], total: number): string {
+  const all = plural(total, "preview");
+  return names.length < total ? `${all}, ${listed(names)} among them.` : `${all}: ${listed(names, names.length)}.`;
+}
+
+/** What was put away stands beside the others no more: here it is found again. */
+function Archived({ project, environments }: { readonly project: string; readonly environments: readonly Environment[] }) {
+  return (
+    <Panel title="Archived">
+      <ul className="bullets">
+        {environments.map(({ env, version, updated_at, updated_by }) => (
+          <li key={env}>
+            <Link to={`/projects/${project}/env/${env}`}>{env}</Link> at {version}, put away <Ago at={updated_at} /> by {updated_by}
+          </li>
+        ))}
+      </ul>
+    </Panel>
   );
 }
 
@@ -99,6 +136,7 @@ function Step({ from, to }: { readonly from: Environment; readonly to: Environme
 }
 
 function Ahead({ plan, from, to }: { readonly plan: PromoteReply; readonly from: Environment; readonly to: Environment }) {
+  const may = useMay(from.project_id);
   if (!hasChanges(plan)) return <p className={styles.soft}>Nothing to promote: {to.env} has all of it.</p>;
   const [first, ...others] = plan.checks.filter(({ status }) => status === "failed");
   return (
@@ -116,12 +154,14 @@ function Ahead({ plan, from, to }: { readonly plan: PromoteReply; readonly from:
           {others.length > 0 && ` And ${others.length} more.`}
         </p>
       )}
-      <LinkButton
-        look={first === undefined ? "primary" : "secondary"}
-        to={`/projects/${from.project_id}/promote?from=${from.env}&to=${to.env}`}
-      >
-        Promote to {to.env}
-      </LinkButton>
+      {may("promote", to.env) && (
+        <LinkButton
+          look={first === undefined ? "primary" : "secondary"}
+          to={`/projects/${from.project_id}/promote?from=${from.env}&to=${to.env}`}
+        >
+          Promote to {to.env}
+        </LinkButton>
+      )}
     </>
   );
 }

@@ -12,6 +12,7 @@ import { CreatePreview } from "../previews/CreatePreview.tsx";
 import { ExtendPreview } from "../previews/ExtendPreview.tsx";
 import { PreviewTable } from "../previews/PreviewTable.tsx";
 import { previewsQuery } from "../queries.ts";
+import { mayChange, SOME, useMay } from "../rights.ts";
 import { useCalm } from "../useRead.ts";
 import styles from "./Configuration.module.css";
 
@@ -24,6 +25,7 @@ export default function Previews() {
   const [dialog, setDialog] = useState<{ readonly kind: "create" } | { readonly kind: "extend" | "restore"; readonly env: string } | null>(
     null,
   );
+  const may = useMay(project);
   const search = query.get("search") ?? "";
   const status = (query.get("status") ?? "active") as Status | "all";
   const wanted = previewsQuery(project, status === "all" ? undefined : status, search);
@@ -41,9 +43,11 @@ export default function Previews() {
       title="Previews"
       lead="Temporary copies of an environment, to try something out. Each ends by itself."
       actions={
-        <Button look="primary" onClick={() => setDialog({ kind: "create" })}>
-          New preview …
-        </Button>
+        may("edit", SOME) && (
+          <Button look="primary" onClick={() => setDialog({ kind: "create" })}>
+            New preview …
+          </Button>
+        )
       }
     >
       <div className={styles.filters}>
@@ -72,6 +76,7 @@ export default function Previews() {
         <PreviewTable
           rows={rows}
           total={total}
+          isOurs={(row) => mayChange(may, row)}
           onMore={() => previews.hasNextPage && !previews.isFetchingNextPage && void previews.fetchNextPage()}
           onExtend={(env) => setDialog({ kind: "extend", env })}
           onRestore={(env) => setDialog({ kind: "restore", env })}

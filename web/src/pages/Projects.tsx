@@ -1,17 +1,22 @@
 import { useQueries } from "@tanstack/react-query";
-import { useMemo } from "react";
+import { lazy, Suspense, useMemo, useState } from "react";
 import { Link, useSearchParams } from "react-router";
 import type { Environment, ProjectEntry } from "../api.ts";
 import { Badge } from "../components/Badge.tsx";
+import { Button } from "../components/Button.tsx";
 import { Page } from "../components/Page.tsx";
 import { SearchField } from "../components/SearchField.tsx";
 import { Empty, Failure, Loading } from "../components/States.tsx";
 import { Table } from "../components/Table.tsx";
 import { Ago } from "../components/Time.tsx";
 import { environmentsQuery, previewCountQuery, projectsQuery, waitingQuery } from "../queries.ts";
+import { SOME, useMay } from "../rights.ts";
 import { useRead } from "../useRead.ts";
 import { plural, worstOf } from "../words.ts";
 import styles from "./Projects.module.css";
+
+// The first page is there without it.
+const CreateEnvironment = lazy(async () => ({ default: (await import("../environments/CreateEnvironment.tsx")).CreateEnvironment }));
 
 /** Projects shown at a time: each one's environments are asked for. */
 const SHOWN = 25;
@@ -25,11 +30,13 @@ export default function Projects() {
     () => (projects.data?.items ?? []).filter(({ project_id }) => project_id.toLowerCase().includes(search.toLowerCase())),
     [projects.data, search],
   );
+  const [isCreating, setCreating] = useState(false);
+  const mayCreate = useMay(SOME)("edit", SOME);
   return (
-    <Page title="Projects">
+    <Page title="Projects" actions={mayCreate && <Button onClick={() => setCreating(true)}>New project …</Button>}>
       {projects.isPending && <Loading what="the projects" />}
       {projects.isError && <Failure error={projects.error} what="load the projects" onRetry={() => void projects.refetch()} />}
-      {projects.data?.items.length === 0 && <NoProjects />}
+      {projects.data?.items.length === 0 && <NoProjects mayCreate={mayCreate} />}
       {(projects.data?.items.length ?? 0) > SHOWN && (
         <SearchField
           label="Find a project"
@@ -40,7 +47,12 @@ export default function Projects() {
       )}
       {found.length > 0 && <ProjectTable projects={found.slice(0, SHOWN)} />}
       {projects.data !== undefined && projects.data.items.length > 0 && found.length === 0 && (
-        <Empty title={`No project is called “${search}”`}>Names are compared as they are written. A part of the name is enough.</Empty>
+        <Empty title={`No project is called “${search}”`}>A part of the name is enough.</Empty>
+      )}
+      {isCreating && (
+        <Suspense>
+          <CreateEnvironment project={null} environments={[]} onClose={() => setCreating(false)} />
+        </Suspense>
       )}
     </Page>
   );
@@ -132,10 +144,10 @@ function Waiting({ project, waiting }: Row) {
   return <Link to={`/projects/${project.project_id}/promotions`}>{waiting} waiting</Link>;
 }
 
-function NoProjects() {
+function NoProjects({ mayCreate }: { readonly mayCreate: boolean }) {
   return (
     <Empty title="There are no projects yet, or none that your token may see">
-      A project begins with its first environment: <code>envm env create development -p my-project</code>, or <code>POST /env/create</code>.
+      {mayCreate ? "A project begins with its first environment." : "Ask an administrator for access."}
     </Empty>
   );
 }

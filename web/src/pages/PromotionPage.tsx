@@ -7,13 +7,14 @@ import { Badge } from "../components/Badge.tsx";
 import { Button, LinkButton } from "../components/Button.tsx";
 import { Field } from "../components/Field.tsx";
 import { Notice } from "../components/Notice.tsx";
-import { Page } from "../components/Page.tsx";
+import { focusTitle, Page } from "../components/Page.tsx";
 import { Facts, Panel, Technical } from "../components/Panel.tsx";
 import { Empty, Failure, Loading } from "../components/States.tsx";
 import { Ago, Moment } from "../components/Time.tsx";
 import { Changes } from "../promote/Changes.tsx";
 import { Checks } from "../promote/Checks.tsx";
 import { promotionQuery, sessionQuery } from "../queries.ts";
+import { useMay } from "../rights.ts";
 import { useAction } from "../useAction.ts";
 import { useRead } from "../useRead.ts";
 import { listed } from "../words.ts";
@@ -94,7 +95,7 @@ function Steps({ promotion }: { readonly promotion: Promotion }) {
       ))}
       {rejection !== null && (
         <li data-done>
-          Turned down by {rejection.by}, <Ago at={rejection.at} />
+          {rejection.by === requested_by ? "Withdrawn" : "Turned down"} by {rejection.by}, <Ago at={rejection.at} />
           {rejection.comment !== null && `: “${rejection.comment}”`}
         </li>
       )}
@@ -102,7 +103,7 @@ function Steps({ promotion }: { readonly promotion: Promotion }) {
         <li>
           {approvals.length} of {needed} approvals.{" "}
           {missing > 0
-            ? `Waits for ${waiting_for === null ? `anybody but ${requested_by}` : listed(waiting_for)}; the last approval applies it.`
+            ? `Waits for ${waiting_for === null ? `anybody but ${listed([requested_by, ...approvals.map(({ by }) => by)])}` : listed(waiting_for)}; the last approval applies it.`
             : "It is applied by itself as soon as what is in the way below is gone."}{" "}
           It ends unanswered on <Moment at={expires_at} />.
         </li>
@@ -116,9 +117,56 @@ function Steps({ promotion }: { readonly promotion: Promotion }) {
   );
 }
 
-function Decision({ promotion: { project_id: project, id, requested_by, target_env, version } }: { readonly promotion: Promotion }) {
+/** Why somebody cannot approve, and what they can do instead; `null` for who can. */
+function standingOf({ requested_by, approvals, waiting_for, missing }: Promotion, actor: string) {
+  if (actor === requested_by) {
+    return {
+      title: "You asked for this, so somebody else has to agree",
+      text: "Send them the address of this page. Nothing changes until then.",
+      verb: "Withdraw",
+    };
+  }
+  if (approvals.some(({ by }) => by === actor)) {
+    const text = missing > 0 ? "Somebody else has to agree too." : "It is applied by itself as soon as what is in the way above is gone.";
+    return { title: "You approved this", text, verb: "Turn down after all" };
+  }
+  if (waiting_for === null || waiting_for.includes(actor)) return null;
+  const others = waiting_for.length === 0 ? "Those whom the policy names have agreed." : `It waits for ${listed(waiting_for)}.`;
+  return { title: "By the policy, others approve this", text: others, verb: "Turn down" };
+}
+
+function Decision({ promotion }: { readonly promotion: Promotion }) {
+  const { project_id: project, target_env } = promotion;
+  const session = useRead(sessionQuery).data;
+  const mayDecide = useMay(project)("approve", target_env);
+  if (session === undefined) return null;
+  const standing = standingOf(promotion, session.actor);
+  return (
+    <>
+      {standing !== null && (
+        <Notice tone="info" title={standing.title}>
+          <p>{standing.text}</p>
+        </Notice>
+      )}
+      {standing === null && !mayDecide && (
+        <Notice tone="info" title={`Whoever may approve in ${target_env} decides`}>
+          <p>Your token may not. Send them the address of this page.</p>
+        </Notice>
+      )}
+      {mayDecide && <Word promotion={promotion} mayApprove={standing === null} no={standing?.verb ?? "Turn down"} />}
+    </>
+  );
+}
+
+interface WordProps {
+  readonly promotion: Promotion;
+  readonly mayApprove: boolean;
+  /** What it is called to say no. */
+  readonly no: string;
+}
+
+function Word({ promotion: { project_id: project, id, target_env, version }, mayApprove, no }: WordProps) {
   const [comment, setComment] = useState("");
-  const session = useRead(sessionQuery);
   const announce = useAnnounce();
   const queries = useQueryClient();
   const word = { id, project_id: project, ...(comment.trim() !== "" && { comment: comment.trim() }) };
@@ -130,21 +178,17 @@ function Decision({ promotion: { project_id: project, id, requested_by, target_e
     onSuccess: async (status) => {
       announce(
         status === "rejected"
-          ? `${version} was turned down.`
+          ? `${version} does not go to ${target_env}.`
           : status === "pending_approval"
             ? `You approved ${version}. It still waits.`
             : `${version} was promoted to ${target_env}.`,
       );
+      focusTitle();
       await queries.invalidateQueries({ queryKey: ["project", project] });
     },
+    // It may be that somebody else was quicker, or that what was agreed to is no more: then that is shown.
+    onError: () => void queries.invalidateQueries({ queryKey: ["project", project] }),
   });
-  if (session.data?.actor === requested_by) {
-    return (
-      <Notice tone="info" title="You asked for this, so somebody else has to agree">
-        <p>Send them the address of this page. Nothing changes until then.</p>
-      </Notice>
-    );
-  }
   return (
     <Panel title="Your word">
       <Field label="Comment (may be left out)">
@@ -154,11 +198,13 @@ function Decision({ promotion: { project_id: project, id, requested_by, target_e
       </Field>
       {decide.isError && <Failure error={decide.error} what="record your word" />}
       <div className="row">
-        <Button look="primary" busy={decide.isPending && decide.variables} onClick={() => decide.act(true)}>
-          Approve {version} for {target_env}
-        </Button>
+        {mayApprove && (
+          <Button look="primary" busy={decide.isPending && decide.variables} onClick={() => decide.act(true)}>
+            Approve {version} for {target_env}
+          </Button>
+        )}
         <Button busy={decide.isPending && !decide.variables} onClick={() => decide.act(false)}>
-          Turn down
+          {no}
         </Button>
       </div>
     </Panel>

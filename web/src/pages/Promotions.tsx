@@ -87,12 +87,15 @@ function What({ promotion: { project_id: project, id, version, source_env, targe
   );
 }
 
-function Approvals({ promotion: { needed, approvals, status, waiting_for } }: { readonly promotion: Promotion }) {
+function Approvals({ promotion: { needed, approvals, status, waiting_for, missing } }: { readonly promotion: Promotion }) {
   return (
     <>
       {approvals.length} of {needed}
       {status === "pending" && (
-        <span className={styles.soft}> · waits for {waiting_for === null ? "anybody else" : listed(waiting_for)}</span>
+        <span className={styles.soft}>
+          {" "}
+          · waits for {missing === 0 ? "what is in the way" : waiting_for === null ? "anybody else" : listed(waiting_for)}
+        </span>
       )}
     </>
   );

@@ -1,12 +1,13 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { Link, useParams, useSearchParams } from "react-router";
+import { EnvmError } from "../../../src/sdk/errors.ts";
 import { api, type Environment } from "../api.ts";
 import { useAnnounce } from "../components/Announcer.tsx";
 import { Badge } from "../components/Badge.tsx";
 import { Button, LinkButton } from "../components/Button.tsx";
 import { Notice } from "../components/Notice.tsx";
-import { Page } from "../components/Page.tsx";
+import { focusTitle, Page } from "../components/Page.tsx";
 import { Panel } from "../components/Panel.tsx";
 import { isStale, PlanFailure } from "../components/PlanFailure.tsx";
 import { Resume } from "../components/Resume.tsx";
@@ -141,20 +142,30 @@ interface PlanProps {
 
 function Plan({ environment, to, now, target, onDone }: PlanProps) {
   const { project_id: project, env } = environment;
-  const plan = useRead(rollbackQuery(project, env, to));
+  const [keepsSecrets, setKeepsSecrets] = useState(false);
+  const request = { project_id: project, env, to, ...(keepsSecrets && { secrets: "keep_current" as const }) };
+  const plan = useRead(rollbackQuery(request));
   const { fields, isSaid, word } = useSayingSo(environment);
   const announce = useAnnounce();
   const queries = useQueryClient();
   const rollback = useAction({
-    mutationFn: (plan_id: string) => api.rollback({ project_id: project, env, to, plan_id, ...word }),
+    mutationFn: (plan_id: string) => api.rollback({ ...request, plan_id, ...word }),
     onSuccess: async (reply) => {
       announce(`${env} is back at ${reply.version}.`);
       onDone(reply);
+      focusTitle();
       await queries.invalidateQueries({ queryKey: ["project", project] });
     },
   });
   if (plan.isPending) return <Loading what="what would change" />;
-  if (plan.isError) return <Failure error={plan.error} what="plan the way back" onRetry={() => void plan.refetch()} />;
+  if (plan.isError) {
+    return (
+      <>
+        <Failure error={plan.error} what="plan the way back" onRetry={() => void plan.refetch()} />
+        {isOfSecrets(plan.error) && <KeepSecrets env={env} onChosen={() => setKeepsSecrets(true)} />}
+      </>
+    );
+  }
   const again = () => {
     rollback.reset();
     void queries.invalidateQueries({ queryKey: ["project", project] });
@@ -176,7 +187,10 @@ function Plan({ environment, to, now, target, onDone }: PlanProps) {
           .
         </p>
         <Changes diff={plan.data.diff_from_previous} before={{ project, env, at: now.revision }} after={{ project, env, at: to }} />
-        <p>The configuration goes back too: values, switches, and which passwords are used.</p>
+        <p>
+          The configuration goes back too: values and switches
+          {keepsSecrets ? ". The passwords stay those of today." : ", and which passwords are used."}
+        </p>
         <Notice tone="info" title="What does not go back">
           <p>What people entered into the product since then, and what was sent out meanwhile. Other environments stay as they are.</p>
         </Notice>
@@ -202,6 +216,19 @@ function Plan({ environment, to, now, target, onDone }: PlanProps) {
         </form>
       </Panel>
     </>
+  );
+}
+
+function isOfSecrets(error: Error): boolean {
+  return error instanceof EnvmError && error.code === "secret_unavailable";
+}
+
+/** The vault has forgotten a password of then: there is a way back all the same. */
+function KeepSecrets({ env, onChosen }: { readonly env: string; readonly onChosen: () => void }) {
+  return (
+    <Notice tone="info" title="Go back without the passwords of then?" actions={<Button onClick={onChosen}>Keep today’s passwords</Button>}>
+      <p>Everything else of {env} goes back. Whatever uses its passwords has those of today. Nothing changes before you confirm it.</p>
+    </Notice>
   );
 }
 

@@ -14,6 +14,7 @@ import { Empty, Failure, Loading } from "../components/States.tsx";
 import { TextDiff, textOf } from "../components/TextDiff.tsx";
 import { useEnvironments } from "../policy.ts";
 import { componentQuery, stateQuery } from "../queries.ts";
+import { useMay } from "../rights.ts";
 import { useAction } from "../useAction.ts";
 import { useRead } from "../useRead.ts";
 import { plural } from "../words.ts";
@@ -193,6 +194,7 @@ function Text({ title, value }: { readonly title: string; readonly value: unknow
 /** The whole state as a file, and a file as the whole state. */
 function Transfer({ environment }: { readonly environment: Environment }) {
   const { project_id: project, env, version, protected: isProtected } = environment;
+  const mayEdit = useMay(project)("edit", env);
   const [upload, setUpload] = useState<{ readonly name: string; readonly text: string } | null>(null);
   const download = useAction({
     mutationFn: async () => {
@@ -210,19 +212,21 @@ function Transfer({ environment }: { readonly environment: Environment }) {
           Protected: it changes by promotion alone. <Link to={`/projects/${project}/settings`}>Policy</Link>
         </span>
       ) : (
-        <label className={styles.upload}>
-          Upload …
-          <input
-            type="file"
-            accept="application/json,.json"
-            className="visually-hidden"
-            onChange={async ({ target }) => {
-              const file = target.files?.[0];
-              if (file !== undefined) setUpload({ name: file.name, text: await file.text() });
-              target.value = "";
-            }}
-          />
-        </label>
+        mayEdit && (
+          <label className={styles.upload}>
+            Upload …
+            <input
+              type="file"
+              accept="application/json,.json"
+              className="visually-hidden"
+              onChange={async ({ target }) => {
+                const file = target.files?.[0];
+                if (file !== undefined) setUpload({ name: file.name, text: await file.text() });
+                target.value = "";
+              }}
+            />
+          </label>
+        )
       )}
       {download.isError && <Failure error={download.error} what="download the state" />}
       {upload !== null && <Upload environment={environment} file={upload} onClose={() => setUpload(null)} />}

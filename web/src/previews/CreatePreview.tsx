@@ -6,10 +6,11 @@ import { Button } from "../components/Button.tsx";
 import { Dialog, DialogActions } from "../components/Dialog.tsx";
 import { Field } from "../components/Field.tsx";
 import { Failure } from "../components/States.tsx";
+import { EnvironmentName } from "../environments/EnvironmentName.tsx";
 import { environmentsQuery } from "../queries.ts";
 import { useAction } from "../useAction.ts";
 import { useRead } from "../useRead.ts";
-import { listed } from "../words.ts";
+import { createdInWords } from "../words.ts";
 import { Lifetime } from "./Lifetime.tsx";
 
 /** Of what, how it is called, what it is for, and until when. */
@@ -31,12 +32,8 @@ export function CreatePreview({ project, onClose }: { readonly project: string; 
         expires_in: lifetime,
         ...(source.trim() !== "" && { source_ref: source.trim() }),
       }),
-    onSuccess: async ({ env, secrets_unbound }) => {
-      announce(
-        secrets_unbound.length === 0
-          ? `${env} is there.`
-          : `${env} is there. It has no ${listed(secrets_unbound)}: set them in Configuration.`,
-      );
+    onSuccess: async (created) => {
+      announce(createdInWords(created));
       onClose();
       await queries.invalidateQueries({ queryKey: ["project", project] });
     },
@@ -59,20 +56,7 @@ export function CreatePreview({ project, onClose }: { readonly project: string; 
             </select>
           )}
         </Field>
-        <Field label="Name" hint="Small letters, digits, “-” and “_”, for example pr-142.">
-          {(control) => (
-            <input
-              {...control}
-              required
-              pattern="[a-z0-9][a-z0-9_\-]{0,62}"
-              autoCapitalize="none"
-              spellCheck={false}
-              autoComplete="off"
-              value={name}
-              onChange={({ target }) => change({ name: target.value })}
-            />
-          )}
-        </Field>
+        <EnvironmentName label="Name" example="pr-142" value={name} onChange={(value) => change({ name: value })} />
         <Field label="What it is for (may be left out)" hint="A pull request’s address, or a ticket.">
           {(control) => <input {...control} maxLength={500} value={source} onChange={({ target }) => change({ source: target.value })} />}
         </Field>

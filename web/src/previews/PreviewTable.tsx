@@ -13,6 +13,8 @@ interface PreviewTableProps {
   readonly rows: readonly Environment[];
   /** How many there are in all, those included that are not loaded yet. */
   readonly total: number;
+  /** Whether whoever looks may change it. */
+  readonly isOurs: (row: Environment) => boolean;
   readonly onMore: () => void;
   readonly onExtend: (env: string) => void;
   readonly onRestore: (env: string) => void;
@@ -24,7 +26,7 @@ const ROW = 56;
 const AHEAD = 40;
 
 /** A table of which only what is looked at is in the page. Its rows say where they stand in the whole. */
-export function PreviewTable({ rows, total, onMore, onExtend, onRestore }: PreviewTableProps) {
+export function PreviewTable({ rows, total, isOurs, onMore, onExtend, onRestore }: PreviewTableProps) {
   const scroller = useRef<HTMLElement>(null);
   const virtualizer = useVirtualizer({
     count: rows.length,
@@ -58,7 +60,7 @@ export function PreviewTable({ rows, total, onMore, onExtend, onRestore }: Previ
             if (row === undefined) return null;
             return (
               <tr key={key} ref={virtualizer.measureElement} data-index={index} aria-rowindex={index + 2}>
-                <Cells row={row} onExtend={onExtend} onRestore={onRestore} />
+                <Cells row={row} isOurs={isOurs(row)} onExtend={onExtend} onRestore={onRestore} />
               </tr>
             );
           })}
@@ -79,7 +81,9 @@ function Gap({ height }: { readonly height: number }) {
   );
 }
 
-function Cells({ row, onExtend, onRestore }: { readonly row: Environment } & Pick<PreviewTableProps, "onExtend" | "onRestore">) {
+type CellsProps = { readonly row: Environment; readonly isOurs: boolean } & Pick<PreviewTableProps, "onExtend" | "onRestore">;
+
+function Cells({ row, isOurs, onExtend, onRestore }: CellsProps) {
   const { project_id: project, env, base_from, version, created_by, created_at, expires_at, source_ref, status, cleared_at } = row;
   const words = statusOf(row);
   return (
@@ -102,12 +106,12 @@ function Cells({ row, onExtend, onRestore }: { readonly row: Environment } & Pic
         <Badge tone={words.tone}>{words.text}</Badge>
       </td>
       <td data-title="Do">
-        {status === "active" && (
+        {isOurs && status === "active" && (
           <Button small onClick={() => onExtend(env)} aria-label={`Extend ${env}`}>
             Extend
           </Button>
         )}
-        {status !== "active" && cleared_at === null && (
+        {isOurs && status !== "active" && cleared_at === null && (
           <Button small onClick={() => onRestore(env)} aria-label={`Bring back ${env}`}>
             Bring back
           </Button>

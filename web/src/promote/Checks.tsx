@@ -14,8 +14,14 @@ const STATUS: Readonly<Record<Check["status"], { readonly tone: Tone; readonly t
 
 const ORDER: readonly Check["status"][] = ["failed", "warning", "passed", "skipped"];
 
+interface ChecksProps {
+  readonly checks: readonly Check[];
+  /** Those that may be skipped, by name. */
+  readonly forceable?: readonly string[];
+}
+
 /** Every check with its answer: what is in the way first, with who can clear it. */
-export function Checks({ checks }: { readonly checks: readonly Check[] }) {
+export function Checks({ checks, forceable = [] }: ChecksProps) {
   const inOrder = [...checks].sort((left, right) => ORDER.indexOf(left.status) - ORDER.indexOf(right.status));
   const urgent = inOrder.filter(({ status }) => status === "failed" || status === "warning");
   const quiet = inOrder.filter(({ status }) => status === "passed" || status === "skipped");
@@ -24,7 +30,7 @@ export function Checks({ checks }: { readonly checks: readonly Check[] }) {
       {urgent.length === 0 && <p>Nothing is in the way.</p>}
       <ul className={styles.list}>
         {urgent.map((check) => (
-          <CheckRow key={check.name} check={check} />
+          <CheckRow key={check.name} check={check} forceable={forceable} />
         ))}
       </ul>
       {quiet.length > 0 && (
@@ -34,7 +40,7 @@ export function Checks({ checks }: { readonly checks: readonly Check[] }) {
           </summary>
           <ul className={styles.list}>
             {quiet.map((check) => (
-              <CheckRow key={check.name} check={check} />
+              <CheckRow key={check.name} check={check} forceable={forceable} />
             ))}
           </ul>
         </details>
@@ -43,7 +49,7 @@ export function Checks({ checks }: { readonly checks: readonly Check[] }) {
   );
 }
 
-function CheckRow({ check }: { readonly check: Check }) {
+function CheckRow({ check, forceable }: { readonly check: Check; readonly forceable: readonly string[] }) {
   const { tone, text } = STATUS[check.status];
   const opening = check.details?.next_open;
   return (
@@ -57,7 +63,7 @@ function CheckRow({ check }: { readonly check: Check }) {
             Opens again: <Moment at={opening} />
           </p>
         )}
-        {check.status === "failed" && <p className={styles.soft}>Cleared by: {whoClears(check)}.</p>}
+        {check.status === "failed" && <p className={styles.soft}>Cleared by: {whoClears(check.name, forceable)}.</p>}
         {check.fix !== undefined && (
           <details className={styles.soft}>
             <summary>How by the API</summary>

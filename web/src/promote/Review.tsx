@@ -6,6 +6,7 @@ import { Notice } from "../components/Notice.tsx";
 import { Panel, Technical } from "../components/Panel.tsx";
 import { Failure, Loading } from "../components/States.tsx";
 import { hasChanges } from "../plan.ts";
+import { useForceable } from "../policy.ts";
 import { Changes } from "./Changes.tsx";
 import { Checks } from "./Checks.tsx";
 import { Confirm, Done } from "./Confirm.tsx";
@@ -24,6 +25,7 @@ export function Review(ends: ReviewProps) {
   const planned = usePlan(ends);
   const { plan, error, again } = planned;
   const { source, target } = ends;
+  const forceable = useForceable(target);
   const [done, setDone] = useState<PromoteReply | null>(null);
   if (done !== null) return <Done reply={done} target={target} />;
   if (plan === undefined) {
@@ -32,7 +34,6 @@ export function Review(ends: ReviewProps) {
   if (!hasChanges(plan) && plan.conflicts === undefined) return <Nothing source={source} target={target} />;
   return (
     <>
-      {error !== null && <Failure error={error} what="plan that" onRetry={again} />}
       <Panel title="2. What changes">
         <p>
           {target.env} goes from <strong>{target.version}</strong> to <strong>{plan.version}</strong>.
@@ -53,7 +54,8 @@ export function Review(ends: ReviewProps) {
         <Divergence planned={planned} target={target} />
         <Conflicts planned={planned} source={source} target={target} />
         <Missing planned={planned} target={target} />
-        <Checks checks={plan.checks} />
+        {error !== null && <Failure error={error} what="plan that" onRetry={again} />}
+        <Checks checks={plan.checks} forceable={forceable} />
         <Technical>
           <p>
             Plan <code>{plan.plan_id}</code>, revision {plan.source_revision} of {source.env} onto revision {plan.revision} of {target.env},{" "}
@@ -61,7 +63,7 @@ export function Review(ends: ReviewProps) {
           </p>
         </Technical>
       </Panel>
-      <Confirm planned={planned} plan={plan} target={target} onDone={setDone} />
+      <Confirm planned={planned} plan={plan} target={target} forceable={forceable} onDone={setDone} />
     </>
   );
 }

@@ -62,8 +62,11 @@ export function usePlan(ends: Ends): Planned {
     // The name tells of no values: another visit's plan with as many decisions is another plan.
     gcTime: 0,
   });
+  // A decision of which no plan can be made takes nothing away: the plan before it stays, and with it the form of the decision.
+  const [last, setLast] = useState<PromoteReply>();
+  if (query.data !== undefined && query.data !== last) setLast(query.data);
   return {
-    plan: query.data,
+    plan: query.data ?? last,
     error: query.error,
     isFetching: query.isFetching,
     decisions,

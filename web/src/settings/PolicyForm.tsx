@@ -1,5 +1,5 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, Fragment, useState } from "react";
+import { type FormEvent, useState } from "react";
 import { api, type Environment, type Policy } from "../api.ts";
 import { useAnnounce } from "../components/Announcer.tsx";
 import { Button } from "../components/Button.tsx";
@@ -7,6 +7,7 @@ import { ConfirmDialog } from "../components/ConfirmDialog.tsx";
 import { Field } from "../components/Field.tsx";
 import { Notice } from "../components/Notice.tsx";
 import { Failure } from "../components/States.tsx";
+import { faultInJson } from "../json.ts";
 import { pipelineOf, rulesOf } from "../policy.ts";
 import { policyQuery } from "../queries.ts";
 import { useAction } from "../useAction.ts";
@@ -15,11 +16,21 @@ import styles from "./PolicyForm.module.css";
 type Rules = Readonly<Record<string, unknown>>;
 type Current = Policy & { readonly etag: string | null };
 
+interface Draft {
+  /** What the draft was made of. */
+  readonly base: Current;
+  readonly draft: Rules;
+  /** What is being typed as JSON; `null` where that is what the draft says. */
+  readonly typed: string | null;
+}
+
 interface PolicyFormProps {
   readonly project: string;
   /** The policy as it is now: another one than before, once somebody saved it. */
   readonly current: Current;
   readonly environments: readonly Environment[];
+  /** Whether whoever looks may change it. */
+  readonly isOurs: boolean;
 }
 
 const PRESETS = [
@@ -31,13 +42,13 @@ const PRESETS = [
 type Preset = (typeof PRESETS)[number];
 
 /** The policy as a form; as JSON, for what the form does not show; and as one of three to begin with. */
-export function PolicyForm({ project, current, environments }: PolicyFormProps) {
-  const [{ base, draft }, setState] = useState({ base: current, draft: current.policy as Rules });
+export function PolicyForm({ project, current, environments, isOurs }: PolicyFormProps) {
+  const [{ base, draft, typed }, setState] = useState<Draft>({ base: current, draft: current.policy, typed: null });
   const [preset, setPreset] = useState<Preset | null>(null);
   const announce = useAnnounce();
   const queries = useQueryClient();
-  const adopt = (policy: Current) => setState({ base: policy, draft: policy.policy });
-  const setDraft = (next: Rules) => setState({ base, draft: next });
+  const adopt = (policy: Current) => setState({ base: policy, draft: policy.policy, typed: null });
+  const setDraft = (next: Rules) => setState({ base, draft: next, typed });
   const save = useAction({
     mutationFn: (next: Rules) => api.replacePolicy({ project, policy: next as Policy["policy"], ifMatch: base.etag ?? undefined }),
     onSuccess: async () => {
@@ -50,9 +61,10 @@ export function PolicyForm({ project, current, environments }: PolicyFormProps) 
   });
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    if (isChanged && !isOvertaken) save.act(draft);
+    if (isChanged && !isOvertaken && fault === null) save.act(draft);
   };
-  const isChanged = JSON.stringify(draft) !== JSON.stringify(base.policy);
+  const fault = typed === null ? null : faultOf(typed);
+  const isChanged = fault !== null || JSON.stringify(draft) !== JSON.stringify(base.policy);
   const isOther = current.revision !== base.revision && !save.isPending;
   if (isOther && !isChanged) adopt(current);
   const isOvertaken = isOther && isChanged;
@@ -62,43 +74,33 @@ export function PolicyForm({ project, current, environments }: PolicyFormProps) 
   };
   return (
     <form onSubmit={submit} className="form">
-      <fieldset className={styles.presets}>
-        <legend>Begin with</legend>
-        {PRESETS.map((each) => (
-          <div key={each.value} className={styles.preset}>
-            <p>
-              <strong>{each.text}</strong>
-            </p>
-            <p>{each.about}</p>
-            <Button small onClick={() => setPreset(each)}>
-              Take “{each.text}” …
-            </Button>
-          </div>
-        ))}
-      </fieldset>
-      <Fragment key={base.revision}>
+      {isOurs ? <Presets onChosen={setPreset} /> : <p>You may look at this, but not change it: an administrator of the project may.</p>}
+      <fieldset key={base.revision} disabled={!isOurs} className="form">
         <Pipeline draft={draft} onChange={setDraft} />
         {environments.map((environment) => (
           <EnvironmentRules key={environment.env} environment={environment} draft={draft} onChange={setDraft} />
         ))}
-        <Text draft={draft} onChange={setDraft} />
-      </Fragment>
+        <Text draft={draft} typed={typed} fault={fault} onChange={(next) => setState({ base, draft, typed, ...next })} />
+      </fieldset>
       {save.isError && !isOvertaken && <Failure error={save.error} what="save the policy" />}
       {isOvertaken && (
         <Notice tone="warn" title="Somebody else saved the policy meanwhile" actions={<Button onClick={showTheirs}>Show theirs</Button>}>
           <p>What you changed here is not saved, and would undo theirs. Look at theirs, and make your changes again.</p>
         </Notice>
       )}
-      <div className="row">
-        <Button type="submit" look="primary" busy={save.isPending} disabled={!isChanged || isOvertaken}>
-          Save the policy
-        </Button>
-        {isChanged && !isOvertaken && (
-          <Button look="quiet" onClick={() => adopt(base)}>
-            Undo my changes
+      {fault !== null && <p>What stands there as JSON cannot be saved: {fault} Mend it, or undo your changes.</p>}
+      {isOurs && (
+        <div className="row">
+          <Button type="submit" look="primary" busy={save.isPending} disabled={!isChanged || isOvertaken || fault !== null}>
+            Save the policy
           </Button>
-        )}
-      </div>
+          {isChanged && !isOvertaken && (
+            <Button look="quiet" onClick={() => adopt(base)}>
+              Undo my changes
+            </Button>
+          )}
+        </div>
+      )}
       {preset !== null && (
         <ConfirmDialog
           title={`Take “${preset.text}”?`}
@@ -113,6 +115,25 @@ export function PolicyForm({ project, current, environments }: PolicyFormProps) 
         </ConfirmDialog>
       )}
     </form>
+  );
+}
+
+function Presets({ onChosen }: { readonly onChosen: (preset: Preset) => void }) {
+  return (
+    <fieldset className={styles.presets}>
+      <legend>Begin with</legend>
+      {PRESETS.map((preset) => (
+        <div key={preset.value} className={styles.preset}>
+          <p>
+            <strong>{preset.text}</strong>
+          </p>
+          <p>{preset.about}</p>
+          <Button small onClick={() => onChosen(preset)}>
+            Take “{preset.text}” …
+          </Button>
+        </div>
+      ))}
+    </fieldset>
   );
 }
 
@@ -207,27 +228,28 @@ function EnvironmentRules({ environment, draft, onChange }: PartProps & { readon
   );
 }
 
+interface TextProps {
+  readonly draft: Rules;
+  readonly typed: string | null;
+  /** What is wrong with what is typed. */
+  readonly fault: string | null;
+  readonly onChange: (change: Partial<Pick<Draft, "draft" | "typed">>) => void;
+}
+
 /** Everything, for what the form does not show: freezes, who may approve, what may be skipped. */
-function Text({ draft, onChange }: PartProps) {
-  const [typed, setTyped] = useState<string | null>(null);
-  const isWrong = typed !== null && readRules(typed) === null;
-  const change = (text: string) => {
-    setTyped(text);
-    const rules = readRules(text);
-    if (rules !== null) onChange(rules);
-  };
+function Text({ draft, typed, fault, onChange }: TextProps) {
   return (
     <details>
       <summary>As JSON, with everything</summary>
-      <Field label="Policy" error={isWrong ? "This is no JSON object." : null} hint="docs/policy.md explains every rule.">
+      <Field label="Policy" error={fault} hint="docs/policy.md explains every rule.">
         {(control) => (
           <textarea
             {...control}
             rows={16}
             spellCheck={false}
             value={typed ?? JSON.stringify(draft, null, 2)}
-            onChange={({ target }) => change(target.value)}
-            onBlur={() => !isWrong && setTyped(null)}
+            onChange={({ target: { value } }) => onChange({ typed: value, ...(faultOf(value) === null && { draft: JSON.parse(value) }) })}
+            onBlur={() => fault === null && onChange({ typed: null })}
           />
         )}
       </Field>
@@ -235,11 +257,9 @@ function Text({ draft, onChange }: PartProps) {
   );
 }
 
-function readRules(text: string): Rules | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Rules) : null;
-  } catch {
-    return null;
-  }
+function faultOf(text: string): string | null {
+  const place = faultInJson(text);
+  if (place !== null) return `Line ${place.line}, column ${place.column}: this is no JSON from here on.`;
+  const value: unknown = JSON.parse(text);
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? null : "This is no JSON object.";
 }

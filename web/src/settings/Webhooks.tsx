@@ -57,7 +57,19 @@ export function Webhooks({ project }: { readonly project: string }) {
           columns={[
             { title: "Address", cell: ({ url, description }) => `${url}${description === "" ? "" : ` (${description})`}` },
             { title: "Hears of", cell: ({ events, envs }) => `${events.join(", ")} in ${envs.join(", ")}` },
-            { title: "State", cell: ({ active }) => <Badge tone={active ? "good" : "plain"}>{active ? "On" : "Off"}</Badge> },
+            {
+              title: "State",
+              cell: ({ active, disabled }) => (
+                <>
+                  <Badge tone={active ? "good" : disabled === null ? "plain" : "bad"}>{active ? "On" : "Off"}</Badge>
+                  {disabled !== null && (
+                    <p>
+                      By the engine, <Ago at={disabled.at} />: {disabled.reason}
+                    </p>
+                  )}
+                </>
+              ),
+            },
             {
               title: "Do",
               cell: ({ id, active, url }) => (

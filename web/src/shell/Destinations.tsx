@@ -4,6 +4,7 @@ import { useMemo } from "react";
 import { useNavigate, useParams } from "react-router";
 import type { Environment } from "../api.ts";
 import { environmentsQuery, projectsQuery } from "../queries.ts";
+import { type May, mayChange, SOME, useMay } from "../rights.ts";
 import styles from "./Palette.module.css";
 import { PROJECT_PAGES } from "./pages.ts";
 
@@ -43,26 +44,31 @@ export default function Destinations({ onChosen }: { readonly onChosen: () => vo
 function useDestinations(): readonly Destination[] {
   const { project } = useParams();
   const queries = useQueryClient();
+  const may = useMay(project ?? SOME);
   return useMemo(() => {
     const projects = queries.getQueryData(projectsQuery.queryKey)?.items ?? [];
     const environments = project === undefined ? [] : (queries.getQueryData(environmentsQuery(project).queryKey)?.items ?? []);
     return [
-      ...(project === undefined ? [] : pagesOf(project, environments)),
+      ...(project === undefined ? [] : pagesOf(project, environments, may)),
       { label: "All projects", to: "/" },
       { label: "Engine and access", to: "/settings" },
       ...projects.map(({ project_id }) => ({ label: `Project ${project_id}`, to: `/projects/${project_id}` })),
     ];
-  }, [project, queries]);
+  }, [project, queries, may]);
 }
 
-function pagesOf(project: string, environments: readonly Environment[]): Destination[] {
+function pagesOf(project: string, environments: readonly Environment[], may: May): Destination[] {
   const base = `/projects/${project}`;
   return [
     ...PROJECT_PAGES.map(({ path, name }) => ({ label: name, to: path === "" ? base : `${base}/${path}` })),
-    ...environments.flatMap(({ env }) => [
-      { label: `Environment ${env}`, to: `${base}/env/${env}` },
-      { label: `Promote from ${env}`, to: `${base}/promote?from=${env}` },
-      { label: `Roll back ${env}`, to: `${base}/env/${env}/rollback` },
-    ]),
+    ...environments.flatMap((environment) => {
+      const { env, status } = environment;
+      const isOurs = status === "active" && mayChange(may, environment);
+      return [
+        { label: `Environment ${env}`, to: `${base}/env/${env}` },
+        ...(may("promote", SOME) ? [{ label: `Promote from ${env}`, to: `${base}/promote?from=${env}` }] : []),
+        ...(isOurs ? [{ label: `Roll back ${env}`, to: `${base}/env/${env}/rollback` }] : []),
+      ];
+    }),
   ];
 }

@@ -19,7 +19,11 @@ export function ProjectNav({ project }: { readonly project: string }) {
   // biome-ignore lint/correctness/useExhaustiveDependencies: see above
   useEffect(() => {
     const link = nav.current?.querySelector<HTMLElement>(`a[data-page="${current}"]`);
-    if (nav.current && link) nav.current.scrollLeft = link.offsetLeft - (nav.current.clientWidth - link.offsetWidth) / 2;
+    if (!nav.current || !link) return;
+    const { clientWidth } = nav.current;
+    // What is in sight from the start leaves the project's name whole.
+    const isNear = link.offsetLeft + link.offsetWidth <= clientWidth;
+    nav.current.scrollLeft = isNear ? 0 : link.offsetLeft - (clientWidth - link.offsetWidth) / 2;
   }, [current, waiting]);
   return (
     <nav ref={nav} aria-label={`Project ${project}`} className={styles.nav}>
