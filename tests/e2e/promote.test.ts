@@ -54,8 +54,10 @@ describe("a promotion", () => {
 
   test("of what the target has already changes nothing: no_changes", async () => {
     const project = await ahead();
+    expect(await project.promote("development", "staging", { dry_run: true })).toMatchObject({ applicable: true, changes_nothing: false });
     await project.promote("development", "staging");
     const before = await project.mark("staging");
+    expect(await project.promote("development", "staging", { dry_run: true })).toMatchObject({ applicable: true, changes_nothing: true });
     expect(await project.promote("development", "staging")).toMatchObject({
       status: "no_changes",
       environment: "staging",

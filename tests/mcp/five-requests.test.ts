@@ -57,6 +57,7 @@ describe.each(Object.entries(WAYS))("%s:", (_, connect) => {
     const done = await assistant.call("promote", { ...asked, plan_id: plan.data["plan_id"], confirm: true });
     expect(done.text).toContain('"production" is v3.1.0, revision 2: ready for deployment.');
     expect(await active("production")).toMatchObject({ version: "v3.1.0", revision: 2 });
+    expect((await assistant.call("plan_promotion", asked)).text).toContain('There is nothing to promote: "production" has all of it.');
   });
 
   test('"roll production back to v2.9"', async () => {
