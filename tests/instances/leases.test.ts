@@ -28,6 +28,20 @@ function leasesOn() {
   return { clock, store, one: new Leases(store, "one"), two: new Leases(store, "two") };
 }
 
+/** Of one instance, work that is done and will be due again, and other work that it is at and never ends. */
+async function doneAndHeld() {
+  const { clock, one, two } = leasesOn();
+  const every = { everyMs: 60_000 };
+  expect(await one.alone("work", every, async () => {})).toBe(true);
+  const begun = gate();
+  void one.alone("other work", {}, () => {
+    begun.open();
+    return new Promise(() => {});
+  });
+  await begun.opened;
+  return { clock, one, two, every };
+}
+
 describe("the engine's own work", () => {
   test("is done by one instance at a time, and by the next as soon as that one is done", async () => {
     const { one, two } = leasesOn();
@@ -117,15 +131,7 @@ describe("the engine's own work", () => {
   });
 
   test("does not stop where the store's clock is set back: neither for what was done by it, nor for an instance that is gone", async () => {
-    const { clock, one, two } = leasesOn();
-    const every = { everyMs: 60_000 };
-    expect(await one.alone("work", every, async () => {})).toBe(true);
-    const begun = gate();
-    void one.alone("other work", {}, () => {
-      begun.open();
-      return new Promise(() => {});
-    });
-    await begun.opened;
+    const { clock, one, two, every } = await doneAndHeld();
     clock.time -= 24 * 60 * 60_000;
     expect(await two.alone("work", every, async () => {})).toBe(true);
     expect(await two.alone("other work", {}, async () => {})).toBe(true);
@@ -134,15 +140,7 @@ describe("the engine's own work", () => {
   });
 
   test("is not begun twice where clocks are read at about the same time and seem to go back a little", async () => {
-    const { clock, one, two } = leasesOn();
-    const every = { everyMs: 60_000 };
-    expect(await one.alone("work", every, async () => {})).toBe(true);
-    const begun = gate();
-    void one.alone("other work", {}, () => {
-      begun.open();
-      return new Promise(() => {});
-    });
-    await begun.opened;
+    const { clock, two, every } = await doneAndHeld();
     clock.time -= 100;
     expect(await two.alone("work", every, async () => {})).toBe(false);
     expect(await two.alone("other work", {}, async () => {})).toBe(false);
