@@ -38,6 +38,12 @@ const WORDS: Readonly<Record<string, Words>> = {
   webhook_deleted: () => "Deleted a webhook",
   webhook_rotated: () => "Gave a webhook another secret",
   webhook_disabled: () => "Switched a webhook off",
+  git_source: ({ environment, details }) =>
+    details.removed === true ? `${environment} follows no repository any more` : `Let ${environment} follow a repository`,
+  pull: ({ environment }) => `Looked for news in the repository of ${environment}: nothing changed`,
+  pull_refused: ({ environment }) => `Could not take over what was pushed for ${environment}`,
+  mirror_set: () => "Set up a mirror in another repository",
+  mirror_removed: () => "Removed the mirror",
   policy: () => "Changed the policy",
   reveal: () => "Revealed passwords",
   collect: () => "Cleared away what nothing refers to",
