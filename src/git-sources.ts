@@ -11,6 +11,7 @@ import {
   refusalOf,
   viewOfSource,
 } from "./git-source-documents.ts";
+import { GitSourceSecrets, SOURCES } from "./git-source-secrets.ts";
 import { type Documents, documentsOf, findHead, writableHead } from "./heads.ts";
 import { keys } from "./keys.ts";
 import type { Ledger } from "./ledger.ts";
@@ -20,11 +21,8 @@ import { checkEnvironmentName, checkProject, quoted } from "./names.ts";
 import type { Json, JsonObject, Repositories, RepositoryChange, Store } from "./ports.ts";
 import { broughtUp, type Pulled } from "./pull-base.ts";
 import type { PullRequest, PullResult, Pulls } from "./pulls.ts";
-import type { Lost, SecretReference, Secrets } from "./secrets.ts";
+import type { SecretReference, Secrets } from "./secrets.ts";
 import type { Timers } from "./timers.ts";
-
-/** Where the secrets of sources stand among those of environments, none of which can have this name. */
-const ENV = "_git";
 
 export interface GitSourceRequest {
   readonly url: string;
@@ -67,11 +65,11 @@ export class GitSources {
   readonly #running = new Map<string, Promise<void>>();
   /** The projects that somebody pulls by hand. */
   readonly #byHand = new Set<string>();
-  /** What the vault is being asked for, by reference: whoever sends much that is badly signed has it asked once at a time. */
-  readonly #asking = new Map<string, Promise<string>>();
+  readonly #secrets: GitSourceSecrets;
 
   constructor(parts: GitSourceParts) {
     this.#parts = parts;
+    this.#secrets = new GitSourceSecrets(parts.secrets);
   }
 
   /** The source, where there is one, and what was pulled last, from there or by hand. */
@@ -98,13 +96,13 @@ export class GitSources {
     const values = new Map<string, { value: string }>();
     if (hook !== null) values.set(`${env}.hook`, { value: hook });
     if (typeof request.credential === "string") values.set(`${env}.credential`, { value: request.credential });
-    const source = await this.#parts.secrets.within(caller, project, ENV, values, async (tx, references) => {
+    const source = await this.#parts.secrets.within(caller, project, SOURCES, values, async (tx, references) => {
       await writableHead(tx, env, tx.now);
       const before = await tx.get<GitSourceDocument>(keys.gitSource(env));
       const made = documentOf(request, env, before, references, { at: tx.now, by: caller.actor });
       const kept = new Set([made.hook.vault, made.credential?.vault]);
       const left = [before?.hook, before?.credential].filter((reference) => reference && !kept.has(reference.vault));
-      this.#parts.secrets.release(tx, ENV, left as unknown as readonly Json[]);
+      this.#parts.secrets.release(tx, SOURCES, left as unknown as readonly Json[]);
       tx.put(keys.gitSource(env), made);
       await tx.audit({ action: "git_source", environment: env, details: about(made) });
       return made;
@@ -120,7 +118,7 @@ export class GitSources {
         await findHead(tx, env);
         const source = await findSource(tx, env);
         const references = [source.hook, ...(source.credential === null ? [] : [source.credential])];
-        this.#parts.secrets.release(tx, ENV, references as unknown as readonly Json[]);
+        this.#parts.secrets.release(tx, SOURCES, references as unknown as readonly Json[]);
         tx.delete(keys.gitSource(env));
         await tx.audit({ action: "git_source", environment: env, details: { removed: true } });
         return { status: "removed" as const, project_id: project, env };
@@ -204,24 +202,12 @@ export class GitSources {
   async #sourceSigned(project: string, env: string, given: Buffer, raw: Uint8Array): Promise<GitSourceDocument | null> {
     try {
       const source = await this.#source(project, env);
-      const secret = await this.#hookSecret(project, source);
+      const secret = await this.#secrets.ofPushes(project, source);
       return timingSafeEqual(given, createHmac("sha256", secret).update(raw).digest()) ? source : null;
     } catch (error) {
       if (error instanceof AppError && !isPassing(error)) return null;
       throw error;
     }
-  }
-
-  /** What pushes are signed with. A reference never stands for another value, so that whoever asks meanwhile is given the same. */
-  #hookSecret(project: string, { env, hook }: GitSourceDocument): Promise<string> {
-    const key = `${project}/${hook.vault}`;
-    const asked = this.#asking.get(key);
-    if (asked !== undefined) return asked;
-    const asking = this.#parts.secrets
-      .revealOwn(project, ENV, hook as unknown as Json, lost("webhook's secret", env))
-      .finally(() => this.#asking.delete(key));
-    this.#asking.set(key, asking);
-    return asking;
   }
 
   /**
@@ -309,11 +295,8 @@ export class GitSources {
     rewritten: boolean,
     signal: AbortSignal,
   ): Promise<RepositoryChange & Pick<PullRequest, "holds">> {
-    const { env, url, branch, path, username, credential } = source;
-    const password =
-      credential === null
-        ? null
-        : await this.#parts.secrets.revealOwn(project, ENV, credential as unknown as Json, lost("credential", env));
+    const { env, url, branch, path, username } = source;
+    const password = await this.#secrets.credential(project, source);
     const pulled = await this.#parts.pulls.pulled(project, env);
     const where = { url, branch, path, credential: password === null ? null : { username: username ?? "git", password } };
     const change = await this.#repositories().changeSince(where, { project, env, pulled, rewritten }, signal);
@@ -356,13 +339,6 @@ async function checkHolds(documents: Documents, source: GitSourceDocument, pulle
 function isSame(one: GitSourceDocument, other: GitSourceDocument): boolean {
   const members = ["created_at", "url", "branch", "path"] as const;
   return members.every((member) => one[member] === other[member]);
-}
-
-function lost(what: string, env: string): Lost {
-  return {
-    reason: `The ${what} of the repository that ${quoted(env)} follows is gone from the vault.`,
-    fix: "Set the source again, with its credential and a new secret for the webhook: envm git source set --credential … --rotate-hook.",
-  };
 }
 
 /** A credential stays with the host that it was given for: no other ever gets it. */
