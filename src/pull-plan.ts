@@ -60,6 +60,8 @@ export interface PreparedPull {
   readonly changes: SnapshotChanges;
   readonly checks: readonly CheckResult[];
   readonly applicable: boolean;
+  /** Whether the environment stays as it is where this is applied. */
+  readonly changesNothing: boolean;
   readonly conflicts: readonly ComponentConflict[];
   readonly diff: DiffFromPrevious;
   /** Secrets that the commit refers to and the environment lacks. */
@@ -115,6 +117,7 @@ export async function preparePull(documents: Documents, maps: EditableMaps, orde
     changes,
     checks,
     applicable: !checks.some(({ status }) => status === "failed"),
+    changesNothing: conflicts.length + changes.platform.length + changes.config.length === 0,
     conflicts,
     diff: diffFromPrevious(
       changes,

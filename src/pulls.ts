@@ -46,6 +46,7 @@ export interface PullResult {
   readonly checks: readonly CheckResult[];
   readonly diff_from_previous: DiffFromPrevious;
   readonly applicable?: boolean;
+  readonly changes_nothing?: boolean;
   readonly conflicts?: readonly ComponentConflict[];
   /** Secrets that the commit refers to and the environment lacks. */
   readonly secrets_unbound: readonly string[];
@@ -107,9 +108,9 @@ export class Pulls {
       const prepared = await preparePull(tx, maps, request, context);
       checkCurrent(request, prepared);
       // What is there already is no change, whatever stands in the way of one.
-      if (prepared.conflicts.length + count(prepared) > 0) checkApplicable(prepared, request);
+      if (!prepared.changesNothing) checkApplicable(prepared, request);
       await checkMayEdit(tx, caller, prepared.head);
-      if (count(prepared) === 0) return keepUp(tx, request, prepared);
+      if (prepared.changesNothing) return keepUp(tx, request, prepared);
       const result = await apply(tx, maps, request, prepared);
       // Last of all, so that whoever tries out values leaves all that are wrong in the history.
       if (kept !== null) throw secretInVars(kept, BY_VALUE, request.env);
@@ -150,10 +151,6 @@ export class Pulls {
     const facts = await documents.getAll<SecretFacts>(references.map(({ value }) => factsKey(value)));
     return new Set(facts.flatMap((known) => (known === null ? [] : [known.fingerprint])));
   }
-}
-
-function count({ changes }: PreparedPull): number {
-  return changes.platform.length + changes.config.length;
 }
 
 async function apply(tx: Transaction, maps: Maps, request: PullRequest, prepared: PreparedPull): Promise<PullResult> {
@@ -233,7 +230,7 @@ function resultOf(
   status: PullResult["status"],
   project: string,
   request: PullRequest,
-  { plan_id, before, checks, applicable, conflicts, diff, secretsUnbound }: PreparedPull,
+  { plan_id, before, checks, applicable, changesNothing, conflicts, diff, secretsUnbound }: PreparedPull,
   { env, version, revision }: Environment,
 ): PullResult {
   return {
@@ -247,7 +244,7 @@ function resultOf(
     plan_id,
     checks,
     diff_from_previous: diff,
-    ...(status === "planned" && { applicable }),
+    ...(status === "planned" && { applicable, changes_nothing: changesNothing }),
     ...(conflicts.length > 0 && { conflicts }),
     secrets_unbound: secretsUnbound,
   };

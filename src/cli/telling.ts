@@ -44,25 +44,16 @@ export function conflictLines(
 }
 
 /** What changes in an environment, a line for each kind. */
-export function diffLines(diff: Diff): string[] {
-  const lines = changesIn(diff)
-    .filter(([, count]) => count > 0)
-    .map(([label, count, list]) => `${label} ${names(list, count)}`);
-  return lines.length === 0 ? ["nothing changes"] : lines;
-}
-
-export function isEmpty(diff: Diff): boolean {
-  return changesIn(diff).every(([, count]) => count === 0);
-}
-
-function changesIn({ components, env_updated, flags_changed }: Diff): readonly (readonly [string, number, readonly string[]])[] {
-  return [
+export function diffLines({ components, env_updated, flags_changed }: Diff): string[] {
+  const parts: readonly (readonly [string, number, readonly string[]])[] = [
     ["+ added:  ", components.added.count, components.added.names],
     ["~ changed:", components.changed.count, components.changed.names],
     ["- removed:", components.removed.count, components.removed.names],
     ["~ config: ", env_updated.length, env_updated],
     ["~ flags:  ", flags_changed.length, flags_changed],
   ];
+  const lines = parts.filter(([, count]) => count > 0).map(([label, count, list]) => `${label} ${names(list, count)}`);
+  return lines.length === 0 ? ["nothing changes"] : lines;
 }
 
 /** Some names and how many more there are. */

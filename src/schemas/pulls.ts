@@ -112,6 +112,7 @@ export const PullReply = z
     checks: z.array(CheckResultSchema),
     diff_from_previous: DiffFromPreviousSchema,
     applicable: z.boolean().exactOptional().meta({ description: "Of a plan: whether it would be applied now." }),
+    changes_nothing: z.boolean().exactOptional().meta({ description: "Of a plan: whether the environment has all of it already." }),
     conflicts: z
       .array(ConflictSchema)
       .exactOptional()

@@ -4,7 +4,7 @@ import type { Context } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { usage } from "../failure.ts";
 import { withRepository } from "../repository.ts";
-import { checkLines, conflictLines, counted, diffLines, isEmpty, moment, names } from "../telling.ts";
+import { checkLines, conflictLines, counted, diffLines, moment, names } from "../telling.ts";
 import { readValue } from "../values.ts";
 import { shown } from "../width.ts";
 import { resolutions } from "./promote.ts";
@@ -50,10 +50,10 @@ export const pull = () =>
       const plan = await client.pull({ ...request, dry_run: true });
       if (options.dryRun) {
         showPlan(context, plan);
-        return plan.applicable === false && !leavesAsItIs(plan) ? EXIT.policy : EXIT.ok;
+        return plan.applicable === false && !plan.changes_nothing ? EXIT.policy : EXIT.ok;
       }
       if (output.mode === "human") showPlan(context, plan);
-      if (!leavesAsItIs(plan)) await context.confirmProduction(env, `This changes ${env}.`, { grave: true });
+      if (!plan.changes_nothing) await context.confirmProduction(env, `This changes ${env}.`, { grave: true });
       return told(context, await client.pull({ ...request, plan_id: plan.plan_id }));
     },
   );
@@ -82,11 +82,6 @@ async function requestOf(context: Context, env: string, options: Pulling): Promi
   return { ...given, ...change } as Request;
 }
 
-/** What is there already is no change, whatever stands in the way of one. */
-function leavesAsItIs({ diff_from_previous, conflicts = [] }: Reply): boolean {
-  return conflicts.length === 0 && isEmpty(diff_from_previous);
-}
-
 function showPlan({ output }: Context, plan: Reply): void {
   if (output.mode === "json") output.json(plan);
   if (output.mode === "plain") output.line(plan.plan_id);
@@ -99,7 +94,7 @@ function showPlan({ output }: Context, plan: Reply): void {
   for (const check of plan.checks.filter(({ status }) => status !== "skipped"))
     for (const line of checkLines(check)) output.line(`  ${line}`);
   const failures = plan.checks.filter(({ status }) => status === "failed").length;
-  const verdict = leavesAsItIs(plan)
+  const verdict = plan.changes_nothing
     ? `There is nothing to pull: ${shown(plan.env)} has all of it.`
     : plan.applicable
       ? "It would be applied."
