@@ -151,13 +151,17 @@ describe.skipIf(!python)(`at a terminal${python ? "" : " (skipped: there is no p
     // In a group of its own it is sent by envm what the terminal sent to envm alone.
     const watched = await atTerminal(["run", "-e", "dev", "--watch", "--", "node", "count.mjs"], [["tty true", "\u0003"]]);
     expect(watched).toMatchObject({ code: 9, out: expect.stringContaining("interrupted 1") });
-    // Whatever it reads from. Who is in no group of the terminal's is sent what envm itself sends.
+    // Whatever it reads from. Who is in no group of the terminal's is sent what envm itself sends; this one stays until Ctrl-C was typed.
     context.cli.file(
       "apart.mjs",
-      'process.on("SIGINT", () => console.log("sent once more")); console.log("tty " + process.stdout.isTTY); setTimeout(() => {}, 1000);',
+      `import { readSync } from "node:fs";
+      process.on("SIGINT", () => console.log("sent once more"));
+      console.log("tty " + process.stdout.isTTY);
+      readSync(1, Buffer.alloc(80));
+      setTimeout(() => {}, 300);`,
     );
     const fed = { before: ["/bin/sh", "-c", 'exec "$0" "$@" < /dev/null'] };
-    const apart = await atTerminal(["run", "-e", "dev", "--", "setsid", "node", "apart.mjs"], [["tty true", "\u0003"]], fed);
+    const apart = await atTerminal(["run", "-e", "dev", "--", "setsid", "node", "apart.mjs"], [["tty true", "\u0003typed\n"]], fed);
     expect(apart).toMatchObject({ code: 0, out: expect.not.stringContaining("sent once more") });
   });
 
