@@ -60,8 +60,9 @@ async function writers(url: string): Promise<Row> {
     ratio: timesFaster,
     goal,
     next: {
-      met: "Instances take turns with a project; twice as good would be two writers of one project at once, which its one history does not allow.",
-      missed: "What is lost are commits that another instance was faster with; the next idea is longer turns.",
+      met: "Instances take turns with a project, each for some commits; twice as good would be two writers of one project at once, which its one history does not allow.",
+      missed:
+        "The clients are spread over the instances, so that each commit has half as many writes; and the first one of a turn reads what the other instance wrote. The next idea is longer turns, for which others wait longer.",
     },
   });
 }

@@ -143,7 +143,7 @@ export function createDomain(parts: DomainParts): Domain {
     repositories = null,
   } = parts;
   const readIndex = new ReadIndex(store, { exclusive });
-  const ledger = new Ledger(store, readIndex, exclusive);
+  const ledger = new Ledger(store, readIndex);
   const { snapshots = new Snapshots(store) } = parts;
   const secrets = new Secrets(ledger, vault);
   const timers = new Timers(store);

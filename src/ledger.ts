@@ -41,19 +41,16 @@ export class Ledger {
   readonly counts: LedgerCounts = { commitSeconds: new Histogram(SECONDS), commitWriters: new Histogram(WRITERS) };
   readonly #store: Store;
   readonly #queues = new Map<string, Task[]>();
-  /** `null` where there is no other instance: then a race is lost to this one's own collector, which waits for no turn. */
+  /** `null` where the store gives none, since no other engine can write it. */
   readonly #turns: WriteTurns | null;
   readonly #recent: RecentDocuments;
   /** By project, the label that this instance made last: what comes of it is checked by the commit. */
   readonly #labels = new FifoMap<string, string>();
 
-  /**
-   * @param index with it, what one commit left is not read again by the next
-   * @param exclusive whether this engine has its store to itself
-   */
-  constructor(store: Store, index: Pick<ReadIndex, "known"> | null = null, exclusive = false) {
+  /** @param index with it, what one commit left is not read again by the next */
+  constructor(store: Store, index: Pick<ReadIndex, "known"> | null = null) {
     this.#store = store;
-    this.#turns = exclusive ? null : new WriteTurns(store);
+    this.#turns = store.turn === undefined ? null : new WriteTurns(store);
     this.#recent = new RecentDocuments(index);
   }
 
@@ -123,7 +120,10 @@ export class Ledger {
       await this.#turns?.next(project);
       const batch = queue.splice(0, batchSize(queue[0]));
       queue.unshift(...(await this.#settle(project, batch)));
+      // Whoever was answered may write again at once.
+      if (this.#turns?.has(project)) await new Promise((resolve) => setImmediate(resolve));
     }
+    this.#turns?.end(project);
     this.#queues.delete(project);
   }
 
@@ -145,7 +145,6 @@ export class Ledger {
 
   /** Commits as many of the writers as one commit holds and returns the rest: after a lost race all that have not lost too many. */
   async #commitBatch(project: string, batch: readonly Task[]): Promise<readonly Task[]> {
-    const begun = performance.now();
     const recent = this.#recent.of(project);
     const view = await View.open({ store: this.#store, project, recent, newestLabel: this.#labels.get(project) ?? null });
     const outcomes: Outcome[] = [];
@@ -154,9 +153,8 @@ export class Ledger {
       outcomes.push(await runTask(task, view));
     }
     const made = await this.#commit(project, view, outcomes.length);
-    if (made === null) return this.#again(project, batch, outcomes);
+    if (made === null) return this.#again(view, batch, outcomes);
     if (typeof made === "number") {
-      this.#turns?.won(project, made, performance.now() - begun);
       this.#recent.keep(project, made, view.touched(made));
       this.#noteLabel(project, view.newestLabel);
     }
@@ -172,16 +170,19 @@ export class Ledger {
   }
 
   /**
-   * Who took part in a race that was lost has one chance less, and looks where it supposed before. It begins anew at once, since whoever won
-   * lets it go first, and waits only where that does not help.
+   * Who took part in a race that was lost has one chance less, and looks where it supposed before. It begins anew as soon as it has its turn,
+   * and waits only where that does not help.
    */
-  async #again(project: string, batch: readonly Task[], outcomes: readonly Outcome[]): Promise<readonly Task[]> {
-    this.#turns?.lost(project);
-    this.#labels.delete(project);
+  async #again(view: View, batch: readonly Task[], outcomes: readonly Outcome[]): Promise<readonly Task[]> {
+    // To one that takes no turns, since it has lost no race: it loses one now.
+    const fence = this.#turns?.has(view.project) ? view.fence() : null;
+    this.#turns?.lost(view.project);
+    this.#labels.delete(view.project);
     for (const { task } of outcomes) {
       if (++task.attempts === LIMITS.commitAttempts) task.reject(new AppError("write_conflict", { fix: "Send the request again." }));
     }
     const left = batch.filter(({ attempts }) => attempts < LIMITS.commitAttempts);
+    if (fence !== null) await this.#store.commit(view.project, fence);
     const tired = (left[0]?.attempts ?? 0) - LIMITS.commitAttemptsAtOnce;
     if (tired > 0) await pause(tired);
     return left;

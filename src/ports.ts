@@ -95,6 +95,13 @@ export interface Subscription {
   close(): void;
 }
 
+export interface Turn {
+  /** Whether another engine had one first. */
+  readonly waited: boolean;
+  /** Lets the next one have it. */
+  end(): void;
+}
+
 /**
  * Partitioned documents with check-and-commit, and content-addressed objects.
  *
@@ -113,6 +120,12 @@ export interface StoreOf<Value> {
   watch(handlers: WatchHandlers): Subscription;
   /** The store's clock, which every instance shares. */
   now(): Promise<Date>;
+  /**
+   * Where several engines may write the store: a turn at one partition, in the order in which they asked for it. It is advice: no commit needs
+   * one, and none is refused for want of it.
+   * @throws where none is to be had in time
+   */
+  turn?(partition: string): Promise<Turn>;
   close(): Promise<void>;
 }
 

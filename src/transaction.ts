@@ -172,6 +172,22 @@ export class View {
     };
   }
 
+  /**
+   * A commit that changes nothing, and makes whatever is under way in the project lose its race: what all of it checks is put as it is.
+   * `null` where there is no project yet.
+   */
+  fence(): Change | null {
+    if (this.chain === null) return null;
+    const epoch = this.#read.get(keys.gcEpoch) ?? null;
+    return {
+      checks: [{ key: keys.gcEpoch, revision: epoch?.revision ?? null }],
+      puts: [{ key: keys.gcEpoch, value: epoch?.value ?? { seq: 0 } }],
+      deletes: [],
+      objects: [],
+      objectDeletes: [],
+    };
+  }
+
   /** All that was read and written, as it is once this is committed as that revision. Nothing is asked of the view any more. */
   touched(revision: number): KnownDocuments {
     for (const [key, { value, text }] of this.#puts) this.#read.set(key, { key, value, revision, size: text?.length });

@@ -28,12 +28,12 @@ export const STORE = {
   commitPauseMs: 100,
   /** Looks for a commit whose answer was lost, before nobody knows what became of it. */
   readBackAttempts: 8,
-  /** Milliseconds that an instance that wrote a project lets others go first without hearing of a commit of theirs, at most. */
-  writeTurnMs: 1_000,
-  /** How many times as long as its own commit took the next of them has for that, and once more for each that goes between it and this one. */
-  writeTurnCommits: 3,
-  /** Commits of an instance in a row that met no other, after which it lets one less go first. */
-  writeTurnProbe: 64,
+  /** Milliseconds for which an instance whose turn it is at a project that others write too makes further commits, before it lets the next one go. */
+  writeTurnMs: 50,
+  /** Milliseconds that it waits for its turn; then it goes without. */
+  writeTurnWaitMs: 1_000,
+  /** Milliseconds after which a store takes a turn away from an engine that is still connected and does not end it. */
+  writeTurnMaxMs: 5_000,
   /** Milliseconds for which two instances count as writing the same project, after one of them lost a race. */
   rivalryMs: 2_000,
   /** Projects of which that is known at a time. */
@@ -95,6 +95,8 @@ export const STORE = {
   waitingReads: 10_000,
   /** Connections of one engine to PostgreSQL that commit at the same time. */
   postgresWriters: 4,
+  /** Connections of one engine to PostgreSQL that hold turns: projects in which it takes turns with others at a time. */
+  postgresTurns: 4,
   /** Connections of one engine to PostgreSQL that read, where `pool_size` says nothing else. */
   postgresReaders: 6,
   /** Milliseconds for one statement to be answered by PostgreSQL, where `statement_timeout` says nothing else. */

@@ -15,6 +15,7 @@ import type {
   Store,
   StoredObject,
   Subscription,
+  Turn,
   WatchHandlers,
 } from "../ports.ts";
 
@@ -39,6 +40,7 @@ export function checked(backend: Backend): Store {
 
 class CheckedStore implements Store {
   readonly objects: Objects;
+  readonly turn?: (partition: string) => Promise<Turn>;
   readonly #backend: Backend;
   #closed: Promise<void> | null = null;
 
@@ -49,6 +51,7 @@ class CheckedStore implements Store {
       put: (partition, objects) => this.#putObjects(partition, objects),
       list: (partition, after, limit) => this.#listObjects(partition, after, limit),
     };
+    if (backend.turn !== undefined) this.turn = (partition) => this.#turn(partition);
   }
 
   async get(partition: string, keys: readonly Key[]): Promise<readonly (Entry | null)[]> {
@@ -95,6 +98,13 @@ class CheckedStore implements Store {
   async now(): Promise<Date> {
     this.#mustBeOpen();
     return this.#backend.now();
+  }
+
+  async #turn(partition: string): Promise<Turn> {
+    this.#mustBeOpen();
+    checkPartition(partition);
+    if (this.#backend.turn === undefined) throw new Error("The backend gives no turns.");
+    return this.#backend.turn(partition);
   }
 
   /** Waits for the writes that were accepted. Closing twice is closing once. */

@@ -10,6 +10,7 @@ import type {
   Range,
   StoredObject,
   Subscription,
+  Turn,
   WatchHandlers,
 } from "../ports.ts";
 import { bounds } from "./keys.ts";
@@ -37,6 +38,8 @@ export class MemoryBackend implements Backend {
   readonly objects: Objects;
   readonly #partitions = new Map<string, Partition>();
   readonly #watchers = new Watchers();
+  /** By partition, when the last turn that was asked for is over. */
+  readonly #turns = new Map<string, Promise<void>>();
   readonly #clock: () => number;
 
   constructor(clock: () => number = Date.now) {
@@ -89,6 +92,17 @@ export class MemoryBackend implements Backend {
 
   async now(): Promise<Date> {
     return new Date(this.#clock());
+  }
+
+  async turn(partition: string): Promise<Turn> {
+    const before = this.#turns.get(partition);
+    let end = () => {};
+    const over = Promise.all([before, new Promise<void>((resolve) => (end = resolve))]).then(() => {
+      if (this.#turns.get(partition) === over) this.#turns.delete(partition);
+    });
+    this.#turns.set(partition, over);
+    await before;
+    return { waited: before !== undefined, end };
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,19 @@
 import type pg from "pg";
 import { LIMITS } from "../limits.ts";
-import type { Backend, Change, CommitResult, Entry, Hash, Key, ObjectInfo, Objects, Range, Subscription, WatchHandlers } from "../ports.ts";
+import type {
+  Backend,
+  Change,
+  CommitResult,
+  Entry,
+  Hash,
+  Key,
+  ObjectInfo,
+  Objects,
+  Range,
+  Subscription,
+  Turn,
+  WatchHandlers,
+} from "../ports.ts";
 import { DeltaBases } from "./delta-bases.ts";
 import { GroupQueue, type Outcome } from "./group-queue.ts";
 import { laneOf } from "./lanes.ts";
@@ -12,6 +25,7 @@ import { PostgresListener } from "./postgres-listener.ts";
 import { PostgresNews } from "./postgres-news.ts";
 import { PostgresReader } from "./postgres-reader.ts";
 import { examine, migrate, mustBeThere } from "./postgres-schema.ts";
+import { PostgresTurns } from "./postgres-turns.ts";
 import { type PostgresPlace, postgresPlace } from "./postgres-url.ts";
 import { PostgresWriter } from "./postgres-writer.ts";
 import { sizeOf, type Write } from "./write.ts";
@@ -67,6 +81,7 @@ export class PostgresBackend implements Backend {
   readonly #writers: Connections;
   readonly #reader: PostgresReader;
   readonly #writer: PostgresWriter;
+  readonly #turns: PostgresTurns;
   readonly #lanes: readonly GroupQueue<Write, CommitResult>[];
   readonly #listener: PostgresListener;
   readonly #news = new PostgresNews();
@@ -84,6 +99,7 @@ export class PostgresBackend implements Backend {
     this.#writers = new Connections(() => connect(place, place.server), LIMITS.postgresWriters, LIMITS.queuedWriters);
     this.#reader = new PostgresReader((work) => this.#readTwice(work), place.schema);
     this.#writer = new PostgresWriter(this.#writers, place.schema);
+    this.#turns = new PostgresTurns(() => connect(place, place.server), place.schema);
     const limits = { items: LIMITS.groupCommits, bytes: LIMITS.commitBytes, waiting: LIMITS.queuedWriters, running: 1 };
     this.#lanes = Array.from(
       { length: LIMITS.postgresWriters },
@@ -143,6 +159,10 @@ export class PostgresBackend implements Backend {
     return this.#news.subscribe(handlers);
   }
 
+  turn(partition: string): Promise<Turn> {
+    return this.#answer(() => this.#turns.take(partition));
+  }
+
   async now(): Promise<Date> {
     return new Date(this.#clock.now());
   }
@@ -154,7 +174,7 @@ export class PostgresBackend implements Backend {
     await this.#polled;
     this.#news.clear();
     await this.#listener.close();
-    await Promise.all([this.#readers.close(), this.#writers.close()]);
+    await Promise.all([this.#readers.close(), this.#writers.close(), this.#turns.close()]);
   }
 
   /** A partition's writes go one after another over one lane: on two they would wait for its row, and hold up others meanwhile. */

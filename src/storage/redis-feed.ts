@@ -2,6 +2,7 @@ import { LIMITS } from "../limits.ts";
 import type { RedisConnection } from "./redis-connection.ts";
 import { RedisLink } from "./redis-link.ts";
 import type { RedisServers } from "./redis-servers.ts";
+import type { RedisTurns } from "./redis-turns.ts";
 import type { RedisTarget } from "./redis-url.ts";
 import type { Watchers } from "./watchers.ts";
 
@@ -11,6 +12,17 @@ interface Subscription {
   /** When the probe was sent that has not come back; `null` where all have. */
   probedAt: number | null;
   probe: number;
+}
+
+export interface RedisFeedParts {
+  readonly target: RedisTarget;
+  readonly servers: RedisServers;
+  readonly watchers: Watchers;
+  readonly turns: RedisTurns;
+  /** Of commits. */
+  readonly channel: string;
+  /** Tells this process from others. */
+  readonly writer: string;
 }
 
 /**
@@ -23,6 +35,7 @@ export class RedisFeed {
   readonly #target: RedisTarget;
   readonly #servers: RedisServers;
   readonly #watchers: Watchers;
+  readonly #turns: RedisTurns;
   readonly #channel: string;
   readonly #probes: string;
   readonly #subscriptions = new Map<RedisLink, Subscription>();
@@ -31,10 +44,11 @@ export class RedisFeed {
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(target: RedisTarget, servers: RedisServers, watchers: Watchers, channel: string, writer: string) {
+  constructor({ target, servers, watchers, turns, channel, writer }: RedisFeedParts) {
     this.#target = target;
     this.#servers = servers;
     this.#watchers = watchers;
+    this.#turns = turns;
     this.#channel = channel;
     this.#probes = `${channel}:probe:${writer}`;
   }
@@ -65,6 +79,7 @@ export class RedisFeed {
     const setUp = async (connection: RedisConnection) => {
       subscription.probedAt = null;
       await connection.subscribe(this.#channel, (message) => this.#hear(message));
+      await connection.subscribe(this.#turns.channel, (ticket) => this.#turns.called(ticket));
       await connection.subscribe(this.#probes, (message) => {
         if (message === nameOf(primary, subscription.probe)) subscription.probedAt = null;
       });

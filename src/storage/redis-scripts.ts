@@ -251,7 +251,32 @@ end
 return found
 `);
 
-export const SCRIPTS = { commit: COMMIT, fence: FENCE, list: LIST, listObjects: LIST_OBJECTS, links: LINKS } as const;
+/** KEYS: turns. ARGV: ticket, milliseconds after which nobody who is in the list waits any more. Answers the first ticket. */
+const ENTER = script(`#!lua
+redis.call('RPUSH', KEYS[1], ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return redis.call('LINDEX', KEYS[1], 0)
+`);
+
+/** KEYS: turns. ARGV: channel, ticket, another ticket or "". Tells which one is the first then. */
+const LEAVE = script(`#!lua flags=allow-oom
+for i = 2, 3 do
+  if ARGV[i] ~= '' then redis.call('LREM', KEYS[1], 1, ARGV[i]) end
+end
+local first = redis.call('LINDEX', KEYS[1], 0)
+if first then redis.call('PUBLISH', ARGV[1], first) end
+return 0
+`);
+
+export const SCRIPTS = {
+  commit: COMMIT,
+  fence: FENCE,
+  enter: ENTER,
+  leave: LEAVE,
+  list: LIST,
+  listObjects: LIST_OBJECTS,
+  links: LINKS,
+} as const;
 
 function script(source: string): Script {
   return { source, sha: createHash("sha1").update(source).digest("hex") };

@@ -24,6 +24,8 @@ export function keysOf(partition: string) {
     hidden: `${prefix}hidden`,
     /** Sorted set of `<32 bytes><milliseconds>`: which objects there are, and when each was last put. */
     uses: `${prefix}uses`,
+    /** List of tickets: whose turn it is to write the partition, and who waits. */
+    turns: `${prefix}turns`,
     fence: (writer: string) => `${prefix}fence:${writer}`,
   } as const;
 }

@@ -13,6 +13,7 @@ import type {
   Range,
   StoredObject,
   Subscription,
+  Turn,
   WatchHandlers,
 } from "../ports.ts";
 import { DeltaBases, whole } from "./delta-bases.ts";
@@ -26,6 +27,7 @@ import { RedisFeed } from "./redis-feed.ts";
 import { SCRIPTS, type Script } from "./redis-scripts.ts";
 import { openSingle, type RedisServers } from "./redis-servers.ts";
 import { checkServers, SCHEMA_KEY } from "./redis-start.ts";
+import { RedisTurns } from "./redis-turns.ts";
 import { type RedisTarget, redisTarget } from "./redis-url.ts";
 import { commitWords, entryOf, keysOf, lexBounds, linksOf, objectInfos, sizeOf } from "./redis-words.ts";
 import { Watchers } from "./watchers.ts";
@@ -70,6 +72,7 @@ export class RedisBackend implements Backend {
   readonly objects: Objects;
   readonly #servers: RedisServers;
   readonly #feed: RedisFeed;
+  readonly #turns: RedisTurns;
   readonly #watchers = new Watchers();
   readonly #window = new Window({ bytes: LIMITS.storeSendingBytes, waiting: LIMITS.queuedWriters });
   readonly #doubts: Doubts;
@@ -84,7 +87,17 @@ export class RedisBackend implements Backend {
     this.#servers = servers;
     // Channels know no databases.
     this.#channel = `envm:${target.database}:changes`;
-    this.#feed = new RedisFeed(target, servers, this.#watchers, this.#channel, this.#writer);
+    this.#turns = new RedisTurns(`${this.#channel}:turns`, (partition, script, keys, args) =>
+      this.#ask(0, () => this.#run(partition, script, keys, () => args)),
+    );
+    this.#feed = new RedisFeed({
+      target,
+      servers,
+      watchers: this.#watchers,
+      turns: this.#turns,
+      channel: this.#channel,
+      writer: this.#writer,
+    });
     this.#doubts = new Doubts((partition, era) => this.#fence(partition, era));
     this.#bases = deltas ? new DeltaBases((partition, hashes) => this.#links(partition, hashes)) : null;
     this.objects = {
@@ -128,6 +141,10 @@ export class RedisBackend implements Backend {
 
   watch(handlers: WatchHandlers): Subscription {
     return this.#watchers.subscribe(handlers);
+  }
+
+  turn(partition: string): Promise<Turn> {
+    return this.#turns.take(partition);
   }
 
   /** The time of one server, which every engine asks; where its clock is set back, this stands still for so long. */

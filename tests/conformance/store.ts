@@ -10,6 +10,7 @@ import { objects } from "./store-objects.ts";
 import { ranges } from "./store-ranges.ts";
 import { reads } from "./store-reads.ts";
 import { sharing } from "./store-sharing.ts";
+import { turns } from "./store-turns.ts";
 
 /** One kind of write, as the database sees it. */
 export type WriteKind = "document put" | "document delete" | "object put" | "object delete" | "revision";
@@ -77,6 +78,7 @@ export function storeConformance(
     lines(suite);
     lifetime(suite);
     sharing(suite);
+    turns(suite);
   });
 }
 

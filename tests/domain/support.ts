@@ -200,6 +200,7 @@ export function wrapped(store: Store, replaced: Partial<Store>): Store {
     objects: store.objects,
     watch: (handlers) => store.watch(handlers),
     now: () => store.now(),
+    ...(store.turn !== undefined && { turn: (partition) => (store.turn as NonNullable<Store["turn"]>)(partition) }),
     close: () => store.close(),
     ...replaced,
   };

@@ -1,14 +1,34 @@
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { keys } from "../../src/keys.ts";
 import { Ledger } from "../../src/ledger.ts";
 import { LIMITS } from "../../src/limits.ts";
-import type { Change, CommitResult, Store } from "../../src/ports.ts";
+import type { Change, CommitResult, Store, Turn } from "../../src/ports.ts";
 import { WriteTurns } from "../../src/write-turns.ts";
 import { caller, memoryStore, PROJECT, wrapped } from "./support.ts";
 
+beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] }));
 afterEach(() => void vi.useRealTimers());
 
-const CHANGE: Change = { checks: [], puts: [{ key: "document", value: {} }], deletes: [], objects: [], objectDeletes: [] };
+/** A store's turns, of which each begins when the test says so. */
+function turnsOf() {
+  const asked: { begin(waited?: boolean): void; refuse(): void; ended: boolean }[] = [];
+  const turn = () =>
+    new Promise<Turn>((resolve, reject) => {
+      const one = {
+        ended: false,
+        begin: (waited = false) =>
+          resolve({
+            waited,
+            end: () => {
+              one.ended = true;
+            },
+          }),
+        refuse: () => reject(new Error("none")),
+      };
+      asked.push(one);
+    });
+  return { turns: new WriteTurns({ turn }), asked };
+}
 
 /** Whether a promise is settled once all has run that waits for nothing but its turn. */
 async function isOver(promise: Promise<unknown>): Promise<boolean> {
@@ -16,177 +36,132 @@ async function isOver(promise: Promise<unknown>): Promise<boolean> {
   void promise.then(() => {
     over = true;
   });
-  await new Promise((resolve) => setImmediate(resolve));
+  await passed();
   return over;
 }
 
-/** The project's new revision. */
-async function commit(store: Store): Promise<number> {
-  const result = await store.commit(PROJECT, CHANGE);
-  return result.ok ? result.revision : 0;
-}
-
-/** How many commits of others an instance waits for after one of its own. */
-async function letFirst(turns: WriteTurns, store: Store): Promise<number> {
-  turns.won(PROJECT, await commit(store), 10_000);
-  const next = turns.next(PROJECT);
-  let heard = 0;
-  for (; !(await isOver(next)); heard++) await commit(store);
-  return heard;
+/** Once all has run that waits for nothing but a turn of the event loop. */
+function passed(): Promise<false> {
+  return new Promise((resolve) => setImmediate(resolve, false));
 }
 
 describe("an instance that writes a project", () => {
-  test("waits for nobody where no other writes it", async () => {
-    const turns = new WriteTurns(memoryStore());
-    turns.won(PROJECT, 1, 10);
-    expect(await isOver(turns.next(PROJECT))).toBe(true);
+  test("asks for no turn where no other writes it", async () => {
+    const { turns, asked } = turnsOf();
+    await turns.next(PROJECT);
+    turns.lost("another");
+    await turns.next(PROJECT);
+    expect(asked).toHaveLength(0);
+    expect(turns.has(PROJECT)).toBe(false);
   });
 
-  test("lets another go first after it has won, once it had lost a race, and goes on when that one has written", async () => {
-    const store = memoryStore();
-    const turns = new WriteTurns(store);
+  test("waits for its turn once it has lost a race, and lets the next one go when it has nothing to write", async () => {
+    const { turns, asked } = turnsOf();
     turns.lost(PROJECT);
-    // Who has lost begins anew at once.
-    expect(await isOver(turns.next(PROJECT))).toBe(true);
-    const result = await store.commit(PROJECT, CHANGE);
-    turns.won(PROJECT, result.ok ? result.revision : 0, 10_000);
     const next = turns.next(PROJECT);
     expect(await isOver(next)).toBe(false);
-    await store.commit("another", CHANGE);
-    expect(await isOver(next)).toBe(false);
-    await store.commit(PROJECT, CHANGE);
+    asked[0]?.begin();
     expect(await isOver(next)).toBe(true);
+    expect(turns.has(PROJECT)).toBe(true);
+    turns.end(PROJECT);
+    expect(asked[0]?.ended).toBe(true);
+    expect(turns.has(PROJECT)).toBe(false);
   });
 
-  test("does not wait for one that has written meanwhile", async () => {
-    const store = memoryStore();
-    const turns = new WriteTurns(store);
+  test("makes further commits in its turn until that has been long enough, and then asks for another", async () => {
+    const { turns, asked } = turnsOf();
     turns.lost(PROJECT);
-    const result = await store.commit(PROJECT, CHANGE);
-    turns.won(PROJECT, result.ok ? result.revision : 0, 10_000);
-    await store.commit(PROJECT, CHANGE);
+    const first = turns.next(PROJECT);
+    asked[0]?.begin();
+    await first;
+    vi.advanceTimersByTime(LIMITS.writeTurnMs - 1);
     expect(await isOver(turns.next(PROJECT))).toBe(true);
+    vi.advanceTimersByTime(1);
+    const second = turns.next(PROJECT);
+    expect(await isOver(second)).toBe(false);
+    expect(asked.map(({ ended }) => ended)).toEqual([true, false]);
+    asked[1]?.begin();
+    await second;
   });
 
-  test("waits for one that is gone no longer than it may, and once", async () => {
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
-    const turns = new WriteTurns(memoryStore());
+  test("goes without where none is to be had", async () => {
+    const { turns, asked } = turnsOf();
     turns.lost(PROJECT);
-    turns.won(PROJECT, 1, 10_000);
     const next = turns.next(PROJECT);
-    await vi.advanceTimersByTimeAsync(LIMITS.writeTurnMs - 1);
-    expect(await isOver(next)).toBe(false);
-    await vi.advanceTimersByTimeAsync(1);
+    asked[0]?.refuse();
     expect(await isOver(next)).toBe(true);
-    turns.won(PROJECT, 2, 10_000);
-    expect(await isOver(turns.next(PROJECT))).toBe(true);
+    expect(turns.has(PROJECT)).toBe(false);
   });
 
-  test("lets as many go first as it has met, and one less after it has met nobody for long", async () => {
-    const store = memoryStore();
-    const turns = new WriteTurns(store);
+  test("forgets in time that another wrote it too, unless that one had its turn first", async () => {
+    const { turns, asked } = turnsOf();
     turns.lost(PROJECT);
-    turns.lost(PROJECT);
-    expect(await letFirst(turns, store), "races that one commit lost are one other").toBe(1);
-    turns.lost(PROJECT);
-    for (let n = 0; n < LIMITS.writeTurnProbe; n++) expect(await letFirst(turns, store)).toBe(2);
-    for (let n = 0; n < 2 * LIMITS.writeTurnProbe; n++) expect(await letFirst(turns, store)).toBe(1);
-  });
-
-  test("gives up sooner the fewer go before it, so that not all who wait for one that is gone go at once", async () => {
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
-    const store = memoryStore();
-    const turns = new WriteTurns(store);
-    turns.lost(PROJECT);
-    await letFirst(turns, store);
-    turns.lost(PROJECT);
-    turns.won(PROJECT, await commit(store), 10);
-    const next = turns.next(PROJECT);
-    await vi.advanceTimersByTimeAsync(10 * LIMITS.writeTurnCommits);
-    expect(await isOver(next), "two go before it").toBe(false);
-    await commit(store);
-    await vi.advanceTimersByTimeAsync(10 * LIMITS.writeTurnCommits - 1);
-    expect(await isOver(next), "one goes before it").toBe(false);
-    await vi.advanceTimersByTimeAsync(1);
-    expect(await isOver(next)).toBe(true);
-  });
-
-  test("forgets in time that another wrote it too", async () => {
-    vi.useFakeTimers({ toFake: ["performance"] });
-    const turns = new WriteTurns(memoryStore());
-    turns.lost(PROJECT);
-    vi.advanceTimersByTime(LIMITS.rivalryMs + 1);
-    turns.won(PROJECT, 1, 10_000);
-    expect(await isOver(turns.next(PROJECT))).toBe(true);
+    vi.advanceTimersByTime(LIMITS.rivalryMs - 1);
+    const first = turns.next(PROJECT);
+    asked[0]?.begin(true);
+    await first;
+    turns.end(PROJECT);
+    vi.advanceTimersByTime(LIMITS.rivalryMs);
+    const second = turns.next(PROJECT);
+    asked[1]?.begin(false);
+    await second;
+    turns.end(PROJECT);
+    vi.advanceTimersByTime(1);
+    await turns.next(PROJECT);
+    expect(asked).toHaveLength(2);
   });
 });
 
-test("an engine that has its store to itself lets nobody go first when its own collector was faster", async () => {
-  // Whoever waited would wait for good.
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-  const store = memoryStore();
-  const ledger = new Ledger(store, null, true);
-  let runs = 0;
-  const write = () =>
-    ledger.write(PROJECT, caller("ann"), async (tx) => {
-      if (++runs === 1) await store.commit(PROJECT, { ...CHANGE, puts: [{ key: keys.gcEpoch, value: { seq: 0 } }] });
-      tx.put("counter", { runs });
-    });
-  await write();
-  expect(runs).toBe(2);
-  await write();
-  await write();
-  expect(runs).toBe(4);
-});
-
-describe.each([2, 4])("%i instances that write one project without a pause", (instances) => {
-  const WRITERS = 64;
+describe("instances that write one project without a pause", () => {
   const MS = 2_000;
 
-  /** A store at the other end of a network, which makes one commit after another, and on which they are counted. */
-  function distant(store: Store, oneByOne: (work: () => Promise<void>) => Promise<void>) {
+  interface Side {
+    readonly store: Store;
+    readonly counts: { made: number; lost: number };
+  }
+
+  /** An instance's way to a store that makes one commit after another: so many milliseconds long, there and back. */
+  function away(store: Store, oneByOne: (work: () => Promise<void>) => Promise<void>, ms: () => number): Side {
     const counts = { made: 0, lost: 0 };
+    const trip = () => new Promise<void>((resolve) => setTimeout(resolve, ms()));
     const wrapping = wrapped(store, {
-      get: async (partition, keys) => away().then(() => store.get(partition, keys)),
+      get: async (partition, wanted) => trip().then(() => store.get(partition, wanted)),
+      turn: async (partition) => {
+        await trip();
+        return (store.turn as NonNullable<Store["turn"]>)(partition);
+      },
       commit: async (partition, change) => {
-        await away();
+        await trip();
         let result: CommitResult = { ok: false };
         await oneByOne(async () => {
           result = await store.commit(partition, change);
-          counts[result.ok ? "made" : "lost"]++;
-          if (result.ok) await away();
         });
+        await trip();
+        counts[result.ok ? "made" : "lost"]++;
         return result;
       },
     });
     return { store: wrapping, counts };
   }
 
-  function away(): Promise<void> {
-    return new Promise((resolve) => setTimeout(resolve, 0.5 + Math.random()));
-  }
-
-  /** Once all has run that waits for nothing but a turn of the event loop. */
-  function passed(): Promise<false> {
-    return new Promise((resolve) => setImmediate(resolve, false));
-  }
-
-  test("take turns: every write gets through, and few commits are lost ones", async () => {
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  /** @returns how many writes were made, and by whom */
+  async function writing(trips: readonly (() => number)[], writers: number) {
     const store = memoryStore();
+    const project = { key: keys.project, value: { audit: { seq: 0, hash: "", at: "2026-01-01T00:00:00.000Z" } } };
+    await store.commit(PROJECT, { checks: [], puts: [project], deletes: [], objects: [], objectDeletes: [] });
     let line = Promise.resolve();
     const oneByOne = (work: () => Promise<void>) => {
       line = line.then(work);
       return line;
     };
-    const sides = Array.from({ length: instances }, () => distant(store, oneByOne));
-    let writes = 0;
+    const sides = trips.map((trip) => away(store, oneByOne, trip));
     const end = performance.now() + MS;
-    const writing = Promise.all(
-      sides.flatMap((side) => {
+    const writes = sides.map(() => 0);
+    const all = Promise.all(
+      sides.flatMap((side, index) => {
         const ledger = new Ledger(side.store);
-        return Array.from({ length: WRITERS / instances }, async () => {
-          for (; performance.now() < end; writes++) {
+        return Array.from({ length: writers }, async () => {
+          for (; performance.now() < end; writes[index] = (writes[index] ?? 0) + 1) {
             await ledger.write(PROJECT, caller("ann"), async (tx) => {
               const before = await tx.get<{ count: number }>("counter");
               tx.put("counter", { count: (before?.count ?? 0) + 1 });
@@ -195,13 +170,50 @@ describe.each([2, 4])("%i instances that write one project without a pause", (in
         });
       }),
     );
-    const done = writing.then(() => true);
+    const done = all.then(() => true);
     while (!(await Promise.race([done, passed()]))) await vi.advanceTimersByTimeAsync(1);
     const [counter] = await store.get(PROJECT, ["counter"]);
-    expect(counter?.value).toEqual({ count: writes });
-    for (const { counts } of sides) {
-      expect(counts.made).toBeGreaterThan(0);
-      expect(counts.lost).toBeLessThan(counts.made / 3);
-    }
+    expect(counter?.value).toEqual({ count: writes.reduce((sum, one) => sum + one, 0) });
+    return { writes, counts: sides.map(({ counts }) => counts) };
+  }
+
+  test.each([2, 4, 8])("take turns: %i of them write about as much, and next to no commit is a lost one", async (instances) => {
+    const { writes, counts } = await writing(
+      Array.from({ length: instances }, () => () => 0.5 + Math.random()),
+      16,
+    );
+    expect(Math.min(...writes)).toBeGreaterThan(Math.max(...writes) / 2);
+    // Each loses one where it learns of the others, and some one to whoever makes itself known.
+    for (const { lost, made } of counts) expect(lost).toBeLessThan(made / 8);
   });
+
+  test("get through however far they are from the store, beside one that is near and loses no race", async () => {
+    const { writes, counts } = await writing([() => 0.2, () => 6], 16);
+    for (const { made } of counts) expect(made).toBeGreaterThan(10);
+    expect(writes[1]).toBeGreaterThan((writes[0] ?? 0) / 10);
+    expect(counts[1]?.lost).toBeLessThanOrEqual(6);
+  });
+});
+
+test("an engine that has its store to itself goes on at once when its own collector was faster", async () => {
+  const store = memoryStore();
+  const ledger = new Ledger(store);
+  let runs = 0;
+  const write = () =>
+    ledger.write(PROJECT, caller("ann"), async (tx) => {
+      const collected: Change = {
+        checks: [],
+        puts: [{ key: keys.gcEpoch, value: { seq: 0 } }],
+        deletes: [],
+        objects: [],
+        objectDeletes: [],
+      };
+      if (++runs === 1) await store.commit(PROJECT, collected);
+      tx.put("counter", { runs });
+    });
+  await write();
+  expect(runs).toBe(2);
+  await write();
+  await write();
+  expect(runs).toBe(4);
 });
