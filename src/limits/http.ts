@@ -60,7 +60,7 @@ export const HTTP = {
   faultLength: 200,
   /** Characters of lines that a streamed reply gathers before it sends them. */
   linesLength: 16 * 1024,
-  /** Replies of one token that are streamed at a time. */
+  /** Replies of one token that are streamed at a time, where `STREAM_LIMIT_PER_TOKEN` says nothing else. */
   streamsPerToken: 100,
   /** Replies that are streamed at a time. */
   streams: 10_000,
