@@ -96,7 +96,7 @@ export class EnvironmentConnection {
     const client = createClient(options);
     const key = persist?.key ?? token;
     const about = [client.url, project, env];
-    this.#kept = persist === undefined ? null : new KeptCopy(persist.store, typeof key === "function" ? key : () => key, about);
+    this.#kept = persist === undefined ? null : new KeptCopy(persist.store, key, about);
     this.#ready = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
