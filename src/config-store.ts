@@ -197,6 +197,7 @@ export class ConfigStore {
       secrets,
       flags: flags.definitions,
       flag_values: Object.fromEntries(values),
+      ...present({ evaluators: content.evaluators, flag_metadata: content.flag_metadata }),
     };
   }
 

@@ -118,6 +118,8 @@ export const RuntimeReply = z
     flag_values: z.record(z.string(), AnyJson).meta({
       description: "What each flag is for the context given. A flag that has no value is left out: the application's own default holds.",
     }),
+    evaluators: Evaluators.exactOptional(),
+    flag_metadata: FlagMetadata.exactOptional(),
   })
   .meta({
     id: "Runtime",
