@@ -242,9 +242,9 @@ export class EnvironmentConnection {
   #lose(error: EnvmError): void {
     if (this.#state === "closed") return;
     this.#error = error;
+    this.#updateBy(null);
     if (this.#copy !== null) this.#become("stale");
     else if (!isFinal(error)) void this.#startFromKept();
-    this.#updateBy(null);
   }
 
   #updateBy(updates: Updates | null): void {

@@ -318,9 +318,10 @@ describe("what ends no connection:", () => {
     let isAllowed = true;
     const through: Fetch = async (url, init) => (isAllowed ? fetch(url, init) : Response.json(refusal, { status: 403 }));
     const env = await connected({ ...at, fetch: through, stream: false, pollMs: 50 }).ready();
+    await vi.waitFor(() => expect(env.status.updates).toBe("polling"));
     const stale = next(env, "stale");
     isAllowed = false;
-    expect((await stale).error?.code).toBe("host_not_allowed");
+    expect(await stale).toMatchObject({ error: { code: "host_not_allowed" }, updates: null });
     const current = next(env, "current");
     isAllowed = true;
     await current;
