@@ -63,5 +63,6 @@ await build({
 chmodSync(join(outdir, "cli/main.js"), 0o755);
 await buildSdk(root, join(outdir, "sdk"));
 
-// The dashboard's pages.
+// The dashboard's pages. Under a test runner's NODE_ENV they would be React's for development: half as large again, and slower.
+process.env.NODE_ENV = "production";
 await buildPages({ configFile: join(root, "web/vite.config.ts"), logLevel: "error", build: { outDir: join(outdir, "web") } });

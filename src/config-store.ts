@@ -14,7 +14,7 @@ import type { Caller, Environment, Revision, VariableInput } from "./model.ts";
 import { CONFIG_COLLECTIONS, checkConfigKey, checkProject, quoted } from "./names.ts";
 import { checkMayEdit } from "./policy.ts";
 import type { Hash, Json, JsonObject, Store } from "./ports.ts";
-import { requirementsOf, secretNames } from "./requirements.ts";
+import { type Defaults, defaultsOf, requirementsOf, secretNames } from "./requirements.ts";
 import type { Secrets, SecretValue } from "./secrets.ts";
 import type { Maps, Snapshots } from "./snapshots.ts";
 import { checkSecret, checkVar, sortVariables, staysSecret } from "./variables.ts";
@@ -83,9 +83,12 @@ export class ConfigStore {
       ...about,
       tag: headTag(project, shown),
       load: async () => {
-        const { vars, secrets, flags, ...shared } = await readConfig(this.#snapshots.read(project), shown.config);
+        const maps = this.#snapshots.read(project);
+        const [content, requirements] = await Promise.all([readConfig(maps, shown.config), requirementsOf(maps, shown.platform)]);
+        const { vars, secrets, flags, ...shared } = content;
         const set = Object.fromEntries(Object.keys(secrets).map((name) => [name, { set: true }]));
-        return { project_id: project, ...about, vars, secrets: set, flags, ...present(shared) };
+        const defaults = shownDefaults(defaultsOf(requirements, content));
+        return { project_id: project, ...about, vars, secrets: set, flags, ...defaults, ...present(shared) };
       },
     };
   }
@@ -182,8 +185,6 @@ export class ConfigStore {
     const values = evaluated.flatMap((flag): [string, Json][] =>
       "value" in flag && flag.value !== undefined ? [[flag.key, flag.value]] : [],
     );
-    const defaults = requirements.filter(({ kind, default: value }) => kind === "var" && value !== undefined);
-    const vars = Object.fromEntries(defaults.map((item) => [item.name, String(item.default)]));
     const secrets = await this.#revealAll(project, env, Object.entries(content.secrets));
     await this.#auditReveal(caller, project, shown, "runtime", Object.keys(secrets));
     const { version, revision } = shown;
@@ -192,10 +193,11 @@ export class ConfigStore {
       env,
       version,
       revision,
-      vars: { ...vars, ...content.vars },
+      vars: { ...defaultsOf(requirements, content).vars, ...content.vars },
       secrets,
       flags: flags.definitions,
       flag_values: Object.fromEntries(values),
+      ...present({ evaluators: content.evaluators, flag_metadata: content.flag_metadata }),
     };
   }
 
@@ -267,6 +269,11 @@ function checkMayReveal(caller: Caller, project: string, env: string): void {
 /** What most environments have none of is shown where there is any. */
 function present<Members extends Readonly<Record<string, JsonObject>>>(members: Members): Partial<Members> {
   return Object.fromEntries(Object.entries(members).filter(([, content]) => Object.keys(content).length > 0)) as Partial<Members>;
+}
+
+function shownDefaults(defaults: Defaults): { readonly defaults?: Defaults } {
+  const isEmpty = Object.keys(defaults.vars).length + Object.keys(defaults.flags).length === 0;
+  return isEmpty ? {} : { defaults };
 }
 
 export async function readConfig(maps: Maps, config: Hash): Promise<ConfigContent> {

@@ -16,13 +16,16 @@ export interface TaggedRead {
   load(): Promise<unknown>;
 }
 
-/** Names everything that state and config reads of one revision show: 32 hexadecimal digits. */
+/**
+ * Names everything that state and config reads of one revision show: 32 hexadecimal digits. Its own number changes with what reads show, so
+ * that nobody takes what an older engine showed for it.
+ */
 export function headTag(
   project: string,
   shown: Pick<Environment | Revision, "env" | "revision" | "version" | "platform" | "config">,
 ): string {
   const parts = [project, shown.env, shown.revision, shown.version, shown.platform, shown.config];
-  return hash("sha256", `env-etag\0${parts.join("\0")}`, "hex").slice(0, 32);
+  return hash("sha256", `env-etag-2\0${parts.join("\0")}`, "hex").slice(0, 32);
 }
 
 /** Refuses a write whose `If-Match` names another state than the head. @throws precondition_failed */

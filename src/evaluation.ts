@@ -3,7 +3,7 @@ import { AppError } from "./errors.ts";
 import { FifoMap } from "./fifo-map.ts";
 import { EVALUATORS, FLAG_METADATA, FLAGS, membersOf } from "./flag-entries.ts";
 import { type Context, contextFault } from "./flagd/context.ts";
-import { expanded, type Shared } from "./flagd/definition.ts";
+import type { Shared } from "./flagd/definition.ts";
 import type { compileFlags, Evaluation, FlagSet } from "./flagd/flag-set.ts";
 import type { HeadCache } from "./head-cache.ts";
 import { documentsOf, findRevision } from "./heads.ts";
@@ -11,7 +11,7 @@ import { LIMITS } from "./limits.ts";
 import { canonicalJson } from "./merkle/canonical.ts";
 import type { Snapshot } from "./model.ts";
 import type { Json, JsonObject, Store } from "./ports.ts";
-import { requirementsOf } from "./requirements.ts";
+import { defaultsOf, requirementsOf } from "./requirements.ts";
 import type { Maps, Snapshots } from "./snapshots.ts";
 
 /** The flags that an environment runs with: those it binds, and the platform's defaults for what it does not. */
@@ -155,13 +155,7 @@ async function readFlags(maps: Maps, { platform, config }: Snapshot): Promise<Fl
     membersOf(maps, config, FLAG_METADATA),
     requirementsOf(maps, platform),
   ]);
-  const defaults = requirements.filter(
-    ({ kind, name, default: value }) => kind === "flag" && value !== undefined && !Object.hasOwn(bound, name),
-  );
-  const definitions = {
-    ...Object.fromEntries(defaults.map(({ name, default: value }): [string, Json] => [name, expanded(value ?? null)])),
-    ...bound,
-  };
+  const definitions = { ...defaultsOf(requirements, { vars: {}, flags: bound }).flags, ...bound };
   const tag = createHash("sha256")
     .update(`flags\0${canonicalJson([definitions, evaluators, metadata])}`)
     .digest("hex");

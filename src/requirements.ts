@@ -1,10 +1,11 @@
 import { AppError } from "./errors.ts";
+import { expanded } from "./flagd/definition.ts";
 import { flagDefinition } from "./flags.ts";
 import { isObject } from "./json.ts";
 import { LIMITS } from "./limits.ts";
 import type { EntryChange } from "./merkle/index.ts";
 import { checkConfigKey, quoted } from "./names.ts";
-import type { Hash, Json } from "./ports.ts";
+import type { Hash, Json, JsonObject } from "./ports.ts";
 import type { Maps } from "./snapshots.ts";
 
 /** A component `requires/<NAME>`: a key that every environment which runs this platform must bind. */
@@ -51,6 +52,22 @@ export function parseRequirement(name: string, value: Json): Requirement {
 export async function requirementsOf(maps: Maps, platform: Hash): Promise<Requirement[]> {
   const entries = await maps.entries(platform, { prefix: REQUIRES, limit: LIMITS.components });
   return entries.map(({ key, value }) => parseRequirement(key.slice(REQUIRES.length), value));
+}
+
+/** What a platform has for vars and flags that an environment does not bind. */
+export interface Defaults {
+  readonly vars: Readonly<Record<string, string>>;
+  /** Definitions, written out. */
+  readonly flags: JsonObject;
+}
+
+export function defaultsOf(requirements: readonly Requirement[], bound: { readonly vars: object; readonly flags: object }): Defaults {
+  const unboundOf = (kind: "var" | "flag", there: object) =>
+    requirements.filter((item) => item.kind === kind && item.default !== undefined && !Object.hasOwn(there, item.name));
+  return {
+    vars: Object.fromEntries(unboundOf("var", bound.vars).map(({ name, default: value }) => [name, String(value)])),
+    flags: Object.fromEntries(unboundOf("flag", bound.flags).map(({ name, default: value }) => [name, expanded(value ?? null)])),
+  };
 }
 
 /** Which of these names stay secrets, whatever a request says of them: those that are bound as one, or that the platform declares as one. */

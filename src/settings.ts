@@ -29,6 +29,8 @@ export interface Settings {
   /** Origins of pages that may evaluate flags and watch for changes; `*` for all. */
   readonly ofrepCorsOrigins: readonly string[];
   readonly requestsPerSecond: { readonly perToken: number; readonly perAddress: number };
+  /** Streamed replies of one token at a time: pages of the public share one token. */
+  readonly streamsPerToken: number;
   readonly vault: VaultSettings;
   /** Hosts and networks that webhooks may go to although they are not public. */
   readonly webhookAllow: readonly string[];
@@ -125,6 +127,11 @@ export function loadSettings(env: Environment = process.env, root: string = pack
       perToken: rate("RATE_LIMIT_PER_TOKEN", read("RATE_LIMIT_PER_TOKEN"), LIMITS.requestsPerSecondPerToken),
       perAddress: rate("RATE_LIMIT_PER_ADDRESS", read("RATE_LIMIT_PER_ADDRESS"), LIMITS.requestsPerSecondPerAddress),
     },
+    streamsPerToken: count("STREAM_LIMIT_PER_TOKEN", read("STREAM_LIMIT_PER_TOKEN"), {
+      usual: LIMITS.streamsPerToken,
+      most: LIMITS.streams,
+      of: "streams",
+    }),
     vault: vault(read),
     webhookAllow: list(read("WEBHOOK_ALLOW")),
     gitPath: read("GIT_PATH"),
@@ -166,10 +173,20 @@ function origin(text: string): string {
 }
 
 function rate(name: string, text: string | null, usual: number): number {
+  return count(name, text, { usual, most: 9_999_999, of: "requests a second" });
+}
+
+interface Count {
+  readonly usual: number;
+  readonly most: number;
+  readonly of: string;
+}
+
+function count(name: string, text: string | null, { usual, most, of }: Count): number {
   if (text === null) return usual;
   const value = Number(text);
-  if (/^\d{1,7}$/.test(text) && value > 0) return value;
-  throw new SettingsError(`${name} is "${text}". It must be a whole number of requests a second, from 1 to 9999999.`);
+  if (/^\d{1,7}$/.test(text) && value > 0 && value <= most) return value;
+  throw new SettingsError(`${name} is "${text}". It must be a whole number of ${of}, from 1 to ${most}.`);
 }
 
 /** Milliseconds; 0 where it is not set. */

@@ -1,4 +1,4 @@
-import { LIMITS } from "../limits.ts";
+import { CONTENT } from "../limits/content.ts";
 import type { Json, JsonObject } from "../ports.ts";
 import { CAT_STEPS, OPERATORS, type Operator } from "./operators.ts";
 import { type Shape, shapeOf } from "./rule.ts";
@@ -33,11 +33,11 @@ const NOTHING: Cost = { steps: 1, length: 0 };
 export function ruleFaults(rule: Json, evaluators: JsonObject | null, path = "targeting"): readonly Fault[] {
   const check = new RuleCheck(evaluators);
   const { steps } = check.costOf(rule, { path, depth: 0, iterator: null });
-  if (check.faults.length === 0 && steps > LIMITS.ruleSteps) {
+  if (check.faults.length === 0 && steps > CONTENT.ruleSteps) {
     return [
       {
         path,
-        message: `it may take ${steps} steps where ${LIMITS.ruleSteps} are allowed: look through one list of the context at a time, or shorten the rule`,
+        message: `it may take ${steps} steps where ${CONTENT.ruleSteps} are allowed: look through one list of the context at a time, or shorten the rule`,
       },
     ];
   }
@@ -79,7 +79,7 @@ class RuleCheck {
   }
 
   costOf(rule: Json, place: Place): Cost {
-    if (place.depth > LIMITS.jsonDepth) return this.#fault(place, `it is nested deeper than ${LIMITS.jsonDepth} levels`);
+    if (place.depth > CONTENT.jsonDepth) return this.#fault(place, `it is nested deeper than ${CONTENT.jsonDepth} levels`);
     const shape = shapeOf(rule);
     switch (shape.kind) {
       case "literal":
@@ -142,7 +142,7 @@ class RuleCheck {
   }
 
   #fault({ path }: Pick<Place, "path">, message: string): Cost {
-    if (this.faults.length < LIMITS.faults) this.faults.push({ path, message });
+    if (this.faults.length < CONTENT.faults) this.faults.push({ path, message });
     return NOTHING;
   }
 }
@@ -167,7 +167,7 @@ function copying(operator: string, args: readonly Json[]): number {
 /** Elements of what an operator answers: what stands in the context is as long as it may be there. */
 function lengthOf(operator: string, costs: readonly Cost[]): number {
   const lengths = costs.map(({ length }) => length);
-  if (operator === "var") return Math.max(LIMITS.contextElements, ...lengths);
+  if (operator === "var") return Math.max(CONTENT.contextElements, ...lengths);
   if (operator === "merge") return sum(lengths.map((length) => Math.max(1, length)));
   return Math.max(lengths.length, ...lengths);
 }

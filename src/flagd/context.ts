@@ -1,4 +1,4 @@
-import { LIMITS } from "../limits.ts";
+import { CONTENT } from "../limits/content.ts";
 import type { Json, JsonObject } from "../ports.ts";
 import { isList, isRecord } from "./rule.ts";
 
@@ -13,13 +13,13 @@ export function contextFault(context: Json): string | null {
   if (!isRecord(context)) return "The context must be an object.";
   const { targetingKey } = context;
   if (targetingKey !== undefined && typeof targetingKey !== "string") return "`targetingKey` must be a string.";
-  if (isLongerThan(LIMITS.contextBytes, JSON.stringify(context))) {
-    return `The context is larger than ${LIMITS.contextBytes} bytes: send what the flags' rules look at.`;
+  if (isLongerThan(CONTENT.contextBytes, JSON.stringify(context))) {
+    return `The context is larger than ${CONTENT.contextBytes} bytes: send what the flags' rules look at.`;
   }
   const long = longList(context, "");
   return long === null
     ? null
-    : `The list \`${long.slice(0, LIMITS.faultLength)}\` of the context has more than ${LIMITS.contextElements} elements.`;
+    : `The list \`${long.slice(0, CONTENT.faultLength)}\` of the context has more than ${CONTENT.contextElements} elements.`;
 }
 
 /** A UTF-16 unit takes at most three bytes: of a short text they need not be counted. */
@@ -28,7 +28,7 @@ function isLongerThan(bytes: number, text: string): boolean {
 }
 
 function longList(value: Json, path: string): string | null {
-  if (isList(value) && value.length > LIMITS.contextElements) return path;
+  if (isList(value) && value.length > CONTENT.contextElements) return path;
   if (typeof value !== "object" || value === null) return null;
   for (const [member, content] of Object.entries(value)) {
     const long = longList(content, path === "" ? member : `${path}.${member}`);

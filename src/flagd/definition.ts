@@ -1,4 +1,4 @@
-import { LIMITS } from "../limits.ts";
+import { CONTENT } from "../limits/content.ts";
 import type { Json, JsonObject } from "../ports.ts";
 import { type Fault, ruleFaults, ruleSteps } from "./check-rule.ts";
 import { isList, isRecord } from "./rule.ts";
@@ -42,7 +42,7 @@ export function definitionFaults(definition: Json, evaluators: JsonObject | null
   if (targeting !== undefined && !isRecord(targeting)) fault("targeting", "it must be an object: one operator with its arguments");
   else if (targeting !== undefined && Object.keys(targeting).length > 0) faults.push(...ruleFaults(targeting, evaluators));
   faults.push(...metadataFaults(metadata));
-  return faults.slice(0, LIMITS.faults);
+  return faults.slice(0, CONTENT.faults);
 }
 
 /** Steps that it may take to evaluate a flag in whose definition nothing is wrong; none for one that is switched off or has no rule. */
@@ -60,7 +60,7 @@ export function evaluatorFaults(evaluators: Json): readonly Fault[] {
     // flagd looks into no evaluator for further references: to the others, it is as if there were none.
     return ruleFaults(rule, {}, name);
   });
-  return faults.slice(0, LIMITS.faults);
+  return faults.slice(0, CONTENT.faults);
 }
 
 /** Everything that is wrong with the metadata of a flag or of a set. */

@@ -1,6 +1,6 @@
 import { ErrorCode, type EvaluationContext, type Logger } from "@openfeature/core";
 import { FeatureFlag } from "@openfeature/flagd-core";
-import { LIMITS } from "../limits.ts";
+import { CONTENT } from "../limits/content.ts";
 import type { Json, JsonObject } from "../ports.ts";
 import type { Context } from "./context.ts";
 import { type Definition, definitionFaults, definitionSteps, expanded, type Shared } from "./definition.ts";
@@ -68,7 +68,7 @@ class Flags implements FlagSet {
     this.metadata = metadata;
     this.#definitions = definitions;
     this.#evaluators = evaluators;
-    this.#room = { left: this.keys.length * LIMITS.writtenAnswerLength };
+    this.#room = { left: this.keys.length * CONTENT.writtenAnswerLength };
   }
 
   get readsTime(): boolean {
@@ -123,7 +123,7 @@ class Flags implements FlagSet {
 }
 
 /** What the flags that an environment binds may take at most, so that a platform's defaults alone can come to more. */
-const ALL_STEPS = LIMITS.environmentSteps + LIMITS.configEntries * LIMITS.simpleSteps;
+const ALL_STEPS = CONTENT.environmentSteps + CONTENT.configEntries * CONTENT.simpleSteps;
 
 interface Flag {
   readonly key: string;
@@ -265,7 +265,7 @@ function tooMuchAtOnce(key: string): NotEvaluated {
 }
 
 function shortened(text: string): string {
-  return text.length > LIMITS.faultLength ? `${text.slice(0, LIMITS.faultLength)}…` : text;
+  return text.length > CONTENT.faultLength ? `${text.slice(0, CONTENT.faultLength)}…` : text;
 }
 
 const silent = () => undefined;

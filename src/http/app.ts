@@ -30,7 +30,10 @@ import { Streams } from "./streams.ts";
 
 export interface AppOptions {
   readonly domain: Domain;
-  readonly settings: Pick<Settings, "host" | "allowedHosts" | "trustedProxies" | "requestsPerSecond" | "ofrepCorsOrigins">;
+  readonly settings: Pick<
+    Settings,
+    "host" | "allowedHosts" | "trustedProxies" | "requestsPerSecond" | "streamsPerToken" | "ofrepCorsOrigins"
+  >;
   readonly logger: Logger;
   /** What the engine depends on, looked at now. */
   readonly readiness: () => Promise<Readiness>;
@@ -53,7 +56,7 @@ export function createApp(options: AppOptions): RequestListener {
   const open = authentication === null;
   const callers = open ? null : new FastCallers(authentication, domain.readIndex);
   const gate = openGate({ authentication, callers, rates, refusals: domain.refusals });
-  const streams = new Streams();
+  const streams = new Streams({ streams: LIMITS.streams, streamsPerToken: settings.streamsPerToken });
   const metrics = new Metrics(() => readingsOf(domain, streams, counted?.() ?? []));
   const version = packageVersion();
   // Written once: it takes as long as hundreds of other answers, and anybody may ask.

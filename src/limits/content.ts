@@ -58,4 +58,8 @@ export const CONTENT = {
   pipeline: 100,
   /** Records or names that a list looks at at a time, where it finds few of what is asked for. */
   scanPage: 500,
+  /** Faults that one reply names; there may be thousands. */
+  faults: 20,
+  /** Characters of a fault's path or message: both may hold names that the caller chose. */
+  faultLength: 200,
 } as const;

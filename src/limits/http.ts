@@ -54,13 +54,9 @@ export const HTTP = {
   connections: 10_000,
   /** Entity tags of one If-Match or If-None-Match header that are looked at. */
   entityTags: 100,
-  /** Faults that one reply names; there may be thousands. */
-  faults: 20,
-  /** Characters of a fault's path or message: both may hold names that the caller chose. */
-  faultLength: 200,
   /** Characters of lines that a streamed reply gathers before it sends them. */
   linesLength: 16 * 1024,
-  /** Replies of one token that are streamed at a time. */
+  /** Replies of one token that are streamed at a time, where `STREAM_LIMIT_PER_TOKEN` says nothing else. */
   streamsPerToken: 100,
   /** Replies that are streamed at a time. */
   streams: 10_000,

@@ -27,6 +27,10 @@ const FlagMetadata = z
   .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
   .meta({ description: "What every evaluation shows as metadata (that of flagd's flag set). Left out where there is none." });
 const Flags = z.record(z.string(), AnyJson).meta({ description: "Flag definitions (flagd) by name." });
+const Defaults = z.object({ vars: Vars, flags: Flags }).meta({
+  description:
+    "What the platform has for vars and flags that it requires and the environment does not bind: it runs with these. Left out where there are none.",
+});
 
 export const ConfigReply = z
   .object({
@@ -34,6 +38,7 @@ export const ConfigReply = z
     vars: Vars,
     secrets: z.record(z.string(), z.object({ set: z.literal(true) })).meta({ description: "Which secrets are bound; never their values." }),
     flags: Flags,
+    defaults: Defaults.exactOptional(),
     evaluators: Evaluators.exactOptional(),
     flag_metadata: FlagMetadata.exactOptional(),
   })
@@ -113,6 +118,8 @@ export const RuntimeReply = z
     flag_values: z.record(z.string(), AnyJson).meta({
       description: "What each flag is for the context given. A flag that has no value is left out: the application's own default holds.",
     }),
+    evaluators: Evaluators.exactOptional(),
+    flag_metadata: FlagMetadata.exactOptional(),
   })
   .meta({
     id: "Runtime",

@@ -1,4 +1,4 @@
-/** Every bound of the SDK, with its unit: the engine's own (`src/limits.ts`) are not carried into programs and browsers. */
+/** Every bound of the SDK, with its unit: of the engine's own, those alone by which flags are evaluated are carried into programs and browsers. */
 export const BOUNDS = {
   /** Milliseconds that one attempt of a request may take, its answer included, where the caller does not say. */
   timeoutMs: 30_000,

@@ -125,7 +125,7 @@ export class Calls {
   }
 
   #prepare(operation: Operation, request: Members, { ifNoneMatch }: CallOptions): Prepared {
-    const prepared = prepare(operation, request, () => crypto.randomUUID());
+    const prepared = prepare(operation, request);
     if (ifNoneMatch === undefined) return prepared;
     return { ...prepared, headers: { ...prepared.headers, "if-none-match": quoted(ifNoneMatch) } };
   }

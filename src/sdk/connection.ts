@@ -1,7 +1,7 @@
 import { compileFlags, type Evaluation, type FlagSet } from "../flagd/index.ts";
 import { BOUNDS } from "./bounds.ts";
 import { createClient } from "./client.ts";
-import { type Change, type Copy, changeBetween, own } from "./copy.ts";
+import { type Change, type Copy, changeBetween, isNews, own } from "./copy.ts";
 import { Emitter } from "./emitter.ts";
 import { EnvmError } from "./errors.ts";
 import { Follower, isFinal, type Updates } from "./follower.ts";
@@ -96,14 +96,15 @@ export class EnvironmentConnection {
     const client = createClient(options);
     const key = persist?.key ?? token;
     const about = [client.url, project, env];
-    this.#kept = persist === undefined ? null : new KeptCopy(persist.store, typeof key === "function" ? key : () => key, about);
+    this.#kept = persist === undefined ? null : new KeptCopy(persist.store, key, about);
     this.#ready = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
     // Whoever never asks whether it is ready is not told so by a crash.
     this.#ready.catch(() => undefined);
     if (options.onChange !== undefined) this.on("changed", options.onChange);
-    this.#follower = new Follower(client, { project, env, secrets, timeoutMs, silenceMs, pollMs, stream }, this.#hooks());
+    const renewsToken = typeof token === "function";
+    this.#follower = new Follower(client, { project, env, secrets, timeoutMs, silenceMs, pollMs, stream, renewsToken }, this.#hooks());
     this.#readyTimer = setTimeout(() => void this.#overdue(readyTimeoutMs), Math.min(readyTimeoutMs, BOUNDS.timerMs));
     void this.#follower.run(this.#leave.signal);
   }
@@ -211,7 +212,8 @@ export class EnvironmentConnection {
     this.#become(source === "engine" ? "current" : "stale");
     if (source === "engine") this.#keep(copy);
     if (before !== null) {
-      this.#emitter.emit("changed", changeBetween(before, copy));
+      const change = changeBetween(before, copy);
+      if (isNews(before, change)) this.#emitter.emit("changed", change);
       return;
     }
     clearTimeout(this.#readyTimer);
@@ -240,9 +242,9 @@ export class EnvironmentConnection {
   #lose(error: EnvmError): void {
     if (this.#state === "closed") return;
     this.#error = error;
+    this.#updateBy(null);
     if (this.#copy !== null) this.#become("stale");
     else if (!isFinal(error)) void this.#startFromKept();
-    this.#updateBy(null);
   }
 
   #updateBy(updates: Updates | null): void {
@@ -260,7 +262,7 @@ export class EnvironmentConnection {
     };
     const overdue = new EnvmError("timeout", { reason: `Nothing came from the engine within ${ms} ms. ${reason}`, fix, details: { code } });
     this.#error ??= overdue;
-    await this.#startFromKept();
+    if (!isFinal(this.#error)) await this.#startFromKept();
     if (this.#copy === null) this.#settle.reject(overdue);
   }
 

@@ -2,16 +2,17 @@ import type { ReplyOf } from "./types.ts";
 
 type Config = ReplyOf<"getConfig">;
 
-/** One revision's config, as it was read: never a mixture of two. */
+/** One revision's config, as it was read: never a mixture of two, and frozen in all its parts. */
 export interface Copy {
   readonly version: string;
   readonly revision: number;
+  /** With the platform's defaults for those that the environment does not bind. */
   readonly vars: Readonly<Record<string, string>>;
   /** Which secrets are set. */
   readonly secretNames: readonly string[];
   /** Their values, where the connection asks for them; empty otherwise. */
   readonly secrets: Readonly<Record<string, string>>;
-  /** Flag definitions, as flagd has them. */
+  /** Flag definitions, as flagd has them, with the platform's defaults. */
   readonly flags: Config["flags"];
   /** Rules that flags refer to by `{"$ref": name}`. */
   readonly evaluators: NonNullable<Config["evaluators"]>;
@@ -35,10 +36,23 @@ export interface Change {
 }
 
 export function copyOf(config: Config, secrets: Readonly<Record<string, string>>, etag: string | null): Copy {
-  const { version, revision, vars, flags, evaluators = {}, flag_metadata: flagMetadata = {} } = config;
-  const secretNames = Object.freeze(Object.keys(config.secrets));
-  const values = { vars: Object.freeze(vars), secretNames, secrets: Object.freeze({ ...secrets }) };
-  return Object.freeze({ version, revision, ...values, flags, evaluators, flagMetadata, etag });
+  const { version, revision, defaults, evaluators = {}, flag_metadata: flagMetadata = {} } = config;
+  const vars = { ...defaults?.vars, ...config.vars };
+  const flags = { ...defaults?.flags, ...config.flags };
+  const secretNames = Object.keys(config.secrets);
+  return frozen({ version, revision, vars, secretNames, secrets: { ...secrets }, flags, evaluators, flagMetadata, etag });
+}
+
+/** What one part of a program did to it, all others would read. */
+function frozen<Value>(value: Value): Value {
+  if (typeof value !== "object" || value === null) return value;
+  for (const member of Object.values(value)) frozen(member);
+  return Object.freeze(value);
+}
+
+/** Whether there is anything to tell: behind a proxy that takes tags away, a copy may be read again that is known. */
+export function isNews(before: Copy, { version, revision, vars, secrets, flags }: Change): boolean {
+  return revision !== before.revision || version !== before.version || vars.length + secrets.length + flags.length > 0;
 }
 
 export function changeBetween(before: Copy | null, after: Copy): Change {

@@ -17,6 +17,8 @@ export interface FollowerOptions extends Place {
   readonly timeoutMs: number;
   readonly silenceMs: number;
   readonly pollMs: number;
+  /** The token is asked for before each request: one that is not valid may be followed by one that is. */
+  readonly renewsToken: boolean;
   /** `false`: reads now and then, without a stream. */
   readonly stream: boolean;
 }
@@ -78,13 +80,17 @@ export class Follower {
       }
       const error = followed.lived && followed.error === null ? null : await this.#poll(followed.error, followed.lived, signal);
       if (signal.aborted) return;
-      if (error !== null && isFinal(error)) {
+      if (error !== null && this.#ends(error)) {
         this.#hooks.ended(error);
         return;
       }
       if (error !== null) this.#hooks.lost(error);
       await pause(this.#waitMs(followed.lived, error, failures), signal);
     }
+  }
+
+  #ends(error: EnvmError): boolean {
+    return isFinal(error) && !(this.#options.renewsToken && error.code === "unauthorized");
   }
 
   /**
@@ -140,7 +146,7 @@ export class Follower {
 
   /** Reads, where no stream tells. @returns why neither works */
   async #poll(error: EnvmError | null, lived: boolean, signal: AbortSignal): Promise<EnvmError | null> {
-    if (lived || signal.aborted || (error !== null && isFinal(error))) return error;
+    if (lived || signal.aborted || (error !== null && this.#ends(error))) return error;
     try {
       await this.#load(signal);
       this.#hooks.confirmed("polling");
@@ -169,8 +175,10 @@ export class Follower {
       { project, env },
       { ...options, ifNoneMatch: known?.etag ?? undefined },
     );
-    const isOlder = body !== null && known !== null && body.revision < known.revision;
-    if (body !== null && !(isOlder && (stale || (await this.#isBehind(known, options))))) {
+    // A proxy that packs answers may change their tags, the same way each time: the engine then does not know what we have.
+    const isKnown = body === null || (etag !== null && etag === known?.etag);
+    const isOlder = !isKnown && known !== null && body.revision < known.revision;
+    if (!isKnown && !(isOlder && (stale || (await this.#isBehind(known, options))))) {
       const secrets = revealed ? (await this.#client.getRuntime({ project, env, at: body.revision }, options)).secrets : {};
       if (options.signal.aborted) return;
       this.#copy = copyOf(body, secrets, etag);
@@ -201,12 +209,13 @@ export class Follower {
   }
 }
 
-/** What waiting does not mend. That a route is missing is no such thing: it is that of the stream, and reads go on. */
+/**
+ * What waiting does not mend. That a route is missing is no such thing: it is that of the stream, and reads go on. Nor is it that a host is
+ * not allowed: it says nothing of the token and the environment, and is mended where the engine, or a proxy, is set up.
+ */
 const FINAL: ReadonlySet<string> = new Set([
   "unauthorized",
   "forbidden",
-  "host_not_allowed",
-  "origin_not_allowed",
   "project_not_found",
   "environment_not_found",
   "environment_archived",

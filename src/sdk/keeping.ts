@@ -2,6 +2,7 @@ import { BOUNDS } from "./bounds.ts";
 import { type Copy, copyOf } from "./copy.ts";
 import { EnvmError, invalidCall } from "./errors.ts";
 import { seal, unseal } from "./sealing.ts";
+import { type TokenSource, tokenOf } from "./transport.ts";
 
 /** Where sealed copies are kept: a file (`environment-manager/sdk/node`), a browser's storage, anything that holds a text. */
 export interface CopyStore {
@@ -25,27 +26,25 @@ export interface Kept {
 /** The last known good copy, kept sealed: nothing is ever written in the clear. */
 export class KeptCopy {
   readonly #store: CopyStore;
-  readonly #key: () => string | Promise<string>;
+  readonly #key: TokenSource;
   readonly #about: string;
   #writing: Promise<void> = Promise.resolve();
   #next: Copy | null = null;
 
-  constructor(store: CopyStore, key: () => string | Promise<string>, about: readonly string[]) {
+  constructor(store: CopyStore, key: TokenSource, about: readonly string[]) {
     this.#store = store;
     this.#key = key;
     this.#about = about.join("\n");
   }
 
-  /** The copy that was kept, with when it was read from the engine, or `null` where none was. @throws copy_unreadable, copy_store_failed */
+  /** The copy that was kept, with when it was read from the engine, or `null` where none was. @throws copy_unreadable, copy_store_failed, token_unavailable */
   async read(): Promise<Kept | null> {
-    const sealed = await this.#store.read().catch((cause: unknown) => {
-      throw storeFailed("read", cause);
-    });
+    const sealed = await asked("read", () => this.#store.read());
     if (sealed === null) return null;
     return checked(JSON.parse(await unseal(sealed, await this.#secret(), this.#about)));
   }
 
-  /** Keeps a copy. Where several come while one is being written, the newest is written next and the others never. @throws copy_store_failed */
+  /** Keeps a copy. Where several come while one is being written, the newest is written next and the others never. @throws copy_store_failed, token_unavailable */
   async keep(copy: Copy): Promise<void> {
     this.#next = copy;
     this.#writing = this.#writing.catch(() => undefined).then(() => this.#writeNext());
@@ -58,13 +57,15 @@ export class KeptCopy {
     this.#next = null;
     const text = JSON.stringify({ copy, at: new Date().toISOString() });
     const sealed = await seal(text, await this.#secret(), this.#about);
-    await this.#store.write(sealed).catch((cause: unknown) => {
-      throw storeFailed("written", cause);
-    });
+    await asked("written", () => this.#store.write(sealed));
   }
 
   async #secret(): Promise<string> {
-    const secret = await this.#key();
+    if (crypto.subtle === undefined) {
+      const reason = "Browsers seal no copy in a page that did not come over HTTPS.";
+      throw new EnvmError("copy_store_failed", { reason, fix: "Serve it over HTTPS." });
+    }
+    const secret = await tokenOf(this.#key);
     if (secret !== "") return secret;
     throw invalidCall("There is nothing to seal the kept copy with.", "Give a token, or `persist.key`.");
   }
@@ -101,12 +102,17 @@ function checked(value: unknown): Kept {
   };
 }
 
-function storeFailed(what: "read" | "written", cause: unknown): EnvmError {
-  return new EnvmError("copy_store_failed", {
-    reason: `The kept copy could not be ${what}.`,
-    fix: "Check the store that `persist` names.",
-    cause,
-  });
+/** A store may be a program's own, which fails, or answers, at once where a promise was meant. */
+async function asked<Result>(what: "read" | "written", work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (cause) {
+    throw new EnvmError("copy_store_failed", {
+      reason: `The kept copy could not be ${what}.`,
+      fix: "Check the store that `persist` names.",
+      cause,
+    });
+  }
 }
 
 /** Refuses text that no copy is as long as. */

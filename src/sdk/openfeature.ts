@@ -32,33 +32,35 @@ export class EnvironmentManagerProvider implements Provider {
   readonly runsOn = "server";
   readonly events: OpenFeatureEventEmitter = new OpenFeatureEventEmitter();
   readonly hooks: Hook[];
-  readonly #options: ConnectOptions | null;
-  #connection: EnvironmentConnection | null;
+  readonly #source: EnvironmentConnection | ConnectOptions;
+  #connection: EnvironmentConnection | null = null;
   #leave: (() => void)[] = [];
 
   /** @param source a connection, which stays its owner's to close, or what one is made of when OpenFeature starts the provider */
   constructor(source: EnvironmentConnection | ConnectOptions, { hooks = [] }: ProviderOptions = {}) {
-    this.#connection = source instanceof EnvironmentConnection ? source : null;
-    this.#options = source instanceof EnvironmentConnection ? null : source;
+    this.#source = source;
     this.hooks = hooks;
   }
 
   async initialize(): Promise<void> {
-    this.#connection ??= connectEnvironment(this.#options as ConnectOptions);
-    this.#follow(this.#connection);
+    const source = this.#source;
+    const connection = this.#connection ?? (source instanceof EnvironmentConnection ? source : connectEnvironment(source));
+    this.#connection = connection;
     try {
-      await this.#connection.ready();
+      await connection.ready();
     } catch (error) {
       throw initializationError(error);
+    } finally {
+      // OpenFeature itself says that a provider is ready, or is not: what comes after that is told.
+      if (this.#connection === connection) this.#follow(connection);
     }
-    // OpenFeature says that a provider is ready when this resolves; that what it has is not the newest is said after that.
-    if (this.#connection.status.state === "stale") setTimeout(() => this.#tell(ProviderEvents.Stale), 0);
+    // That what it has is not the newest is said after that, too.
+    if (connection.status.state === "stale") setTimeout(() => this.#tell(ProviderEvents.Stale), 0);
   }
 
   async onClose(): Promise<void> {
-    for (const leave of this.#leave.splice(0)) leave();
-    if (this.#options === null) return;
-    this.#connection?.close();
+    this.#unfollow();
+    if (this.#connection !== this.#source) this.#connection?.close();
     this.#connection = null;
   }
 
@@ -90,7 +92,12 @@ export class EnvironmentManagerProvider implements Provider {
     return resolution(this.#connection.evaluate(key, jsonContext(context)), type, fallback);
   }
 
+  #unfollow(): void {
+    for (const leave of this.#leave.splice(0)) leave();
+  }
+
   #follow(connection: EnvironmentConnection): void {
+    this.#unfollow();
     this.#leave = [
       connection.on("ready", () => this.#tell(ProviderEvents.Ready)),
       connection.on("current", () => this.#tell(ProviderEvents.Ready)),

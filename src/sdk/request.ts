@@ -13,7 +13,7 @@ export interface Prepared {
 type Members = Readonly<Record<string, unknown>>;
 
 /** Sorts a call's members into path, query, headers and body. */
-export function prepare(operation: Operation, request: Members, newKey: () => string): Prepared {
+export function prepare(operation: Operation, request: Members): Prepared {
   const { idempotencyKey, ifMatch, ...members } = request;
   const rest = new Map(Object.entries(members).filter(([, value]) => value !== undefined));
   const path = operation.path.replace(/:(\w+)/g, (_, name: string) => part(name, take(rest, name)));
@@ -31,6 +31,11 @@ export function prepare(operation: Operation, request: Members, newKey: () => st
     headers,
     body: hasBody ? bodyOf(operation, rest) : null,
   };
+}
+
+/** Not `randomUUID`, which browsers keep from pages that came over plain HTTP. */
+function newKey(): string {
+  return crypto.getRandomValues(new Uint32Array(4)).join("-");
 }
 
 function bodyOf(operation: Operation, rest: ReadonlyMap<string, unknown>): string {

@@ -11,11 +11,16 @@ export function resolution<Value>(evaluation: Evaluation, type: FlagType, fallba
     return failed(fallback, "TYPE_MISMATCH", `The flag ${JSON.stringify(key)} holds a ${typeof value}, not a ${type}.`);
   }
   return {
-    value: value === undefined ? fallback : (value as Value),
+    value: value === undefined ? fallback : owned(value as Value),
     reason,
     ...(variant !== undefined && { variant }),
     ...(metadata !== undefined && { flagMetadata: metadata as NonNullable<ResolutionDetails<Value>["flagMetadata"]> }),
   };
+}
+
+/** The application may do with a value what it likes: the copy that it comes from is everybody's. */
+function owned<Value>(value: Value): Value {
+  return typeof value === "object" ? structuredClone(value) : value;
 }
 
 /** A context may hold dates, which rules see as the engine would: as the text that JSON has for them. */

@@ -40,7 +40,7 @@ export class Transport {
   }
 
   async send({ target, signal, ...init }: Sent): Promise<Response> {
-    const token = await this.token();
+    const token = await tokenOf(this.#token);
     const authorization: Record<string, string> = token === "" ? {} : { authorization: `Bearer ${checkedToken(token)}` };
     const headers = { accept: "application/json", ...this.#headers, ...authorization, ...init.headers };
     try {
@@ -48,16 +48,6 @@ export class Transport {
       return await this.#fetch(this.base + target, { ...init, headers, signal, redirect: "manual" });
     } catch (error) {
       throw this.failure(error, signal);
-    }
-  }
-
-  /** The token to use now; empty where there is none. @throws token_unavailable */
-  async token(): Promise<string> {
-    if (typeof this.#token !== "function") return this.#token ?? "";
-    try {
-      return await this.#token();
-    } catch (cause) {
-      throw new EnvmError("token_unavailable", { reason: "The token could not be found.", fix: "Mend the function that finds it.", cause });
     }
   }
 
@@ -74,6 +64,16 @@ export class Transport {
       fix: "Check the address, and whether the engine runs.",
       cause: error,
     });
+  }
+}
+
+/** The token to use now; empty where there is none. @throws token_unavailable */
+export async function tokenOf(source: TokenSource = ""): Promise<string> {
+  if (typeof source !== "function") return source;
+  try {
+    return await source();
+  } catch (cause) {
+    throw new EnvmError("token_unavailable", { reason: "The token could not be found.", fix: "Mend the function that finds it.", cause });
   }
 }
 

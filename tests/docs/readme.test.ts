@@ -206,6 +206,7 @@ describe("the settings", () => {
       LOG_LEVEL: settings.logLevel,
       RATE_LIMIT_PER_TOKEN: String(settings.requestsPerSecond.perToken),
       RATE_LIMIT_PER_ADDRESS: String(settings.requestsPerSecond.perAddress),
+      STREAM_LIMIT_PER_TOKEN: String(settings.streamsPerToken),
     });
     const url = { VAULT_URL: "http://127.0.0.1:4001" };
     const { vault } = loadSettings({ ...url, VAULT_KIND: "kv2", VAULT_TOKEN: "t" }, root);

@@ -326,6 +326,18 @@ describe("what runs the platform is told", () => {
     });
   });
 
+  test("what its rules refer to and what each flag shows, so that it can evaluate by itself", async () => {
+    const { project } = await open();
+    await project.set("staging", { "requires/fresh": { kind: "flag", default: true } });
+    await project.configure("staging", { flags: { beta: forStaff }, evaluators: { staff: STAFF }, flag_metadata: { owner: "ann" } });
+    const { domain, caller, id } = project;
+    const { flags, evaluators, flag_metadata: metadata } = await domain.config.runtime(caller, id, "staging", {});
+    const context = { email: "a@example.com" };
+    const all = compileFlags(flags, { evaluators, metadata }).evaluateAll(context);
+    expect(all).toEqual((await domain.evaluations.head(id, "staging")).set.evaluateAll(context));
+    expect(all).toMatchObject([{ key: "fresh" }, { key: "beta", value: true, metadata: { owner: "ann" } }]);
+  });
+
   test("nothing, and no secret is revealed, where the context cannot be used", async () => {
     const { project } = await open();
     await project.configure("staging", { secrets: { API_KEY: "sk-1" } });

@@ -21,6 +21,7 @@ import { Metrics } from "../../src/http/metrics.ts";
 import { mountRoutes, servedRoutes } from "../../src/http/mount.ts";
 import { apiRoutes } from "../../src/http/routes/index.ts";
 import { Streams } from "../../src/http/streams.ts";
+import { LIMITS } from "../../src/limits.ts";
 import { tokenDigest } from "../../src/token-documents.ts";
 import { domainOn, memoryStore, openVault } from "../domain/support.ts";
 import { bodyOf } from "../support/body.ts";
@@ -48,6 +49,7 @@ export const SETTINGS: AppOptions["settings"] = {
   allowedHosts: [],
   trustedProxies: [],
   requestsPerSecond: { perToken: 1_000, perAddress: 1_000 },
+  streamsPerToken: LIMITS.streamsPerToken,
   ofrepCorsOrigins: [],
 };
 

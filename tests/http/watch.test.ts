@@ -26,12 +26,12 @@ interface Scene extends Access {
   edit(): Promise<unknown>;
 }
 
-async function scene(): Promise<Scene> {
+async function scene(settings: Partial<typeof SETTINGS> = {}): Promise<Scene> {
   const access = await openAccess();
   await access.project.create("staging");
   const app = createApp({
     domain: access.domain,
-    settings: SETTINGS,
+    settings: { ...SETTINGS, ...settings },
     logger: pino({ level: "silent" }),
     authentication: await withTokens(access.domain),
     readiness: async () => ({}),
@@ -179,6 +179,13 @@ describe("a watch over HTTP", () => {
     expect(await refused.status).toBe(429);
     open[0]?.leave();
     while ((await read(shown).status) === 429) await new Promise(setImmediate);
+  });
+
+  test("is had by as many at a time with one token as the operator allows", async () => {
+    const { token, read } = await scene({ streamsPerToken: 2 });
+    const { token: shown } = await token("client");
+    await Promise.all([read(shown).hears(1), read(shown).hears(1)]);
+    expect(await (await read(shown).over()).status).toBe(429);
   });
 
   test("answers HEAD with its headers alone", async () => {

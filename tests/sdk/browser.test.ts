@@ -7,7 +7,9 @@ import { useEngine } from "../support/engine.ts";
 import { connected } from "./support.ts";
 
 const TOKEN = "root-token-of-the-browser-tests";
-const engine = useEngine({ token: TOKEN });
+/** A name of the engine's that no browser takes for this machine: over plain HTTP a page there has half of `crypto` alone. */
+const PLAIN_HOST = "engine.test";
+const engine = useEngine({ token: TOKEN, env: { ENV_MANAGER_ALLOWED_HOSTS: PLAIN_HOST } });
 
 /** The SDK as a page has it, by the name `sdk`. */
 async function bundle(): Promise<string> {
@@ -81,4 +83,31 @@ test("in Chromium, under the engine's own content security policy: the same valu
     return { vars: (await changed).vars, a: environment.var("A") };
   });
   expect(news).toEqual({ vars: ["A"], a: "2" });
+});
+
+test("in a page that came over plain HTTP from another machine: it writes, reads and follows, and says that nothing can be kept sealed there", async () => {
+  const browser = await launchChromium([`--host-resolver-rules=MAP ${PLAIN_HOST} 127.0.0.1`]);
+  onTestFinished(() => browser.close());
+  const page = await browser.newPage();
+  await page.addInitScript({ content: `${await bundle()};globalThis.sdk = sdk;` });
+  await page.goto(`http://${PLAIN_HOST}:${new URL(engine.url).port}/healthz`);
+  const seen = await page.evaluate(async (token) => {
+    const { sdk, location, isSecureContext } = globalThis as unknown as {
+      sdk: typeof import("../../src/sdk/index.ts");
+      location: { origin: string };
+      isSecureContext: boolean;
+    };
+    const at = { url: location.origin, token };
+    const { status } = await sdk
+      .createClient(at)
+      .createEnvironment({ project_id: "plain", new_environment: "dev", env_variables: { A: "1" } });
+    const store = { read: async () => null, write: async () => undefined };
+    const environment = sdk.connectEnvironment({ ...at, project: "plain", env: "dev", persist: { store } });
+    const told = new Promise<{ code: string; reason: string }>((resolve) => environment.on("error", resolve));
+    const a = (await environment.ready()).var("A");
+    const { code, reason } = await told;
+    return { isSecure: isSecureContext, status, a, state: environment.status.state, code, reason };
+  }, TOKEN);
+  expect(seen).toMatchObject({ isSecure: false, status: "env_created", a: "1", state: "current", code: "copy_store_failed" });
+  expect(seen.reason).toMatch(/HTTPS/);
 });

@@ -1,5 +1,5 @@
-import { describe, expect, test } from "vitest";
-import { createClient, type EnvmError } from "../../src/sdk/index.ts";
+import { describe, expect, test, vi } from "vitest";
+import { createClient, type EnvmError, type Fetch } from "../../src/sdk/index.ts";
 import { Engine, useEngine } from "../support/engine.ts";
 import { connected, deadUrl, failure, next, Relay, reached, streaming } from "./support.ts";
 
@@ -59,6 +59,42 @@ describe("what is read", () => {
         .sort(),
     ).toEqual(["banner", "limits", "new-checkout", "off"]);
     expect(() => Object.assign(env.vars, { N: "2" })).toThrow();
+  });
+
+  test("is the same for all parts of a program: none can change it for the others", async () => {
+    const at = await environment("frozen");
+    const limits = { state: "ENABLED", variants: { small: { max: 1, of: ["a"] } }, defaultVariant: "small" };
+    await client().patchConfig({ ...place(at), flags: { limits } });
+    const env = await connected(at).ready();
+    const value = env.value("limits", { max: 0, of: [""] });
+    expect(() => Object.assign(value, { max: 99 })).toThrow();
+    expect(() => value.of.push("b")).toThrow();
+    expect(() => Object.assign(env.copy.flags, { limits: false })).toThrow();
+    expect(env.value("limits", { max: 0 })).toEqual({ max: 1, of: ["a"] });
+  });
+
+  test("holds what the platform has for keys that the environment does not bind, as whoever evaluates for it says", async () => {
+    const at = await environment("defaults");
+    const requires = {
+      "requires/new-ui": { kind: "flag", default: true },
+      "requires/old-ui": { kind: "flag", default: true },
+      "requires/TIMEOUT": { kind: "var", default: 30 },
+      "requires/N": { kind: "var", default: "0" },
+    };
+    await client().patchConfig({ ...place(at), flags: { "old-ui": false } });
+    const env = await connected(at).ready();
+    const changed = next(env, "changed");
+    await client().patchState({ ...place(at), set: requires });
+    expect(await changed).toMatchObject({ vars: ["TIMEOUT"], flags: ["new-ui"] });
+    const { vars, flag_values: values } = await client().getRuntime(place(at));
+    expect(env.vars).toEqual(vars);
+    expect(env.vars).toEqual({ N: "1", TIMEOUT: "30" });
+    const { flags } = await client().evaluateFlags({ project_id: at.project, env: at.env, context: {} });
+    expect(env.evaluateAll({})).toEqual(flags);
+    expect({ "new-ui": env.value("new-ui", false), "old-ui": env.value("old-ui", true) }).toEqual(values);
+    const { vars: bound, flags: defined, defaults } = await client().getConfig(place(at));
+    expect([Object.keys(bound), Object.keys(defined)]).toEqual([["N"], ["old-ui"]]);
+    expect(defaults).toMatchObject({ vars: { TIMEOUT: "30" }, flags: { "new-ui": { state: "ENABLED", defaultVariant: "on" } } });
   });
 
   test("evaluates what flags share as the engine does, and says which flags a shared rule changes", async () => {
@@ -222,6 +258,105 @@ describe("where no stream can be had", () => {
     await set("polled", 2);
     await reached(env, 2);
     expect(env.status).toMatchObject({ state: "current", updates: "polling" });
+  });
+
+  test("behind a proxy that packs answers, and changes their tags: what is known is not told as new, nor revealed again", async () => {
+    const at = await environment("packed");
+    let reads = 0;
+    let reveals = 0;
+    const packed: Fetch = async (url, init) => {
+      const response = await fetch(url, init);
+      if (url.includes("/runtime")) reveals++;
+      if (url.endsWith("/config")) reads++;
+      const headers = new Headers(response.headers);
+      const tag = headers.get("etag");
+      if (tag !== null) headers.set("etag", tag.replace(/"$/, '-gzip"'));
+      return new Response(response.body, { status: response.status, headers });
+    };
+    const told: number[] = [];
+    const env = connected({
+      ...at,
+      fetch: packed,
+      stream: false,
+      pollMs: 20,
+      secrets: true,
+      onChange: ({ revision }) => told.push(revision),
+    });
+    await env.ready();
+    await vi.waitFor(() => expect(reads).toBeGreaterThan(5));
+    await set("packed", 2);
+    await reached(env, 2);
+    expect(told).toEqual([2]);
+    expect(reveals).toBe(2);
+    expect(env.status.state).toBe("current");
+  });
+
+  test("behind one that takes them away, neither is told as new", async () => {
+    const at = await environment("untagged");
+    let reads = 0;
+    const untagged: Fetch = async (url, init) => {
+      const response = await fetch(url, init);
+      reads++;
+      const headers = new Headers(response.headers);
+      headers.delete("etag");
+      return new Response(response.body, { status: response.status, headers });
+    };
+    const told: number[] = [];
+    const env = connected({ ...at, fetch: untagged, stream: false, pollMs: 20, onChange: ({ revision }) => told.push(revision) });
+    await env.ready();
+    await vi.waitFor(() => expect(reads).toBeGreaterThan(5));
+    await set("untagged", 2);
+    await reached(env, 2);
+    expect(told).toEqual([2]);
+  });
+});
+
+describe("what ends no connection:", () => {
+  test("a host that is not allowed for a while, by a proxy or an engine that was set up wrong", async () => {
+    const at = await environment("hosts");
+    const refusal = { status: "error", code: "host_not_allowed", reason: "The Host header names no host of this engine." };
+    let isAllowed = true;
+    const through: Fetch = async (url, init) => (isAllowed ? fetch(url, init) : Response.json(refusal, { status: 403 }));
+    const env = await connected({ ...at, fetch: through, stream: false, pollMs: 50 }).ready();
+    await vi.waitFor(() => expect(env.status.updates).toBe("polling"));
+    const stale = next(env, "stale");
+    isAllowed = false;
+    expect(await stale).toMatchObject({ error: { code: "host_not_allowed" }, updates: null });
+    const current = next(env, "current");
+    isAllowed = true;
+    await current;
+  });
+
+  test("a token that has ended, where a function finds the next one", async () => {
+    const at = await environment("renewed");
+    const [first, second] = await Promise.all(
+      ["first", "second"].map((name) => client().createToken({ name, role: "reader", projects: ["renewed"] })),
+    );
+    let token = first?.token ?? "";
+    const env = await connected({ ...at, token: () => token }).ready();
+    await streaming(env);
+    const stale = next(env, "stale");
+    await client().revokeToken({ id: first?.id ?? "" });
+    expect((await stale).error?.code).toBe("unauthorized");
+    const current = next(env, "current");
+    token = second?.token ?? "";
+    await current;
+    await set("renewed", 2);
+    await reached(env, 2);
+  });
+
+  test("one that no function finds any better at the start: what was kept is not used, and why is told in time", async () => {
+    const at = await environment("never-valid");
+    const kept = new Map<string, string>();
+    const persist = {
+      key: "a key of its own",
+      store: { read: async () => kept.get("copy") ?? null, write: async (text: string) => void kept.set("copy", text) },
+    };
+    const first = await connected({ ...at, persist }).ready();
+    await first.kept();
+    const env = connected({ ...at, persist, token: () => "envm_0000000000000000_nothing", readyTimeoutMs: 500 });
+    expect(await failure(env.ready())).toMatchObject({ code: "timeout", details: { code: "unauthorized" } });
+    expect(env.status).toMatchObject({ state: "connecting", revision: null });
   });
 });
 

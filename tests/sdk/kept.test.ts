@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { BOUNDS } from "../../src/sdk/bounds.ts";
-import { type CopyStore, createClient } from "../../src/sdk/index.ts";
+import { type CopyStore, createClient, type TokenSource } from "../../src/sdk/index.ts";
 import { fileStore } from "../../src/sdk/node.ts";
 import { useEngine } from "../support/engine.ts";
 import { connected, deadUrl, failure, next, Relay, reached } from "./support.ts";
@@ -18,6 +18,10 @@ function folder(): string {
   const path = mkdtempSync(join(tmpdir(), "env-manager-kept-"));
   onTestFinished(() => rmSync(path, { recursive: true, force: true }));
   return path;
+}
+
+function raise(message: string): never {
+  throw new Error(message);
 }
 
 /** Resolves when the store has been written to. */
@@ -151,6 +155,44 @@ describe("a copy that is kept", () => {
     await env.ready();
     expect(env.status.state).toBe("current");
     expect(readdirSync(join(path, ".."))).toEqual(["copy.envm"]);
+  });
+
+  test.each<readonly [what: string, code: string, options: () => { readonly store: CopyStore; readonly token: TokenSource }]>([
+    [
+      "in a store that fails at once, and not by a promise",
+      "copy_store_failed",
+      () => ({ token: TOKEN, store: { read: async () => null, write: () => raise("full") } }),
+    ],
+    [
+      "with a token that cannot be found any more",
+      "token_unavailable",
+      () => {
+        let asked = 0;
+        return { token: () => (asked++ === 0 ? TOKEN : raise("no file")), store: { read: async () => null, write: async () => undefined } };
+      },
+    ],
+  ])("that cannot be kept is told of: %s", async (_what, code, options) => {
+    const project = `kept-${code.replaceAll("_", "-")}`;
+    await client().createEnvironment({ project_id: project, new_environment: "dev" });
+    const { store, token } = options();
+    const env = connected({ url: engine.url, project, env: "dev", token, stream: false, persist: { store } });
+    expect((await next(env, "error")).code).toBe(code);
+  });
+
+  test("is kept by a store that answers at once", async () => {
+    const store = new Map<string, string>();
+    const persist = {
+      store: { read: () => store.get("copy") ?? null, write: (text: string) => void store.set("copy", text) } as unknown as CopyStore,
+    };
+    await client().createEnvironment({ project_id: "kept-at-once", new_environment: "dev", env_variables: { A: VAR } });
+    const relay = await Relay.to(engine.url);
+    const at = { url: relay.url, token: TOKEN, project: "kept-at-once", env: "dev", persist };
+    const first = await connected(at).ready();
+    await first.kept();
+    first.close();
+    relay.lead(await deadUrl());
+    relay.cut();
+    expect((await connected(at).ready()).var("A")).toBe(VAR);
   });
 
   test("is never kept without anything to seal it with", async () => {

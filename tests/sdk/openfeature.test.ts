@@ -1,5 +1,5 @@
 import { type EvaluationContext, type Hook, OpenFeature, ProviderEvents } from "@openfeature/server-sdk";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, onTestFinished, test } from "vitest";
 import { createClient } from "../../src/sdk/index.ts";
 import { EnvironmentManagerProvider } from "../../src/sdk/openfeature.ts";
 import { Engine, useEngine } from "../support/engine.ts";
@@ -64,6 +64,39 @@ describe("OpenFeature's server SDK", () => {
     expect(await flags.getObjectValue("limits", {})).toEqual({ max: 1 });
     expect(await flags.getBooleanValue("launch", false, { at: new Date("2026-06-01") })).toBe(true);
     expect(await flags.getBooleanValue("launch", false, { at: new Date("2025-06-01") })).toBe(false);
+  });
+
+  test("says once that it is ready, also where it has but what was kept", async () => {
+    const at = await environment("of-once");
+    const kept = new Map<string, string>();
+    const store = { read: async () => kept.get("copy") ?? null, write: async (text: string) => void kept.set("copy", text) };
+    const first = await connected({ ...at, persist: { store } }).ready();
+    await first.kept();
+    first.close();
+    const told: string[] = [];
+    const events = [ProviderEvents.Ready, ProviderEvents.Stale, ProviderEvents.Error] as const;
+    const handlers = events.map((event) => [event, () => void told.push(event)] as const);
+    for (const [event, handler] of handlers) OpenFeature.addHandler(event, handler);
+    onTestFinished(() => {
+      for (const [event, handler] of handlers) OpenFeature.removeHandler(event, handler);
+    });
+    // Who listens is told at once of what the provider before is.
+    told.length = 0;
+    await OpenFeature.setProviderAndWait(new EnvironmentManagerProvider(at));
+    expect(told).toEqual([ProviderEvents.Ready]);
+    const stale = heard(ProviderEvents.Stale);
+    const away = { ...at, url: engine.url, fetch: () => Promise.reject(new Error("nobody there")) };
+    await OpenFeature.setProviderAndWait(new EnvironmentManagerProvider({ ...away, persist: { store } }));
+    await stale;
+    expect(told).toEqual([ProviderEvents.Ready, ProviderEvents.Ready, ProviderEvents.Stale]);
+  });
+
+  test("gives values that the application may change, and nobody else sees that", async () => {
+    await OpenFeature.setProviderAndWait(new EnvironmentManagerProvider(await environment("of-own")));
+    const flags = OpenFeature.getClient();
+    const value = await flags.getObjectValue<{ max: number }>("limits", { max: 0 });
+    value.max = 99;
+    expect(await flags.getObjectValue("limits", {})).toEqual({ max: 1 });
   });
 
   test("has the application's own value, and why, where there is none", async () => {

@@ -153,7 +153,6 @@ describe("the bundle", () => {
       "node_modules/semver",
       "src/flagd",
       "src/limits",
-      "src/limits.ts",
       "src/sdk",
     ]);
   });
