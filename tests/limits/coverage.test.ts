@@ -233,6 +233,7 @@ const testedIn: Readonly<Partial<Record<Bound, readonly (readonly [file: string,
     ["limits/values.test.ts", "the author of a commit that is pulled"],
   ],
   pushBytes: [["limits/bodies.test.ts", "of a push: as many bytes as it may have, and one more"]],
+  loginBytes: [["limits/bodies.test.ts", "of a log-in: as many bytes as it may have, and one more"]],
   gitDeliveries: [["git/pushes.test.ts", "as many deliveries are remembered as there is room for"]],
   gitPullsByHand: [["git/meanwhile.test.ts", "by hand: one of a project at a time, and of all as many as may be and not one more"]],
   gitPullAttempts: [
