@@ -54,6 +54,26 @@ describe("a token that the provider made", () => {
   });
 });
 
+test("what tokens are judged by and what they grant has a digest: the same for the same settings, and another for any other", () => {
+  const rules = (issuer: string, options: Partial<OidcOptions> = {}) => Buffer.from(verifierOf(issuer, options).rules).toString("hex");
+  const issuer = "https://id.example.com";
+  const others = [
+    rules("https://id.example.com/"),
+    rules(issuer, { audience: "another" }),
+    rules(issuer, { claim: "groups" }),
+    rules(issuer, { actorClaim: "email" }),
+    rules(issuer, { roles: new Map([["admins", ADMIN]]) }),
+    rules(issuer, {
+      roles: new Map([
+        ["admins", EDITOR],
+        ["developers", EDITOR],
+      ]),
+    }),
+  ];
+  expect(rules(issuer)).toBe(rules(issuer));
+  expect(new Set([rules(issuer), ...others]).size).toBe(7);
+});
+
 describe("the claim decides what is granted:", () => {
   const granted = async (claims: Record<string, unknown>, claim: string) => {
     const identity = await verifierOf(provider.issuer, { claim }).verify(await provider.token(claims));
