@@ -386,6 +386,7 @@ const unreachable: Readonly<Partial<Record<Bound, string>>> = {
   gitFoldersAtOnce: "How many are asked for at a time: tests/git/source.test.ts counts them.",
   gitWatchMs: "Of what is fetched from elsewhere: tests/git/remote.test.ts.",
   gitFetchBytes: "Of what is fetched from elsewhere: tests/git/remote.test.ts, with fewer bytes.",
+  gitObjectBytes: "Of what is fetched from elsewhere: tests/git/remote.test.ts, with a pack that takes more.",
   gitCommitsAtOnce: "How many are read at a time: what is read does not depend on it, as tests/cli/git.test.ts shows.",
   gitFiles: "Nobody waits for a million files: gitContentBytes is reached before.",
   gitContentBytes: "Nobody waits for a commit of 64 MiB; what one file may have is tests/git/source.test.ts.",
