@@ -20,6 +20,8 @@ export interface Identity {
 
 /** Where people sign in elsewhere. */
 export interface IdentityProvider {
+  /** Digest of what its tokens are judged by, and what they grant. */
+  readonly rules: Uint8Array;
   /** Whether a text has the form of this provider's tokens. */
   recognizes(token: string): boolean;
   /** `null` where the token is none of the provider's, is over, or grants nothing. @throws identity_unavailable */
@@ -83,10 +85,10 @@ export class Authentication {
   /** @throws unauthorized */
   async bySession(secret: string): Promise<Principal> {
     const { tie, ...opened } = await this.#parts.sessions.find(secret);
-    if (opened.token.startsWith(FROM_PROVIDER)) return opened;
-    if (opened.token !== ROOT.token) return this.#parts.tokens.holder(opened.token);
-    if (tie !== this.#tie(secret)) throw sessionOver();
-    return ROOT;
+    const key = this.#keyOfTie(opened.token);
+    if (key === null) return this.#parts.tokens.holder(opened.token);
+    if (tie !== tieOf(secret, key)) throw sessionOver();
+    return opened.token === ROOT.token ? ROOT : opened;
   }
 
   /**
@@ -132,15 +134,26 @@ export class Authentication {
   }
 
   openSession(principal: Principal): Promise<OpenedSession> {
-    return this.#parts.sessions.open(principal, (secret) => (principal.token === ROOT.token ? this.#tie(secret) : null));
+    const key = this.#keyOfTie(principal.token);
+    return this.#parts.sessions.open(principal, (secret) => (key === null ? null : tieOf(secret, key)));
   }
 
   closeSession(secret: string): Promise<void> {
     return this.#parts.sessions.close(secret);
   }
 
-  /** The root token has no document: with another one, sessions of the one before are over. */
-  #tie(secret: string): string {
-    return createHmac("sha256", this.#parts.rootDigest).update(secret).digest("hex");
+  /**
+   * What a session rests on where that is no document of a token: with another root token, or another provider or role map, those of the
+   * one before are over. `null` where there is a document. @throws unauthorized where the provider is gone
+   */
+  #keyOfTie(token: string): Uint8Array | null {
+    if (token === ROOT.token) return this.#parts.rootDigest;
+    if (!token.startsWith(FROM_PROVIDER)) return null;
+    if (this.#parts.identities === null) throw sessionOver();
+    return this.#parts.identities.rules;
   }
+}
+
+function tieOf(secret: string, key: Uint8Array): string {
+  return createHmac("sha256", key).update(secret).digest("hex");
 }

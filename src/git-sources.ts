@@ -41,7 +41,8 @@ export interface Delivery {
   readonly event: string | null;
   readonly signature: string | null;
   readonly raw: Uint8Array;
-  readonly body: JsonObject;
+  /** What it says: for whoever knows that it is signed. Made of anybody's bytes, it could cost anything. @throws invalid_json */
+  read(): JsonObject;
 }
 
 type Choices = Pick<PullRequest, "project" | "env" | "rewritten" | "resolve" | "dry_run" | "plan_id" | "bump" | "version" | "message">;
@@ -164,7 +165,7 @@ export class GitSources {
   async hook(requestId: string, project: string, env: string, delivery: Delivery) {
     const source = await this.#verified(project, env, delivery);
     if (delivery.event === "ping") return { status: "pong" as const };
-    const { ref, deleted } = delivery.body;
+    const { ref, deleted } = delivery.read();
     if (delivery.event !== "push" || ref !== `refs/heads/${source.branch}` || deleted === true) return { status: "ignored" as const };
     // The id is no part of what is signed: what was signed alike is the same delivery, whatever id it comes with, and if it has none.
     const marks = [delivery.signature?.toLowerCase(), delivery.id].filter((mark) => typeof mark === "string" && mark !== "");

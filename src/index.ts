@@ -149,7 +149,7 @@ async function openProvider({ roles, ...options }: OidcSettings): Promise<Provid
   const { looksLikeJwt, openOidc, parseRoleMap } = await import("./identity/oidc.ts");
   try {
     const oidc = openOidc({ ...options, roles: parseRoleMap(roles) });
-    return { recognizes: looksLikeJwt, verify: (jwt) => oidc.verify(jwt), status: () => oidc.status() };
+    return { rules: oidc.rules, recognizes: looksLikeJwt, verify: (jwt) => oidc.verify(jwt), status: () => oidc.status() };
   } catch (error) {
     throw new SettingsError(`OIDC cannot be used: ${error instanceof Error ? error.message : String(error)}`);
   }

@@ -18,7 +18,7 @@ interface SessionDocument {
   /** What an identity provider granted, which nobody can be asked about later. */
   readonly grants: readonly Grant[];
   readonly expires_at: string;
-  /** What ties the session to something that may change: see `open`. */
+  /** What ties the session to something that may change, where its token has no document: see `open`. */
   readonly tie: string | null;
 }
 

@@ -28,7 +28,12 @@ const CONFIG: Readonly<Record<string, string>> = {
   "http.lowSpeedLimit": "1000",
   "http.lowSpeedTime": "30",
   "core.bigFileThreshold": "16m",
+  // Each may take as much memory as one object.
+  "pack.threads": "2",
 };
+
+/** What git asks the system for beyond that, it does not get: it ends instead, whether it unpacks or reads. */
+const MEMORY: Readonly<Record<string, string>> = { GIT_ALLOC_LIMIT: String(LIMITS.gitObjectBytes) };
 
 /**
  * Fetches one branch, and nothing else, into a folder that is gone when `work` ends: no tags, no submodules, no other refs.
@@ -37,7 +42,7 @@ const CONFIG: Readonly<Record<string, string>> = {
 export function withBranch<Result>(fetch: Fetch, work: (commits: Commits) => Promise<Result>): Promise<Result> {
   return withScratch("git", async (folder) => {
     const repository = await fetched(folder, fetch);
-    return work(new Commits({ repository, ...(fetch.signal !== undefined && { signal: fetch.signal }) }));
+    return work(new Commits({ repository, env: MEMORY, ...(fetch.signal !== undefined && { signal: fetch.signal }) }));
   });
 }
 
@@ -79,7 +84,8 @@ async function fetchInto(repository: string, format: string, fetch: Fetch): Prom
     await runGit(["init", "--bare", "--quiet", "--template=", `--object-format=${format}`, repository]);
     const args = ["fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--end-of-options", url];
     const ref = `+refs/heads/${branch}:refs/heads/${branch}`;
-    await runGit([...args, ref], { repository, protocols, config: { ...CONFIG, ...config }, env, timeoutMs, signal: stop.signal });
+    const options = { repository, protocols, config: { ...CONFIG, ...config }, env: { ...MEMORY, ...env } };
+    await runGit([...args, ref], { ...options, timeoutMs, signal: stop.signal });
     if ((await storedBytes(repository)) > maxBytes) throw tooLarge(maxBytes);
     return repository;
   } catch (error) {
@@ -119,6 +125,13 @@ function failure(error: unknown, { url, branch }: Fetch): unknown {
     return new AppError("branch_not_found", {
       reason: `The repository has no branch ${JSON.stringify(branch)}.`,
       fix: "Name a branch that it has.",
+    });
+  }
+  if (/attempting to allocate|out of memory/i.test(said)) {
+    return new AppError("too_large", {
+      reason: `The repository holds an object that takes more than ${LIMITS.gitObjectBytes} bytes of memory.`,
+      fix: "Keep the platform in a repository of its own, without large files.",
+      cause: error,
     });
   }
   // What breaks off ends in the middle of a pack, as what is damaged may; but this passes.

@@ -10,7 +10,7 @@ import type { Refusals } from "../refusals.ts";
 import { isTakenName, type Principal } from "../tokens.ts";
 import type { Asked } from "./asked.ts";
 import { basicToken, isGit } from "./git-client.ts";
-import { keptBody } from "./json.ts";
+import { type BodyBounds, readJsonBytes } from "./json.ts";
 import { isOfrep } from "./ofrep.ts";
 import { addressKey, type RateLimiter } from "./rate.ts";
 import { valuesOf } from "./raw-headers.ts";
@@ -111,8 +111,8 @@ class RequestConnection implements Connection {
     return second === undefined ? (value ?? null) : null;
   }
 
-  get keptBody(): Uint8Array {
-    return keptBody(this.#request);
+  readBytes(bounds: BodyBounds): Promise<Buffer> {
+    return readJsonBytes(this.#request, bounds);
   }
 
   get session(): string | null {

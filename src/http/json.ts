@@ -14,6 +14,8 @@ export interface BodyBounds {
 /** What bodies may hold on state routes, and everywhere else. */
 export const STATE_BODY: BodyBounds = { bytes: LIMITS.stateBodyBytes, members: Number.POSITIVE_INFINITY };
 export const PUSH_BODY: BodyBounds = { bytes: LIMITS.pushBytes, members: Number.POSITIVE_INFINITY };
+/** From whoever has shown no token yet. */
+export const LOGIN_BODY: BodyBounds = { bytes: LIMITS.loginBytes, members: LIMITS.jsonMembers };
 export const SMALL_BODY: BodyBounds = { bytes: LIMITS.bodyBytes, members: LIMITS.jsonMembers };
 
 /** `application/json` or `application/<anything>+json`, in UTF-8 where a charset is named. */
@@ -21,15 +23,6 @@ const JSON_TYPE = /^application\/(?:[a-z0-9.!#$&^_-]{1,100}\+)?json\s*(?:;\s*cha
 
 export interface BodyOptions {
   readonly mayBeEmpty: boolean;
-  /** What was sent is kept as it was, for a signature to be checked: see `keptBody`. */
-  readonly keeps?: boolean;
-}
-
-const kept = new WeakMap<IncomingMessage, Buffer>();
-
-/** The bytes of a body that was read to be kept. */
-export function keptBody(request: IncomingMessage): Buffer {
-  return kept.get(request) ?? Buffer.alloc(0);
 }
 
 /**
@@ -39,17 +32,28 @@ export function keptBody(request: IncomingMessage): Buffer {
 export async function readJsonBody(
   request: IncomingMessage,
   bounds: BodyBounds,
-  { mayBeEmpty, keeps = false }: BodyOptions = { mayBeEmpty: false },
+  { mayBeEmpty }: BodyOptions = { mayBeEmpty: false },
 ): Promise<JsonObject> {
   if (mayBeEmpty && hasNoBody(request)) return {};
-  const fault = faultOf(request, bounds.bytes);
+  return objectIn(await readJsonBytes(request, bounds), bounds);
+}
+
+/**
+ * Reads a body that is to be JSON as it was sent: nothing is made of it yet.
+ * @throws unsupported_media_type, too_large, invalid_json, invalid_request
+ */
+export async function readJsonBytes(request: IncomingMessage, { bytes }: BodyBounds): Promise<Buffer> {
+  const fault = faultOf(request, bytes);
   if (fault !== null) {
     if (!hasNoBody(request)) discard(request);
     throw fault;
   }
-  const bytes = await (readAhead.get(request) ?? readBytes(request, bounds.bytes));
-  if (keeps) kept.set(request, bytes);
-  const value = parseJson(bytes, bounds.members);
+  return readAhead.get(request) ?? readBytes(request, bytes);
+}
+
+/** The JSON object that a body is. @throws invalid_json, too_large, invalid_request */
+export function objectIn(bytes: Buffer, { members }: BodyBounds): JsonObject {
+  const value = parseJson(bytes, members);
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
   throw new AppError("invalid_request", { reason: `The body must be a JSON object, and is ${kindOf(value)}.` });
 }

@@ -63,8 +63,8 @@ export interface RouteFacts {
   readonly mayBeStale?: true;
   /** Takes an Idempotency-Key: the same request sent again has the first one's answer. */
   readonly idempotent?: true;
-  /** The body is signed: what was sent is handed on as it was, beside what it holds. */
-  readonly keepsBody?: true;
+  /** In place of `body`: what a signed one says. The handler reads it, since nothing is made of it before its signature is known to be good. */
+  readonly signedBody?: z.ZodType;
   /** A request without a body is one with `{}`. */
   readonly emptyBody?: true;
   /** Errors are told as OFREP tells them. */
@@ -93,8 +93,8 @@ export interface Connection {
   streamQuery(holder: string, project: string, env: string): Promise<string | null>;
   /** A header that the request has once. */
   header(name: string): string | null;
-  /** The body as it was sent, on a route that keeps it. */
-  readonly keptBody: Uint8Array;
+  /** The body as it was sent, on a route whose `signedBody` it is. @throws unsupported_media_type, too_large, invalid_json */
+  readBytes(bounds: BodyBounds): Promise<Buffer>;
   /** The secret in the session's cookie. */
   readonly session: string | null;
   /** Tells who shows a token, as for any other request: what is wrong counts against the sender's address. */
@@ -164,19 +164,14 @@ export function route<Params extends z.ZodObject, Query extends z.ZodObject, Bod
     ...facts,
     params,
     query,
-    body,
+    body: body ?? facts.signedBody ?? null,
     async reply(request) {
       const checkedParams = validate(params, request.params, "path") as z.output<Params>;
       const checkedQuery = validate(query, request.query, "query") as z.output<Query>;
       // What they name is authorized before the body is read.
       checkRights(request.caller, facts.operationId, { path: checkedParams, query: checkedQuery });
       const read =
-        body === null
-          ? undefined
-          : await request.readBody(facts.bodyBounds ?? SMALL_BODY, {
-              mayBeEmpty: facts.emptyBody === true,
-              keeps: facts.keepsBody === true,
-            });
+        body === null ? undefined : await request.readBody(facts.bodyBounds ?? SMALL_BODY, { mayBeEmpty: facts.emptyBody === true });
       if (body !== null) {
         validate(body, read, "body");
         checkRights(request.caller, facts.operationId, { body: read });

@@ -48,7 +48,10 @@ function valuesOf(claim: unknown): readonly string[] {
   return values.filter((value) => typeof value === "string");
 }
 
+/** What is not seen, or turns letters around, makes a name look like somebody else's. */
+const UNSEEN = /[\p{C}\p{Zl}\p{Zp}]/u;
+
 function asName(claim: unknown): string | null {
-  if (typeof claim !== "string" || claim.trim() === "" || claim.length > LIMITS.identityNameLength) return null;
-  return /[\p{Cc}\p{Cs}]/u.test(claim) ? null : claim;
+  if (typeof claim !== "string" || claim === "" || claim.length > LIMITS.identityNameLength) return null;
+  return claim.trim() !== claim || UNSEEN.test(claim) ? null : claim;
 }

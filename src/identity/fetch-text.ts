@@ -59,6 +59,7 @@ function decode(bytes: Buffer): string {
 function why(error: unknown, { timeoutMs }: Bounds): string {
   if (!(error instanceof Error)) return "the request failed";
   if (error.name === "TimeoutError") return `it did not answer within ${timeoutMs} ms`;
-  const code = error.cause instanceof Error ? (error.cause as NodeJS.ErrnoException).code : undefined;
-  return code === undefined ? error.message : `${error.message} (${code})`;
+  if (!(error.cause instanceof Error)) return error.message;
+  const { code, message } = error.cause as NodeJS.ErrnoException;
+  return `${error.message} (${code ?? message})`;
 }

@@ -26,6 +26,8 @@ export interface OidcOptions extends Mapping {
 }
 
 export interface Oidc {
+  /** Digest of the issuer, the audience and the mapping: what a token grants depends on nothing else but the token. */
+  readonly rules: Uint8Array;
   /**
    * Who the token speaks for; `null` where it is refused, for whatever reason.
    *
@@ -58,6 +60,12 @@ export function openOidc(options: OidcOptions): Oidc {
   return new Verifier(options);
 }
 
+function rulesOf({ issuer, audience, claim, actorClaim, roles }: OidcOptions): Uint8Array {
+  return createHash("sha256")
+    .update(JSON.stringify([issuer, audience, claim, actorClaim, [...roles]]))
+    .digest();
+}
+
 interface Verified {
   readonly identity: Identity;
   /** Those that it was verified with. It counts for as long as they do. */
@@ -65,6 +73,7 @@ interface Verified {
 }
 
 class Verifier implements Oidc {
+  readonly rules: Uint8Array;
   readonly #options: OidcOptions;
   readonly #now: () => Date;
   readonly #keys: IssuerKeys;
@@ -73,6 +82,7 @@ class Verifier implements Oidc {
 
   constructor(options: OidcOptions) {
     const { issuer, fetch = globalThis.fetch, timeoutMs = LIMITS.identityTimeoutMs, now = () => new Date() } = options;
+    this.rules = rulesOf(options);
     this.#options = options;
     this.#now = now;
     this.#keys = new IssuerKeys({ issuer, fetch, timeoutMs }, () => now().getTime());

@@ -10,6 +10,8 @@ export const ACCESS = {
   actorLength: 100,
   /** Characters of a token as it is sent, a JWT's included. */
   bearerLength: 16 * 1024,
+  /** Bytes of the body of a log-in, which comes from whoever has shown no token yet. */
+  loginBytes: 32 * 1024,
   /** Patterns of projects, and of environments, of one token. */
   tokenPatterns: 20,
   /** Tokens, and sessions, kept in memory. */

@@ -34,6 +34,8 @@ export const GIT = {
   gitWatchMs: 200,
   /** Bytes that a repository may take, fetched. */
   gitFetchBytes: 512 * 1024 * 1024,
+  /** Bytes of memory that git may take at once for what it unpacks of a repository elsewhere: a few bytes on the way may stand for any number. */
+  gitObjectBytes: 256 * 1024 * 1024,
   /** Commits of a branch that are read at a time. */
   gitCommitsAtOnce: 200,
   /** Files of one commit, or of the difference of two, that are read. */

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { LIMITS } from "../limits.ts";
 import { PromoteBody } from "../schemas/promotions.ts";
 import { RollbackBody } from "../schemas/versions.ts";
 import type { ReplyOf, RequestOf } from "../sdk/index.ts";
@@ -56,16 +57,28 @@ const promote = tool({
     "Brings a version from one environment to the next. The first call shows the plan and changes nothing; called again with its plan_id and confirm, " +
     "exactly that plan is applied, or refused where anything changed since.",
   input: z.strictObject({ ...promotion, ...confirming }),
-  uses: ["promote"],
+  uses: ["promote", "listPromotions"],
   effect: "changes",
   async run(work, { plan_id, confirm, ...given }) {
     const request = await requestOf(work, given);
     const word = agreed({ plan_id, confirm });
     if (word === null) return planned(work, request);
-    const reply = await work.client.promote({ ...request, ...applying(word) }, work.options);
+    const { idempotencyKey, ...choices } = applying(word);
+    const again = await closedBefore(work, request.project_id, word.plan_id);
+    const key = again === null ? idempotencyKey : `${idempotencyKey}-${again}`;
+    const reply = await work.client.promote({ ...request, ...choices, idempotencyKey: key }, work.options);
     return { text: outcomeText(reply), data: reply };
   },
 });
+
+/**
+ * The newest promotion of this very plan that people rejected, or let run out: to ask again is another request, though nothing of the plan
+ * has changed. `null` where there is none.
+ */
+async function closedBefore(work: Work, project: string, plan_id: string): Promise<string | null> {
+  const { items } = await work.client.listPromotions({ project, limit: LIMITS.mcpNames }, work.options);
+  return items.find((promotion) => promotion.plan_id === plan_id && promotion.status !== "pending")?.id ?? null;
+}
 
 /** The id of the plan is the key by which it is known: a call whose answer was lost may be made again. */
 function applying({ plan_id, name }: NonNullable<ReturnType<typeof agreed>>) {

@@ -228,7 +228,11 @@ describe("nobody but a sibling engine acts for anybody", () => {
   test("nor does somebody who is an engine in one place and a person in another, who would agree in another's name", async () => {
     const grants = [grant("engine", [PROJECT]), grant("promoter", [PROJECT])];
     const mallory: Identity = { subject: "7", actor: "mallory", grants, expiresAt: world.clock.time + 3_600_000 };
-    const { as } = await serveTo(world.domain, { recognizes: (token) => token === "a.jwt.x", verify: async () => mallory });
+    const { as } = await serveTo(world.domain, {
+      rules: new Uint8Array(32),
+      recognizes: (token) => token === "a.jwt.x",
+      verify: async () => mallory,
+    });
     expect(await as("a.jwt.x", hold)).toMatchObject({ status: 200 });
     expect(await as("a.jwt.x", { ...hold, headers: { "x-actor": "ada" } })).toMatchObject({ status: 403, body: { code: "forbidden" } });
   });

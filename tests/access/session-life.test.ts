@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { Authentication, type Identity } from "../../src/authentication.ts";
+import { Authentication, type Identity, type IdentityProvider } from "../../src/authentication.ts";
 import { SYSTEM_PARTITION, systemKeys } from "../../src/keys.ts";
 import { LIMITS } from "../../src/limits.ts";
 import { tokenDigest } from "../../src/token-documents.ts";
@@ -12,8 +12,12 @@ import { type Access, grant, instance, onSqlite, openAccess, pass, READER, ROOT,
 const ROOT_SECRET = "the-root-token-of-this-test";
 const OVER = "unauthorized: The session is over.";
 
-function authenticationOn({ tokens, sessions }: Pick<Access["domain"], "tokens" | "sessions">, root = ROOT_SECRET): Authentication {
-  return new Authentication({ rootDigest: tokenDigest(root), tokens, sessions, identities: null });
+function authenticationOn(
+  { tokens, sessions }: Pick<Access["domain"], "tokens" | "sessions">,
+  root = ROOT_SECRET,
+  identities: IdentityProvider | null = null,
+): Authentication {
+  return new Authentication({ rootDigest: tokenDigest(root), tokens, sessions, identities });
 }
 
 async function opened(access: Access, expires_in: string | null = null) {
@@ -188,17 +192,32 @@ describe("sessions that are over are swept away", () => {
   });
 });
 
+/** Where Ada signs in, as long as she may. */
+function adasProvider({ clock }: Access, rules = "the rules") {
+  const ada: Identity = { subject: "7", actor: "ada", grants: [grant("editor", ["pf-1"])], expiresAt: clock.time + 3_600_000 };
+  const provider = { away: false, rules: tokenDigest(rules), recognizes: (token: string) => token.startsWith("ey") };
+  return Object.assign(provider, { verify: async () => (provider.away ? null : ada) });
+}
+
 test("a session of somebody who signed in elsewhere has what that granted, until that would have ended", async () => {
   const access = await openAccess();
-  let away = false;
-  const ada: Identity = { subject: "7", actor: "ada", grants: [grant("editor", ["pf-1"])], expiresAt: access.clock.time + 3_600_000 };
-  const identities = { recognizes: (token: string) => token.startsWith("ey"), verify: async () => (away ? null : ada) };
-  const { tokens, sessions } = access.domain;
-  const authentication = new Authentication({ rootDigest: tokenDigest(ROOT_SECRET), tokens, sessions, identities });
+  const identities = adasProvider(access);
+  const authentication = authenticationOn(access.domain, ROOT_SECRET, identities);
   const principal = await authentication.byToken("eyJhbGciOiJ9");
   const { secret } = await authentication.openSession(principal);
-  away = true;
+  identities.away = true;
   expect(await authentication.bySession(secret)).toEqual(principal);
   access.clock.time += 3_600_000;
   expect(await refusal(authentication.bySession(secret))).toBe(OVER);
+});
+
+test("nor longer than what it was granted by: where the provider's tokens grant something else since, or it is asked no more, the session is over", async () => {
+  const access = await openAccess();
+  const authentication = authenticationOn(access.domain, ROOT_SECRET, adasProvider(access));
+  const principal = await authentication.byToken("eyJhbGciOiJ9");
+  const { secret } = await authentication.openSession(principal);
+  const same = authenticationOn(access.domain, ROOT_SECRET, adasProvider(access));
+  expect(await same.bySession(secret)).toEqual(principal);
+  const narrower = authenticationOn(access.domain, ROOT_SECRET, adasProvider(access, "narrower rules"));
+  for (const changed of [narrower, authenticationOn(access.domain)]) expect(await refusal(changed.bySession(secret))).toBe(OVER);
 });

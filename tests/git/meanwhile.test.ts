@@ -75,7 +75,7 @@ function push({ domain }: World, secret: string, env = "staging", project = PROJ
   const body: JsonObject = { ref: "refs/heads/main", n: ++pushes };
   const raw = Buffer.from(JSON.stringify(body));
   const signature = `sha256=${createHmac("sha256", secret).update(raw).digest("hex")}`;
-  return domain.gitSources.hook(`request-${pushes}`, project, env, { id: null, event: "push", signature, raw, body });
+  return domain.gitSources.hook(`request-${pushes}`, project, env, { id: null, event: "push", signature, raw, read: () => body });
 }
 
 /** Begins what is due `ms` from now. */

@@ -28,6 +28,9 @@ test("a forge's push, signed over the very bytes that were sent, becomes a revis
   expect(await push({ "x-hub-signature-256": signature.replace(/.$/, (last) => (last === "0" ? "1" : "0")) })).toMatchObject({
     status: 401,
   });
+  const nonsense = '{"ref":"refs/heads/main"';
+  const signed = { "x-hub-signature-256": `sha256=${createHmac("sha256", source.hook_secret).update(nonsense).digest("hex")}` };
+  expect(await engine.request("POST", `${path}/hook`, nonsense, signed)).toMatchObject({ status: 400, body: { code: "invalid_json" } });
   expect(await push({ "x-hub-signature-256": signature, "x-github-delivery": "1" })).toMatchObject({
     status: 202,
     body: { status: "accepted" },

@@ -45,7 +45,7 @@ function push(secret: string, body: JsonObject = {}, more: Partial<Delivery> = {
   const whole = { ref: "refs/heads/main", ...body };
   const raw = Buffer.from(JSON.stringify(whole));
   const signature = `sha256=${createHmac("sha256", secret).update(raw).digest("hex")}`;
-  return { id: `d-${Math.random()}`, event: "push", signature, raw, body: whole, ...more };
+  return { id: `d-${Math.random()}`, event: "push", signature, raw, read: () => whole, ...more };
 }
 
 const take = ({ domain }: World, delivery: Delivery, env = "staging", project = PROJECT) =>

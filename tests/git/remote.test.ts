@@ -8,7 +8,9 @@ import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { AllowList } from "../../src/engines/address.ts";
 import { checkRepository } from "../../src/engines/repository-address.ts";
 import { type RemoteBounds, RemoteRepositories } from "../../src/git/remote.ts";
+import { LIMITS } from "../../src/limits.ts";
 import { codeOf, errorOf } from "../domain/support.ts";
+import { deltaBomb } from "./delta-bomb.ts";
 import { forge } from "./serving.ts";
 import { type WorkTree, workTree } from "./work-tree.ts";
 
@@ -153,6 +155,13 @@ describe("what is no sound repository elsewhere is told:", () => {
     tree.git("update-server-info");
     const error = await errorOf(repositories({ maxBytes: 100_000 }).changeSince(branch(at("/files")), BEFORE, NEVER));
     expect(error).toMatchObject({ code: "too_large" });
+  });
+
+  test("one that is small on its way, and takes more memory than there may be where it is unpacked", async () => {
+    const sound = await repositories().changeSince(branch(await deltaBomb(20_000_000)), BEFORE, NEVER);
+    expect(sound).toMatchObject({ set: {}, commit: { author: "Mallory" } });
+    const error = await errorOf(repositories().changeSince(branch(await deltaBomb(LIMITS.gitObjectBytes + 1)), BEFORE, NEVER));
+    expect(error).toMatchObject({ code: "too_large", message: expect.stringContaining(`${LIMITS.gitObjectBytes} bytes`) });
   });
 
   test("one that takes too long to be read", async () => {

@@ -87,6 +87,17 @@ describe("JSON that is made to be dear is refused, and others are answered meanw
     expect(others.map(({ status }) => status)).toEqual([200, 200]);
   });
 
+  test("what is to be signed is not read before it is known who signed it: whoever has no token has nothing made of what they send", async () => {
+    const path = mine.path("staging", "git", "hook");
+    const signature = { "x-github-event": "push", "x-hub-signature-256": `sha256=${"0".repeat(64)}` };
+    for (const body of ["no JSON", "[".repeat(LIMITS.pushBytes), `{"a":[${"[],".repeat(LIMITS.pushBytes / 3 - 10)}0]}`]) {
+      for (const headers of [{}, signature]) {
+        const reply = await ask(engine, { ...post(path, body), headers: { "content-type": "application/json", ...headers }, token: null });
+        expectError(reply, 401, "unauthorized");
+      }
+    }
+  });
+
   test("names with one hash are told apart", async () => {
     // Equal as FNV-1a hashes of 32 bits, with whatever follows.
     const vars = Object.fromEntries(["Kqbu", "K6apa", "Kqbu_1", "K6apa_1", "Kqbv", "K6apb"].map((name) => [name, name]));

@@ -336,7 +336,8 @@ describe("JSON that two readers could read differently is refused by every route
   /** The example's text with one more member. */
   const plus = (operation: Operation, member: string) =>
     `${JSON.stringify(example(operation)).slice(0, -1).replace(/^\{$/, '{"a":0')},${member}}`;
-  const HUGE = "9".repeat(100_000);
+  // As much as the shortest body may be.
+  const HUGE = "9".repeat(30_000);
 
   test.each([
     ["a member twice", '"twice":1,"twice":2'],
@@ -345,9 +346,9 @@ describe("JSON that two readers could read differently is refused by every route
     ["a number beyond all numbers", '"x":1e400'],
     ["a number below all numbers", '"x":-1e400'],
     ["a number too near to zero", '"x":1e-400'],
-    ["an exponent of 100,000 digits", `"x":1e${HUGE}`],
-    ["an exponent of 100,000 digits below zero", `"x":1e-${HUGE}`],
-    ["an integer of 100,000 digits", `"x":${HUGE}`],
+    ["an exponent of 30,000 digits", `"x":1e${HUGE}`],
+    ["an exponent of 30,000 digits below zero", `"x":1e-${HUGE}`],
+    ["an integer of 30,000 digits", `"x":${HUGE}`],
     ["an integer that would change", '"x":9007199254740993'],
     ["half a surrogate pair in a value", '"x":"\\ud800"'],
     ["half a surrogate pair in a name", '"\\udfff":1'],
@@ -356,7 +357,10 @@ describe("JSON that two readers could read differently is refused by every route
     const before = await mark();
     for (const operation of withBody()) {
       const question = { method: operation.method, path: filled(operation.path, names), body: plus(operation, member) };
-      expectRefused(operation.path, await ask(engine, question), 400, "invalid_json");
+      const reply = await ask(engine, question);
+      // What nobody signed is not read at all.
+      if (operation.path.endsWith("/git/hook")) expectRefused(operation.path, reply, 401, "unauthorized");
+      else expectRefused(operation.path, reply, 400, "invalid_json");
     }
     expect(await mark()).toEqual(before);
   });

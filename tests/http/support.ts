@@ -126,7 +126,7 @@ const byName: Gate = {
     credential: "",
     lastEventId: null,
     header: () => null,
-    keptBody: new Uint8Array(),
+    readBytes: () => Promise.resolve(Buffer.alloc(0)),
     session: null,
     signIn: () => Promise.reject(new AppError("unauthorized")),
   }),

@@ -179,3 +179,9 @@ test("a start loads no code for tokens: jose is imported where the first one com
   expect(sources.join("\n")).toMatch(/await import\("jose"\)/);
   for (const source of sources) expect(source).not.toMatch(/^import (?!type ).* from "jose";$/m);
 });
+
+test("why an issuer is not even asked is said: a port that is kept for something else than the web", async () => {
+  const issuer = "http://127.0.0.1:4190";
+  const { cause } = await faultOf(verifierOf(issuer), await sign(key, goodClaims(issuer)));
+  expect((cause as Error).message).toBe(`${issuer}${DISCOVERY}: fetch failed (bad port).`);
+});

@@ -54,6 +54,26 @@ describe("a token that the provider made", () => {
   });
 });
 
+test("what tokens are judged by and what they grant has a digest: the same for the same settings, and another for any other", () => {
+  const rules = (issuer: string, options: Partial<OidcOptions> = {}) => Buffer.from(verifierOf(issuer, options).rules).toString("hex");
+  const issuer = "https://id.example.com";
+  const others = [
+    rules("https://id.example.com/"),
+    rules(issuer, { audience: "another" }),
+    rules(issuer, { claim: "groups" }),
+    rules(issuer, { actorClaim: "email" }),
+    rules(issuer, { roles: new Map([["admins", ADMIN]]) }),
+    rules(issuer, {
+      roles: new Map([
+        ["admins", EDITOR],
+        ["developers", EDITOR],
+      ]),
+    }),
+  ];
+  expect(rules(issuer)).toBe(rules(issuer));
+  expect(new Set([rules(issuer), ...others]).size).toBe(7);
+});
+
 describe("the claim decides what is granted:", () => {
   const granted = async (claims: Record<string, unknown>, claim: string) => {
     const identity = await verifierOf(provider.issuer, { claim }).verify(await provider.token(claims));
@@ -95,11 +115,20 @@ describe("the person is named", () => {
     ["by the subject where the claim is empty", { email: " " }, "email", "ada"],
     ["by the subject where the claim is no text", { email: ["ada@example.com"] }, "email", "ada"],
     ["by the subject where the claim would forge a line of a log", { email: "ada\ngrace" }, "email", "ada"],
+    ["by the subject where the claim ends in a space", { email: "root " }, "email", "ada"],
     ["by the subject where the claim is too long", { email: "a".repeat(257) }, "email", "ada"],
   ])("%s", async (_how, claims, actorClaim, actor) => {
     const token = await provider.token({ roles: ["developers"], ...claims });
     expect(await verifierOf(provider.issuer, { actorClaim }).verify(token)).toMatchObject({ subject: "ada", actor });
   });
+
+  test.each(["ro\u200bot", "\u202etoor", "root\ufeff", "root\u2028"])(
+    "by the subject where the claim looks like another name: %j",
+    async (email) => {
+      const token = await sign(key, { ...goodClaims(provider.issuer), email });
+      expect(await verifierOf(provider.issuer, { actorClaim: "email" }).verify(token)).toMatchObject({ subject: "ada", actor: "ada" });
+    },
+  );
 });
 
 /** Tokens that the provider's own key signed, each wrong in one way. */

@@ -45,6 +45,12 @@ describe("a request's body", () => {
     expect([(await push(LIMITS.pushBytes)).status, (await push(LIMITS.pushBytes + 1)).status]).toEqual([401, 413]);
   });
 
+  test("of a log-in: as many bytes as it may have, and one more", async () => {
+    const served = await serveStaging();
+    const logIn = (bytes: number) => served.ask({ method: "POST", path: "/session", body: padded({ token: "any" }, bytes) });
+    expect([(await logIn(LIMITS.loginBytes)).status, (await logIn(LIMITS.loginBytes + 1)).status]).toEqual([200, 413]);
+  });
+
   test("nested as deep as it may be, and one deeper", async () => {
     const served = await serveStaging();
     // The body itself and `set` are two levels, and of a flag `flags`, the flag and its rule are three more.

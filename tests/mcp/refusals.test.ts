@@ -285,3 +285,31 @@ test("what somebody wrote is quoted, with nothing unseen in it: it is told as da
   });
   expect(root.client.getInstructions()).toContain("What stands in double quotes was written by somebody else");
 });
+
+test("what people rejected can be asked for again: it waits anew, though its plan has the id that it had", async () => {
+  const project_id = "pf-rejected";
+  const { engine } = context;
+  await done(engine, "/env/create", { project_id, new_environment: "staging" });
+  await done(engine, "/env/create", { project_id, new_environment: "production", base_from: "staging" });
+  await engine.request("PUT", `/env/${project_id}/policy`, { environments: { production: { approvals: 1 } } });
+  await engine.request("PATCH", `/env/${project_id}/staging/state`, { set: { "flows/a": { v: 1 } } });
+  const asked = { project_id, source_env: "staging", target_env: "production" };
+  const promotions = async () => {
+    const { body } = await engine.get<{ items: readonly { id: string; status: string }[] }>(`/env/${project_id}/promotions`);
+    return body.items.map(({ id, status }) => [id, status]);
+  };
+
+  const first = await root.confirmed("promote", asked);
+  const { plan_id, promotion_id } = first.done.data;
+  expect(await root.call("promote", { ...asked, plan_id, confirm: true })).toEqual(first.done);
+  await done(engine, `/env/promotions/${promotion_id}/reject`, { project_id });
+
+  const second = await root.confirmed("promote", asked);
+  expect(second.plan.data["plan_id"]).toBe(plan_id);
+  expect(second.done.data["status"]).toBe("pending_approval");
+  expect(await promotions()).toEqual([
+    [second.done.data["promotion_id"], "pending"],
+    [promotion_id, "rejected"],
+  ]);
+  expect(await root.call("promote", { ...asked, plan_id, confirm: true })).toEqual(second.done);
+});

@@ -10,7 +10,7 @@ import {
   PushBody,
   PushReply,
 } from "../../schemas/pulls.ts";
-import { PUSH_BODY, STATE_BODY } from "../json.ts";
+import { objectIn, PUSH_BODY, STATE_BODY } from "../json.ts";
 import { type Route, route } from "../route.ts";
 
 const NOT_FOUND = ["invalid_name", "project_not_found", "environment_not_found"] as const;
@@ -132,18 +132,17 @@ const hook = route({
     "For a forge's webhook, with the secret that PUT …/git showed: the body is signed as GitHub signs it, in `X-Hub-Signature-256`. A push to the " +
     "branch that the environment follows is pulled at once; what became of it is shown by GET …/git.",
   params: EnvironmentParams,
-  body: PushBody,
-  bodyBounds: PUSH_BODY,
-  keepsBody: true,
+  signedBody: PushBody,
   responses: { 202: { description: "It was taken.", schema: PushReply } },
   errors: ["unauthorized"],
-  async handler({ params, body, caller, domain, connection }) {
+  async handler({ params, caller, domain, connection }) {
+    const raw = await connection.readBytes(PUSH_BODY);
     const delivery = {
       id: connection.header("x-github-delivery"),
       event: connection.header("x-github-event"),
       signature: connection.header("x-hub-signature-256"),
-      raw: connection.keptBody,
-      body,
+      raw,
+      read: () => objectIn(raw, PUSH_BODY),
     };
     return { status: 202, body: await domain.gitSources.hook(caller.requestId, params.project, params.env, delivery), volatile: true };
   },

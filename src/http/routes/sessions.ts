@@ -3,6 +3,7 @@ import type { Caller } from "../../model.ts";
 import { OpenSessionBody, SessionClosed, SessionOpened, SessionView } from "../../schemas/tokens.ts";
 import type { Principal } from "../../tokens.ts";
 import { sessionCookie } from "../auth.ts";
+import { LOGIN_BODY } from "../json.ts";
 import { type Route, route } from "../route.ts";
 
 /** Logging in and out of the dashboard. `authentication` is null where auth is off: then everybody is in. */
@@ -17,6 +18,7 @@ export function sessionRoutes(authentication: Authentication | null): readonly R
       "Opens a session for a browser: an HttpOnly, SameSite=Strict cookie in place of the token, for 12 hours at most and no longer than the token " +
       "holds. With it, what changes anything must come from a page that the engine serves. Programs send their token with each request instead.",
     body: OpenSessionBody,
+    bodyBounds: LOGIN_BODY,
     responses: { 200: { description: "Logged in.", schema: SessionOpened } },
     errors: ["unauthorized", "too_many_requests", "identity_unavailable"],
     async handler({ body, connection }) {
