@@ -58,7 +58,8 @@ export class Repository {
   }
 
   async #goOn(seq: number, signal: AbortSignal | undefined): Promise<RepositoryState> {
-    let state = this.#state ?? (await this.#load());
+    // Somebody may have taken it away meanwhile.
+    let state = this.#state !== null && existsSync(this.path) ? this.#state : await this.#load();
     while (state.seq < seq) {
       signal?.throwIfAborted();
       const { tips } = state;

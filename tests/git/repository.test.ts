@@ -232,6 +232,31 @@ describe("repositories", () => {
     await expect(first.current(PROJECT)).rejects.toMatchObject({ code: "git_unavailable", fix: expect.stringContaining("GIT_PATH") });
   });
 
+  test("are made again where somebody took them away while the engine runs, one of them or all", async () => {
+    const world = await told();
+    const where = folder();
+    const repositories = repositoriesOf(world.store, where);
+    const { path } = await repositories.current(PROJECT);
+    const made = await refs(path);
+    for (const gone of [path, where]) {
+      rmSync(gone, { recursive: true });
+      expect(await refs((await repositories.current(PROJECT)).path)).toEqual(made);
+    }
+  });
+
+  test("are refused while their folder cannot be used, and work as soon as it can", async () => {
+    const world = await told();
+    const where = join(folder(), "taken");
+    writeFileSync(where, "a file where the folder should be");
+    const repositories = repositoriesOf(world.store, where);
+    await expect(repositories.current(PROJECT)).rejects.toMatchObject({
+      code: "git_unavailable",
+      fix: expect.stringContaining("GIT_PATH"),
+    });
+    rmSync(where);
+    expect(Object.keys(await refs((await repositories.current(PROJECT)).path))).toContain("refs/heads/development");
+  });
+
   test("of a project that there is not are refused, and leave nothing behind", async () => {
     const world = await openWorld();
     const where = folder();
