@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { EVERY } from "../access.ts";
 import { AppError } from "../errors.ts";
 import { encodeName } from "../git/file-names.ts";
-import { GitError, gitText, runGit, startGit } from "../git/run.ts";
+import { GitError, gitText, orNoRoom, runGit, startGit } from "../git/run.ts";
 import { untilAny } from "../git/until.ts";
 import type { GitReader, GitReading, GitTalk } from "../git-reading.ts";
 import { LIMITS } from "../limits.ts";
@@ -173,7 +173,7 @@ export class ProjectRepositories implements GitReader {
     try {
       return await turn;
     } catch (error) {
-      throw this.#closing.signal.aborted ? new AppError("shutting_down", { cause: error }) : error;
+      throw this.#closing.signal.aborted ? new AppError("shutting_down", { cause: error }) : orNoRoom(error);
     } finally {
       if (this.#turns.get(project) === turn) this.#turns.delete(project);
     }

@@ -10,6 +10,7 @@ import { checkRepository } from "../../src/engines/repository-address.ts";
 import { type RemoteBounds, RemoteRepositories } from "../../src/git/remote.ts";
 import { codeOf, errorOf } from "../domain/support.ts";
 import { forge } from "./serving.ts";
+import { fullDisk } from "./support.ts";
 import { type WorkTree, workTree } from "./work-tree.ts";
 
 const BEFORE = { project: "pf-777", env: "staging", pulled: null, rewritten: false };
@@ -41,6 +42,15 @@ describe("a branch is fetched", () => {
       NEVER,
     );
     expect(second).toMatchObject({ from: first.commit.id, set: { "flows/b": { v: 2 } } });
+  });
+
+  test("for which this machine has no room is not said to be damaged", async () => {
+    const { url } = await served();
+    const disk = fullDisk("fetch");
+    const error = await errorOf(repositories().changeSince(branch(url), BEFORE, NEVER));
+    expect(error).toMatchObject({ code: "storage_full", fix: expect.stringContaining("TMPDIR") });
+    disk.makeRoom();
+    expect(await repositories().changeSince(branch(url), BEFORE, NEVER)).toMatchObject({ set: { "flows/a": { v: 1 } } });
   });
 
   test("whose commits are named by SHA-256, too", async () => {
