@@ -235,8 +235,11 @@ function siblings(read: (name: string) => string | null): Readonly<Record<Siblin
 
 /** The URL itself may hold a password: no message repeats it. */
 function baseUrl(setting: string, text: string | null): string | null {
-  if (text === null || webUrl(text) !== null) return text;
-  throw new SettingsError(`${setting} is no http or https URL. Give the engine's base URL, for example http://127.0.0.1:4001.`);
+  const url = text === null ? null : webUrl(text);
+  if (text === null || (url !== null && url.search + url.hash === "")) return text;
+  throw new SettingsError(
+    `${setting} is no http or https URL of an engine. Give its base URL, of scheme, host, port and path alone, for example http://127.0.0.1:4001.`,
+  );
 }
 
 function oidc(read: (name: string) => string | null): OidcSettings | null {

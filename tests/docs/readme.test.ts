@@ -268,6 +268,8 @@ describe("the settings", () => {
     expect(allowedHosts).toEqual(["envm.example.com", "10.0.0.5", "[2001:db8::1]", "[2001:db8::2]"]);
     for (const template of ["preview.example.com/{env}", "javascript:alert('{env}')", "https://preview.example.com/{project}/{env}"])
       expect(() => loadSettings({ PREVIEW_URL_TEMPLATE: template }, root)).toThrow(/PREVIEW_URL_TEMPLATE .*\{project_id\} and \{env\}/);
+    for (const name of ["LOGS_URL", "VAULT_URL"])
+      expect(() => loadSettings({ [name]: "http://127.0.0.1:4001/?key=pass-word" }, root)).toThrow(new RegExp(`^(?!.*pass-word)${name} `));
     const perEnvironment = { PREVIEW_URL_TEMPLATE: "http://{env}.{project_id}.preview.localhost:8080/" };
     expect(loadSettings(perEnvironment, root).previewUrlTemplate).toBe(perEnvironment.PREVIEW_URL_TEMPLATE);
   });
