@@ -4,7 +4,7 @@ import { Ledger } from "../src/ledger.ts";
 import { loadSettings } from "../src/settings.ts";
 import { openStore } from "../src/storage/open.ts";
 import { openVault } from "../src/vault/open.ts";
-import { runCommand, say, UsageError } from "./command.ts";
+import { mustExist, runCommand, say, UsageError } from "./command.ts";
 
 /** `npm run audit:rotate`: another key for exports of audit logs. */
 
@@ -23,6 +23,7 @@ async function main(args: readonly string[]): Promise<void> {
   if (args.includes("--help") || args.includes("-h")) return void process.stdout.write(HELP);
   if (args.length > 0) throw new UsageError(`"${args[0]}" is not an option.`, "`npm run audit:rotate -- --help` tells more.");
   const { storeUrl, masterKey, vault: settings } = loadSettings();
+  mustExist(storeUrl);
   const store = await openStore(storeUrl);
   try {
     const vault = await openVault(settings, { store, storeUrl, masterKey, connect: (name, url) => new Sibling(name, url) });

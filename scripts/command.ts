@@ -1,5 +1,7 @@
+import { existsSync } from "node:fs";
 import { AppError } from "../src/errors.ts";
 import { SettingsError } from "../src/settings.ts";
+import { sqlitePath } from "../src/storage/sqlite-file.ts";
 
 /** What the commands of this folder have in common: how they speak, and how they fail. */
 
@@ -15,6 +17,15 @@ export class UsageError extends Error {
 
 export function say(line: string): void {
   process.stdout.write(`${line}\n`);
+}
+
+/** Before a store is opened that should hold something: opening a file that is not there would make one. @throws UsageError */
+export function mustExist(storeUrl: string): void {
+  const fix = "Set STORE_URL to the store of the engine.";
+  if (storeUrl.startsWith("memory:")) throw new UsageError("STORE_URL is memory:, which keeps nothing.", fix);
+  if (!storeUrl.startsWith("sqlite:")) return;
+  const path = sqlitePath(storeUrl);
+  if (!existsSync(path)) throw new UsageError(`There is no database ${path}.`, fix);
 }
 
 /** Runs a command. One that fails says why and what to do: exit code 2 for wrong usage or settings, 1 for anything else. */

@@ -1,11 +1,11 @@
-import { existsSync, realpathSync } from "node:fs";
+import { realpathSync } from "node:fs";
 import { checkStore, type IntegrityCounts } from "../src/integrity.ts";
 import { LIMITS } from "../src/limits.ts";
 import { loadSettings } from "../src/settings.ts";
 import { openForReading } from "../src/storage/open.ts";
 import { sqlitePath } from "../src/storage/sqlite-file.ts";
 import { lockFile } from "../src/storage/sqlite-lock.ts";
-import { runCommand, say, UsageError } from "./command.ts";
+import { mustExist, runCommand, say, UsageError } from "./command.ts";
 
 /** `npm run store:check`: proves that everything in the store still resolves. Changes nothing. */
 
@@ -58,16 +58,6 @@ async function main(args: readonly string[]): Promise<void> {
     await store.close();
     lock?.release();
   }
-}
-
-/** Opening a file that is not there would make one. */
-function mustExist(storeUrl: string): void {
-  if (storeUrl.startsWith("memory:")) {
-    throw new UsageError("STORE_URL is memory:, which keeps nothing that could be checked.", "Set STORE_URL to the store of the engine.");
-  }
-  if (!storeUrl.startsWith("sqlite:")) return;
-  const path = sqlitePath(storeUrl);
-  if (!existsSync(path)) throw new UsageError(`There is no database ${path}.`, "Set STORE_URL to the store of the engine.");
 }
 
 /** Prints the first LIMITS.integrityFaults faults; all are counted. */

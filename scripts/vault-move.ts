@@ -6,7 +6,7 @@ import { carryKey } from "../src/vault/fingerprints.ts";
 import { checkHome, findHome, moveHome } from "../src/vault/home.ts";
 import { type OpenVault, reachVault, type VaultSettings } from "../src/vault/open.ts";
 import { type MoveOptions, type MovePhase, moveSecrets } from "../src/vault-move.ts";
-import { runCommand, say, UsageError } from "./command.ts";
+import { mustExist, runCommand, say, UsageError } from "./command.ts";
 
 /** `npm run vault:move`: moves a store's secrets to another vault. Killed at any moment, it goes on when run again. */
 
@@ -56,10 +56,8 @@ async function main(args: readonly string[]): Promise<void> {
   if (args.includes("--help") || args.includes("-h")) return void process.stdout.write(HELP);
   const wish = readArguments(args);
   const { storeUrl, masterKey, vault: old } = loadSettings();
-  if (storeUrl.startsWith("memory:")) {
-    throw new UsageError("STORE_URL is memory:, which keeps no secrets that could be moved.", "Set STORE_URL to the store of the engine.");
-  }
   const target = newVault(wish.to);
+  mustExist(storeUrl);
   const store = await openStore(storeUrl);
   const opened: OpenVault[] = [];
   try {

@@ -15,7 +15,7 @@ import {
 } from "../src/vault/master-key.ts";
 import { abandonRotation, type RotationOptions, readRotation, rotateMasterKey } from "../src/vault/rotation.ts";
 import type { MasterKey } from "../src/vault/sealing.ts";
-import { runCommand, say, UsageError } from "./command.ts";
+import { mustExist, runCommand, say, UsageError } from "./command.ts";
 
 /** `npm run vault:rotate`: changes the built-in vault's master key. Killed at any moment, it goes on when run again. */
 
@@ -61,9 +61,7 @@ async function main(args: readonly string[]): Promise<void> {
   if (args.includes("--help") || args.includes("-h")) return void process.stdout.write(HELP);
 
   const settings = loadSettings();
-  if (settings.storeUrl.startsWith("memory:")) {
-    throw new UsageError("STORE_URL is memory:, which keeps nothing that could be rotated.", "Set STORE_URL to the store of the engine.");
-  }
+  mustExist(settings.storeUrl);
   const store = await openStore(settings.storeUrl);
   try {
     const situation = await look(store, settings);

@@ -104,23 +104,19 @@ export function loadSettings(env: Environment = process.env, root: string = pack
       `ENV_MANAGER_AUTH=off starts only on a loopback host, and ENV_MANAGER_HOST is "${host}". Set ENV_MANAGER_HOST=127.0.0.1, or remove ENV_MANAGER_AUTH=off.`,
     );
   }
-  const adminToken = read("ENV_MANAGER_ADMIN_TOKEN");
-  if (adminToken !== null && adminToken.length < 16) {
-    throw new SettingsError("ENV_MANAGER_ADMIN_TOKEN must have at least 16 characters. `openssl rand -hex 32` makes a good one.");
-  }
   return Object.freeze({
     port: port(read("ENV_MANAGER_PORT") ?? "4006"),
     host,
     auth,
-    adminToken,
+    adminToken: rootToken(read("ENV_MANAGER_ADMIN_TOKEN")),
     storeUrl: read("STORE_URL") ?? "sqlite:./data/env.db",
     storeStrict: oneOf("STORE_STRICT", read("STORE_STRICT") ?? "0", ["0", "1"] as const) === "1",
     masterKey: read("ENV_MANAGER_MASTER_KEY"),
     shutdownDelayMs: duration("SHUTDOWN_DELAY", read("SHUTDOWN_DELAY"), LIMITS.shutdownDelayMaxMs),
     staleReadsMs: duration("STALE_READS", read("STALE_READS"), LIMITS.staleMaxMs),
-    previewUrlTemplate: read("PREVIEW_URL_TEMPLATE") ?? "https://preview.puraify.app/{project_id}/{env}",
+    previewUrlTemplate: urlTemplate(read("PREVIEW_URL_TEMPLATE") ?? "https://preview.puraify.app/{project_id}/{env}"),
     logLevel: oneOf("LOG_LEVEL", read("LOG_LEVEL") ?? "info", LOG_LEVELS),
-    allowedHosts: list(read("ENV_MANAGER_ALLOWED_HOSTS")).map((name) => name.toLowerCase()),
+    allowedHosts: list(read("ENV_MANAGER_ALLOWED_HOSTS")).map(hostName),
     trustedProxies: list(read("ENV_MANAGER_TRUSTED_PROXIES")).map(network),
     ofrepCorsOrigins: list(read("OFREP_CORS_ORIGINS")).map(origin),
     requestsPerSecond: {
@@ -149,6 +145,36 @@ function list(text: string | null): string[] {
     .filter(Boolean);
 }
 
+/** One that an `Authorization` header carries: whoever set another would find out at the first request alone. */
+function rootToken(text: string | null): string | null {
+  if (text === null || /^[\x21-\x7e]{16,}$/.test(text)) return text;
+  const must = text.length < 16 ? "have at least 16 characters" : "be of ASCII letters, digits and signs alone, without spaces";
+  throw new SettingsError(`ENV_MANAGER_ADMIN_TOKEN must ${must}. \`openssl rand -hex 32\` makes a good one.`);
+}
+
+/** As a `Host` header has it before its port. */
+function hostName(text: string): string {
+  const name = (isIP(text) === 6 ? `[${text}]` : text).toLowerCase();
+  if (/^(\[[0-9a-f:.]+\]|[^:/?#@*[\]\s]+)$/.test(name)) return name;
+  throw new SettingsError(
+    `ENV_MANAGER_ALLOWED_HOSTS holds "${text}". Give names and addresses alone, such as envm.example.com: no scheme, port or path, and each in full.`,
+  );
+}
+
+function urlTemplate(text: string): string {
+  const example = text.replaceAll("{project_id}", "shop").replaceAll("{env}", "staging");
+  if (webUrl(example) !== null && !/[{}]/.test(example)) return text;
+  throw new SettingsError(
+    "PREVIEW_URL_TEMPLATE must be an http or https URL, in which {project_id} and {env} stand for those of an environment, for example https://preview.example.com/{project_id}/{env}.",
+  );
+}
+
+/** `null` for what is no address of the web. */
+function webUrl(text: string): URL | null {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  return url?.protocol === "http:" || url?.protocol === "https:" ? url : null;
+}
+
 const NETWORK_NAMES: readonly string[] = ["loopback", "linklocal", "uniquelocal"];
 
 function network(text: string): string {
@@ -164,9 +190,8 @@ function network(text: string): string {
 
 function origin(text: string): string {
   if (text === "*") return text;
-  const url = URL.canParse(text) ? new URL(text) : null;
-  const isWeb = url !== null && (url.protocol === "http:" || url.protocol === "https:");
-  if (isWeb && url.origin === text.toLowerCase().replace(/\/$/, "")) return url.origin;
+  const url = webUrl(text);
+  if (url !== null && url.origin === text.toLowerCase().replace(/\/$/, "")) return url.origin;
   throw new SettingsError(
     `OFREP_CORS_ORIGINS holds "${text}". Give origins of pages such as https://app.example.com, without a path, or * for all.`,
   );
@@ -227,8 +252,11 @@ function siblings(read: (name: string) => string | null): Readonly<Record<Siblin
 
 /** The URL itself may hold a password: no message repeats it. */
 function baseUrl(setting: string, text: string | null): string | null {
-  if (text === null || (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol))) return text;
-  throw new SettingsError(`${setting} is no http or https URL. Give the engine's base URL, for example http://127.0.0.1:4001.`);
+  const url = text === null ? null : webUrl(text);
+  if (text === null || (url !== null && url.search + url.hash === "")) return text;
+  throw new SettingsError(
+    `${setting} is no http or https URL of an engine. Give its base URL, of scheme, host, port and path alone, for example http://127.0.0.1:4001.`,
+  );
 }
 
 function oidc(read: (name: string) => string | null): OidcSettings | null {

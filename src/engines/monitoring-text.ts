@@ -77,6 +77,21 @@ const SAYINGS: Readonly<Record<string, Saying>> = {
     status: "failed",
     does: (record) => `${at(record, "could not promote")}: the Validation engine refuses it`,
   },
+  git_source: {
+    event_type: "git",
+    level: "warn",
+    does: (record) =>
+      `let ${record.environment} follow ${record.details.removed === true ? "no repository any more" : `a branch of ${detail(record, "host")}`}`,
+  },
+  pull: { event_type: "pull", does: on("pulled what changes nothing into") },
+  pull_refused: {
+    event_type: "pull",
+    level: "error",
+    status: "failed",
+    does: (record) => `${on("could not take over what was pushed for")(record)}${because(record)}`,
+  },
+  mirror_set: { event_type: "git", level: "warn", does: (record) => `set the mirror to ${detail(record, "url")}` },
+  mirror_removed: { event_type: "git", level: "warn", does: (record) => `removed the mirror to ${detail(record, "url")}` },
   reveal: { event_type: "secrets", level: "warn", does: on("was shown secrets of") },
   clear: { event_type: "secrets", does: on("gave up the secrets of") },
   collect: { event_type: "secrets", does: on("gave up the secrets of") },

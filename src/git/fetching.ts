@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { AppError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { Commits } from "./commits.ts";
-import { GitError, runGit } from "./run.ts";
+import { GitError, orNoRoom, runGit } from "./run.ts";
 import { withScratch } from "./scratch.ts";
 
 export interface Fetch {
@@ -115,7 +115,8 @@ function tooLarge(bytes: number): AppError {
 }
 
 /** What went wrong, in words of ours: what the other side wrote is not repeated, as it may be anything. */
-function failure(error: unknown, { url, branch }: Fetch): unknown {
+function failure(thrown: unknown, { url, branch }: Fetch): unknown {
+  const error = orNoRoom(thrown);
   if (!(error instanceof GitError)) return error;
   if (error.exitCode === null) return unavailable(error.message.replace(/^git /, "").split(":")[0] ?? "", error);
   // Its address is no news, and may hold any word.

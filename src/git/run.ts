@@ -46,6 +46,24 @@ export class GitError extends Error {
   }
 }
 
+/** What the other side says of its own disk, marked as such, does not count. */
+const NO_ROOM = /^(?!remote:).*(No space left on device|Disk quota exceeded|Out of diskspace)/m;
+
+/** The error with which work on repositories failed, told as a full disk's where it is one's: it may go well another time. */
+export function orNoRoom(error: unknown): unknown {
+  const isFull = error instanceof GitError ? NO_ROOM.test(error.stderr) : ["ENOSPC", "EDQUOT"].includes(codeOf(error));
+  if (!isFull) return error;
+  return new AppError("storage_full", {
+    reason: "The disk is full: there is no room for Git repositories.",
+    fix: "Free some space in GIT_PATH and TMPDIR: then it goes on by itself.",
+    cause: error,
+  });
+}
+
+function codeOf(error: unknown): string {
+  return String((error as { readonly code?: unknown } | null)?.code);
+}
+
 export interface GitProcess {
   readonly stdin: Writable;
   readonly stdout: Readable;

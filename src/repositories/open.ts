@@ -21,7 +21,12 @@ export async function openRepositories({ path, storeUrl, store, snapshots }: Rep
   await sweepScratch();
   const history = new History(store, snapshots);
   const kept = path ?? besideFile(storeUrl);
-  if (kept !== null) return new ProjectRepositories({ folder: resolve(kept), history });
+  if (kept !== null) {
+    const repositories = new ProjectRepositories({ folder: resolve(kept), history });
+    // What the operator chose is tried at once: whoever mistyped it sees it now, not when somebody clones.
+    if (path !== null) repositories.claim();
+    return repositories;
+  }
   const folder = await makeScratch("repositories");
   return new ProjectRepositories({ folder, history, closed: () => removeScratch(folder) });
 }

@@ -1,14 +1,16 @@
 import { createHash, randomUUID } from "node:crypto";
-import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { existsSync, renameSync, writeFileSync } from "node:fs";
+import { readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { EVERY } from "../access.ts";
 import { AppError } from "../errors.ts";
 import { encodeName } from "../git/file-names.ts";
-import { GitError, gitText, runGit, startGit } from "../git/run.ts";
+import { GitError, gitText, orNoRoom, runGit, startGit } from "../git/run.ts";
 import { untilAny } from "../git/until.ts";
 import type { GitReader, GitReading, GitTalk } from "../git-reading.ts";
 import { LIMITS } from "../limits.ts";
 import { quoted } from "../names.ts";
+import { makeFolder } from "../storage/folder.ts";
 import { projectNotFound } from "../transaction.ts";
 import type { History } from "./history.ts";
 import type { Tips } from "./import-script.ts";
@@ -41,10 +43,29 @@ export class ProjectRepositories implements GitReader {
   readonly #turns = new Map<string, Promise<unknown>>();
   readonly #owner = randomUUID();
   readonly #closing = new AbortController();
-  #claimed: Promise<void> | null = null;
+  #isClaimed = false;
 
   constructor(options: ProjectRepositoriesOptions) {
     this.#options = { limit: LIMITS.gitRepositories, closed: async () => {}, ...options };
+  }
+
+  /** Takes the folder for this engine, as whatever is done there does first. @throws git_unavailable where it cannot be used */
+  claim(): void {
+    const { folder } = this.#options;
+    const path = ownerFile(folder);
+    try {
+      makeFolder(folder, 0o700);
+      writeFileSync(`${path}.new`, this.#owner, { mode: 0o600 });
+      renameSync(`${path}.new`, path);
+      this.#isClaimed = true;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      throw new AppError("git_unavailable", {
+        reason: `The folder of this engine's Git repositories cannot be made or written to (${code}).`,
+        fix: "Let the user who runs the engine write to it, or set GIT_PATH to another folder.",
+        cause: error,
+      });
+    }
   }
 
   /** A project's repository with everything that was recorded before it was asked for. @throws project_not_found, git_unavailable */
@@ -152,7 +173,7 @@ export class ProjectRepositories implements GitReader {
     try {
       return await turn;
     } catch (error) {
-      throw this.#closing.signal.aborted ? new AppError("shutting_down", { cause: error }) : error;
+      throw this.#closing.signal.aborted ? new AppError("shutting_down", { cause: error }) : orNoRoom(error);
     } finally {
       if (this.#turns.get(project) === turn) this.#turns.delete(project);
     }
@@ -160,11 +181,9 @@ export class ProjectRepositories implements GitReader {
 
   /** Two engines that wrote the same repository would take one another back. */
   async #checkOwner(): Promise<void> {
-    const path = join(this.#options.folder, "owner");
-    this.#claimed ??= mkdir(this.#options.folder, { recursive: true, mode: 0o700 }).then(() =>
-      writeFile(path, this.#owner, { mode: 0o600 }),
-    );
-    await this.#claimed;
+    const path = ownerFile(this.#options.folder);
+    // Somebody may have taken the whole folder away: it is made anew.
+    if (!this.#isClaimed || !existsSync(path)) this.claim();
     if ((await readFile(path, "utf8").catch(() => "")) === this.#owner) return;
     throw new AppError("git_unavailable", {
       reason: "Another engine has taken over the folder of this engine's Git repositories.",
@@ -187,6 +206,10 @@ export class ProjectRepositories implements GitReader {
       await rm(join(folder, name), { recursive: true, force: true });
     }
   }
+}
+
+function ownerFile(folder: string): string {
+  return join(folder, "owner");
 }
 
 /** Notes that a folder is used. Who is refused has none. */

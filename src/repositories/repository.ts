@@ -58,7 +58,8 @@ export class Repository {
   }
 
   async #goOn(seq: number, signal: AbortSignal | undefined): Promise<RepositoryState> {
-    let state = this.#state ?? (await this.#load());
+    // Somebody may have taken it away meanwhile.
+    let state = this.#state !== null && existsSync(this.path) ? this.#state : await this.#load();
     while (state.seq < seq) {
       signal?.throwIfAborted();
       const { tips } = state;
@@ -175,7 +176,7 @@ export function headOf(tips: Tips): string | null {
 
 /** What making the repository anew would meet again. */
 function isOfTheMachine({ stderr }: GitError): boolean {
-  return /No space left on device|Disk quota exceeded|Read-only file system|[Oo]ut of memory|Cannot allocate memory|Too many open files/.test(
+  return /No space left on device|Disk quota exceeded|Out of diskspace|Read-only file system|[Oo]ut of memory|Cannot allocate memory|Too many open files/.test(
     stderr,
   );
 }

@@ -4,12 +4,14 @@ import { dirname } from "node:path";
 /**
  * Makes a folder and those above it, where they are not there. Node's own `recursive` does not come back where the system says
  * of a folder that is there that it is not, as it does below /proc.
+ *
+ * @param mode of those that it makes
  */
-export function makeFolder(folder: string): void {
+export function makeFolder(folder: string, mode = 0o777): void {
   if (isFolder(folder)) return;
-  if (dirname(folder) !== folder) makeFolder(dirname(folder));
+  if (dirname(folder) !== folder) makeFolder(dirname(folder), mode);
   try {
-    mkdirSync(folder);
+    mkdirSync(folder, mode);
   } catch (error) {
     if (!isFolder(folder)) throw error; // Somebody else may have made it meanwhile.
   }

@@ -78,7 +78,7 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
   // Projects as repositories: made of what the domain has recorded.
   repositories: {
     rooms: ["git", "domain", "errors", "limits", "ports", "merkle"],
-    files: ["src/engines/address.ts", "src/engines/lookup.ts", "src/engines/repository-pins.ts"],
+    files: ["src/engines/address.ts", "src/engines/lookup.ts", "src/engines/repository-pins.ts", "src/storage/folder.ts"],
     modules: ["node:*"],
   },
   schemas: { rooms: ["errors", "limits", "ports"], modules: ["zod"] },

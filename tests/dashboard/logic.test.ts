@@ -23,6 +23,7 @@ import { lastHealthy, type Stay, staysOf } from "../../web/src/stays.ts";
 import { ago, lengthOf, timeFor } from "../../web/src/time.ts";
 import { useAction } from "../../web/src/useAction.ts";
 import { changedWhat, createdInWords, listed, plural, statusOf, worstOf } from "../../web/src/words.ts";
+import { projectActions } from "../docs/support.ts";
 
 const none = { count: 0, names: [] };
 const diff = (part: Partial<Diff> = {}): Diff => ({
@@ -155,9 +156,7 @@ test("a difference of thousands of lines is not looked for: the page would stand
 });
 
 test("each action that a project's log may have is told in words", () => {
-  const table = readFileSync(join(packageRoot(), "ENGINE_SPEC.md"), "utf8").split("| action | of |")[1]?.split("\n\n")[0] ?? "";
-  const rows = [...table.matchAll(/^\| ((?:`[a-z_ ]+`)) \|(.*)$/gm)].filter(([, , of = ""]) => !of.includes("`_system` alone"));
-  const actions = rows.flatMap(([, names = ""]) => names.replaceAll("`", "").split(" "));
+  const actions = projectActions(readFileSync(join(packageRoot(), "ENGINE_SPEC.md"), "utf8"));
   expect(actions).toContain("webhook_disabled");
   const words = (action: string) =>
     recordInWords({ action, environment: "staging", version: "v1", details: {} } as Parameters<typeof recordInWords>[0]);

@@ -3,14 +3,31 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { packageRoot } from "../../src/settings.ts";
-import { exposedNames } from "../http/exposed.ts";
+import { exposedNames, metricsText } from "../http/exposed.ts";
 
 const read = (file: string) => readFileSync(join(packageRoot(), "docs/operations", file), "utf8");
-/** Names of metrics in an expression: what is neither a function nor a label. */
-const METRIC = /\b(?:environment_manager|process|nodejs)_[a-z0-9_]+\b/g;
+/** Names of metrics in an expression: what is neither a function nor a label. `up` is Prometheus' own: whether it could ask. */
+const METRIC = /\b(?:(?:environment_manager|process|nodejs)_[a-z0-9_]+|up(?=\{))\b/g;
+/** What Prometheus gives every series. */
+const GIVEN = ["job", "instance"];
 
 function named(text: string): readonly string[] {
   return [...new Set(text.match(METRIC) ?? [])];
+}
+
+/** The names in `{a="1",b=~"2"}`. */
+function labelsIn(text: string): readonly string[] {
+  return [...text.matchAll(/[{,]([a-z_]+)(?:=~?|!=|!~)"/g)].map(([, label]) => label ?? "");
+}
+
+function expressionsOf(file: "grafana.json" | "alerts.yaml"): readonly string[] {
+  const found = parse(read(file)) as {
+    readonly panels?: readonly { readonly targets: readonly { readonly expr: string }[] }[];
+    readonly groups?: readonly { readonly rules: readonly { readonly expr: string }[] }[];
+  };
+  return [...(found.panels ?? []).flatMap(({ targets }) => targets), ...(found.groups ?? []).flatMap(({ rules }) => rules)].map(
+    ({ expr }) => expr,
+  );
 }
 
 describe("what is there to watch the engine with", () => {
@@ -19,8 +36,29 @@ describe("what is there to watch the engine with", () => {
     for (const file of ["grafana.json", "alerts.yaml"]) {
       const names = named(read(file));
       expect(names.length, file).toBeGreaterThan(5);
-      for (const name of names) expect(exposed, `${file}: ${name}`).toContain(name);
+      for (const name of names) if (name !== "up") expect(exposed, `${file}: ${name}`).toContain(name);
     }
+  });
+
+  test("every label that they choose or group by is one that the metric has", async () => {
+    const lines = (await metricsText()).split("\n");
+    const labelsOf = (name: string) => lines.filter((line) => line.startsWith(`${name}{`)).flatMap(labelsIn);
+    for (const expr of [...expressionsOf("grafana.json"), ...expressionsOf("alerts.yaml")]) {
+      const names = named(expr);
+      const chosen = [...expr.matchAll(/\{([^}]*)\}/g)].flatMap(([, inside = ""]) => labelsIn(`{${inside}}`));
+      const grouped = [...expr.matchAll(/\bby \(([^)]*)\)/g)].flatMap(([, inside = ""]) => inside.split(/, */));
+      for (const label of [...chosen, ...grouped]) expect([...GIVEN, ...names.flatMap(labelsOf)], `${expr}: ${label}`).toContain(label);
+    }
+  });
+
+  test("an engine that is gone says nothing itself: an alert goes by Prometheus' own word", () => {
+    expect(expressionsOf("alerts.yaml").filter((expr) => /^up\{job=.*\} == 0$/.test(expr))).toHaveLength(1);
+  });
+
+  test("what waits for news because it was asked to is no slow read", () => {
+    const ofReads = expressionsOf("grafana.json").filter((expr) => expr.includes("get.*"));
+    expect(ofReads).toHaveLength(2);
+    for (const expr of ofReads) expect(expr).toContain('operation!="getActive"');
   });
 
   test("every metric of the engine's own is told of, and no other", async () => {

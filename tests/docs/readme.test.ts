@@ -259,6 +259,21 @@ describe("the settings", () => {
     expect(() => loadSettings({ ENV_MANAGER_AUTH: "off", ENV_MANAGER_HOST: "0.0.0.0" }, root)).toThrow(/loopback/);
     expect(() => loadSettings({ ENV_MANAGER_ADMIN_TOKEN: "fifteen-chars-x" }, root)).toThrow(/16 characters/);
   });
+
+  test("are refused where they could never work: a root token that no header carries, a host with its scheme or port, an address of no page", () => {
+    for (const token of ["a root token with spaces", "a-röot-token-with-an-umlaut"])
+      expect(() => loadSettings({ ENV_MANAGER_ADMIN_TOKEN: token }, root)).toThrow(/ENV_MANAGER_ADMIN_TOKEN .*(?!umlaut)/);
+    for (const name of ["https://envm.example.com", "envm.example.com:443", "envm.example.com/", "*.example.com"])
+      expect(() => loadSettings({ ENV_MANAGER_ALLOWED_HOSTS: `one.example.com, ${name}` }, root)).toThrow(`holds "${name}"`);
+    const { allowedHosts } = loadSettings({ ENV_MANAGER_ALLOWED_HOSTS: "Envm.example.com, 10.0.0.5, 2001:DB8::1, [2001:db8::2]" }, root);
+    expect(allowedHosts).toEqual(["envm.example.com", "10.0.0.5", "[2001:db8::1]", "[2001:db8::2]"]);
+    for (const template of ["preview.example.com/{env}", "javascript:alert('{env}')", "https://preview.example.com/{project}/{env}"])
+      expect(() => loadSettings({ PREVIEW_URL_TEMPLATE: template }, root)).toThrow(/PREVIEW_URL_TEMPLATE .*\{project_id\} and \{env\}/);
+    for (const name of ["LOGS_URL", "VAULT_URL"])
+      expect(() => loadSettings({ [name]: "http://127.0.0.1:4001/?key=pass-word" }, root)).toThrow(new RegExp(`^(?!.*pass-word)${name} `));
+    const perEnvironment = { PREVIEW_URL_TEMPLATE: "http://{env}.{project_id}.preview.localhost:8080/" };
+    expect(loadSettings(perEnvironment, root).previewUrlTemplate).toBe(perEnvironment.PREVIEW_URL_TEMPLATE);
+  });
 });
 
 describe.each([

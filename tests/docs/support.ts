@@ -45,3 +45,10 @@ export function rows(text: string): string[][] {
 export function code(cell: string | undefined): string {
   return /`([^`]+)`/.exec(cell ?? "")?.[1] ?? "";
 }
+
+/** The actions that a project's audit log may have, as the specification lists them. */
+export function projectActions(spec: string): string[] {
+  const table = spec.split("| action | of |")[1]?.split("\n\n")[0] ?? "";
+  const told = [...table.matchAll(/^\| ((?:`[a-z_ ]+`)) \|(.*)$/gm)].filter(([, , of = ""]) => !of.includes("`_system` alone"));
+  return told.flatMap(([, names = ""]) => names.replaceAll("`", "").split(" "));
+}

@@ -76,6 +76,7 @@ describe("a preview", () => {
     [{ expires_in: "soon" }],
     [{ expires_at: "2020-01-01T00:00:00Z" }],
     [{ expires_at: "tomorrow" }],
+    [{ expires_at: dayThereIsNot() }],
     [{ expires_in: "1h", expires_at: "2100-01-01T00:00:00Z" }],
     [{ type: "staging", expires_in: "1h" }],
   ])("is refused with %j, and does not come into being", async (expiry) => {
@@ -137,3 +138,9 @@ test("what is no preview has no end and takes none", async () => {
   const extend = await engine.request("POST", "/env/extend", { project_id: project.id, env: "development", expires_in: "1h" });
   expectError(extend, 400, "invalid_request");
 });
+
+/** The 30th of the next February, which is less than a year ahead, as a preview's end has to be. */
+function dayThereIsNot(): string {
+  const now = new Date();
+  return `${now.getUTCFullYear() + (now.getUTCMonth() < 1 ? 0 : 1)}-02-30T12:00:00Z`;
+}

@@ -12,6 +12,7 @@ import { LIMITS } from "../../src/limits.ts";
 import { codeOf, errorOf } from "../domain/support.ts";
 import { deltaBomb } from "./delta-bomb.ts";
 import { forge } from "./serving.ts";
+import { fullDisk } from "./support.ts";
 import { type WorkTree, workTree } from "./work-tree.ts";
 
 const BEFORE = { project: "pf-777", env: "staging", pulled: null, rewritten: false };
@@ -43,6 +44,15 @@ describe("a branch is fetched", () => {
       NEVER,
     );
     expect(second).toMatchObject({ from: first.commit.id, set: { "flows/b": { v: 2 } } });
+  });
+
+  test("for which this machine has no room is not said to be damaged", async () => {
+    const { url } = await served();
+    const disk = fullDisk("fetch");
+    const error = await errorOf(repositories().changeSince(branch(url), BEFORE, NEVER));
+    expect(error).toMatchObject({ code: "storage_full", fix: expect.stringContaining("TMPDIR") });
+    disk.makeRoom();
+    expect(await repositories().changeSince(branch(url), BEFORE, NEVER)).toMatchObject({ set: { "flows/a": { v: 1 } } });
   });
 
   test("whose commits are named by SHA-256, too", async () => {

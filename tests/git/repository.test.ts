@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { caller, memoryStore, openWorld, PROJECT, Project, TestClock, type World } from "../domain/support.ts";
-import { configOf, contentAt, filesAt, folder, git, refs, repositoriesOf, repositoryOf, stateOf } from "./support.ts";
+import { configOf, contentAt, filesAt, folder, fullDisk, git, refs, repositoriesOf, repositoryOf, stateOf } from "./support.ts";
 
 /** A project in which everything happens that makes a revision, step by step. */
 const STORY: readonly ((world: World) => Promise<unknown>)[] = [
@@ -230,6 +230,44 @@ describe("repositories", () => {
     await first.current(PROJECT);
     await repositoriesOf(world.store, where).current(PROJECT);
     await expect(first.current(PROJECT)).rejects.toMatchObject({ code: "git_unavailable", fix: expect.stringContaining("GIT_PATH") });
+  });
+
+  test("are made again where somebody took them away while the engine runs, one of them or all", async () => {
+    const world = await told();
+    const where = folder();
+    const repositories = repositoriesOf(world.store, where);
+    const { path } = await repositories.current(PROJECT);
+    const made = await refs(path);
+    for (const gone of [path, where]) {
+      rmSync(gone, { recursive: true });
+      expect(await refs((await repositories.current(PROJECT)).path)).toEqual(made);
+    }
+  });
+
+  test("of which there is no room for more say so, keep what they have, and go on as soon as there is", async () => {
+    const world = await told();
+    const repositories = repositoriesOf(world.store, folder());
+    const { path } = await repositories.current(PROJECT);
+    const made = await refs(path);
+    await world.project.set("development", { "flows/a": { n: 99 } });
+    const disk = fullDisk("fast-import");
+    await expect(repositories.current(PROJECT)).rejects.toMatchObject({ code: "storage_full", status: 507 });
+    expect(await refs(path)).toEqual(made);
+    disk.makeRoom();
+    expect(await refs((await repositories.current(PROJECT)).path)).not.toEqual(made);
+  });
+
+  test("are refused while their folder cannot be used, and work as soon as it can", async () => {
+    const world = await told();
+    const where = join(folder(), "taken");
+    writeFileSync(where, "a file where the folder should be");
+    const repositories = repositoriesOf(world.store, where);
+    await expect(repositories.current(PROJECT)).rejects.toMatchObject({
+      code: "git_unavailable",
+      fix: expect.stringContaining("GIT_PATH"),
+    });
+    rmSync(where);
+    expect(Object.keys(await refs((await repositories.current(PROJECT)).path))).toContain("refs/heads/development");
   });
 
   test("of a project that there is not are refused, and leave nothing behind", async () => {

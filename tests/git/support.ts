@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { onTestFinished } from "vitest";
+import { onTestFinished, vi } from "vitest";
 import { type Content, contentOf, type Files } from "../../src/git/layout.ts";
 import { gitText, runGit } from "../../src/git/run.ts";
 import type { Json, JsonObject, Store } from "../../src/ports.ts";
@@ -15,6 +16,21 @@ export function folder(): string {
   const path = mkdtempSync(join(tmpdir(), "env-manager-git-"));
   onTestFinished(() => rmSync(path, { recursive: true, force: true }));
   return path;
+}
+
+/** Until it is told that there is room again, git fails at a verb with the words that it has for a full disk. */
+export function fullDisk(verb: "fetch" | "fast-import"): { makeRoom(): void } {
+  const says = {
+    fetch: "fatal: write error: No space left on device\nfatal: fetch-pack: invalid index-pack output",
+    "fast-import": "fatal: sha1 file 'objects/pack/tmp_pack_x' write error. Out of diskspace",
+  };
+  const real = execFileSync("sh", ["-c", "command -v git"], { encoding: "utf8" }).trim();
+  const where = folder();
+  const script = `#!/bin/sh\nfor each; do [ "$each" = ${verb} ] && { cat <<'END' >&2\n${says[verb]}\nEND\nexit 128; }; done\nexec ${real} "$@"\n`;
+  writeFileSync(join(where, "git"), script, { mode: 0o755 });
+  vi.stubEnv("PATH", `${where}:${process.env.PATH}`);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  return { makeRoom: () => void vi.unstubAllEnvs() };
 }
 
 export function repositoriesOf(

@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
+import { told } from "../../src/engines/monitoring-text.ts";
 import { keys } from "../../src/keys.ts";
 import { LIMITS } from "../../src/limits.ts";
 import type { AuditRecord } from "../../src/model.ts";
+import { projectActions, read } from "../docs/support.ts";
 import { expectReads } from "../domain/reads.ts";
 import { auditRecords, caller, codeOf, document, engineCaller, Project, tamper } from "../domain/support.ts";
 import type { Behaviour } from "./stand-ins/receiver.ts";
@@ -51,6 +53,26 @@ test("every record arrives in order, in the shape of the contract and in words",
     last_error: null,
   });
   expect(sending.failures).toEqual([]);
+});
+
+test("each action that a project's log may have is told in words", () => {
+  const actions = projectActions(read("ENGINE_SPEC.md"));
+  expect(actions).toContain("mirror_set");
+  for (const action of actions) {
+    const record = { action, actor: "ada", environment: "staging", version: "v1", details: { status: "failed" } };
+    expect(told(record as unknown as AuditRecord).message, action).not.toContain('did "');
+  }
+});
+
+test("a push that is not taken over is no success", () => {
+  const details = { commit: "c0ffee", code: "environment_protected", reason: "It is protected." };
+  const record = { action: "pull_refused", actor: "engine", environment: "staging", version: null, details };
+  expect(told(record as unknown as AuditRecord)).toEqual({
+    message: "engine could not take over what was pushed for staging: It is protected.",
+    level: "error",
+    event_type: "pull",
+    status: "failed",
+  });
 });
 
 const FAULTS: readonly Behaviour[] = ["nothing", "500", "503", "garbage", "half", "redirect", "huge", "401", "429"];

@@ -17,6 +17,7 @@ async function refusal(env: Readonly<Record<string, string>>): Promise<string> {
 test.each([
   [{ WEBHOOK_ALLOW: "hooks.internal, 10.0/8" }, 'WEBHOOK_ALLOW holds "10.0/8", which is neither a host name'],
   [{ GIT_ALLOW: "10.0/8" }, 'GIT_ALLOW holds "10.0/8", which is neither a host name'],
+  [{ GIT_PATH: "package.json" }, "Let the user who runs the engine write to it, or set GIT_PATH to another folder."],
   [{ ENV_MANAGER_HOST: "192.0.2.1", ENV_MANAGER_AUTH: "on" }, 'ENV_MANAGER_HOST is "192.0.2.1", which is no address of this machine.'],
   [
     { ENV_MANAGER_HOST: "no.such.host.invalid", ENV_MANAGER_AUTH: "on" },

@@ -141,6 +141,7 @@ describe("npm run vault:rotate", () => {
       expect(await run(["--frobnicate"], {})).toMatchObject({ code: 2, output: "" });
       expect(await run([], { STORE_URL: "memory:" })).toMatchObject({ code: 2, output: "" });
       expect(await run([], { STORE_URL: url, ENV_MANAGER_HOST: "0.0.0.0", ENV_MANAGER_AUTH: "off" })).toMatchObject({ code: 2 });
+      await (await openStore(url)).close();
       const empty = await run([], { STORE_URL: url });
       expect(empty.code).toBe(1);
       expect(empty.errors).toContain("nothing to rotate");
