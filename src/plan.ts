@@ -223,8 +223,7 @@ async function platformOutcome(maps: EditableMaps, order: PromotionOrder, sides:
   const changes = await maps.diff(target.platform, source.platform);
   const chosen = await select(maps, [source.platform, target.platform], changes, order);
   if (chosen.length === changes.length) return { platform: source.platform, kind: "full", conflicts: [] };
-  const values = await maps.values(chosen.map(({ right }) => right));
-  const { root } = await maps.edit(target.platform, new Map(chosen.map(({ key }, index) => [key, values[index]])));
+  const { root } = await maps.edit(target.platform, new Map(), chosen);
   await checkComponentCount(maps, root);
   return { platform: root, kind: "selective", conflicts: [] };
 }
@@ -249,7 +248,7 @@ async function mergedOutcome(maps: EditableMaps, order: PromotionOrder, { source
     const body = merge.edits.get(name);
     if (body !== undefined) checkNewComponent(name, body);
   }
-  const { root } = await maps.edit(target.platform, merge.edits);
+  const { root } = await maps.edit(target.platform, merge.edits, merge.fromTheirs);
   await checkComponentCount(maps, root);
   return { platform: root, kind: root === source.platform ? "full" : "merged", conflicts: [] };
 }
