@@ -2,6 +2,7 @@ import { durationMs, durationText, parseDuration } from "./durations.ts";
 import { AppError } from "./errors.ts";
 import { LIMITS } from "./limits.ts";
 import type { EnvironmentType } from "./model.ts";
+import { momentMs } from "./moments.ts";
 import { quoted } from "./names.ts";
 import { type Policy, policyFor } from "./policy.ts";
 
@@ -44,7 +45,7 @@ export function expiryOf(
   });
 }
 
-const MOMENT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})?$/;
+const MOMENT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2})?$/;
 
 /** Milliseconds since 1970; not a number's worth of sense is refused here. */
 export function endOf({ expires_in, expires_at }: Expiry, now: number): number {
@@ -52,9 +53,7 @@ export function endOf({ expires_in, expires_at }: Expiry, now: number): number {
     throw new AppError("invalid_request", { reason: "Both `expires_in` and `expires_at` are given.", fix: "Send one of them." });
   }
   if (expires_in !== undefined) return now + parseDuration("expires_in", expires_in);
-  const [text, zone] = MOMENT.exec(expires_at ?? "") ?? [];
-  // A time without a zone is UTC, as all times here are, wherever the engine runs.
-  const time = Date.parse(zone === undefined ? `${text}Z` : (text ?? ""));
+  const time = expires_at !== undefined && MOMENT.test(expires_at) ? momentMs(expires_at) : Number.NaN;
   if (!Number.isNaN(time)) return time;
   throw new AppError("invalid_request", {
     reason: `expires_at is ${quoted(expires_at ?? "")}, which is no moment.`,

@@ -3,6 +3,7 @@ import { keys } from "./keys.ts";
 import { labelPrefix, parseLabel } from "./labels.ts";
 import { LIMITS } from "./limits.ts";
 import type { Environment, Label, Revision } from "./model.ts";
+import { momentMs } from "./moments.ts";
 import { checkEnvironmentName, checkProject, quoted } from "./names.ts";
 import type { Key, Store } from "./ports.ts";
 import { type Project, projectNotFound } from "./transaction.ts";
@@ -106,7 +107,8 @@ const TIMESTAMP = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:
 export async function resolveRevision(documents: Documents, head: Environment, reference: string | number): Promise<Revision> {
   if (typeof reference === "number") return findRevision(documents, head, reference);
   if (REVISION.test(reference)) return findRevision(documents, head, Number(reference));
-  if (TIMESTAMP.test(reference) && !Number.isNaN(Date.parse(reference))) return revisionAtTime(documents, head, reference);
+  const moment = TIMESTAMP.test(reference) ? momentMs(reference) : Number.NaN;
+  if (!Number.isNaN(moment)) return revisionAtTime(documents, head, new Date(moment).toISOString());
   return findRevision(documents, head, await revisionOfVersion(documents, head, reference));
 }
 
@@ -132,10 +134,7 @@ export async function revisionOfVersion(documents: Documents, head: Environment,
 }
 
 /** Binary search: the timestamps of one environment's revisions never decrease. */
-async function revisionAtTime(documents: Documents, head: Environment, text: string): Promise<Revision> {
-  // A time without a zone is UTC, as all times here are, wherever the engine runs.
-  const zoned = text.includes("T") && !/(Z|[+-]\d{2}:?\d{2})$/.test(text) ? `${text}Z` : text;
-  const time = new Date(zoned).toISOString();
+async function revisionAtTime(documents: Documents, head: Environment, time: string): Promise<Revision> {
   let found: Revision | null = null;
   let low = 1;
   let high = head.revision;

@@ -163,6 +163,8 @@ describe("what names no revision says so:", () => {
     ["v1.x", "invalid_request"],
     ["-1", "invalid_request"],
     ["2026-13-45", "invalid_request"],
+    ["2026-02-30", "invalid_request"],
+    ["2026-02-30T10:00:00Z", "invalid_request"],
     ["0", "revision_not_found"],
     ["999999999999", "revision_not_found"],
     ["1999-12-31", "revision_not_found"],
