@@ -41,7 +41,7 @@ const NOTHING: Collected = { objects: 0, answers: 0, secrets: 0, environments: 0
  *   its commit, or because it made the content of an old object anew. Its transaction has read `gc/epoch`, which the
  *   sweep's commit changes. So either it commits first, and its record stops the sweep, or the sweep does, and the writer
  *   runs again. It then puts again whatever it made, since an edit stores every node and value that its old root does not
- *   hold; and what its old root holds is marked. The lost commit of a writer that gives up leaves objects, younger than
+ *   hold; and what its old root holds is marked, as is what it carries over from another revision. The lost commit of a writer that gives up leaves objects, younger than
  *   a day, for another run.
  * - That nothing younger than LIMITS.garbageAgeMs is taken keeps writers from having to run again: objects that are put ahead
  *   of a commit are young.

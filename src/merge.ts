@@ -48,14 +48,14 @@ export interface ComponentConflict {
 
 /** All lists are sorted by component, by UTF-8 bytes. */
 export interface PlatformMerge {
-  /** To apply to *ours*; `undefined` removes. Holds nothing for a component in conflict; may hold what ours has already. */
+  /** To apply to *ours*, of what both sides changed; `undefined` removes. Holds nothing for a component in conflict; may hold what ours has already. */
   readonly edits: ReadonlyMap<string, Json | undefined>;
   /** Every component that is in conflict and has no resolution. */
   readonly conflicts: readonly ComponentConflict[];
   /** Changed on both sides, and merged by member. */
   readonly merged: readonly string[];
-  /** Changed by theirs alone. */
-  readonly fromTheirs: readonly string[];
+  /** Changed by theirs alone, from the base on: to be taken over as it is. */
+  readonly fromTheirs: readonly EntryChange[];
   /** In conflict, and settled by a resolution. */
   readonly resolved: readonly string[];
   /** Resolutions for what is not in conflict. */
@@ -67,16 +67,16 @@ const BATCH = 64;
 
 /**
  * What brings the changes of `theirs` since `base` into `ours`. A component that one side alone changed, or both alike, is taken as it is;
- * one that both changed goes through `mergeJson`. All conflicts are found at once. Only what differs from `base` is looked at: cost
- * follows the changes, whatever the size of the platforms.
+ * one that both changed goes through `mergeJson`. All conflicts are found at once. Only what differs from `base` is looked at, and
+ * of that only the bodies that both changed are loaded: cost follows the changes, whatever the size of the platforms.
  *
  * The caller checks the bodies under `merged` and `resolved` as it would any that are written: that both sides are valid does not say that
  * their merge is.
  *
  * @throws AppError `invalid_request` for a resolution that JSON cannot carry, or that is nested too deep.
  * @example
- *     const { edits, conflicts } = await mergePlatforms(maps, { base, ours: target.platform, theirs: source.platform });
- *     if (conflicts.length === 0) await maps.edit(target.platform, edits);
+ *     const { edits, fromTheirs, conflicts } = await mergePlatforms(maps, { base, ours: target.platform, theirs: source.platform });
+ *     if (conflicts.length === 0) await maps.edit(target.platform, edits, fromTheirs);
  */
 export async function mergePlatforms(
   maps: Maps,
@@ -85,10 +85,8 @@ export async function mergePlatforms(
 ): Promise<PlatformMerge> {
   const [our, their] = await Promise.all([maps.diff(sides.base, sides.ours), maps.diff(sides.base, sides.theirs)]);
   const ourChanges = new Map(our.map((change) => [change.key, change]));
-  const alone = their.filter(({ key }) => !ourChanges.has(key));
-  const bodies = await maps.values(alone.map(({ right }) => right));
+  const fromTheirs = their.filter(({ key }) => !ourChanges.has(key));
   const outcome = new Outcome(resolve);
-  for (const [index, { key }] of alone.entries()) outcome.edits.set(key, bodies[index]);
   const contested = their.flatMap((change) => contest(ourChanges.get(change.key), change));
   for (let start = 0; start < contested.length; start += BATCH) {
     for (const component of await load(maps, contested.slice(start, start + BATCH))) outcome.settle(component);
@@ -96,7 +94,7 @@ export async function mergePlatforms(
   const { edits, conflicts, merged, resolved } = outcome;
   const settled = new Set(resolved);
   const unusedResolutions = [...resolve.keys()].filter((name) => !settled.has(name)).sort(compareKeys);
-  return { edits, conflicts, merged, fromTheirs: alone.map(({ key }) => key), resolved, unusedResolutions };
+  return { edits, conflicts, merged, fromTheirs, resolved, unusedResolutions };
 }
 
 /**

@@ -119,7 +119,7 @@ export async function preparePlan(
   const { root: config, changes: configChanges } = await maps.edit(target.config, edits);
   if (configChanges.length > 0) await checkEntryCount(maps, config);
   const changes = { platform: await maps.diff(target.platform, outcome.platform), config: configChanges };
-  const isNothing = outcome.conflicts.length === 0 && changesNothing({ changes, source, target, kind: outcome.kind });
+  const isNothing = outcome.conflicts.length === 0 && changesNothing({ changes, source, target, kind: outcome.kind }, relation);
   const requirements = await requirementsOf(maps, outcome.platform);
   const targetPolicy = policyFor(policy, target.env, target.type);
   const facts: Facts = {
@@ -165,9 +165,16 @@ export async function preparePlan(
   return { plan, kind: outcome.kind, source, target, targetRevision, platform: outcome.platform, config, changes };
 }
 
-/** The same content under another label is a change: the target runs that version from now on. */
-function changesNothing({ changes, source, target, kind }: Pick<PreparedPlan, "changes" | "source" | "target" | "kind">): boolean {
-  return changes.platform.length + changes.config.length === 0 && (kind !== "full" || source.version === target.version);
+/**
+ * The same content under another label is a change: the target runs that version from now on. So is a merge of two histories that had
+ * parted, whatever comes of it: what was settled would be asked again by the next one.
+ */
+function changesNothing(
+  { changes, source, target, kind }: Pick<PreparedPlan, "changes" | "source" | "target" | "kind">,
+  relation: Relation,
+): boolean {
+  if (changes.platform.length + changes.config.length > 0) return false;
+  return kind === "full" ? source.version === target.version : kind === "selective" || relation !== "diverged";
 }
 
 /** With conflicts there is no candidate yet whose flows could be looked at. */
@@ -216,8 +223,7 @@ async function platformOutcome(maps: EditableMaps, order: PromotionOrder, sides:
   const changes = await maps.diff(target.platform, source.platform);
   const chosen = await select(maps, [source.platform, target.platform], changes, order);
   if (chosen.length === changes.length) return { platform: source.platform, kind: "full", conflicts: [] };
-  const values = await maps.values(chosen.map(({ right }) => right));
-  const { root } = await maps.edit(target.platform, new Map(chosen.map(({ key }, index) => [key, values[index]])));
+  const { root } = await maps.edit(target.platform, new Map(), chosen);
   await checkComponentCount(maps, root);
   return { platform: root, kind: "selective", conflicts: [] };
 }
@@ -242,7 +248,7 @@ async function mergedOutcome(maps: EditableMaps, order: PromotionOrder, { source
     const body = merge.edits.get(name);
     if (body !== undefined) checkNewComponent(name, body);
   }
-  const { root } = await maps.edit(target.platform, merge.edits);
+  const { root } = await maps.edit(target.platform, merge.edits, merge.fromTheirs);
   await checkComponentCount(maps, root);
   return { platform: root, kind: root === source.platform ? "full" : "merged", conflicts: [] };
 }

@@ -169,7 +169,9 @@ async function mergeBoth(maps: EditableMaps, ours: Snapshot, base: Snapshot, the
     ...config.conflicts.map((conflict) => ({ ...conflict, component: CONFIG + conflict.component })),
   ];
   if (conflicts.length > 0) return { snapshot: ours, configEdits: new Map(), conflicts };
-  return { snapshot: { platform: platform.root, config: config.root }, configEdits: config.edits, conflicts };
+  const taken = await maps.values(config.fromTheirs.map(({ right }) => right));
+  const configEdits = new Map([...config.edits, ...config.fromTheirs.map(({ key }, index) => [key, taken[index]] as const)]);
+  return { snapshot: { platform: platform.root, config: config.root }, configEdits, conflicts };
 }
 
 async function mergeRoots(maps: EditableMaps, base: Hash, ours: Hash, theirs: Hash, resolve: ReadonlyMap<string, Resolution>) {
@@ -179,8 +181,9 @@ async function mergeRoots(maps: EditableMaps, base: Hash, ours: Hash, theirs: Ha
     const body = merge.edits.get(name);
     return body === undefined ? [] : [[name, body]];
   });
-  const root = ours === base ? theirs : (await maps.edit(ours, merge.edits)).root;
-  return { root, edits: merge.edits, conflicts: merge.conflicts, unused: merge.unusedResolutions, settled };
+  const { edits, fromTheirs, conflicts, unusedResolutions: unused } = merge;
+  const root = ours === base ? theirs : (await maps.edit(ours, edits, fromTheirs)).root;
+  return { root, edits, fromTheirs, conflicts, unused, settled };
 }
 
 async function lacking(maps: Maps, config: Hash, names: readonly string[]): Promise<string[]> {

@@ -4,6 +4,7 @@ import type { EntryChange } from "./merkle/index.ts";
 import { quoted } from "./names.ts";
 import type { Hash, Json } from "./ports.ts";
 import { boundAt, parseRequirement, REQUIRES } from "./requirements.ts";
+import { turn } from "./scan.ts";
 import type { Maps } from "./snapshots.ts";
 
 /** Which components a selective promotion carries. A pattern is a component's name, or a beginning of one before `*`. */
@@ -58,6 +59,8 @@ async function matchesAny(maps: Maps, sides: readonly Hash[], pattern: string): 
 
 /** Longest list of warnings that a plan shows. */
 const MAX_WARNINGS = 50;
+/** Components whose bodies are looked at a time, and then whoever else waits has a turn. */
+const BATCH = 64;
 
 /**
  * What a selective promotion may leave dangling: a chosen component that names another one which the source has and the
@@ -70,33 +73,27 @@ export async function danglingReferences(
   source: Hash,
   config: Hash,
 ): Promise<string[]> {
-  const left = new Map<string, string>();
-  for (const { key } of await maps.diff(candidate, source)) {
-    left.set(key, key);
-    left.set(key.slice(key.indexOf("/") + 1), key);
+  const missing = new Map<string, string>();
+  for (const { key, left } of await maps.diff(candidate, source)) {
+    if (left !== null) continue;
+    missing.set(key, key);
+    missing.set(key.slice(key.indexOf("/") + 1), key);
   }
-  for (const { key } of chosen) left.delete(key);
-  const arriving = chosen.filter(({ right }) => right !== null);
-  const missing = await absentOf(maps, candidate, left);
-  const bodies = await maps.values(arriving.map(({ right }) => right));
+  // Where nothing is missing, what bodies name is there.
+  const telling = chosen.filter(({ key, right }) => right !== null && (missing.size > 0 || key.startsWith(REQUIRES)));
   const warnings: string[] = [];
-  for (const [index, { key }] of arriving.entries()) {
-    const body = bodies[index] ?? null;
-    if (key.startsWith(REQUIRES)) warnings.push(...(await unboundWarning(maps, config, key.slice(REQUIRES.length), body)));
-    const named = new Set([...strings(body)].flatMap((text) => missing.get(text) ?? []));
-    for (const other of named) warnings.push(`${key} names ${other}, which the target does not have.`);
-    if (warnings.length >= MAX_WARNINGS) break;
+  for (let start = 0; start < telling.length && warnings.length < MAX_WARNINGS; start += BATCH) {
+    const batch = telling.slice(start, start + BATCH);
+    const bodies = await maps.values(batch.map(({ right }) => right));
+    for (const [index, { key }] of batch.entries()) {
+      const body = bodies[index] ?? null;
+      if (key.startsWith(REQUIRES)) warnings.push(...(await unboundWarning(maps, config, key.slice(REQUIRES.length), body)));
+      const named = new Set([...strings(body)].flatMap((text) => missing.get(text) ?? []));
+      for (const other of named) warnings.push(`${key} names ${other}, which the target does not have.`);
+    }
+    await turn();
   }
   return warnings.slice(0, MAX_WARNINGS);
-}
-
-async function absentOf(maps: Maps, candidate: Hash, names: ReadonlyMap<string, string>): Promise<Map<string, string>> {
-  const all = [...names];
-  const present = await maps.has(
-    candidate,
-    all.map(([, key]) => key),
-  );
-  return new Map(all.filter((_, index) => !present[index]));
 }
 
 async function unboundWarning(maps: Maps, config: Hash, name: string, body: Json): Promise<string[]> {

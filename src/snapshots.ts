@@ -81,9 +81,9 @@ export class EditableMaps extends Maps {
     this.#keep = keep;
   }
 
-  /** The map with `edits` applied, and what really changed. */
-  async edit(root: Hash, edits: Edits): Promise<{ root: Hash; changes: readonly EntryChange[] }> {
-    const applied = await applyEdits(this.source, root, edits);
+  /** The map with `edits` applied, and with `taken`, changes of a diff whose values are stored already; and what really changed. */
+  async edit(root: Hash, edits: Edits, taken?: readonly EntryChange[]): Promise<{ root: Hash; changes: readonly EntryChange[] }> {
+    const applied = await applyEdits(this.source, root, edits, taken);
     this.#keep(applied.objects);
     this.#cache.keep(applied.nodes);
     return applied;

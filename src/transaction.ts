@@ -5,7 +5,7 @@ import { LIMITS } from "./limits.ts";
 import { canonicalJson } from "./merkle/index.ts";
 import type { AuditRecord, Caller } from "./model.ts";
 import { quoted } from "./names.ts";
-import type { Change, Entry, Hash, Json, JsonObject, Key, Put, Range, Store, StoredObject } from "./ports.ts";
+import type { Change, Entry, Hash, Json, JsonObject, Key, Put, Store, StoredObject } from "./ports.ts";
 import type { KnownDocuments, KnownEntry } from "./recent-documents.ts";
 
 /** The document `project`: written by every audited commit, so that all of them are serialised by it. */
@@ -131,13 +131,6 @@ export class View {
     return this.#store.get(this.project, wanted);
   }
 
-  async list(range: Range): Promise<Entry[]> {
-    if ([...this.#puts.keys(), ...this.#deletes].some((key) => key.startsWith(range.prefix))) {
-      throw new Error(`${range.prefix} is listed in the batch that changes it`);
-    }
-    return [...(await this.#store.list(this.project, range))];
-  }
-
   object(hash: Hash): Uint8Array | undefined {
     return this.#objects.get(hash)?.data;
   }
@@ -260,11 +253,6 @@ export class Transaction {
       if (this.puts.has(key)) return true;
       return !this.deletes.has(key) && (this.#view.decides(key) ?? Boolean(stored[index]));
     });
-  }
-
-  /** Lists documents that this batch does not change. */
-  list(range: Range): Promise<Entry[]> {
-    return this.#view.list(range);
   }
 
   /** @param text its canonical JSON, where that is known */

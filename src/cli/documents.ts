@@ -1,4 +1,8 @@
+import { scanJson } from "../http/json-scan.ts";
 import { Failure, usage } from "./failure.ts";
+
+/** How deep and how large a document may be is for the engine to say. */
+const ANY_SIZE = { depth: Number.POSITIVE_INFINITY, members: Number.POSITIVE_INFINITY };
 
 /** What a JSON or YAML text holds. Its errors name the place and show nothing of the content. @throws Failure */
 export async function parsedDocument(text: string, path: string): Promise<unknown> {
@@ -7,17 +11,25 @@ export async function parsedDocument(text: string, path: string): Promise<unknow
   if (/^\s*[[{"]/.test(text)) {
     try {
       const value: unknown = JSON.parse(text);
-      checkNumbers(text, path);
+      checkKept(text, path);
       return value;
     } catch (error) {
       if (error instanceof Failure) throw error;
       if (!/\.ya?ml$/.test(path)) throw usage(`${path}${placeIn(text, error)}: this is not valid JSON.`, "Mend it there.");
     }
   }
-  const { parseDocument } = await import("./yaml.ts");
-  const document = parseDocument(text, { uniqueKeys: true, logLevel: "silent" });
+  const { parseDocument, visit } = await import("./yaml.ts");
+  const document = parseDocument(text, { uniqueKeys: true, intAsBigInt: true, logLevel: "silent" });
   const [error] = document.errors;
   if (error === undefined) {
+    visit(document, {
+      Scalar(_key, node) {
+        if (typeof node.value !== "bigint" && typeof node.value !== "number") return;
+        const number = Number(node.value);
+        if (!isKept(node.value, number)) throw changed(`${path}, line ${lineAt(text, node.range?.[0] ?? 0)}`);
+        node.value = number;
+      },
+    });
     try {
       return document.toJS({ maxAliasCount: 100 });
     } catch {
@@ -28,24 +40,37 @@ export async function parsedDocument(text: string, path: string): Promise<unknow
   throw usage(`${path}${line === undefined ? "" : `, line ${line}`}: this is neither valid JSON nor valid YAML.`, "Mend it there.");
 }
 
-const TEXTS_AND_NUMBERS = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g;
-
-/** JSON.parse makes another number of one that has too many digits, without a word: what was meant must not be lost on the way. */
-function checkNumbers(text: string, path: string): void {
-  for (const { 0: found, index } of text.matchAll(TEXTS_AND_NUMBERS)) {
-    if (found.startsWith('"') || found.length < 16) continue;
-    const value = Number(found);
-    if (Number.isSafeInteger(value) || (Number.isFinite(value) && !Number.isInteger(value))) continue;
-    const line = text.slice(0, index).split("\n").length;
-    throw usage(`${path}, line ${line}: this number has more digits than JSON's readers keep.`, "Write it as text, in quotes.");
+/**
+ * JSON.parse makes another number of one that no double is, and takes the last of two members of one name, without a word: what was meant
+ * must not be lost on the way. So it is held to what the engine takes, which hears no more of it.
+ */
+function checkKept(text: string, path: string): void {
+  try {
+    scanJson(Buffer.from(text), ANY_SIZE);
+  } catch (error) {
+    throw usage(error instanceof Error ? error.message.replace(/^The body/, path) : String(error), "Mend it there.");
   }
+}
+
+/** Whether JSON has the number as it was written; a fraction may be rounded. */
+function isKept(written: bigint | number, number: number): boolean {
+  if (!Number.isFinite(number)) return false;
+  return typeof written === "number" || BigInt(number) === written || String(number) === String(written);
+}
+
+function changed(place: string): Failure {
+  return usage(`${place}: a number does not fit a double, and would change.`, "Write it as text, in quotes.");
+}
+
+function lineAt(text: string, index: number): number {
+  return text.slice(0, index).split("\n").length;
 }
 
 /** Where JSON.parse gave up, as far as it says. */
 function placeIn(text: string, error: unknown): string {
   const message = error instanceof Error ? error.message : "";
   const [, position] = /at position (\d+)/.exec(message) ?? [];
-  if (position !== undefined) return `, line ${text.slice(0, Number(position)).split("\n").length}`;
+  if (position !== undefined) return `, line ${lineAt(text, Number(position))}`;
   return /end of JSON input/.test(message) ? `, line ${text.split("\n").length}` : "";
 }
 

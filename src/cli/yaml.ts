@@ -1,2 +1,2 @@
 /** Loaded where YAML is read or written, and nowhere else. */
-export { parseDocument, stringify } from "yaml";
+export { parseDocument, stringify, visit } from "yaml";

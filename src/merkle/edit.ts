@@ -12,9 +12,6 @@ import type { NodeSource } from "./source.ts";
 /** A value to put under each key, or `undefined` to remove the key. */
 export type Edits = ReadonlyMap<string, Json | undefined>;
 
-/** The same with values that the store holds already, as a diff gives them; `null` removes the key. */
-export type RefEdits = ReadonlyMap<string, ValueRef | null>;
-
 /** What differs at one key; `null` where the key is absent. */
 export interface EntryChange {
   readonly key: string;
@@ -49,26 +46,19 @@ export interface Edit {
  * depends on the new content alone, whatever the edits' order and history. Loads the nodes that the edits touch, level by level, one
  * batch each.
  *
+ * @param taken changes of a diff, of keys that are not in `edits`: what is on their right is carried over, without being loaded or made
+ * anew, so that the store must hold it already.
  * @throws AppError `invalid_request` for a value that is not JSON or a key with a lone surrogate, `too_large` for
  * names that pile up in one node.
  * @example const { root, objects } = await applyEdits(source, EMPTY_ROOT, new Map([["flows/a", { on: true }]]));
  */
-export async function applyEdits(source: NodeSource, root: Hash, edits: Edits): Promise<Applied> {
-  const list: Edit[] = [];
+export async function applyEdits(source: NodeSource, root: Hash, edits: Edits, taken: readonly EntryChange[] = []): Promise<Applied> {
+  const list = taken.map(({ key, right }) => edit(key, right, null));
   for (const [key, value] of edits) {
     const { ref, data } = value === undefined ? { ref: null, data: null } : valueRef(canonicalJson(value, `The value of "${key}"`));
     list.push(edit(key, ref, data));
   }
   return apply(source, root, list);
-}
-
-/** As `applyEdits`, for values that are stored already: carries entries from one map to another without loading their values. */
-export async function applyRefs(source: NodeSource, root: Hash, edits: RefEdits): Promise<Applied> {
-  return apply(
-    source,
-    root,
-    Array.from(edits, ([key, ref]) => edit(key, ref, null)),
-  );
 }
 
 function edit(key: string, right: ValueRef | null, data: Uint8Array | null): Edit {

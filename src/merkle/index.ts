@@ -1,7 +1,7 @@
 /** Ordered, history-independent Merkle maps over `collection/name`: what the domain uses of them. */
 export { canonicalJson, isWellFormed } from "./canonical.ts";
 export { type DiffOptions, diff } from "./diff.ts";
-export { type Applied, applyEdits, applyRefs, type Edits, type EntryChange, type RefEdits } from "./edit.ts";
+export { type Applied, applyEdits, type Edits, type EntryChange } from "./edit.ts";
 export { keyLayer, objectHash, snapshotId } from "./hash.ts";
 export { compareKeys } from "./keys.ts";
 export { type MapNode, sameValue, type ValueRef } from "./node.ts";

@@ -24,8 +24,8 @@ const VARINT_BYTES = 5;
 
 /** What nodes are written into: grows to the largest, and each is copied out when it is complete. */
 let scratch = Buffer.allocUnsafeSlow(8 * 1024);
-/** More than any child and entry take together. */
-const ROOM = LIMITS.keyBytes + 3 * HASH_BYTES + 8 * VARINT_BYTES;
+/** More than an entry and the children on both sides of it take together. */
+const ROOM = LIMITS.keyBytes + 4 * HASH_BYTES + 8 * VARINT_BYTES;
 /** The key being written and the one before it, where they are not ASCII. */
 const keyBuffers = [Buffer.allocUnsafeSlow(LIMITS.keyBytes), Buffer.allocUnsafeSlow(LIMITS.keyBytes)] as const;
 

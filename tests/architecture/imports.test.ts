@@ -97,7 +97,12 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
   "sdk on node": { rooms: ["sdk"], modules: ["node:*"] },
   "sdk for OpenFeature": { rooms: ["sdk"], modules: ["@openfeature/core", "@openfeature/server-sdk"] },
   // Repositories lie where commands are typed: they are read there, as the engine reads them.
-  cli: { rooms: ["sdk", "sdk on node", "dotenv", "mcp", "git", "errors"], modules: ["node:*", "commander", "dotenv", "yaml"] },
+  cli: {
+    rooms: ["sdk", "sdk on node", "dotenv", "mcp", "git", "errors"],
+    // A file is read with the very rules that a request's body is.
+    files: ["src/http/json-scan.ts"],
+    modules: ["node:*", "commander", "dotenv", "yaml"],
+  },
   // As in `flagd`: nothing of Node's by itself. `dotenv` is its parser alone.
   dotenv: { rooms: [], modules: ["dotenv"] },
   // Who may do what is one table, for what is offered too.

@@ -22,6 +22,34 @@ const editing = (line: string) => {
   return { EDITOR: `sh ${join(context.cli.folder, "editor.sh")}` };
 };
 
+describe("a file that would not come back as it was is refused with its place, and changes nothing", () => {
+  test.each([
+    ["an integer that is no double", "big.json", '{\n"x": 9007199254740993}', "line 2"],
+    ["a number that would be infinite, which JSON.stringify makes null", "huge.json", '{"x":1e400}', "line 1"],
+    ["a number that would be zero", "tiny.json", '{"x":1e-400}', "line 1"],
+    ["a member twice, of which one would be lost", "twice.json", '{"x":1,\n"x":2}', "line 2"],
+    ["an integer that is no double, in YAML", "big.yaml", "trigger: a\nx: 9007199254740993\n", "line 2"],
+    ["a number that would be infinite, in YAML", "huge.yaml", "x: 1e400\n", "line 1"],
+    ["what YAML calls infinite", "inf.yaml", "x: [1, .inf]\n", "line 1"],
+    ["what YAML calls no number", "nan.yaml", "x: .nan\n", "line 1"],
+  ])("%s", async (_what, name, content, place) => {
+    const before = await component();
+    context.cli.file(name, content);
+    const { code, err } = await context.cli.run(["state", "put", "flows/welcome", `@${name}`, "-e", "dev"]);
+    expect({ code, err }).toMatchObject({ code: 2, err: expect.stringContaining(name) });
+    expect(err).toContain(place);
+    expect(await component()).toEqual(before);
+  });
+
+  test("what a double holds is taken as it is", async () => {
+    const { cli } = context;
+    cli.file("numbers.yaml", "a: 9007199254740992\nb: 0x10\nc: 0.1\nd: -7\ne: 62685417233463050\n1: one\n");
+    await cli.ok(["state", "put", "flows/numbers", "@numbers.yaml", "-e", "dev"]);
+    const kept = JSON.parse(await cli.ok(["state", "get", "flows/numbers", "-e", "dev"]));
+    expect(kept).toEqual({ a: 9007199254740992, b: 16, c: 0.1, d: -7, e: 62685417233463050, 1: "one" });
+  });
+});
+
 describe("state edit", () => {
   const edit = (line: string) => context.cli.run(["state", "edit", "flows/welcome", "-e", "dev"], { env: editing(line) });
   const keptIn = (err: string) => /What you typed is in (\S+)\.\n/.exec(err)?.[1] ?? "";

@@ -135,3 +135,25 @@ test("a page of thirty environments that run one platform reads no more document
   expect(thirty.keysRead).toBe(two.keysRead);
   expect(thirty.objectsLoaded - two.objectsLoaded).toBeLessThanOrEqual(28);
 });
+
+test.each([
+  ["chosen in part", { except: ["pages/*"] }],
+  ["merged", { strategy: "merge" as const }],
+])("what is promoted %s is carried by reference: no body is loaded, and none is stored again", async (_how, wishes) => {
+  const inner = memoryStore();
+  const vault = await openVault(inner);
+  const counted = counting(inner);
+  const setUp = new Project(domainOn(inner, vault));
+  await setUp.create("staging");
+  await setUp.set("staging", { "pages/other": 0 });
+  await setUp.create("production", { base: "staging" });
+  const bodies = Array.from({ length: 500 }, (_, index): [string, JsonObject] => [`flows/${index}`, { index, text: "x".repeat(4_000) }]);
+  await setUp.set("staging", { ...Object.fromEntries(bodies), "pages/other": 1 });
+  await setUp.set("production", { "pages/own": 1 });
+  const cold = new Project(domainOn(counted.store, vault));
+  counted.reset();
+  const { diff_from_previous } = await cold.promote("staging", "production", wishes);
+  expect(diff_from_previous.components.added.count).toBeGreaterThanOrEqual(500);
+  expect(counted.counts.objectsLoaded).toBeLessThan(150);
+  expect(counted.counts.objectBytesWritten).toBeLessThan(64 * 1024);
+});

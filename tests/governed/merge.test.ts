@@ -270,6 +270,29 @@ describe("conflicts", () => {
     expect(await merge()).toMatchObject({ status: "no_changes" });
   });
 
+  test("once settled do not come back where the target's side was taken of all of them", async () => {
+    await project.create("live", { base: "staging" });
+    await project.set("live", { "flows/submit": { title: "Live" } });
+    await project.set("staging", { "flows/submit": { title: "Staging" } });
+    const settle = { resolve: { "flows/submit": "ours" } };
+    expect(await project.plan("staging", "live", { strategy: "merge", ...settle })).toMatchObject({ changes_nothing: false });
+    const settled = await merge(settle, "staging", "live");
+    expect(settled).toMatchObject({ status: "ready_for_deploy", relation: "diverged", revision: 3, version: "v0.5.1" });
+    expect(await components("live")).toMatchObject({ "flows/submit": { title: "Live" } });
+    expect(await merge({}, "staging", "live")).toMatchObject({ status: "no_changes", relation: "target_ahead", revision: 3 });
+    expect(await project.plan("staging", "live")).toMatchObject({ relation: "target_ahead" });
+  });
+
+  test("do not come of what both sides had made alike and a merge has seen", async () => {
+    await project.create("live", { base: "staging" });
+    await project.set("staging", { "flows/submit": { title: "Both" } });
+    await project.set("live", { "flows/submit": { title: "Both" }, "entities/Own": {} });
+    expect(await merge({}, "staging", "live")).toMatchObject({ status: "ready_for_deploy", relation: "diverged" });
+    await project.set("staging", { "flows/submit": { title: "New" } });
+    expect(await merge({}, "staging", "live")).toMatchObject({ status: "ready_for_deploy" });
+    expect(await components("live")).toMatchObject({ "flows/submit": { title: "New" }, "entities/Own": {} });
+  });
+
   test("of a component that was settled before are told against what it was merged as", async () => {
     await merge({ resolve: { "entities/Note": "ours", "flows/cancel": "ours", "pages/home": "ours" } });
     await project.set("development", { "flows/cancel": { title: "Cancel", limit: 6 } });

@@ -69,6 +69,13 @@ describe("a preview ends", () => {
     expect(await preview("pr-1", { expires_at: "2026-01-03T10:00:00+02:00" })).toMatchObject({ expires_at: "2026-01-03T08:00:00.000Z" });
   });
 
+  test("at no moment that the calendar does not have", async () => {
+    expect(await errorOf(preview("pr-1", { expires_at: "2026-02-30T10:00:00Z" }))).toMatchObject({
+      code: "invalid_request",
+      message: expect.stringContaining("is no moment"),
+    });
+  });
+
   test("after 72 hours where nothing is asked for", async () => {
     expect(await preview()).toMatchObject({ expires_at: "2026-01-04T00:00:00.000Z" });
   });

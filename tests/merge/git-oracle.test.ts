@@ -138,7 +138,7 @@ async function mergedByUs({ base, ours, theirs }: History) {
   const start = await grow(undefined, base);
   const sides = { base: start, ours: await grow(start, ours), theirs: await grow(start, theirs) };
   const result = await mergePlatforms(test.maps, sides);
-  return { ...result, after: await test.content((await test.maps.edit(sides.ours, result.edits)).root) };
+  return { ...result, after: await test.content((await test.maps.edit(sides.ours, result.edits, result.fromTheirs)).root) };
 }
 
 describe.skipIf(!supported())("a merge and git merge-tree (skipped where git is older than 2.38)", () => {

@@ -16,7 +16,7 @@ async function merged(base: Content, ours: Content, theirs: Content, resolve: Re
   const test = new TestMaps();
   const [b, o, t] = [await test.root(Object.entries(base)), await test.root(Object.entries(ours)), await test.root(Object.entries(theirs))];
   const result = await mergePlatforms(test.maps, { base: b, ours: o, theirs: t }, new Map(Object.entries(resolve)));
-  const after = Object.fromEntries(await test.content((await test.maps.edit(o, result.edits)).root));
+  const after = Object.fromEntries(await test.content((await test.maps.edit(o, result.edits, result.fromTheirs)).root));
   return { ...result, after };
 }
 
@@ -28,7 +28,7 @@ describe("a merge of two platforms", () => {
       { "f/same": 1, "f/ours": 1, "f/theirs": 2, "f/ours-gone": 1, "f/theirs-new": null, "f/both-new": 1 },
     );
     expect(result.after).toEqual({ "f/same": 1, "f/ours": 2, "f/theirs": 2, "f/ours-new": 1, "f/theirs-new": null, "f/both-new": 1 });
-    expect(result.fromTheirs).toEqual(["f/theirs", "f/theirs-gone", "f/theirs-new"]);
+    expect(result.fromTheirs.map(({ key }) => key)).toEqual(["f/theirs", "f/theirs-gone", "f/theirs-new"]);
     expect([result.conflicts, result.merged, result.resolved, result.unusedResolutions]).toEqual([[], [], [], []]);
   });
 
@@ -90,7 +90,7 @@ describe("a merge of two platforms", () => {
         path_count: 1,
       },
     ]);
-    expect([[...edits.keys()], fromTheirs]).toEqual([["f/e"], ["f/e"]]);
+    expect([[...edits.keys()], fromTheirs.map(({ key }) => key)]).toEqual([[], ["f/e"]]);
   });
 
   test("settles conflicts by resolutions, and returns those that settle nothing", async () => {
@@ -235,7 +235,7 @@ describe("the laws of a merge, on generated platforms,", () => {
 
   const run = async (test: TestMaps, sides: Sides, resolve?: ReadonlyMap<string, Resolution>) => {
     const result = await mergePlatforms(test.maps, sides, resolve);
-    return { ...result, root: (await test.maps.edit(sides.ours, result.edits)).root };
+    return { ...result, root: (await test.maps.edit(sides.ours, result.edits, result.fromTheirs)).root };
   };
 
   test("what one side did alone, or both alike, is the result", () =>
@@ -261,11 +261,11 @@ describe("the laws of a merge, on generated platforms,", () => {
         if (alone.conflicts.length > 0) clashing.push(key);
         expect(text(after.get(key))).toBe(text(alone.conflicts.length > 0 ? ours : alone.merged));
         expect(merged.includes(key)).toBe(both && alone.conflicts.length === 0);
-        expect(fromTheirs.includes(key)).toBe(same(ours, base) && !same(theirs, base));
+        expect(fromTheirs.some((change) => change.key === key)).toBe(same(ours, base) && !same(theirs, base));
       }
       expect(conflicts.map(({ component }) => component)).toEqual(clashing.sort(compareKeys));
       expect(conflicts.filter(({ path_count, paths }) => path_count === 0 || paths.length !== path_count)).toEqual([]);
-      expect([...edits.keys()].sort(compareKeys)).toEqual([...merged, ...fromTheirs].sort(compareKeys));
+      expect([...edits.keys()]).toEqual(merged);
       expect(await run(test, sides)).toEqual({ ...(await mergePlatforms(test.maps, sides)), root });
     }));
 
@@ -290,11 +290,11 @@ describe("the laws of a merge, on generated platforms,", () => {
       );
       // The source is an ancestor of the merge now, and so the newest that both have in common.
       const again = await run(test, { base: sides.theirs, ours: first.root, theirs: sides.theirs });
-      expect([again.root, again.conflicts, again.edits.size]).toEqual([first.root, [], 0]);
+      expect([again.root, again.conflicts, again.edits.size, again.fromTheirs]).toEqual([first.root, [], 0, []]);
     }));
 
   test("of nothing is nothing", async () => {
-    const { edits, conflicts } = await mergePlatforms(new TestMaps().maps, { base: EMPTY_ROOT, ours: EMPTY_ROOT, theirs: EMPTY_ROOT });
-    expect([edits.size, conflicts]).toEqual([0, []]);
+    const nothing = await mergePlatforms(new TestMaps().maps, { base: EMPTY_ROOT, ours: EMPTY_ROOT, theirs: EMPTY_ROOT });
+    expect([nothing.edits.size, nothing.fromTheirs, nothing.conflicts]).toEqual([0, [], []]);
   });
 });

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { keyLayer, objectHash } from "../../src/merkle/hash.ts";
-import { applyEdits, applyRefs, count, EMPTY_ROOT, listEntries, lookup, lookupRefs } from "../../src/merkle/index.ts";
+import { applyEdits, count, EMPTY_ROOT, type EntryChange, listEntries, lookup, lookupRefs } from "../../src/merkle/index.ts";
 import type { Json } from "../../src/ports.ts";
 import { build, contentArbitrary, edited, editsArbitrary, Objects, runs, sortedEntries } from "./support.ts";
 
@@ -195,7 +195,7 @@ describe("applying edits", () => {
     expect(objects.roundTrips).toBeLessThanOrEqual(4);
   });
 
-  test("carries entries between maps by reference, without their values", async () => {
+  test("carries entries between maps by reference, without their values, along with edits", async () => {
     const objects = new Objects();
     const root = await build(
       objects,
@@ -205,18 +205,14 @@ describe("applying edits", () => {
       ]),
     );
     const [long, short] = await lookupRefs(objects.source, root, ["a/long", "a/short"]);
-    const applied = await applyRefs(
-      objects.source,
-      EMPTY_ROOT,
-      new Map([
-        ["a/long", long!],
-        ["a/short", short!],
-        ["a/none", null],
-      ]),
-    );
+    const taken = (key: string, right: EntryChange["right"]) => ({ key, left: null, right });
+    const carried = [taken("a/short", short!), taken("a/none", null), taken("a/long", long!)];
+    const applied = await applyEdits(objects.source, EMPTY_ROOT, new Map(), carried);
     expect(applied.root).toBe(root);
     expect(applied.objects).toHaveLength(1);
-    expect((await applyRefs(objects.source, root, new Map([["a/long", null]]))).changes).toEqual([
+    const both = await applyEdits(objects.source, EMPTY_ROOT, new Map([["a/new", 2]]), carried);
+    expect(both.changes.map(({ key }) => key)).toEqual(["a/long", "a/new", "a/short"]);
+    expect((await applyEdits(objects.source, root, new Map(), [taken("a/long", null)])).changes).toEqual([
       { key: "a/long", left: long, right: null },
     ]);
   });

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { LIMITS } from "../../src/limits.ts";
 import { EncodedNode, unequalParts } from "../../src/merkle/encoded-node.ts";
 import { keyLayer, objectHash } from "../../src/merkle/hash.ts";
@@ -40,6 +40,21 @@ describe("a node's bytes", () => {
       runs(300),
     );
     expect(decode(encodeNode(EMPTY_NODE))).toEqual(EMPTY_NODE);
+  });
+
+  test("are all there wherever the room that they are written into ends", async () => {
+    // Anew, so that the room has not grown yet.
+    vi.resetModules();
+    const { encodeNode } = await import("../../src/merkle/node-codec.ts");
+    const child = { hash: "ab".repeat(32), count: 2 ** 34 };
+    const value = { inline: `"${"v".repeat(62)}"` };
+    for (let length = 1; length <= LIMITS.keyBytes; length++) {
+      const long = [..."abcdef"].map((letter) => letter.repeat(1_000));
+      const keys = [...long, "y".repeat(length), "z".repeat(LIMITS.keyBytes)];
+      const children = [...keys, ""].map(() => child);
+      const node = { layer: 1, count: countEntries(keys.length, children), keys, values: keys.map(() => value), children };
+      expect(decode(encodeNode(node)).keys, `with a key of ${length} bytes`).toEqual(keys);
+    }
   });
 
   test("are refused when damaged, or are those of another node", () => {

@@ -131,8 +131,8 @@ export class Promotions {
     refuseFailed(plan);
     const before = headOf(target);
     const isSame = plan.changes.length === 0 && same(plan.config, before.config);
-    if (isSame && (plan.kind !== "full" || source.version === before.version))
-      return { ...this.#told("no_changes", plan), version: before.version };
+    const joins = plan.kind === "merged" ? plan.relation === "diverged" : plan.kind === "full" && source.version !== before.version;
+    if (isSame && !joins) return { ...this.#told("no_changes", plan), version: before.version };
     if (plan.checks.approvals !== "failed") return this.#apply(actor.name, plan);
     const { env_variables: _, force: __, dryRun: ___, deployedAt, basis: ____, ...order } = wish;
     const rule = approvalRule(world.rules(target));
