@@ -104,7 +104,9 @@ export function expectChanges(found: number): void {
 
 async function stateAt({ domain }: InProcess, at: number): Promise<object> {
   const read = await domain.state.read(PROJECT, "dev", { at });
-  return structuredClone((await read.load()) as { state: object }).state;
+  let text = "";
+  for await (const piece of read.pieces()) text += piece;
+  return (JSON.parse(text) as { state: object }).state;
 }
 
 /** The platform's root at a revision: what the API does not show. */

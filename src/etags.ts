@@ -16,6 +16,12 @@ export interface TaggedRead {
   load(): Promise<unknown>;
 }
 
+/** The same where the body may be of any size. */
+export interface PiecewiseRead extends Omit<TaggedRead, "load"> {
+  /** The reply's body, as the pieces of its JSON: each is made when it is asked for. */
+  pieces(): AsyncIterable<string>;
+}
+
 /**
  * Names everything that state and config reads of one revision show: 32 hexadecimal digits. Its own number changes with what reads show, so
  * that nobody takes what an older engine showed for it.

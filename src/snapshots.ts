@@ -6,6 +6,8 @@ import {
   diff,
   type Edits,
   type EntryChange,
+  type EntryText,
+  entryTexts,
   type ListOptions,
   listEntries,
   lookup,
@@ -41,6 +43,11 @@ export class Maps {
   async entries(root: Hash, options: ListOptions): Promise<{ key: string; value: Json }[]> {
     const listed = await listEntries(this.source, root, options);
     return listed.map(({ key, value }) => ({ key, value: value ?? null }));
+  }
+
+  /** All entries under a prefix, with their values' canonical JSON: a page at a time, as they are asked for. */
+  texts(root: Hash, prefix: string): AsyncIterable<readonly EntryText[]> {
+    return entryTexts(this.source, root, prefix);
   }
 
   async names(root: Hash, options: ListOptions): Promise<string[]> {

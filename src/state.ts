@@ -1,7 +1,7 @@
 import { isRemoved, summary } from "./changes.ts";
 import { appendEdit, type EditRequest, type EditResult, editResult } from "./edits.ts";
 import { AppError } from "./errors.ts";
-import { checkPrecondition, headTag, type TaggedRead } from "./etags.ts";
+import { checkPrecondition, headTag, type PiecewiseRead, type TaggedRead } from "./etags.ts";
 import { documentsOf, findRevision, readableHead, writableHead } from "./heads.ts";
 import type { Ledger } from "./ledger.ts";
 import { LIMITS } from "./limits.ts";
@@ -29,23 +29,35 @@ export class State {
     this.#snapshots = snapshots;
   }
 
-  /** The head, or revision `at`: all of it, one collection, or one component. */
+  /** The head, or revision `at`: all of it, or one collection. */
   async read(
     project: string,
     env: string,
-    { at, collection, name }: { at?: number | undefined; collection?: string | undefined; name?: string | undefined },
+    { at, collection }: { at?: number | undefined; collection?: string | undefined },
+  ): Promise<PiecewiseRead> {
+    const { about, tag, maps, platform } = await this.#shown(project, env, at);
+    const pieces = () =>
+      collection === undefined ? wholeState(maps, platform, about) : oneCollection(maps, platform, { ...about, collection });
+    return { ...about, tag, pieces };
+  }
+
+  /** The same of one component. */
+  async component(
+    project: string,
+    env: string,
+    { at, collection, name }: { at?: number | undefined; collection: string; name: string },
   ): Promise<TaggedRead> {
+    const { about, tag, maps, platform } = await this.#shown(project, env, at);
+    const load = async () => ({ ...about, collection, name, component: await oneComponent(maps, platform, `${collection}/${name}`) });
+    return { ...about, tag, load };
+  }
+
+  async #shown(project: string, env: string, at: number | undefined) {
     const documents = documentsOf(this.#store, project);
     const head = await readableHead(documents, env, async () => (await this.#store.now()).toISOString());
     const shown = at === undefined ? head : await findRevision(documents, head, at);
-    const maps = this.#snapshots.read(project);
-    const about = { env, version: shown.version, revision: shown.revision };
-    return {
-      project_id: project,
-      ...about,
-      tag: headTag(project, shown),
-      load: async () => ({ project_id: project, ...about, ...(await stateOf(maps, shown.platform, collection, name)) }),
-    };
+    const about = { project_id: project, env, version: shown.version, revision: shown.revision };
+    return { about, tag: headTag(project, shown), maps: this.#snapshots.read(project), platform: shown.platform };
   }
 
   /** Makes the platform exactly `state`. */
@@ -153,36 +165,42 @@ function checkNoConfig(name: string): void {
   });
 }
 
-/** All of a platform, one collection, or one component. */
-async function stateOf(maps: Maps, platform: Hash, collection: string | undefined, name: string | undefined): Promise<object> {
-  if (collection === undefined) return { state: await wholeState(maps, platform) };
-  if (name === undefined) return { collection, components: await oneCollection(maps, platform, collection) };
-  return { collection, name, component: await oneComponent(maps, platform, `${collection}/${name}`) };
+/** A reply that begins with these members, in pieces: what is stored as text is not made anew of its values. */
+async function* wholeState(maps: Maps, platform: Hash, about: object): AsyncGenerator<string, void> {
+  yield `${opened(about)},"state":{`;
+  let last: string | null = null;
+  for await (const page of maps.texts(platform, "")) {
+    let piece = "";
+    for (const { key, text } of page) {
+      const slash = key.indexOf("/");
+      const collection = key.slice(0, slash);
+      if (collection === last) piece += ",";
+      else piece += `${last === null ? "" : "},"}${JSON.stringify(collection)}:{`;
+      last = collection;
+      piece += `${JSON.stringify(key.slice(slash + 1))}:${text}`;
+    }
+    yield piece;
+  }
+  yield last === null ? "}}" : "}}}";
 }
 
-async function wholeState(maps: Maps, platform: Hash): Promise<Record<string, Record<string, Json>>> {
-  const state = emptyRecord<Record<string, Json>>();
-  for (const { key, value } of await maps.entries(platform, { prefix: "", limit: LIMITS.components })) {
-    const slash = key.indexOf("/");
-    const collection = key.slice(0, slash);
-    state[collection] ??= emptyRecord();
-    state[collection][key.slice(slash + 1)] = value;
+async function* oneCollection(maps: Maps, platform: Hash, about: { readonly collection: string }): AsyncGenerator<string, void> {
+  const prefix = `${about.collection}/`;
+  let begin = `${opened(about)},"components":{`;
+  for await (const page of maps.texts(platform, prefix)) {
+    yield begin + page.map(({ key, text }) => `${JSON.stringify(key.slice(prefix.length))}:${text}`).join(",");
+    begin = ",";
   }
-  return state;
+  if (begin === ",") return yield "}}";
+  throw new AppError("collection_not_found", {
+    reason: `There is no collection ${quoted(about.collection)}.`,
+    fix: "Read the whole state to see which there are.",
+  });
 }
 
-async function oneCollection(maps: Maps, platform: Hash, collection: string): Promise<Record<string, Json>> {
-  const prefix = `${collection}/`;
-  const entries = await maps.entries(platform, { prefix, limit: LIMITS.components });
-  if (entries.length === 0) {
-    throw new AppError("collection_not_found", {
-      reason: `There is no collection ${quoted(collection)}.`,
-      fix: "Read the whole state to see which there are.",
-    });
-  }
-  const components = emptyRecord<Json>();
-  for (const { key, value } of entries) components[key.slice(prefix.length)] = value;
-  return components;
+/** An object's JSON without its end. */
+function opened(members: object): string {
+  return JSON.stringify(members).slice(0, -1);
 }
 
 async function oneComponent(maps: Maps, platform: Hash, name: string): Promise<Json> {
@@ -196,9 +214,4 @@ function componentNotFound(name: string): AppError {
     reason: `There is no component ${quoted(name)}.`,
     fix: "Read its collection to see which there are.",
   });
-}
-
-/** Names come from users: no prototype for them to meet. */
-function emptyRecord<Value>(): Record<string, Value> {
-  return Object.create(null) as Record<string, Value>;
 }

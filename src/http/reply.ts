@@ -27,6 +27,13 @@ export interface LazyReply extends ReplyFacts {
   load(): Promise<unknown>;
 }
 
+/** A body of any size, as the pieces of its JSON. Sent whole where it is short, and otherwise as fast as the reader takes it. */
+export interface PiecesReply extends ReplyFacts {
+  readonly tag: string;
+  readonly ageMs?: number;
+  pieces(): AsyncIterable<string>;
+}
+
 /** Lines of JSON, one for each record, sent as fast as the reader takes them. */
 export interface LinesReply extends ReplyFacts {
   readonly lines: AsyncIterable<unknown>;
@@ -49,7 +56,7 @@ export interface EmptyReply extends ReplyFacts {
   readonly status: 204;
 }
 
-export type Reply = BodyReply | LazyReply | LinesReply | TextReply | EventsReply | EmptyReply;
+export type Reply = BodyReply | LazyReply | PiecesReply | LinesReply | TextReply | EventsReply | EmptyReply;
 
 export async function sendReply(request: IncomingMessage, response: ServerResponse, reply: Exclude<Reply, EventsReply>): Promise<void> {
   for (const [name, value] of Object.entries(reply.headers ?? {})) response.setHeader(name, value);
@@ -58,6 +65,7 @@ export async function sendReply(request: IncomingMessage, response: ServerRespon
   if ("lines" in reply) await sendLines(request, response, reply.lines);
   else if ("text" in reply) sendTagged(request, response, reply.text, reply.tag, reply.contentType);
   else if ("load" in reply) await sendLazy(request, response, reply);
+  else if ("pieces" in reply) await sendPieces(request, response, reply);
   else if ("body" in reply) sendBody(request, response, reply);
   else response.setHeader("cache-control", "no-store").end();
 }
@@ -76,14 +84,19 @@ function sendBody(request: IncomingMessage, response: ServerResponse, reply: Bod
 }
 
 function sendTagged(request: IncomingMessage, response: ServerResponse, text: string | Buffer, tag?: string, contentType?: string): void {
+  if (!isAnswered(request, response, tag)) sendText(request, response, text, contentType);
+}
+
+/** Tells of the tag. `true` where the reader has what it names, which is the whole answer then. */
+function isAnswered(request: IncomingMessage, response: ServerResponse, tag: string | undefined): boolean {
   const isRead = isReading(request);
   if (tag !== undefined) response.setHeader("etag", quoteTag(tag));
   if (isRead && tag !== undefined && noneMatchHits(request.headers["if-none-match"], tag)) {
     sendNotModified(response);
-    return;
+    return true;
   }
   response.setHeader("cache-control", isRead && tag !== undefined ? "private, no-cache" : "no-store");
-  sendText(request, response, text, contentType);
+  return false;
 }
 
 function isReading({ method }: IncomingMessage): boolean {
@@ -91,14 +104,24 @@ function isReading({ method }: IncomingMessage): boolean {
 }
 
 async function sendLazy(request: IncomingMessage, response: ServerResponse, { tag, load }: LazyReply): Promise<void> {
+  if (!isAnsweredUnloaded(request, response, tag)) sendBody(request, response, { body: await load(), tag });
+}
+
+async function sendPieces(request: IncomingMessage, response: ServerResponse, { tag, pieces }: PiecesReply): Promise<void> {
+  if (isAnsweredUnloaded(request, response, tag)) return;
+  const chunks = gathered(pieces(), LIMITS.pieceLength);
+  const first = await chunks.next();
+  const second = await chunks.next();
+  if (second.done) return sendTagged(request, response, first.value ?? "", tag);
+  if (isAnswered(request, response, tag)) return void (await chunks.return());
+  response.setHeader("content-type", JSON_TYPE);
+  await sendChunks(request, response, [first.value ?? "", second.value], chunks);
+}
+
+/** `true` where the reader has what the tag names. `*` asks whether there is anything at all, which only loading tells. */
+function isAnsweredUnloaded(request: IncomingMessage, response: ServerResponse, tag: string): boolean {
   const known = request.headers["if-none-match"];
-  // `*` asks whether there is anything at all, which only loading tells.
-  if (known?.trim() !== "*" && noneMatchHits(known, tag)) {
-    response.setHeader("etag", quoteTag(tag));
-    sendNotModified(response);
-    return;
-  }
-  sendBody(request, response, { body: await load(), tag });
+  return known?.trim() !== "*" && noneMatchHits(known, tag) && isAnswered(request, response, tag);
 }
 
 function sendNotModified(response: ServerResponse): void {
@@ -116,23 +139,51 @@ function sendText(request: IncomingMessage, response: ServerResponse, text: stri
   else response.end(text, bytes === text.length ? "latin1" : "utf8");
 }
 
-/** The first record is fetched before anything is sent, so that a failure until then is a proper error. */
+/** The first of them are fetched before anything is sent, so that a failure until then is a proper error. */
 async function sendLines(request: IncomingMessage, response: ServerResponse, lines: AsyncIterable<unknown>): Promise<void> {
-  const records = lines[Symbol.asyncIterator]();
-  let next = await records.next();
+  const chunks = gathered(linesOf(lines), LIMITS.linesLength);
+  const first = await chunks.next();
   response.setHeader("content-type", "application/x-ndjson; charset=utf-8");
   response.setHeader("cache-control", "no-store");
+  await sendChunks(request, response, first.done ? [] : [first.value], chunks);
+}
+
+async function* linesOf(records: AsyncIterable<unknown>): AsyncGenerator<string, void> {
+  for await (const record of records) yield `${JSON.stringify(record)}\n`;
+}
+
+/** The same text in pieces of at least so many characters, but for the last. */
+async function* gathered(pieces: AsyncIterable<string>, length: number): AsyncGenerator<string, void> {
+  let chunk = "";
+  for await (const piece of pieces) {
+    chunk += piece;
+    if (chunk.length < length) continue;
+    yield chunk;
+    chunk = "";
+  }
+  if (chunk !== "") yield chunk;
+}
+
+/** Sends what is at hand, and then the rest, as fast as the reader takes it. */
+async function sendChunks(
+  request: IncomingMessage,
+  response: ServerResponse,
+  ready: readonly string[],
+  rest: AsyncGenerator<string, void>,
+): Promise<void> {
+  const write = async (chunk: string) => {
+    if (!response.write(chunk)) await drained(response);
+    // Others have their turn, however fast this reader takes it.
+    await new Promise((resolve) => setImmediate(resolve));
+  };
   try {
-    let chunk = "";
-    for (; !next.done && request.method !== "HEAD" && !response.destroyed; next = await records.next()) {
-      chunk += `${JSON.stringify(next.value)}\n`;
-      if (chunk.length < LIMITS.linesLength) continue;
-      if (!response.write(chunk)) await drained(response);
-      chunk = "";
+    if (request.method !== "HEAD") {
+      for (const chunk of ready) await write(chunk);
+      for (let next = await rest.next(); !next.done && !response.destroyed; next = await rest.next()) await write(next.value);
     }
-    response.end(chunk);
+    response.end();
   } finally {
-    await records.return?.();
+    await rest.return();
   }
 }
 

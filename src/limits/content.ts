@@ -52,6 +52,8 @@ export const CONTENT = {
   lineage: 64,
   /** Items of one page of an HTTP list. */
   pageItems: 1_000,
+  /** Components of a state that are loaded at a time, while it is read. */
+  textEntries: 64,
   /** Items of one page of an HTTP list where none is asked for. */
   pageItemsDefault: 100,
   /** Environments in the pipeline of a policy. */

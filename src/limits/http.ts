@@ -56,6 +56,8 @@ export const HTTP = {
   entityTags: 100,
   /** Characters of lines that a streamed reply gathers before it sends them. */
   linesLength: 16 * 1024,
+  /** Characters of one JSON text from which on it is sent in pieces, and of each of them. */
+  pieceLength: 256 * 1024,
   /** Replies of one token that are streamed at a time, where `STREAM_LIMIT_PER_TOKEN` says nothing else. */
   streamsPerToken: 100,
   /** Replies that are streamed at a time. */

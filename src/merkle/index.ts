@@ -9,6 +9,8 @@ export { NodeCache } from "./node-cache.ts";
 export { EMPTY_ROOT } from "./node-codec.ts";
 export {
   count,
+  type EntryText,
+  entryTexts,
   type ListedEntry,
   type ListOptions,
   listEntries,

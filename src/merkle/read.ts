@@ -1,3 +1,4 @@
+import { LIMITS } from "../limits.ts";
 import type { Hash, Json } from "../ports.ts";
 import { at, KeyRange, lowerBound } from "./keys.ts";
 import { auditNode, type ChildRef, EMPTY_NODE, type MapNode, type ValueRef } from "./node.ts";
@@ -175,8 +176,36 @@ export async function count(source: NodeSource, root: Hash, prefix = ""): Promis
   return total;
 }
 
+export interface EntryText {
+  readonly key: string;
+  /** The value's canonical JSON. */
+  readonly text: string;
+}
+
+/**
+ * All entries under a prefix, a page at a time: no more of them are loaded than were asked for.
+ * @example for await (const page of entryTexts(source, root, "flows/")) for (const { key, text } of page) console.log(key, text);
+ */
+export async function* entryTexts(source: NodeSource, root: Hash, prefix: string): AsyncGenerator<readonly EntryText[], void> {
+  for (let after: string | undefined; ; ) {
+    const options = { prefix, limit: LIMITS.textEntries, values: false, ...(after !== undefined && { after }) };
+    const entries = await listEntries(source, root, options);
+    const texts = await readTexts(
+      source,
+      entries.map(({ ref }) => ref),
+    );
+    if (entries.length > 0) yield entries.map(({ key }, i) => ({ key, text: at(texts, i) }));
+    if (entries.length < LIMITS.textEntries) return;
+    after = entries.at(-1)?.key;
+  }
+}
+
 /** The values that these refer to, in their order. */
 export async function readValues(source: NodeSource, refs: readonly ValueRef[]): Promise<Json[]> {
+  return (await readTexts(source, refs)).map((text) => JSON.parse(text) as Json);
+}
+
+async function readTexts(source: NodeSource, refs: readonly ValueRef[]): Promise<string[]> {
   const wanted = new Set<Hash>();
   for (const ref of refs) if ("hash" in ref) wanted.add(ref.hash);
   const texts = new Map<Hash, string>();
@@ -184,7 +213,7 @@ export async function readValues(source: NodeSource, refs: readonly ValueRef[]):
     const loaded = await source.values(batch);
     for (const [i, text] of loaded.entries()) texts.set(at(batch, i), text);
   }
-  return refs.map((ref) => JSON.parse("inline" in ref ? ref.inline : textOf(texts, ref.hash)) as Json);
+  return refs.map((ref) => ("inline" in ref ? ref.inline : textOf(texts, ref.hash)));
 }
 
 function textOf(texts: ReadonlyMap<Hash, string>, hash: Hash): string {

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
+import { LIMITS } from "../../src/limits.ts";
 import type { JsonObject } from "../../src/ports.ts";
 import { type Counts, caller, counting, domainOn, memoryStore, openVault, PROJECT, Project } from "./support.ts";
 
@@ -7,6 +8,8 @@ import { type Counts, caller, counting, domainOn, memoryStore, openVault, PROJEC
 const SIZES = [1_000, 10_000, 100_000];
 const CHANGED = 10;
 const OBJECT_BYTES = 2 * 1024;
+/** Nodes that lie above the components of one page, as a rule. */
+const NODES_A_PAGE = 32;
 
 interface Costs {
   readonly create: Counts;
@@ -112,6 +115,26 @@ test("a config write costs the same at 10 and at 1,000 revisions of history", as
     costs.push({ ...counted.counts });
   }
   expect(costs[1]).toEqual(costs[0]);
+});
+
+test("a reader of a large state makes the engine load what they have taken, and not all that there is", async () => {
+  const inner = memoryStore();
+  const vault = await openVault(inner);
+  const counted = counting(inner);
+  const setUp = new Project(domainOn(inner, vault));
+  await setUp.create("staging");
+  const flows = Object.fromEntries(Array.from({ length: 2_000 }, (_, n) => [`flow-${n}`, { text: `${n} `.repeat(50) }]));
+  await setUp.domain.state.replace(setUp.caller, { project: PROJECT, env: "staging", state: { flows }, ifMatch: null });
+  const cold = domainOn(counted.store, vault);
+  const read = await cold.state.read(PROJECT, "staging", {});
+  counted.reset();
+  let taken = 0;
+  for await (const _ of read.pieces()) {
+    taken++;
+    const most = taken * (LIMITS.textEntries + NODES_A_PAGE);
+    expect(counted.counts.objectsLoaded).toBeLessThanOrEqual(most);
+  }
+  expect(counted.counts.objectsLoaded).toBeGreaterThan(2_000);
 });
 
 test("a page of thirty environments that run one platform reads no more documents than one of two, and of each its own config alone", async () => {

@@ -150,7 +150,7 @@ export class Project {
   /** The whole platform state. */
   async state(env: string): Promise<JsonObject> {
     const read = await this.domain.state.read(this.id, env, {});
-    return ((await read.load()) as { readonly state: JsonObject }).state;
+    return (await jsonOf<{ readonly state: JsonObject }>(read.pieces())).state;
   }
 
   async config(env: string) {
@@ -188,6 +188,13 @@ export async function errorOf(promise: Promise<unknown>): Promise<AppError> {
 
 export async function codeOf(promise: Promise<unknown>): Promise<string> {
   return (await errorOf(promise)).code;
+}
+
+/** What the pieces of a JSON text say together. */
+export async function jsonOf<Value>(pieces: AsyncIterable<string>): Promise<Value> {
+  let text = "";
+  for await (const piece of pieces) text += piece;
+  return JSON.parse(text) as Value;
 }
 
 /** The store with some of its methods replaced: for counting, and for faults. */

@@ -301,6 +301,8 @@ const unreachable: Readonly<Partial<Record<Bound, string>>> = {
   closingCheckMs: "When a server that closes looks at its connections.",
   slowCheckMs: "When a server looks for clients that are too slow.",
   linesLength: "How large the pieces of a streamed reply are.",
+  pieceLength: "How a reply is sent, not which: tests/e2e/state-pieces.test.ts.",
+  textEntries: "The size of a batch: tests/domain/cost.test.ts.",
   jwtLength: "Of an identity provider and its tokens: tests/identity.",
   discoveryBytes: "Of an identity provider and its tokens: tests/identity.",
   keySetBytes: "Of an identity provider and its tokens: tests/identity.",

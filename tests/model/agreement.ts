@@ -8,7 +8,7 @@ import type { AuditRecord, Environment as Head, Label, Revision as StoredRevisio
 import type { Hash, Json } from "../../src/ports.ts";
 import { Snapshots } from "../../src/snapshots.ts";
 import { projectPartition } from "../../src/vault/documents.ts";
-import { caller, documents, PROJECT, Project, vaultEntries } from "../domain/support.ts";
+import { caller, documents, jsonOf, PROJECT, Project, vaultEntries } from "../domain/support.ts";
 import { READER } from "./engine.ts";
 import type { Pending } from "./promotions.ts";
 import {
@@ -156,7 +156,7 @@ export async function checkStored({ engine }: Trial, environment: Environment, a
   const { name: env, revisions } = environment;
   const revision = (at === undefined ? headOf(environment) : revisions[at - 1]) as Revision;
   const about = `${env}@${at ?? "head"}`;
-  const state = (await (await engine.domain.state.read(PROJECT, env, { at })).load()) as { state: Record<string, Components> };
+  const state = await jsonOf<{ state: Record<string, Components> }>((await engine.domain.state.read(PROJECT, env, { at })).pieces());
   agree(`the state of ${about}`, flat(state.state), revision.platform);
   const config = await (await engine.domain.config.read(PROJECT, env, { at })).load();
   agree(`the config of ${about}`, config, {

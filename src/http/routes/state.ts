@@ -70,7 +70,7 @@ const getComponent = route({
   errors: [...readErrors, "component_not_found"],
   handler: ({ params, query, domain }) => {
     const { project, env, collection, name } = params;
-    return domain.state.read(project, env, { ...at(query), collection, name });
+    return domain.state.component(project, env, { ...at(query), collection, name });
   },
 });
 
