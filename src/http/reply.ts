@@ -121,7 +121,10 @@ async function sendPieces(request: IncomingMessage, response: ServerResponse, { 
 /** `true` where the reader has what the tag names. `*` asks whether there is anything at all, which only loading tells. */
 function isAnsweredUnloaded(request: IncomingMessage, response: ServerResponse, tag: string): boolean {
   const known = request.headers["if-none-match"];
-  return known?.trim() !== "*" && noneMatchHits(known, tag) && isAnswered(request, response, tag);
+  if (known?.trim() === "*" || !noneMatchHits(known, tag)) return false;
+  response.setHeader("etag", quoteTag(tag));
+  sendNotModified(response);
+  return true;
 }
 
 function sendNotModified(response: ServerResponse): void {

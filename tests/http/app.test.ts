@@ -74,10 +74,10 @@ describe("routing", () => {
   });
 
   test("a name is decoded once, slashes and all", async () => {
-    const read = vi.fn(async () => ({ tag: "t", load: async () => ({}) }) as never);
-    const ask = await serveApp(domainOf({ state: { read } }));
+    const component = vi.fn(async () => ({ tag: "t", load: async () => ({}) }) as never);
+    const ask = await serveApp(domainOf({ state: { component } }));
     await ask("/env/p/e/state/flows/a%2Fb%252F%20%C3%BC?at=3");
-    expect(read).toHaveBeenCalledExactlyOnceWith("p", "e", { at: 3, collection: "flows", name: "a/b%2F ü" });
+    expect(component).toHaveBeenCalledExactlyOnceWith("p", "e", { at: 3, collection: "flows", name: "a/b%2F ü" });
   });
 });
 

@@ -159,6 +159,8 @@ export async function checkStored({ engine }: Trial, environment: Environment, a
   const state = await jsonOf<{ state: Record<string, Components> }>((await engine.domain.state.read(PROJECT, env, { at })).pieces());
   agree(`the state of ${about}`, flat(state.state), revision.platform);
   const config = await (await engine.domain.config.read(PROJECT, env, { at })).load();
+  const defaults = defaultsOf(revision);
+  const hasDefaults = Object.keys(defaults.vars).length + Object.keys(defaults.flags).length > 0;
   agree(`the config of ${about}`, config, {
     project_id: PROJECT,
     env,
@@ -167,20 +169,20 @@ export async function checkStored({ engine }: Trial, environment: Environment, a
     vars: revision.config.vars,
     flags: revision.config.flags,
     secrets: Object.fromEntries(Object.keys(revision.config.secrets).map((name) => [name, { set: true }])),
+    ...(hasDefaults && { defaults }),
   });
   return revision;
 }
 
 async function checkRuntime(trial: Trial, revision: Revision, at: number | undefined): Promise<void> {
-  const { platform, config, env } = revision;
+  const { config, env } = revision;
   const runtime = trial.engine.domain.config.runtime(caller("ann"), PROJECT, env, { at });
   if (Object.values(config.secrets).some(({ gone }) => gone)) {
     // What was given up may be in the vault for a moment longer.
     await codeOf(runtime);
     return;
   }
-  const defaults = requirementsOf(platform).filter((one) => one.default !== undefined && !isBound(one, config));
-  const flags = defaults.filter(({ kind }) => kind === "flag");
+  const defaults = defaultsOf(revision);
   // What flags are for somebody is said, and tested, elsewhere: the model knows definitions alone.
   const { flag_values: _, ...bound } = await runtime;
   agree(`the runtime of ${env}@${at ?? "head"}`, bound, {
@@ -188,21 +190,25 @@ async function checkRuntime(trial: Trial, revision: Revision, at: number | undef
     env,
     version: revision.version,
     revision: revision.number,
-    vars: {
-      ...Object.fromEntries(defaults.filter(({ kind }) => kind === "var").map((one) => [one.name, String(one.default)])),
-      ...config.vars,
-    },
+    vars: { ...defaults.vars, ...config.vars },
     secrets: Object.fromEntries(Object.entries(config.secrets).map(([name, { value }]) => [name, value])),
-    flags: {
-      ...Object.fromEntries(
-        flags.map((one) => [
-          one.name,
-          { state: "ENABLED", variants: { on: true, off: false }, defaultVariant: one.default === true ? "on" : "off" },
-        ]),
-      ),
-      ...config.flags,
-    },
+    flags: { ...defaults.flags, ...config.flags },
   });
+}
+
+/** What the platform has for what is not bound. */
+function defaultsOf({ platform, config }: Revision) {
+  const defaults = requirementsOf(platform).filter((one) => one.default !== undefined && !isBound(one, config));
+  const of = (wanted: string) => defaults.filter(({ kind }) => kind === wanted);
+  return {
+    vars: Object.fromEntries(of("var").map((one) => [one.name, String(one.default)])),
+    flags: Object.fromEntries(
+      of("flag").map((one) => [
+        one.name,
+        { state: "ENABLED", variants: { on: true, off: false }, defaultVariant: one.default === true ? "on" : "off" },
+      ]),
+    ),
+  };
 }
 
 /** Revisions are contiguous, as foretold, and never rewritten; equal content has one id, different content has not. */
