@@ -51,7 +51,13 @@ class CheckedStore implements Store {
       put: (partition, objects) => this.#putObjects(partition, objects),
       list: (partition, after, limit) => this.#listObjects(partition, after, limit),
     };
-    if (backend.turn !== undefined) this.turn = (partition) => this.#turn(partition);
+    const turn = backend.turn?.bind(backend);
+    if (turn === undefined) return;
+    this.turn = async (partition) => {
+      this.#mustBeOpen();
+      checkPartition(partition);
+      return turn(partition);
+    };
   }
 
   async get(partition: string, keys: readonly Key[]): Promise<readonly (Entry | null)[]> {
@@ -98,13 +104,6 @@ class CheckedStore implements Store {
   async now(): Promise<Date> {
     this.#mustBeOpen();
     return this.#backend.now();
-  }
-
-  async #turn(partition: string): Promise<Turn> {
-    this.#mustBeOpen();
-    checkPartition(partition);
-    if (this.#backend.turn === undefined) throw new Error("The backend gives no turns.");
-    return this.#backend.turn(partition);
   }
 
   /** Waits for the writes that were accepted. Closing twice is closing once. */

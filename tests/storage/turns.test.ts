@@ -36,8 +36,8 @@ describe("on PostgreSQL", () => {
     const [first, second] = [await open(url), await open(url)];
     const lost = await take(first);
     const next = take(second);
-    // Until it has asked.
-    await new Promise((resolve) => setTimeout(resolve, LIMITS.writeTurnWaitMs / 2));
+    const waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+    await expect.poll(async () => (await server().query(waiting)).length, { interval: 10 }).toBe(1);
     await server().query("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted");
     const turn = await next;
     expect(turn.waited).toBe(true);
@@ -61,8 +61,8 @@ describe("on PostgreSQL", () => {
     const url = server().url();
     const [first, second] = [await open(url), await open(url)];
     const held = await take(first);
-    await new Promise((resolve) => setTimeout(resolve, LIMITS.writeTurnMaxMs));
-    await takeAndEnd(second);
+    const isTaken = () => takeAndEnd(second).catch(() => "refused");
+    await expect.poll(isTaken, { timeout: 4 * LIMITS.writeTurnMaxMs }).not.toBe("refused");
     held.end();
     await takeAndEnd(first);
   });
