@@ -46,13 +46,21 @@ export class Standing {
   /** Judges all of them whenever one may have changed; where much changes, not each time. */
   async #follow(): Promise<void> {
     this.#following = true;
+    let change = this.#change();
     while (this.#credentials.size > 0 && !this.#news.closed) {
-      this.#left = new AbortController();
-      await this.#news.next(SYSTEM_PARTITION, LIMITS.waitMs, this.#left.signal);
+      await change;
+      // Asked for before they are judged: what changes from here on has them judged again.
+      change = this.#change();
       for (const credential of [...this.#credentials.values()]) await this.#judge(credential);
       await new Promise((resolve) => setTimeout(resolve, LIMITS.watchJudgeMs));
     }
     this.#following = false;
+  }
+
+  /** Resolves with the next change of tokens and sessions, or when nobody is left whom it could be about. */
+  #change(): Promise<void> {
+    this.#left = new AbortController();
+    return this.#news.next(SYSTEM_PARTITION, LIMITS.waitMs, this.#left.signal);
   }
 
   async #judge(credential: Credential): Promise<void> {

@@ -129,6 +129,17 @@ describe("a watch over HTTP", () => {
     expect(await again.status).toBe(401);
   });
 
+  test("ends at once though another was revoked a moment before", { timeout: LIMITS.waitMs / 2 }, async () => {
+    const { token, read, domain } = await scene();
+    const tokens = [await token("reader"), await token("reader"), await token("reader")];
+    const readers = tokens.map((shown) => read(shown.token));
+    await Promise.all(readers.map((reader) => reader.hears(1)));
+    for (const [index, { id }] of tokens.entries()) {
+      await domain.tokens.revoke(ROOT, id);
+      await readers[index]?.over();
+    }
+  });
+
   test("ends when the token does", async () => {
     const { token, read, clock, domain } = await scene();
     const reader = await read((await token("reader", "1h")).token).hears(1);
