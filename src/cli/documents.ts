@@ -1,4 +1,4 @@
-import { scanJson } from "../http/json-scan.ts";
+import { scanJson } from "../json-text/scan.ts";
 import { Failure, usage } from "./failure.ts";
 
 /** How deep and how large a document may be is for the engine to say. */

@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { AppError } from "../errors.ts";
-import { scanJson } from "../http/json-scan.ts";
 import { isObject } from "../json.ts";
+import { scanJson } from "../json-text/scan.ts";
 import { LIMITS } from "../limits.ts";
 import type { Json, RepositoryChange } from "../ports.ts";
 import type { Blobs } from "./blobs.ts";

@@ -1,9 +1,9 @@
 import { isAscii, isUtf8 } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 import { AppError } from "../errors.ts";
+import { scanJson } from "../json-text/scan.ts";
 import { LIMITS } from "../limits.ts";
 import type { Json, JsonObject } from "../ports.ts";
-import { scanJson } from "./json-scan.ts";
 
 export interface BodyBounds {
   readonly bytes: number;

@@ -21,6 +21,7 @@ type Room =
   | "merkle"
   | "flagd"
   | "dotenv"
+  | "json-text"
   | "storage"
   | "engines"
   | "identity"
@@ -70,9 +71,9 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
   vault: { rooms: ["errors", "limits", "ports"], files: ["src/fifo-map.ts"], modules: ["node:*"] },
   // Files of an environment, the system's git, and what is asked of it.
   git: {
-    rooms: ["errors", "limits", "ports"],
     // A file is read with the very rules that a request's body is.
-    files: ["src/json.ts", "src/http/json-scan.ts"],
+    rooms: ["json-text", "errors", "limits", "ports"],
+    files: ["src/json.ts"],
     modules: ["node:*"],
   },
   // Projects as repositories: made of what the domain has recorded.
@@ -83,7 +84,7 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
   },
   schemas: { rooms: ["errors", "limits", "ports"], modules: ["zod"] },
   http: {
-    rooms: ["schemas", "domain", "wiring", "settings", "errors", "limits", "ports", "tracing", "mcp"],
+    rooms: ["schemas", "domain", "wiring", "settings", "json-text", "errors", "limits", "ports", "tracing", "mcp"],
     modules: ["node:*", "express", "pino", "zod", "ipaddr.js", "prom-client"],
   },
   // Tools for assistants: over the client, whoever starts them, and never past a route.
@@ -98,15 +99,15 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
   "sdk for OpenFeature": { rooms: ["sdk"], modules: ["@openfeature/core", "@openfeature/server-sdk"] },
   // Repositories lie where commands are typed: they are read there, as the engine reads them.
   cli: {
-    rooms: ["sdk", "sdk on node", "dotenv", "mcp", "git", "errors"],
-    // A file is read with the very rules that a request's body is.
-    files: ["src/http/json-scan.ts"],
+    rooms: ["sdk", "sdk on node", "dotenv", "json-text", "mcp", "git", "errors"],
     modules: ["node:*", "commander", "dotenv", "yaml"],
   },
   // As in `flagd`: nothing of Node's by itself. `dotenv` is its parser alone.
   dotenv: { rooms: [], modules: ["dotenv"] },
+  // What of JSON is taken, wherever it is typed: in browsers too.
+  "json-text": { rooms: ["errors"], modules: [] },
   // Who may do what is one table, for what is offered too.
-  web: { rooms: ["sdk", "flagd", "dotenv"], files: ["src/access.ts"], modules: ["*"] },
+  web: { rooms: ["sdk", "flagd", "dotenv", "json-text"], files: ["src/access.ts"], modules: ["*"] },
 };
 
 /** Files at the top of `src` that are not the domain. */
@@ -130,6 +131,7 @@ const FOLDERS: readonly Room[] = [
   "merkle",
   "flagd",
   "dotenv",
+  "json-text",
   "storage",
   "engines",
   "identity",

@@ -14,7 +14,7 @@ import { originInWords, originsOf } from "../../web/src/config/origins.ts";
 import { faultOf } from "../../web/src/faults.ts";
 import { lastDays } from "../../web/src/history/ActivityCharts.tsx";
 import { recordInWords } from "../../web/src/history/records.ts";
-import { faultInJson } from "../../web/src/json.ts";
+import { readJson } from "../../web/src/json.ts";
 import { countsOf } from "../../web/src/pages/State.tsx";
 import { type Diff, hasChanges, reasonOf, sentencesOf, singular, whoClears } from "../../web/src/plan.ts";
 import { inOrder, rulesOf } from "../../web/src/policy.ts";
@@ -263,21 +263,20 @@ test("what a check says in the engine's terms is said in words, with names", () 
 });
 
 test.each([
-  ["", 1, 1],
-  ["nul", 1, 1],
-  ["1 2", 1, 3],
-  ['"x', 1, 1],
-  ["{a: 1}", 1, 2],
-  ['{"a": 1,}', 1, 9],
-  ['{"a": [1, {"b": tru}]}', 1, 17],
-  ['[{}, {"a": []}, x]', 1, 17],
-  ['{\n  "a": 1\n  "b": 2\n}', 3, 3],
-  ['{"a": 1}\n}', 2, 1],
-])("where %o ends to be JSON is told: line %i, column %i", (text, line, column) => expect(faultInJson(text)).toEqual({ line, column }));
+  ["", "Line 1, column 1: it is empty."],
+  ["1 2", "Line 1, column 3: expected the end after the value."],
+  ["{a: 1}", "Line 1, column 2: expected a member's name in double quotes."],
+  ['{"a": [1, {"é": tru}]}', "Line 1, column 17: expected a value."],
+  ['{\n  "a": 1\n  "b": 2\n}', "Line 3, column 3: expected `,` or `}`."],
+  ['{"é": 1, "b": {"\\u00e9": 2, "é": 3}}', "Line 1, column 29: the object has two members of this name."],
+  ['{"id": 9007199254740993}', "Line 1, column 8: a number does not fit a double, and would change: send it as a string."],
+  ["1e400", "Line 1, column 1: a number does not fit a double, and would change: send it as a string."],
+])("of %o is told what would be lost or cannot be read, and where", (text, fault) => expect(readJson(text)).toEqual({ fault }));
 
-test("what is JSON has no fault, whatever is in it", () => {
-  for (const text of ["{}", " [ ] ", "[[], {}]", '{"a": {"b": [1, -2.5e+3, "\\u00e9\\n", null, true]}, "c": ""}'])
-    expect(faultInJson(text)).toBeNull();
+test("what is typed as JSON is read as it stands", () => {
+  const texts = ["{}", " [ ] ", "[[], {}]", '{"a": {"b": [1, -2.5e+3, "\\u00e9\\n", null, true]}, "c": ""}', "62685417233463050"];
+  const many = JSON.stringify(Object.fromEntries(Array.from({ length: 40 }, (_, n) => [`é${n}`, n])));
+  for (const text of [...texts, many]) expect(readJson(text)).toEqual({ value: JSON.parse(text), fault: null });
 });
 
 test("who may skip a check is named beside who clears it", () => {

@@ -177,6 +177,16 @@ test("a part of a page that cannot be read says so, and does not look as though 
   await page.getByRole("dialog").getByText("Could not load what is there now").waitFor();
 });
 
+test("a file that would not be kept as it stands is not uploaded, and says where", async () => {
+  const { project } = dashboard.scene;
+  const { page, go } = await dashboard.tab();
+  await go(`/projects/${project}/state?env=staging`);
+  const buffer = Buffer.from('{"tables": {\n  "orders": {"last": 9007199254740993}\n}}');
+  await page.getByLabel("Upload …").setInputFiles({ name: "state.json", mimeType: "application/json", buffer });
+  await page.getByRole("dialog").getByText("Line 2, column 22: a number does not fit a double").waitFor();
+  expect(await page.getByRole("button", { name: "Replace the state of staging" }).isDisabled()).toBe(true);
+});
+
 /** Has a read answer what it does, with something else in it that an engine in a test never comes to. */
 async function changed(page: Page, path: RegExp, change: (body: Readonly<Record<string, unknown>>) => object): Promise<void> {
   await page.route(path, async (route) => {

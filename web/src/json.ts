@@ -1,60 +1,30 @@
-/** Where in a text something is: lines and columns count from 1. */
-export interface PlaceInText {
-  readonly line: number;
-  readonly column: number;
-}
+import { type JsonBytes, scanJson } from "../../src/json-text/scan.ts";
 
-const SPACE = /[ \t\n\r]*/y;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: JSON keeps just these out of its strings
-const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
-const SCALAR = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
+/** How deep and how large it may be is for the engine to say. */
+const ANY_SIZE = { depth: Number.POSITIVE_INFINITY, members: Number.POSITIVE_INFINITY };
 
-/** From where on a text is no JSON, which browsers tell each in their own way, and not always; `null` where it is. */
-export function faultInJson(text: string): PlaceInText | null {
+export type ReadJson = { readonly value: unknown; readonly fault: null } | { readonly fault: string };
+
+/**
+ * Reads what somebody typed or chose as JSON, with the very rules of the engine's: a number that no double is, or a member given twice, would
+ * be another value than was meant, and the engine could not tell. `fault` says where, and what is wrong there; no piece of the text.
+ */
+export function readJson(text: string): ReadJson {
   try {
-    JSON.parse(text);
-    return null;
-  } catch {
-    const before = text.slice(0, endOfJson(text)).split("\n");
-    return { line: before.length, column: (before.at(-1) ?? "").length + 1 };
+    scanJson(bytesOf(text), ANY_SIZE);
+    return { value: JSON.parse(text), fault: null };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return { fault: reason.replace(/^The body is not valid JSON at l/, "L") };
   }
 }
 
-/** How far a text can be read as JSON. */
-function endOfJson(text: string): number {
-  let at = 0;
-  const take = (pattern: RegExp): boolean => {
-    pattern.lastIndex = at;
-    const found = pattern.exec(text);
-    if (found !== null) at += found[0].length;
-    return found !== null;
-  };
-  const takeSign = (sign: string): boolean => {
-    take(SPACE);
-    const isThere = text[at] === sign;
-    if (isThere) at++;
-    take(SPACE);
-    return isThere;
-  };
-  const takeName = () => take(STRING) && takeSign(":");
-  /** What ends each object and list that is open, the innermost last. */
-  const open: ("}" | "]")[] = [];
-  for (;;) {
-    take(SPACE);
-    if (takeSign("{")) {
-      open.push("}");
-      if (text[at] !== "}") {
-        if (!takeName()) return at;
-        continue;
-      }
-    } else if (takeSign("[")) {
-      open.push("]");
-      if (text[at] !== "]") continue;
-    } else if (!take(STRING) && !take(SCALAR)) return at;
-    // A value has ended, and perhaps what it is in.
-    for (let end = open.at(-1); end !== undefined && takeSign(end); end = open.at(-1)) open.pop();
-    take(SPACE);
-    if (open.length === 0 || !takeSign(",")) return at;
-    if (open.at(-1) === "}" && !takeName()) return at;
-  }
+function bytesOf(text: string): JsonBytes {
+  const bytes = new TextEncoder().encode(text);
+  const decoder = new TextDecoder();
+  return Object.assign(bytes, { toString: (_: "utf8", start: number, end: number) => decoder.decode(bytes.subarray(start, end)) });
+}
+
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -12,6 +12,7 @@ import { Scroll } from "../components/Scroll.tsx";
 import { currentQuery, SearchField } from "../components/SearchField.tsx";
 import { Empty, Failure, Loading } from "../components/States.tsx";
 import { TextDiff, textOf } from "../components/TextDiff.tsx";
+import { isObject, readJson } from "../json.ts";
 import { useEnvironments } from "../policy.ts";
 import { componentQuery, stateQuery } from "../queries.ts";
 import { useMay } from "../rights.ts";
@@ -245,23 +246,23 @@ type StateOf = Parameters<typeof api.replaceState>[0]["state"];
 /** Says what the file would make of the environment, before it does. */
 function Upload({ environment: { project_id: project, env }, file: { name, text }, onClose }: UploadProps) {
   const current = useRead(stateQuery(project, env));
-  const read = useMemo(() => readState(text), [text]);
+  const { state, fault } = useMemo(() => stateIn(text), [text]);
   const announce = useAnnounce();
   const queries = useQueryClient();
   const replace = useAction({
-    mutationFn: (state: StateOf) => api.replaceState({ project, env, state, message: `Uploaded ${name}` }),
+    mutationFn: (next: StateOf) => api.replaceState({ project, env, state: next, message: `Uploaded ${name}` }),
     onSuccess: async ({ version }) => {
       announce(`${env} is ${version} now.`);
       onClose();
       await queries.invalidateQueries({ queryKey: ["project", project] });
     },
   });
-  const counts = read === null || current.data === undefined ? null : countsOf(current.data.state, read);
+  const counts = state === null || current.data === undefined ? null : countsOf(current.data.state, state);
   return (
     <Dialog title={`Upload ${name} to ${env}`} onClose={onClose}>
       {current.isPending && <Loading what="what is there now" />}
       {current.isError && <Failure error={current.error} what="load what is there now" onRetry={() => void current.refetch()} />}
-      {read === null && <p role="alert">This is no platform state: a JSON object of collections, each an object of components by name.</p>}
+      {fault !== null && <p role="alert">{fault}</p>}
       {counts !== null && (
         <>
           <p>
@@ -274,7 +275,7 @@ function Upload({ environment: { project_id: project, env }, file: { name, text 
       {replace.isError && <Failure error={replace.error} what="upload the state" />}
       <DialogActions>
         <Button onClick={onClose}>Cancel</Button>
-        <Button look="primary" busy={replace.isPending} disabled={counts === null} onClick={() => read !== null && replace.act(read)}>
+        <Button look="primary" busy={replace.isPending} disabled={counts === null} onClick={() => state !== null && replace.act(state)}>
           Replace the state of {env}
         </Button>
       </DialogActions>
@@ -282,20 +283,17 @@ function Upload({ environment: { project_id: project, env }, file: { name, text 
   );
 }
 
-function readState(text: string): StateOf | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    const isObject = (each: unknown): each is object => typeof each === "object" && each !== null && !Array.isArray(each);
-    return isObject(value) && Object.values(value).every(isObject) ? (value as StateOf) : null;
-  } catch {
-    return null;
-  }
+function stateIn(text: string): { readonly state: StateOf; readonly fault: null } | { readonly state: null; readonly fault: string } {
+  const read = readJson(text);
+  if (read.fault !== null) return { state: null, fault: read.fault };
+  const isState = isObject(read.value) && Object.values(read.value).every(isObject);
+  if (isState) return { state: read.value as StateOf, fault: null };
+  return { state: null, fault: "This is no platform state: a JSON object of collections, each an object of components by name." };
 }
 
 /** An object's members in one order: what is written in another is the same. */
 function ordered(_name: string, value: unknown): unknown {
-  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-  return isObject ? Object.fromEntries(Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1))) : value;
+  return isObject(value) ? Object.fromEntries(Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1))) : value;
 }
 
 export function countsOf(before: StateOf, after: StateOf): { readonly added: number; readonly changed: number; readonly removed: number } {

@@ -1,5 +1,13 @@
 import { AppError } from "../errors.ts";
-import { SeenKeys } from "./json-keys.ts";
+import { SeenKeys } from "./keys.ts";
+
+/** The bytes of a text in UTF-8, and the text of some of them: a `Buffer`, or what a browser has in its place. */
+export interface JsonBytes {
+  readonly [at: number]: number;
+  readonly length: number;
+  indexOf(byte: number, from?: number): number;
+  toString(encoding: "utf8", start: number, end: number): string;
+}
 
 /** What a JSON text may hold. */
 export interface JsonBounds {
@@ -32,8 +40,8 @@ const PLAIN_DIGITS = 300;
 const ESCAPES = tableOf('"\\/bfnrt', () => 1);
 /** The value of each hexadecimal digit plus one; 0 for any other byte. */
 const HEX = tableOf("0123456789abcdefABCDEF", (digit) => Number.parseInt(digit, 16) + 1);
-const LITERALS: Readonly<Record<number, Buffer>> = Object.fromEntries(
-  ["true", "false", "null"].map((word) => [word.charCodeAt(0), Buffer.from(word)]),
+const LITERALS: Readonly<Record<number, readonly number[]>> = Object.fromEntries(
+  ["true", "false", "null"].map((word) => [word.charCodeAt(0), [...word].map((letter) => letter.charCodeAt(0))]),
 );
 
 /**
@@ -44,13 +52,13 @@ const LITERALS: Readonly<Record<number, Buffer>> = Object.fromEntries(
  * Faults give their place, never a piece of the text: it may hold a secret.
  * @throws invalid_json, too_large
  */
-export function scanJson(bytes: Buffer, bounds: JsonBounds): void {
+export function scanJson(bytes: JsonBytes, bounds: JsonBounds): void {
   new Scanner(bytes, bounds).run();
 }
 
 /** Reads past the end give 0, which is no JSON and ends every loop. */
 class Scanner {
-  readonly #bytes: Buffer;
+  readonly #bytes: JsonBytes;
   readonly #bounds: JsonBounds;
   readonly #keys: SeenKeys;
   #at = 0;
@@ -61,7 +69,7 @@ class Scanner {
   /** Whether the innermost container has just been opened. */
   #isFirst = false;
 
-  constructor(bytes: Buffer, bounds: JsonBounds) {
+  constructor(bytes: JsonBytes, bounds: JsonBounds) {
     this.#bytes = bytes;
     this.#bounds = bounds;
     this.#keys = new SeenKeys(bytes);
@@ -204,7 +212,7 @@ class Scanner {
   }
 
   #checkRoundTrip(start: number, isInteger: boolean): void {
-    if (survives(this.#bytes.toString("latin1", start, this.#at), isInteger)) return;
+    if (survives(this.#bytes.toString("utf8", start, this.#at), isInteger)) return;
     this.#at = start;
     throw this.#invalid("a number does not fit a double, and would change: send it as a string");
   }

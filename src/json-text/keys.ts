@@ -1,3 +1,5 @@
+import type { JsonBytes } from "./scan.ts";
+
 /** Members of one object that are compared one by one before a set is made for them. */
 const FEW = 16;
 /** Per key: hash, start, end. */
@@ -9,13 +11,13 @@ const BACKSLASH = 0x5c;
  * members: those are told apart by a hash of their bytes, and no string is made of them.
  */
 export class SeenKeys {
-  readonly #bytes: Buffer;
+  readonly #bytes: JsonBytes;
   /** As long as the deepest object so far needs them to be: most texts are shallow, and every request has one. */
   readonly #few: number[] = [];
   readonly #counts: number[] = [];
   readonly #many: (Set<string> | null)[] = [];
 
-  constructor(bytes: Buffer) {
+  constructor(bytes: JsonBytes) {
     this.#bytes = bytes;
   }
 
@@ -56,7 +58,7 @@ export class SeenKeys {
     let hash = 0x811c9dc5;
     for (let at = start + 1; at < end - 1; at++) {
       const byte = bytes[at] ?? 0;
-      if (byte === BACKSLASH) return hashOf(Buffer.from(this.#text(start, end)));
+      if (byte === BACKSLASH) return hashOf(this.#text(start, end));
       hash = Math.imul(hash ^ byte, 0x01000193);
     }
     return hash | 0;
@@ -72,8 +74,8 @@ export class SeenKeys {
   }
 }
 
-function hashOf(bytes: Buffer): number {
+function hashOf(text: string): number {
   let hash = 0x811c9dc5;
-  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
+  for (const byte of new TextEncoder().encode(text)) hash = Math.imul(hash ^ byte, 0x01000193);
   return hash | 0;
 }
