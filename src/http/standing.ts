@@ -67,14 +67,16 @@ export class Standing {
     clearTimeout(credential.timer);
     try {
       const expiresAt = await credential.connection.admitAgain();
-      if (expiresAt === null || credential.ends.size === 0) return;
-      const ms = Math.min(Math.max(expiresAt - this.#now(), LIMITS.watchJudgeMs), LIMITS.waitMs);
-      clearTimeout(credential.timer);
-      credential.timer = setTimeout(() => void this.#judge(credential), ms);
+      if (expiresAt !== null) this.#judgeIn(credential, Math.min(Math.max(expiresAt - this.#now(), LIMITS.watchJudgeMs), LIMITS.waitMs));
     } catch (error) {
-      // Whoever cannot be asked now is asked again with the next change.
-      if (!(error instanceof AppError) || error.code !== "unauthorized") return;
-      for (const end of [...credential.ends]) end();
+      if (error instanceof AppError && error.code === "unauthorized") for (const end of [...credential.ends]) end();
+      else this.#judgeIn(credential, LIMITS.watchRetryMs); // Who cannot be judged now may be revoked already.
     }
+  }
+
+  #judgeIn(credential: Credential, ms: number): void {
+    if (credential.ends.size === 0) return;
+    clearTimeout(credential.timer);
+    credential.timer = setTimeout(() => void this.#judge(credential), ms);
   }
 }
