@@ -63,6 +63,19 @@ export async function logIn(page: Page, url: string, token: string): Promise<voi
   await page.getByRole("heading", { level: 1, name: "Projects" }).waitFor();
 }
 
+/** Gives a browser the cookie of whoever has the token, in place of what it has: as after logging in, without the pages that this takes. */
+export async function takeSession(context: BrowserContext, url: string, token: string): Promise<void> {
+  const reply = await fetch(`${url}/session`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ token }),
+  });
+  const [, name, value] = /^([^=]+)=([^;]+)/.exec(reply.headers.get("set-cookie") ?? "") ?? [];
+  if (name === undefined || value === undefined) throw new Error(`POST /session answered ${reply.status} without a cookie.`);
+  await context.clearCookies();
+  await context.addCookies([{ name, value, url, httpOnly: true, sameSite: "Strict" }]);
+}
+
 /** Logs in where a page led to the one that asks for the token. Resolves when that one is left: what it leads to may not be there yet. */
 export async function logInHere(page: Page, token: string): Promise<void> {
   const field = page.getByLabel("Access token");

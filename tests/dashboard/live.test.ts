@@ -168,7 +168,7 @@ async function twoPeople() {
   await first.page.getByRole("button", { name: "Barbara" }).waitFor();
   return {
     first: first.page,
-    second: await dashboard.tab({}, after?.token),
+    second: await dashboard.tabOfWhoLogsIn(after?.token),
     address,
     leave: () => root.revokeToken({ id: before?.id ?? "" }),
   };
@@ -199,7 +199,7 @@ test("a tab that shows no project becomes theirs as well, and is left with whoev
   const first = await dashboard.tab({}, before?.token);
   await first.go("/settings");
   await first.page.getByRole("button", { name: "Grace" }).waitFor();
-  const second = await dashboard.tab({}, after?.token);
+  const second = await dashboard.tabOfWhoLogsIn(after?.token);
   await first.page.getByRole("button", { name: "Katherine" }).waitFor();
   await second.page.getByRole("button", { name: "Katherine" }).click();
   await second.page.getByRole("menuitem", { name: "Log out" }).click();

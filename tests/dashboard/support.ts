@@ -1,7 +1,7 @@
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, vi } from "vitest";
 import { Engine } from "../support/engine.ts";
-import { type Browser, type Look, logIn, openBrowser } from "./browser.ts";
+import { type Browser, type Look, logIn, openBrowser, takeSession } from "./browser.ts";
 import { type Scene, setScene } from "./scene.ts";
 
 /** Milliseconds after which a test is given up: pages are many, and a machine may be slow. Nothing waits for time to pass. */
@@ -13,8 +13,10 @@ export interface Dashboard {
   readonly engine: Engine;
   readonly scene: Scene;
   readonly browser: Browser;
-  /** A tab of somebody who is logged in, as root or with the token given. What went wrong in it unseen is in `faults`. */
+  /** A tab of somebody who is logged in, as root or with the token given, and shows nothing yet. What went wrong in it unseen is in `faults`. */
   tab(look?: Look, token?: string): Promise<Tab>;
+  /** A tab in which somebody has just logged in, by the page that people use: the tabs beside it are told. */
+  tabOfWhoLogsIn(token?: string): Promise<Tab>;
 }
 
 export interface Tab {
@@ -34,6 +36,18 @@ export function useDashboard({ withScene = true } = {}): Dashboard {
   const there = <Thing>(thing: Thing | undefined): Thing => {
     if (thing === undefined) throw new Error("not before the tests begin");
     return thing;
+  };
+  const opened = async (look?: Look): Promise<Tab> => {
+    const { page, faults } = await there(browser).open(look);
+    pages.push(page);
+    return {
+      page,
+      faults,
+      async go(path) {
+        await page.goto(there(engine).url + path);
+        await settled(page);
+      },
+    };
   };
   beforeAll(async () => {
     [engine, browser] = await Promise.all([new Engine({ token: ROOT }).start(), openBrowser()]);
@@ -57,18 +71,15 @@ export function useDashboard({ withScene = true } = {}): Dashboard {
       return there(browser);
     },
     async tab(look, token = ROOT) {
-      const { page, faults } = await there(browser).open(look);
-      pages.push(page);
+      const tab = await opened(look);
+      await takeSession(there(browser).context, there(engine).url, token);
+      return tab;
+    },
+    async tabOfWhoLogsIn(token = ROOT) {
+      const tab = await opened();
       await there(browser).context.clearCookies();
-      await logIn(page, there(engine).url, token);
-      return {
-        page,
-        faults,
-        async go(path) {
-          await page.goto(there(engine).url + path);
-          await settled(page);
-        },
-      };
+      await logIn(tab.page, there(engine).url, token);
+      return tab;
     },
   };
 }
