@@ -48,7 +48,8 @@ export interface Settings {
 
 /** Where secrets are kept: in the engine's own store, in the family's Vault engine, or in HashiCorp Vault or OpenBao. */
 export type VaultSettings =
-  | { readonly kind: "builtin" }
+  /** `unused`: settings that only a vault elsewhere has, where no kind was asked for by its name. */
+  | { readonly kind: "builtin"; readonly unused?: readonly string[] }
   | { readonly kind: "puraify"; readonly url: string; readonly token: string | null }
   | {
       readonly kind: "kv2";
@@ -222,10 +223,16 @@ function duration(name: string, text: string | null, longest: number): number {
   throw new SettingsError(`${name} is "${text}". It must be a duration such as 5s or 1m, of at most ${longest / 60_000}m, or 0s for none.`);
 }
 
+/** What a vault elsewhere is used with. */
+const ELSEWHERE = ["VAULT_TOKEN", "VAULT_ROLE_ID", "VAULT_SECRET_ID", "VAULT_MOUNT", "VAULT_PREFIX", "VAULT_NAMESPACE"] as const;
+
 function vault(read: (name: string) => string | null): VaultSettings {
   const url = baseUrl("VAULT_URL", read("VAULT_URL"));
   const kind = oneOf("VAULT_KIND", read("VAULT_KIND") ?? (url === null ? "builtin" : "puraify"), ["builtin", "puraify", "kv2"] as const);
-  if (kind === "builtin") return { kind };
+  if (kind === "builtin") {
+    const unused = read("VAULT_KIND") === null ? ELSEWHERE.filter((name) => read(name) !== null) : [];
+    return { kind, ...(unused.length > 0 && { unused }) };
+  }
   if (url === null) throw new SettingsError(`VAULT_KIND is ${kind}, so VAULT_URL must say where it is.`);
   const token = read("VAULT_TOKEN");
   if (kind === "puraify") return { kind, url, token };

@@ -4,6 +4,7 @@ import { keys, SYSTEM_PARTITION, sinkKeys, sinkPartition, systemKeys } from "./k
 import { LIMITS } from "./limits.ts";
 import { MIRROR } from "./mirror-outlet.ts";
 import type { Mirrors } from "./mirrors.ts";
+import type { AuditRecord } from "./model.ts";
 import { checkProject } from "./names.ts";
 import { type Outlet, SinkOutlet } from "./outlets.ts";
 import type { Sink, Store, Subscription } from "./ports.ts";
@@ -39,6 +40,13 @@ export interface SinkView extends Omit<SinkState, "lease" | "failing_since"> {
   readonly backlog: number;
 }
 
+/** Records that are left to be sent, and how long the oldest of them has been there, in milliseconds; 0 where there is none. */
+export interface Backlog {
+  readonly records: number;
+  readonly ageMs: number;
+}
+
+const NOTHING_LEFT: Backlog = { records: 0, ageMs: 0 };
 const WEBHOOK = "webhook";
 
 /**
@@ -137,14 +145,26 @@ export class Sinks {
     });
   }
 
-  /** Records that are left to be sent, by kind of sink, of the first projects by name. */
-  async backlog(): Promise<Readonly<Record<string, number>>> {
-    const left: Record<string, number> = Object.fromEntries([...this.#turns.keys()].map((kind) => [kind, 0]));
+  /** What is left to be sent, by kind of sink, of the first projects by name. */
+  async backlog(): Promise<Readonly<Record<string, Backlog>>> {
+    const left: Record<string, Backlog> = Object.fromEntries([...this.#turns.keys()].map((kind) => [kind, NOTHING_LEFT]));
     const prefix = systemKeys.projectPrefix;
+    const now = await this.#parts.store.now();
     for (const { key } of await this.#parts.store.list(SYSTEM_PARTITION, { prefix, limit: LIMITS.pageItems })) {
+      const project = key.slice(prefix.length);
       // A hint is written before its project, which may never have come.
-      const views = await this.overview(key.slice(prefix.length)).catch(() => []);
-      for (const { kind, state, backlog } of views) if (state !== "inactive") left[kind] = (left[kind] ?? 0) + backlog;
+      const views = await this.overview(project).catch(() => []);
+      const behind = views.filter(({ state, backlog }) => state !== "inactive" && backlog > 0);
+      if (behind.length > 0) {
+        const records = documentsOf(this.#parts.store, project);
+        const oldest = await records.getAll<AuditRecord>(behind.map(({ cursor }) => keys.audit(cursor + 1)));
+        for (const [index, { kind, backlog }] of behind.entries()) {
+          const { records: before, ageMs } = left[kind] ?? NOTHING_LEFT;
+          // A clock that was set back makes no record younger than none.
+          const age = now.getTime() - Date.parse(oldest[index]?.at ?? now.toISOString());
+          left[kind] = { records: before + backlog, ageMs: Math.max(ageMs, age) };
+        }
+      }
       await turn();
     }
     return left;

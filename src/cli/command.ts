@@ -3,8 +3,9 @@ import { EnvmError } from "../sdk/errors.ts";
 import { type CommonOptions, Context } from "./context.ts";
 import { EXIT, type ExitCode, exitCodeOf } from "./exit-codes.ts";
 import { Failure } from "./failure.ts";
+import { fixFor } from "./fixes.ts";
 import { Interrupted } from "./prompts.ts";
-import { errorLines, fixFor } from "./telling.ts";
+import { errorLines } from "./telling.ts";
 
 /** Examples of each command, which its help shows and a test runs. */
 const examples = new WeakMap<Command, readonly string[]>();
@@ -126,7 +127,7 @@ function told(context: Context, error: unknown): number {
 export function described(error: unknown): { exit: ExitCode; body: unknown; lines: readonly string[] } {
   if (error instanceof EnvmError) {
     const { code, reason, details, requestId } = error;
-    const fix = fixFor(code, error.fix);
+    const fix = fixFor(code, error.fix, details);
     const body = { status: "error", code, reason, fix_suggestion: fix, details, request_id: requestId };
     return { exit: exitCodeOf(code, error.status), body, lines: [reason, fix, ...errorLines(code, details)] };
   }

@@ -100,6 +100,8 @@ export function exitCodeOf(code: string, status: number): ExitCode {
   const known = Object.hasOwn(EXIT_OF, code) ? EXIT_OF[code] : undefined;
   if (known !== undefined) return known;
   if (code === "invalid_call") return EXIT.usage;
+  // A proxy's page says nothing of what the engine has, or of what it allows.
+  if (code === "invalid_answer") return EXIT.failed;
   if (status === 401 || status === 403) return EXIT.access;
   if (status === 404 || status === 410) return EXIT.missing;
   if (status === 409 || status === 412) return EXIT.conflict;

@@ -24,9 +24,11 @@ export function failed(reason: string, fix = ""): Failure {
   return new Failure(EXIT.failed, "failed", reason, fix);
 }
 
-/** The code of a system call's error: `ENOENT`, `ENOSPC`, … */
+/** The code of a system call's error: `ENOENT`, `ENOSPC`, … Other errors have codes too, and say better themselves what went wrong. */
 export function systemCode(error: unknown): string | null {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : null;
+  return error instanceof Error && "code" in error && typeof error.code === "string" && /^E[A-Z0-9_]+$/.test(error.code)
+    ? error.code
+    : null;
 }
 
 /** What went wrong with a file, without its content. */

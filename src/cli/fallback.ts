@@ -2,7 +2,7 @@ import { EnvmError } from "../sdk/errors.ts";
 import { fileStore } from "../sdk/node.ts";
 import { seal, unseal } from "../sdk/sealing.ts";
 import type { Context } from "./context.ts";
-import { usage } from "./failure.ts";
+import { systemCode, usage } from "./failure.ts";
 import { longName } from "./short-names.ts";
 import { span } from "./telling.ts";
 import { fetchVariables, type SecretsWanted, type Variables } from "./variables.ts";
@@ -37,9 +37,11 @@ export async function withFallback(context: Context, path: string, wanted: Secre
   try {
     const variables = await fetchVariables(context, { secrets: wanted });
     const kept: Kept = { at: new Date().toISOString(), wanted, variables };
-    await store.write(await seal(JSON.stringify(kept), key, about(variables.env))).catch(() => {
+    await store.write(await seal(JSON.stringify(kept), key, about(variables.env))).catch((error: unknown) => {
       // The program matters more than its copy.
-      output.warn(`The copy could not be kept in ${path}.`);
+      output.warn(
+        `The copy could not be kept in ${path} (${systemCode(error) ?? "unknown error"}): without it nothing starts while the engine is away.`,
+      );
     });
     return variables;
   } catch (error) {

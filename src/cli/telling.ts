@@ -1,4 +1,5 @@
 import { BOUNDS } from "./bounds.ts";
+import { checkFix } from "./fixes.ts";
 import { shown } from "./width.ts";
 
 /** The engine's replies in words. */
@@ -8,6 +9,7 @@ interface Check {
   readonly status: string;
   readonly reason: string;
   readonly fix?: string | undefined;
+  readonly details?: Readonly<Record<string, unknown>> | undefined;
 }
 
 interface Conflict {
@@ -27,7 +29,8 @@ interface Diff {
 
 const SIGNS: Readonly<Record<string, string>> = { passed: "✓", warning: "!", failed: "✗", skipped: "-" };
 
-export function checkLines({ name, status, reason, fix }: Check): string[] {
+export function checkLines({ name, status, reason, details = {}, ...check }: Check): string[] {
+  const fix = check.fix === undefined ? undefined : checkFix(name, check.fix, details);
   const lines = [`${SIGNS[status] ?? "?"} ${shown(name)}: ${shown(reason)}`];
   if (fix !== undefined && status !== "passed" && status !== "skipped") lines.push(`    fix: ${shown(fix)}`);
   return lines;
@@ -76,29 +79,6 @@ export function errorLines(code: string, details: Readonly<Record<string, unknow
     );
   }
   return [];
-}
-
-/** What to type, where the engine says what to send. Where it says what to type, nobody knows better. */
-const FIXES: Readonly<Record<string, string>> = {
-  unauthorized: "Log in (envm login), or set ENVM_TOKEN.",
-  connection_failed: "Start the engine (envm serve), or name another: --url, ENVM_URL.",
-  environment_not_found: "envm env list shows what there is.",
-  base_not_found: "envm env list shows what there is.",
-  version_not_found: "envm versions shows what there is.",
-  revision_not_found: "envm history shows what there is.",
-  promotion_not_found: "envm approve shows which wait.",
-  token_not_found: "envm token list shows what there is.",
-  secret_stays_secret: "Set it with envm secret set; to make a var of it, remove the secret first: envm secret unset.",
-  project_not_found: "Check -p and the spelling: envm whoami says which projects the token may see. envm env create makes a new one.",
-  precondition_failed: "Somebody changed it meanwhile: look at it, and send the command again.",
-  plan_stale: "Look at the new plan: send the command again, with --dry-run first.",
-  history_rewritten: "Look at who rewrote the branch, and why; where it is meant, add --accept-rewrite.",
-  mirror_not_found: "envm git mirror set sets one.",
-  unrelated_histories: "Add --replace, or promote a part: --only.",
-};
-
-export function fixFor(code: string, fix: string): string {
-  return Object.hasOwn(FIXES, code) && !fix.includes("envm ") ? (FIXES[code] ?? fix) : fix;
 }
 
 /** `3 vars`, `1 var`. */

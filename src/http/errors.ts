@@ -79,7 +79,7 @@ export const FIXES: Readonly<Record<ErrorCode, string>> = {
 };
 
 /** Seconds after which a caller may try again. */
-const RETRY_AFTER: Partial<Record<ErrorCode, number>> = {
+export const RETRY_AFTER: Partial<Record<ErrorCode, number>> = {
   too_many_requests: 1,
   store_unavailable: 1,
   vault_unavailable: 1,

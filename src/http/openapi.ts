@@ -6,7 +6,7 @@ import { OfrepError } from "../schemas/ofrep.ts";
 import { ErrorReplySchema } from "../schemas/operations.ts";
 import { accessText } from "./access-text.ts";
 import { sessionCookie } from "./auth.ts";
-import { FIXES } from "./errors.ts";
+import { FIXES, RETRY_AFTER } from "./errors.ts";
 import { accessOf } from "./rights.ts";
 import type { ResponseFacts, Route } from "./route.ts";
 
@@ -50,13 +50,41 @@ export function openApiDocument(routes: readonly Route[], version: string): Json
   };
 }
 
+/** By the names that replies have them under. */
 const HEADERS = {
-  RequestId: {
+  "X-Request-Id": {
     description: "The request's own, where it gave one; otherwise made here. The log and the audit name it.",
+    required: true,
     schema: { type: "string" },
   },
-  ETag: { description: "Names exactly what is shown.", schema: { type: "string" } },
+  ETag: { description: "Names exactly what is shown.", required: true, schema: { type: "string" } },
+  Location: { description: "The path of what was made.", schema: { type: "string" } },
+  "Set-Cookie": {
+    description: "The session's cookie, of HTTP alone; without a session, or where the engine asks nobody for a token, there is none.",
+    schema: { type: "string" },
+  },
+  "Audit-Signature": {
+    description: "A JWS over what was exported; its key is one of `GET /.well-known/jwks.json`.",
+    required: true,
+    schema: { type: "string" },
+  },
+  "WWW-Authenticate": { description: "That a bearer token is asked for.", required: true, schema: { type: "string" } },
+  "Retry-After": {
+    description: "Seconds, after which the same request may be answered otherwise.",
+    schema: { type: "integer", minimum: 0 },
+  },
+  Age: {
+    description: "Seconds for which the store could not be asked, where what is shown was known before.",
+    schema: { type: "integer" },
+  },
+  "X-Envm-Stale": { description: "Why what is shown may be old: `store_unavailable`.", schema: { type: "string" } },
 };
+
+type HeaderName = keyof typeof HEADERS;
+
+function headers(...names: readonly HeaderName[]): JsonSchema {
+  return Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));
+}
 
 function operation(route: Route): JsonSchema {
   const { operationId, summary, description, tag, body } = route;
@@ -119,20 +147,20 @@ function preconditions(conditional: Route["conditional"]): JsonSchema[] {
   return [{ name, in: "header", required: false, description, schema: { type: "string" } }];
 }
 
-function successResponses({ responses, conditional }: Route): JsonSchema {
-  const headers = {
-    "X-Request-Id": { $ref: "#/components/headers/RequestId" },
-    ...(conditional && { ETag: { $ref: "#/components/headers/ETag" } }),
-  };
+function successResponses({ responses, conditional, mayBeStale }: Route): JsonSchema {
+  const common: readonly HeaderName[] = ["X-Request-Id", ...(conditional ? (["ETag"] as const) : [])];
+  const stale: readonly HeaderName[] = mayBeStale ? ["Age", "X-Envm-Stale"] : [];
   const entries = Object.entries(responses).map(([status, facts]) => {
-    const { description, schema, contentType = "application/json" }: ResponseFacts = facts;
-    return [status, { description, headers, ...(schema && { content: { [contentType]: media(schema, Number(status)) } }) }];
+    const { description, schema, contentType = "application/json", headers: own = [] }: ResponseFacts = facts;
+    const sent = headers(...common, ...own, ...stale);
+    return [status, { description, headers: sent, ...(schema && { content: { [contentType]: media(schema, Number(status)) } }) }];
   });
   return Object.fromEntries(entries);
 }
 
 function conditionalResponses({ conditional }: Route): JsonSchema {
-  return conditional === "read" ? { 304: { description: "What the reader has is still what would be shown." } } : {};
+  if (conditional !== "read") return {};
+  return { 304: { description: "What the reader has is still what would be shown.", headers: headers("X-Request-Id", "ETag") } };
 }
 
 /** By status, as OpenAPI wants it; the codes are in the description and each has its example. */
@@ -145,7 +173,11 @@ function errorResponses(route: Route): JsonSchema {
     const examples = Object.fromEntries(same.map((code) => [code, { $ref: `#/components/examples/${code}` }]));
     const content = isOfrep ? media(OfrepError) : { schema: reference(ErrorReplySchema), examples };
     const description = same.map((code) => `\`${code}\`: ${ERRORS[code].reason}`).join("\n\n");
-    return [status, { description, content: { "application/json": content } }];
+    const more: readonly HeaderName[] = [
+      ...(same.includes("unauthorized") ? (["WWW-Authenticate"] as const) : []),
+      ...(same.some((code) => code in RETRY_AFTER) ? (["Retry-After"] as const) : []),
+    ];
+    return [status, { description, headers: headers("X-Request-Id", ...more), content: { "application/json": content } }];
   });
   return Object.fromEntries(entries);
 }

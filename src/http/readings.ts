@@ -35,9 +35,10 @@ async function storedReadings({ sinks, timers }: Domain): Promise<readonly Sampl
   const up = (value: number) => gauge("store_up", "Whether the store could be asked.", value);
   try {
     const [backlog, due] = await Promise.all([sinks.backlog(), timers.dueEnvironments()]);
-    const records = Object.entries(backlog).map(([sink, value]) =>
+    const records = Object.entries(backlog).flatMap(([sink, { records: value, ageMs }]) => [
       gauge("sink_backlog_records", "Audit records that were not sent yet, of the first 1,000 projects.", value, { sink }),
-    );
+      gauge("sink_backlog_age_seconds", "How long the oldest of them has been there.", ageMs / 1_000, { sink }),
+    ]);
     return [up(1), ...records, gauge("previews_due", "Previews whose end, or end of grace, has come and was not acted on yet.", due)];
   } catch {
     return [up(0)];

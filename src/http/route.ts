@@ -39,6 +39,8 @@ export interface ResponseFacts {
   /** Named (`id`) and with an example, both in its metadata. Without one, there is no body. */
   readonly schema?: z.ZodType;
   readonly contentType?: string;
+  /** Headers that this reply has beside those of every reply. */
+  readonly headers?: readonly ("Location" | "Set-Cookie" | "Audit-Signature")[];
 }
 
 /** What does not depend on the route's types. */

@@ -12,7 +12,7 @@ import { wellFormed } from "./values.ts";
 
 /** Where secrets are kept: in the engine's own store, in the family's Vault engine, or in HashiCorp Vault or OpenBao. */
 export type VaultSettings =
-  | { readonly kind: "builtin" }
+  | { readonly kind: "builtin"; readonly unused?: readonly string[] }
   | { readonly kind: "puraify"; readonly url: string; readonly token: string | null }
   | ({ readonly kind: "kv2"; readonly url: string } & Kv2Settings);
 
@@ -56,7 +56,7 @@ export async function openVault(settings: VaultSettings, parts: OpenVaultParts):
 
 /** As `openVault`, for moving secrets: wherever those of the store are now. */
 export async function reachVault(settings: VaultSettings, parts: OpenVaultParts): Promise<OpenVault> {
-  if (settings.kind === "builtin") return new LocalVault(await openBuiltinVault(parts));
+  if (settings.kind === "builtin") return new LocalVault(await openBuiltinVault(parts), settings.unused);
   const { url } = settings;
   const connect = (name: string): Remote => parts.connect(name, url);
   if (settings.kind === "puraify") {
@@ -150,9 +150,12 @@ class LocalVault implements OpenVault {
   readonly #vault: BuiltinVault;
   #since: string | null = null;
 
-  constructor(vault: BuiltinVault) {
+  constructor(vault: BuiltinVault, unused: readonly string[] = []) {
     this.#vault = vault;
-    this.notices = vault.rotationUnfinished ? ["a rotation of the vault's master key is unfinished: run `npm run vault:rotate` again"] : [];
+    this.notices = [
+      ...(vault.rotationUnfinished ? ["a rotation of the vault's master key is unfinished: run `npm run vault:rotate` again"] : []),
+      ...(unused.length > 0 ? [unusedNotice(unused)] : []),
+    ];
   }
 
   put(entry: SecretEntry, value: string): Promise<void> {
@@ -187,4 +190,12 @@ class LocalVault implements OpenVault {
   async close(): Promise<void> {
     this.#vault.close();
   }
+}
+
+/** Many a shell has a VAULT_TOKEN for something else: that is no reason not to start. */
+function unusedNotice(names: readonly string[]): string {
+  return (
+    `${names.join(" and ")} ${names.length === 1 ? "is" : "are"} set, and VAULT_URL is not: secrets go into the engine's own store. ` +
+    "Set VAULT_URL to use a vault elsewhere, or VAULT_KIND=builtin where the store is meant"
+  );
 }

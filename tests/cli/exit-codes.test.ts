@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
 import { EXIT, EXIT_OF, exitCodeOf } from "../../src/cli/exit-codes.ts";
+import { fixFor } from "../../src/cli/fixes.ts";
+import { checkLines } from "../../src/cli/telling.ts";
 import { ERRORS } from "../../src/errors.ts";
 import { useCli } from "./support.ts";
 
@@ -28,6 +30,10 @@ test.each([
   ["constructor", 404, EXIT.missing],
   ["connection_failed", 0, EXIT.failed],
   ["invalid_call", 0, EXIT.usage],
+  // What is not the engine cannot say that something does not exist, or is not allowed.
+  ["invalid_answer", 404, EXIT.failed],
+  ["invalid_answer", 403, EXIT.failed],
+  ["invalid_answer", 301, EXIT.failed],
 ])("%s with status %i ends with %i", (code, status, exit) => {
   expect(exitCodeOf(code, status)).toBe(exit);
 });
@@ -76,6 +82,39 @@ test("a refused promotion names each failed check with its fix", async () => {
   const { err } = await context.cli.run(["promote", "dev", "prod", "-y"]);
   expect(err).toContain("✗ config_complete");
   expect(err).toMatch(/fix: .*API_KEY/);
+});
+
+test.each<readonly [readonly string[], string]>([
+  [["secret", "reveal", "NOTHING", "-e", "dev"], "envm secret list"],
+  [["state", "get", "flows/none", "-e", "dev"], "envm state get COLLECTION --plain"],
+  [["state", "get", "none", "-e", "dev"], "envm state get shows"],
+  [["promote", "dev", "prod", "-y"], "envm secret set API_KEY -e production"],
+])("what to do is told as what to type: %j", async (args, fix) => {
+  const { err } = await context.cli.run(args);
+  expect(err).toContain(`fix: ${fix}`);
+  expect(err).not.toMatch(/fix: .*(GET|POST|PATCH) \//);
+});
+
+test.each([
+  ["timeout", "Try again, or allow more with `timeoutMs`."],
+  ["route_not_found", "GET /openapi.json lists all routes."],
+])("of %s too", (code, fix) => {
+  expect(fixFor(code, fix)).toContain("envm doctor");
+});
+
+const check = (name: string, fix: string, details = {}) =>
+  checkLines({ name, status: "failed", reason: "It is so.", fix, details }).join("\n");
+
+test("a check's fix is told as what to type, and one that says nothing of requests as it is", () => {
+  expect(check("hold", "POST /env/resume, or promote by hand, which lifts the hold.")).toContain("envm resume");
+  expect(check("diverged", 'Ask for "strategy":"merge" to keep both.')).toContain("--merge");
+  expect(check("diverged", 'Settle each: "resolve":{"<component>":"ours"} keeps it.')).toContain("--resolve");
+  expect(check("secrets_isolated", 'Give it its own with PATCH …/config {"secrets":{…}}.')).toContain("envm secret set");
+  expect(check("config_complete", "Bind it: PATCH /env/p/e/config {}.", { unbound: ["vars/A", "secrets/B", "flags/c"] })).toMatch(
+    /envm var set A=VALUE.*envm secret set B.*envm flag set c=false/,
+  );
+  expect(check("hold", "Make sure that the reason for the hold is gone.")).toContain("fix: Make sure");
+  expect(check("soak_time", "Leave it in staging for another hour.")).toContain("fix: Leave it");
 });
 
 test.each([

@@ -1,7 +1,8 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { BOUNDS } from "../../src/cli/bounds.ts";
 import { TcpProxy } from "../support/tcp-proxy.ts";
 import { Lines } from "./lines.ts";
 import { ENVM, PROJECT, useCli } from "./support.ts";
@@ -47,6 +48,40 @@ describe("a file that would not come back as it was is refused with its place, a
     await cli.ok(["state", "put", "flows/numbers", "@numbers.yaml", "-e", "dev"]);
     const kept = JSON.parse(await cli.ok(["state", "get", "flows/numbers", "-e", "dev"]));
     expect(kept).toEqual({ a: 9007199254740992, b: 16, c: 0.1, d: -7, e: 62685417233463050, 1: "one" });
+  });
+});
+
+describe("what goes wrong on the way into a file, or out of one, is told as what it is:", () => {
+  const file = "log.ndjson";
+
+  test.each<readonly [string, readonly string[], number, RegExp]>([
+    ["a token that is not valid", ["--token", "envm_0000000000000000_wrong"], 3, /token is not valid/],
+    ["a project that does not exist", ["-p", "nowhere"], 4, /no project "nowhere"/],
+    ["an engine that is away", ["--url", "http://127.0.0.1:1"], 1, /cannot be reached/],
+  ])("%s", async (_what, args, code, reason) => {
+    const { cli } = context;
+    const ended = await cli.run(["audit", "export", "-o", file, ...args]);
+    expect(ended).toMatchObject({ code, out: "", err: expect.stringMatching(reason) });
+    expect(readdirSync(cli.folder).filter((name) => name === file || name.endsWith(".tmp"))).toEqual([]);
+  });
+
+  test("text that is not UTF-8, which a document is too", async () => {
+    const { cli } = context;
+    writeFileSync(join(cli.folder, "latin1.env"), Buffer.from("CITY=M\xfcnchen\n", "latin1"));
+    for (const args of [
+      ["import", "latin1.env", "-e", "dev", "-y"],
+      ["var", "set", "CITY=@latin1.env", "-e", "dev"],
+    ])
+      expect(await cli.run(args)).toMatchObject({ code: 2, err: expect.stringMatching(/latin1\.env is not UTF-8 text/) });
+  });
+
+  test("more than is taken", async () => {
+    const { cli } = context;
+    cli.file("much.env", `MUCH=${"x".repeat(BOUNDS.inputBytes)}\n`);
+    expect(await cli.run(["import", "much.env", "-e", "dev", "-y"])).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/is larger than/),
+    });
   });
 });
 

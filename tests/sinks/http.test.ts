@@ -1,9 +1,11 @@
 import { expect, test } from "vitest";
 import type { Role } from "../../src/access.ts";
+import { AppError } from "../../src/errors.ts";
 import { LIMITS } from "../../src/limits.ts";
+import type { Sink } from "../../src/ports.ts";
 import { caller, PROJECT } from "../domain/support.ts";
 import { type Ask, serveApp, withTokens } from "../http/support.ts";
-import { deliverer, monitoringAt, openReceiver, openSending } from "./support.ts";
+import { deliverer, LONG_ENOUGH, monitoringAt, openReceiver, openSending } from "./support.ts";
 
 const ADA = caller("ada");
 const HOOKS = `/env/${PROJECT}/webhooks`;
@@ -107,4 +109,40 @@ test("an address that requests may not go to is refused as that", async () => {
   const { as } = await open();
   const refused = await (await as("admin"))({ method: "POST", path: HOOKS, body: { url: "https://10.1.2.3/" } });
   expect(refused).toMatchObject({ status: 400, body: { code: "target_not_allowed" } });
+});
+
+test("metrics say by sink how many records wait and how old the oldest is: of a sink that is well, and of a webhook that is switched off, none", async () => {
+  let away = true;
+  const stuck: Sink = { name: "stuck", send: async () => (away ? Promise.reject(new AppError("engine_unavailable")) : "taken") };
+  const well: Sink = { name: "well", send: async () => "taken" };
+  const sending = await openSending({ deliverer: deliverer(), sinks: [stuck, well] });
+  const ask = await serveApp(sending.domain);
+  const waiting = async (sink: string) => {
+    const { text } = await ask("/metrics");
+    const value = (name: string) => Number(new RegExp(`^environment_manager_${name}\\{sink="${sink}"\\} (\\S+)$`, "m").exec(text)?.[1]);
+    return [value("sink_backlog_records"), value("sink_backlog_age_seconds")];
+  };
+  expect(await waiting("stuck")).toEqual([0, 0]);
+  await sending.project.create("staging");
+  await sending.settled();
+  sending.clock.time += 60_000;
+  await sending.project.configure("staging", { vars: { A: "1" } });
+  await sending.settled();
+  sending.clock.time += 30_000;
+  expect(await waiting("stuck")).toEqual([2, 90]);
+  expect(await waiting("well")).toEqual([0, 0]);
+
+  const receiver = await openReceiver();
+  const { id } = await sending.domain.webhooks.create(ADA, PROJECT, { url: `${receiver.url}/hook`, events: ["*"] });
+  await receiver.behave("500");
+  await sending.project.configure("staging", { vars: { A: "2" } });
+  await sending.settled();
+  sending.clock.time += 10_000;
+  expect(await waiting("webhook")).toEqual([1, 10]);
+  await sending.domain.webhooks.patch(ADA, PROJECT, id, { active: false });
+  expect(await waiting("webhook")).toEqual([0, 0]);
+
+  away = false;
+  await sending.after(LONG_ENOUGH);
+  expect(await waiting("stuck")).toEqual([0, 0]);
 });

@@ -37,6 +37,21 @@ describe("the settings", () => {
     });
   });
 
+  test("that only a vault elsewhere has are told of where none is named: secrets go into the engine's own store, which may not be meant", async () => {
+    const ofVault = async (values: Readonly<Record<string, string>>) => {
+      const vault = await open(memoryStore(), values);
+      await vault.close();
+      return vault.notices;
+    };
+    const [notice, ...more] = await ofVault({ VAULT_TOKEN: "t0ken", VAULT_MOUNT: "kv" });
+    expect(more).toEqual([]);
+    expect(notice).toMatch(/^VAULT_TOKEN and VAULT_MOUNT are set, and VAULT_URL is not: .*VAULT_URL.*VAULT_KIND=builtin/);
+    expect(notice).not.toContain("t0ken");
+    expect(await ofVault({ VAULT_TOKEN: "t" })).toEqual([expect.stringContaining("VAULT_TOKEN is set, and")]);
+    expect(await ofVault({ VAULT_TOKEN: "t", VAULT_KIND: "builtin" })).toEqual([]);
+    expect(await ofVault({})).toEqual([]);
+  });
+
   test.each([
     [{ VAULT_KIND: "vault" }, "VAULT_KIND"],
     [{ VAULT_KIND: "puraify" }, "VAULT_URL"],

@@ -47,7 +47,14 @@ const exportAudit = route({
   description:
     "Every record, oldest first, one JSON object on each line. The header `Audit-Signature` is a JWS over `{project_id, records, head, exported_at}`, whose head covers every record; the key is one of `GET /.well-known/jwks.json`.",
   params: ProjectParams,
-  responses: { 200: { description: "One record on each line.", schema: AuditRecordSchema, contentType: "application/x-ndjson" } },
+  responses: {
+    200: {
+      description: "One record on each line.",
+      schema: AuditRecordSchema,
+      contentType: "application/x-ndjson",
+      headers: ["Audit-Signature"],
+    },
+  },
   errors: ["invalid_name", "project_not_found", "vault_unavailable", "write_conflict", "overloaded", "storage_full"],
   async handler({ params, domain }) {
     const { records, statement } = await domain.audit.export(params.project);

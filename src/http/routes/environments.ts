@@ -31,7 +31,7 @@ const createEnvironment = route({
     "up to the base's platform and keeps its config: a CI job may send the same request for every push.",
   body: CreateEnvironmentBody,
   responses: {
-    201: { description: "The environment was created.", schema: EnvironmentCreated },
+    201: { description: "The environment was created.", schema: EnvironmentCreated, headers: ["Location"] },
     200: { description: "The preview existed and was brought up to date; or what a dry run found.", schema: EnvironmentCreated },
   },
   errors: [

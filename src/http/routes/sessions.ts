@@ -19,7 +19,7 @@ export function sessionRoutes(authentication: Authentication | null): readonly R
       "holds. With it, what changes anything must come from a page that the engine serves. Programs send their token with each request instead.",
     body: OpenSessionBody,
     bodyBounds: LOGIN_BODY,
-    responses: { 200: { description: "Logged in.", schema: SessionOpened } },
+    responses: { 200: { description: "Logged in.", schema: SessionOpened, headers: ["Set-Cookie"] } },
     errors: ["unauthorized", "too_many_requests", "identity_unavailable"],
     async handler({ body, connection }) {
       const principal = await connection.signIn(body.token);
@@ -54,7 +54,7 @@ export function sessionRoutes(authentication: Authentication | null): readonly R
     tag: "Access",
     summary: "Log out",
     description: "Ends the session in the cookie, on every instance, and takes the cookie away.",
-    responses: { 200: { description: "Logged out.", schema: SessionClosed } },
+    responses: { 200: { description: "Logged out.", schema: SessionClosed, headers: ["Set-Cookie"] } },
     errors: [],
     async handler({ connection }) {
       if (connection.session !== null) await authentication?.closeSession(connection.session);

@@ -22,7 +22,7 @@ const createToken = route({
     "A role in the projects and environments whose names match, and the right to reveal secrets where that is asked for: no more than the " +
     "caller has themselves. The token is shown in this reply and never again, so that the request takes no Idempotency-Key: sent again, it makes another token.",
   body: CreateTokenBody,
-  responses: { 201: { description: "The token.", schema: ShownTokenSchema } },
+  responses: { 201: { description: "The token.", schema: ShownTokenSchema, headers: ["Location"] } },
   errors: ["invalid_name", "forbidden"],
   handler: async ({ body, caller, domain }) => {
     const token = await domain.tokens.create(caller, body);

@@ -26,7 +26,7 @@ const createWebhook = route({
     "that tells repeats. The signing secret is shown in this reply and never again, so that the request takes no Idempotency-Key: sent again, it makes another webhook.",
   params: ProjectParams,
   body: CreateWebhookBody,
-  responses: { 201: { description: "The webhook.", schema: ShownWebhookSchema } },
+  responses: { 201: { description: "The webhook.", schema: ShownWebhookSchema, headers: ["Location"] } },
   errors: ["invalid_name", "project_not_found", "target_not_allowed", "vault_unavailable"],
   async handler({ params, body, caller, domain }) {
     const webhook = await domain.webhooks.create(caller, params.project, body);
