@@ -1,3 +1,5 @@
+import { textOf } from "./json-text.ts";
+
 /** Members of one object that are compared one by one before a set is made for them. */
 const FEW = 16;
 /** Per key: hash, start, end. */
@@ -9,13 +11,13 @@ const BACKSLASH = 0x5c;
  * members: those are told apart by a hash of their bytes, and no string is made of them.
  */
 export class SeenKeys {
-  readonly #bytes: Buffer;
+  readonly #bytes: Uint8Array;
   /** As long as the deepest object so far needs them to be: most texts are shallow, and every request has one. */
   readonly #few: number[] = [];
   readonly #counts: number[] = [];
   readonly #many: (Set<string> | null)[] = [];
 
-  constructor(bytes: Buffer) {
+  constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
   }
 
@@ -56,7 +58,7 @@ export class SeenKeys {
     let hash = 0x811c9dc5;
     for (let at = start + 1; at < end - 1; at++) {
       const byte = bytes[at] ?? 0;
-      if (byte === BACKSLASH) return hashOf(Buffer.from(this.#text(start, end)));
+      if (byte === BACKSLASH) return hashOf(new TextEncoder().encode(this.#text(start, end)));
       hash = Math.imul(hash ^ byte, 0x01000193);
     }
     return hash | 0;
@@ -67,12 +69,12 @@ export class SeenKeys {
   }
 
   #text(start: number, end: number): string {
-    const raw = this.#bytes.toString("utf8", start + 1, end - 1);
+    const raw = textOf(this.#bytes, start + 1, end - 1);
     return raw.includes("\\") ? (JSON.parse(`"${raw}"`) as string) : raw;
   }
 }
 
-function hashOf(bytes: Buffer): number {
+function hashOf(bytes: Uint8Array): number {
   let hash = 0x811c9dc5;
   for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
   return hash | 0;

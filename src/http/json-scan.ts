@@ -1,5 +1,6 @@
 import { AppError } from "../errors.ts";
 import { SeenKeys } from "./json-keys.ts";
+import { textOf } from "./json-text.ts";
 
 /** What a JSON text may hold. */
 export interface JsonBounds {
@@ -8,6 +9,9 @@ export interface JsonBounds {
   /** Members and elements, all levels together. */
   readonly members: number;
 }
+
+/** For texts whose depth and size are for somebody else to judge. */
+export const ANY_SIZE: JsonBounds = { depth: Number.POSITIVE_INFINITY, members: Number.POSITIVE_INFINITY };
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
@@ -32,25 +36,26 @@ const PLAIN_DIGITS = 300;
 const ESCAPES = tableOf('"\\/bfnrt', () => 1);
 /** The value of each hexadecimal digit plus one; 0 for any other byte. */
 const HEX = tableOf("0123456789abcdefABCDEF", (digit) => Number.parseInt(digit, 16) + 1);
-const LITERALS: Readonly<Record<number, Buffer>> = Object.fromEntries(
-  ["true", "false", "null"].map((word) => [word.charCodeAt(0), Buffer.from(word)]),
+const LITERALS: Readonly<Record<number, Uint8Array>> = Object.fromEntries(
+  ["true", "false", "null"].map((word) => [word.charCodeAt(0), new TextEncoder().encode(word)]),
 );
 
 /**
  * Checks a JSON text, given as valid UTF-8, in one pass, without recursion and before anything is built from it: RFC 8259's
  * grammar, and beyond it no nesting past `depth`, no more than `members` members, no key twice in one object, no number that
- * the engine could not give back (`1e400`, `9007199254740993`), no lone surrogate. What passes, `JSON.parse` takes.
+ * the engine could not give back (`1e400`, `9007199254740993`), no lone surrogate. What passes, `JSON.parse` takes. It runs in
+ * browsers too, where whoever types learns the same before it is sent.
  *
  * Faults give their place, never a piece of the text: it may hold a secret.
  * @throws invalid_json, too_large
  */
-export function scanJson(bytes: Buffer, bounds: JsonBounds): void {
+export function scanJson(bytes: Uint8Array, bounds: JsonBounds): void {
   new Scanner(bytes, bounds).run();
 }
 
 /** Reads past the end give 0, which is no JSON and ends every loop. */
 class Scanner {
-  readonly #bytes: Buffer;
+  readonly #bytes: Uint8Array;
   readonly #bounds: JsonBounds;
   readonly #keys: SeenKeys;
   #at = 0;
@@ -61,7 +66,7 @@ class Scanner {
   /** Whether the innermost container has just been opened. */
   #isFirst = false;
 
-  constructor(bytes: Buffer, bounds: JsonBounds) {
+  constructor(bytes: Uint8Array, bounds: JsonBounds) {
     this.#bytes = bytes;
     this.#bounds = bounds;
     this.#keys = new SeenKeys(bytes);
@@ -204,7 +209,7 @@ class Scanner {
   }
 
   #checkRoundTrip(start: number, isInteger: boolean): void {
-    if (survives(this.#bytes.toString("latin1", start, this.#at), isInteger)) return;
+    if (survives(textOf(this.#bytes, start, this.#at), isInteger)) return;
     this.#at = start;
     throw this.#invalid("a number does not fit a double, and would change: send it as a string");
   }
@@ -244,7 +249,7 @@ class Scanner {
       line++;
       lineStart = next + 1;
     }
-    const column = this.#bytes.toString("utf8", lineStart, this.#at).length + 1;
+    const column = textOf(this.#bytes, lineStart, this.#at).length + 1;
     return new AppError("invalid_json", {
       reason: `The body is not valid JSON at line ${line}, column ${column}: ${fault}.`,
       details: { byte: this.#at, line, column, ...details },

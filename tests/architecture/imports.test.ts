@@ -105,8 +105,8 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
   },
   // As in `flagd`: nothing of Node's by itself. `dotenv` is its parser alone.
   dotenv: { rooms: [], modules: ["dotenv"] },
-  // Who may do what is one table, for what is offered too.
-  web: { rooms: ["sdk", "flagd", "dotenv"], files: ["src/access.ts"], modules: ["*"] },
+  // Who may do what is one table, for what is offered too; and what is typed as JSON is held to what the engine takes.
+  web: { rooms: ["sdk", "flagd", "dotenv"], files: ["src/access.ts", "src/http/json-scan.ts"], modules: ["*"] },
 };
 
 /** Files at the top of `src` that are not the domain. */

@@ -1,6 +1,7 @@
 import { type FormEvent, useMemo, useState } from "react";
 import { type Context, compileFlags, definitionFaults, type Evaluation, expanded } from "../../../src/flagd/index.ts";
 import { Field } from "../components/Field.tsx";
+import { isJsonObject, readJson } from "../json.ts";
 import { Actions, type FormProps } from "./Actions.tsx";
 import styles from "./FlagForm.module.css";
 
@@ -101,8 +102,8 @@ export default function FlagForm({ name, busy, canSave, onSave, onCancel, flags,
 function Why({ name, definition, flags, evaluators }: { readonly name: string; readonly definition: Json } & Known) {
   const [text, setText] = useState('{\n  "targetingKey": "user-1"\n}');
   const result = useMemo(() => {
-    const context = parsed(text);
-    if (context === undefined || typeof context !== "object" || context === null || Array.isArray(context)) return null;
+    const { value: context } = readJson(text);
+    if (!isJsonObject(context)) return null;
     const shared = { evaluators: evaluators as Flags };
     return compileFlags({ ...(flags as Flags), [name]: definition }, shared).evaluate(name, context as Context);
   }, [text, definition, flags, evaluators, name]);
@@ -156,12 +157,12 @@ interface Read {
 
 /** The definition that the form stands for, or all that is wrong with it. What the form does not show stays as it was. */
 function definitionOf(draft: Draft, before: unknown, evaluators: Flags): Read {
-  const variants = parsed(draft.variants);
-  const targeting = draft.targeting.trim() === "" ? null : parsed(draft.targeting);
-  const names = typeof variants === "object" && variants !== null ? Object.keys(variants) : [];
+  const { value: variants, fault: noVariants } = readJson(draft.variants);
+  const { value: targeting, fault: noTargeting } = draft.targeting.trim() === "" ? { value: null, fault: null } : readJson(draft.targeting);
+  const names = isJsonObject(variants) ? Object.keys(variants) : [];
   const faults = [
-    ...(variants === undefined ? ["What it can be is no JSON."] : []),
-    ...(targeting === undefined ? ["The rules are no JSON."] : []),
+    ...(noVariants === null ? [] : [`What it can be is no JSON that can be kept: ${noVariants}`]),
+    ...(noTargeting === null ? [] : [`The rules are no JSON that can be kept: ${noTargeting}`]),
   ];
   if (faults.length > 0) return { definition: null, variants: names, faults };
   const {
@@ -178,12 +179,4 @@ function definitionOf(draft: Draft, before: unknown, evaluators: Flags): Read {
   } as unknown as Json;
   const found = definitionFaults(definition, evaluators).map(({ path, message }) => `${path === "" ? "It" : path} ${message}`);
   return { definition: found.length === 0 ? definition : null, variants: names, faults: found };
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

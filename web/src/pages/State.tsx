@@ -12,6 +12,7 @@ import { Scroll } from "../components/Scroll.tsx";
 import { currentQuery, SearchField } from "../components/SearchField.tsx";
 import { Empty, Failure, Loading } from "../components/States.tsx";
 import { TextDiff, textOf } from "../components/TextDiff.tsx";
+import { isJsonObject, readJsonFile } from "../json.ts";
 import { useEnvironments } from "../policy.ts";
 import { componentQuery, stateQuery } from "../queries.ts";
 import { useMay } from "../rights.ts";
@@ -195,7 +196,7 @@ function Text({ title, value }: { readonly title: string; readonly value: unknow
 function Transfer({ environment }: { readonly environment: Environment }) {
   const { project_id: project, env, version, protected: isProtected } = environment;
   const mayEdit = useMay(project)("edit", env);
-  const [upload, setUpload] = useState<{ readonly name: string; readonly text: string } | null>(null);
+  const [upload, setUpload] = useState<ReadFile | null>(null);
   const download = useAction({
     mutationFn: async () => {
       const { state } = await api.getState({ project, env });
@@ -221,7 +222,7 @@ function Transfer({ environment }: { readonly environment: Environment }) {
               className="visually-hidden"
               onChange={async ({ target }) => {
                 const file = target.files?.[0];
-                if (file !== undefined) setUpload({ name: file.name, text: await file.text() });
+                if (file !== undefined) setUpload({ name: file.name, ...readState(new Uint8Array(await file.arrayBuffer())) });
                 target.value = "";
               }}
             />
@@ -236,16 +237,23 @@ function Transfer({ environment }: { readonly environment: Environment }) {
 
 interface UploadProps {
   readonly environment: Environment;
-  readonly file: { readonly name: string; readonly text: string };
+  readonly file: ReadFile;
   readonly onClose: () => void;
 }
 
 type StateOf = Parameters<typeof api.replaceState>[0]["state"];
 
+interface ReadFile {
+  readonly name: string;
+  /** `null` where the file holds none. */
+  readonly state: StateOf | null;
+  /** What is wrong with its JSON, where it is that. */
+  readonly fault: string | null;
+}
+
 /** Says what the file would make of the environment, before it does. */
-function Upload({ environment: { project_id: project, env }, file: { name, text }, onClose }: UploadProps) {
+function Upload({ environment: { project_id: project, env }, file: { name, state: read, fault }, onClose }: UploadProps) {
   const current = useRead(stateQuery(project, env));
-  const read = useMemo(() => readState(text), [text]);
   const announce = useAnnounce();
   const queries = useQueryClient();
   const replace = useAction({
@@ -261,7 +269,13 @@ function Upload({ environment: { project_id: project, env }, file: { name, text 
     <Dialog title={`Upload ${name} to ${env}`} onClose={onClose}>
       {current.isPending && <Loading what="what is there now" />}
       {current.isError && <Failure error={current.error} what="load what is there now" onRetry={() => void current.refetch()} />}
-      {read === null && <p role="alert">This is no platform state: a JSON object of collections, each an object of components by name.</p>}
+      {read === null && (
+        <p role="alert">
+          {fault === null
+            ? "This is no platform state: a JSON object of collections, each an object of components by name."
+            : `This is no JSON that can be kept: ${fault}`}
+        </p>
+      )}
       {counts !== null && (
         <>
           <p>
@@ -282,14 +296,9 @@ function Upload({ environment: { project_id: project, env }, file: { name, text 
   );
 }
 
-function readState(text: string): StateOf | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    const isObject = (each: unknown): each is object => typeof each === "object" && each !== null && !Array.isArray(each);
-    return isObject(value) && Object.values(value).every(isObject) ? (value as StateOf) : null;
-  } catch {
-    return null;
-  }
+function readState(bytes: Uint8Array<ArrayBuffer>): Pick<ReadFile, "state" | "fault"> {
+  const { value, fault } = readJsonFile(bytes);
+  return { state: isJsonObject(value) && Object.values(value).every(isJsonObject) ? (value as StateOf) : null, fault };
 }
 
 /** An object's members in one order: what is written in another is the same. */
