@@ -2,6 +2,7 @@ import { durationMs, durationText } from "./durations.ts";
 import type { Freeze } from "./freeze.ts";
 import type { ComponentConflict } from "./merge.ts";
 import type { CheckName, CheckResult, Environment, Revision, RevisionRef } from "./model.ts";
+import { quoted } from "./names.ts";
 import { approvalsOf, type EffectivePolicy, type Policy } from "./policy.ts";
 import type { Json } from "./ports.ts";
 import { boundAt, type Requirement } from "./requirements.ts";
@@ -38,6 +39,8 @@ export interface Facts {
   readonly validation: ValidationFacts | Unasked;
   /** Who has agreed so far. */
   readonly approvedBy: readonly string[];
+  /** Who asks for it, and so cannot agree. */
+  readonly requestedBy: string;
 }
 
 export type Answer = Omit<CheckResult, "name">;
@@ -257,16 +260,26 @@ function faultList(faults: readonly FlowFault[]): Json[] {
   return faults.slice(0, 200).map(({ component, field, reason }) => ({ component, field, reason }));
 }
 
-function approvals({ target, targetPolicy, approvedBy }: Facts): Answer {
+function approvals({ target, targetPolicy, approvedBy, requestedBy }: Facts): Answer {
   const { count, by } = approvalsOf(targetPolicy);
   if (count === 0) return skipped(`The policy asks for no approvals for ${target.env}.`);
   if (approvedBy.length >= count) return passed(`Approved by ${approvedBy.join(", ")}.`);
-  const who = by === null ? "anybody but the requester" : by.join(", ");
+  const able = by === null ? null : [...new Set(by)].filter((actor) => actor !== requestedBy);
+  const details = { needed: count, approved_by: [...approvedBy], by: by === null ? null : [...by] };
+  if (by !== null && able !== null && able.length < count) {
+    return {
+      status: "failed",
+      reason: `${approvedBy.length} of ${count} approvals are there, and all of them can never be: ${quoted(requestedBy)} asks for it, and of ${by.join(", ")} only ${able.length} can agree.`,
+      fix: "Have it asked for by somebody whom the policy does not name, or name one more in the rule's `by`.",
+      details: { ...details, possible: able.length },
+    };
+  }
+  const who = able === null ? "anybody but the requester" : able.filter((actor) => !approvedBy.includes(actor)).join(", ");
   return {
     status: "failed",
     reason: `${approvedBy.length} of ${count} approvals are there.`,
     fix: `${count - approvedBy.length} more must approve it: ${who}. Promoting puts it up for approval.`,
-    details: { needed: count, approved_by: [...approvedBy], by: by === null ? null : [...by] },
+    details,
   };
 }
 

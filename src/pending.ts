@@ -182,7 +182,14 @@ export class PendingPromotions {
     if (inquiry === null) return "no_engine";
     if (promotion === null || promotion.approvals.length + more < promotion.needed) return "not_now";
     const documents = documentsOf(this.#store, promotion.order.project);
-    const context = { now: await this.#now(), automatic: false, approvedBy: [], force: promotion.force, verdicts: inquiry };
+    const context = {
+      now: await this.#now(),
+      automatic: false,
+      approvedBy: [],
+      requestedBy: promotion.requested_by,
+      force: promotion.force,
+      verdicts: inquiry,
+    };
     try {
       await preparePlan(documents, this.#snapshots.draft(promotion.order.project), promotion.order, boundOf(promotion), context);
     } catch (error) {
@@ -199,7 +206,7 @@ export class PendingPromotions {
 
   async #advance(tx: Transaction, promotion: PendingPromotion, verdicts: Verdicts | Unasked, automatic: boolean): Promise<PromotionResult> {
     const approvedBy = promotion.approvals.map(({ by }) => by);
-    const context = { now: tx.now, automatic, approvedBy, force: promotion.force, verdicts };
+    const context = { now: tx.now, automatic, approvedBy, requestedBy: promotion.requested_by, force: promotion.force, verdicts };
     const maps = this.#snapshots.edit(tx);
     const prepared = await preparePlan(tx, maps, promotion.order, boundOf(promotion), context);
     if (!prepared.plan.applicable) {
@@ -233,7 +240,14 @@ export class PendingPromotions {
   ): Promise<{ status: "voided" | "expired"; reason: string } | null> {
     if (promotion.expires_at <= documents.now) return { status: "expired", reason: `nobody completed it before ${promotion.expires_at}` };
     const maps = this.#snapshots.draft(promotion.order.project, tx);
-    const context = { now: documents.now, automatic: false, approvedBy: [], force: promotion.force, verdicts: "not_now" as const };
+    const context = {
+      now: documents.now,
+      automatic: false,
+      approvedBy: [],
+      requestedBy: promotion.requested_by,
+      force: promotion.force,
+      verdicts: "not_now" as const,
+    };
     try {
       const { plan } = await preparePlan(documents, maps, promotion.order, boundOf(promotion), context);
       return plan.plan_id === promotion.plan_id

@@ -56,6 +56,8 @@ export interface PlanContext {
   readonly now: string;
   readonly automatic: boolean;
   readonly approvedBy: readonly string[];
+  /** Whoever asked for it. */
+  readonly requestedBy: string;
   /** Checks to skip where the policy lets an admin skip them. */
   readonly force: Force | null;
   /** Says what the Validation engine finds; or why it is not asked. */
@@ -142,6 +144,7 @@ export async function preparePlan(
     soakedMs: targetPolicy.soak === undefined ? 0 : await longestStay(documents, sourceHead, source.platform, context.now),
     validation: await validationFacts(documents, maps, context.verdicts, targetPolicy, target, outcome),
     approvedBy: context.approvedBy,
+    requestedBy: context.requestedBy,
   };
   const checks = forced(runChecks(facts), targetPolicy.forceable, context.force);
   const required = await newlyRequired(maps, changes.platform);

@@ -68,6 +68,7 @@ export class Promotion {
       now: await this.#now(),
       automatic: request.automatic !== undefined,
       approvedBy: [],
+      requestedBy: caller.actor,
       force,
       verdicts: inquiry ?? "no_engine",
     };

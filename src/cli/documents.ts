@@ -1,8 +1,5 @@
-import { scanJson } from "../json-text/scan.ts";
+import { ANY_SIZE, scanJson } from "../json-text/scan.ts";
 import { Failure, usage } from "./failure.ts";
-
-/** How deep and how large a document may be is for the engine to say. */
-const ANY_SIZE = { depth: Number.POSITIVE_INFINITY, members: Number.POSITIVE_INFINITY };
 
 /** What a JSON or YAML text holds. Its errors name the place and show nothing of the content. @throws Failure */
 export async function parsedDocument(text: string, path: string): Promise<unknown> {

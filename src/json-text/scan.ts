@@ -17,6 +17,9 @@ export interface JsonBounds {
   readonly members: number;
 }
 
+/** For texts whose depth and size are for somebody else to judge. */
+export const ANY_SIZE: JsonBounds = { depth: Number.POSITIVE_INFINITY, members: Number.POSITIVE_INFINITY };
+
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 const MINUS = 0x2d;

@@ -183,7 +183,7 @@ test("a file that would not be kept as it stands is not uploaded, and says where
   await go(`/projects/${project}/state?env=staging`);
   const buffer = Buffer.from('{"tables": {\n  "orders": {"last": 9007199254740993}\n}}');
   await page.getByLabel("Upload …").setInputFiles({ name: "state.json", mimeType: "application/json", buffer });
-  await page.getByRole("dialog").getByText("Line 2, column 22: a number does not fit a double").waitFor();
+  await page.getByRole("dialog").getByText("line 2, column 22: a number does not fit a double").waitFor();
   expect(await page.getByRole("button", { name: "Replace the state of staging" }).isDisabled()).toBe(true);
 });
 

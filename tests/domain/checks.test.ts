@@ -30,6 +30,7 @@ function facts(changed: Partial<Facts> = {}): Facts {
     soakedMs: 0,
     validation: "no_engine",
     approvedBy: [],
+    requestedBy: "ada",
     ...changed,
   };
 }
@@ -238,13 +239,25 @@ describe("what a check says", () => {
   test("approvals say how many are missing, and who can give them", () => {
     expect(resultOf(agreed({ count: 2, by: ["cleo", "dan"] }, "cleo"), "approvals")).toMatchObject({
       reason: "1 of 2 approvals are there.",
-      fix: expect.stringContaining("1 more must approve it: cleo, dan."),
+      fix: expect.stringContaining("1 more must approve it: dan."),
       details: { needed: 2, approved_by: ["cleo"], by: ["cleo", "dan"] },
     });
     expect(resultOf(agreed(1), "approvals")).toMatchObject({
       fix: expect.stringContaining("anybody but the requester"),
       details: { by: null },
     });
+  });
+
+  test("approvals that can never be complete, since who asks is among the few who are named, say so and the way out", () => {
+    const facts = { ...agreed({ count: 2, by: ["ada", "ben"] }), requestedBy: "ada" };
+    expect(resultOf(facts, "approvals")).toEqual({
+      name: "approvals",
+      status: "failed",
+      reason: '0 of 2 approvals are there, and all of them can never be: "ada" asks for it, and of ada, ben only 1 can agree.',
+      fix: "Have it asked for by somebody whom the policy does not name, or name one more in the rule's `by`.",
+      details: { needed: 2, approved_by: [], by: ["ada", "ben"], possible: 1 },
+    });
+    expect(resultOf({ ...facts, requestedBy: "cleo" }, "approvals").details).not.toHaveProperty("possible");
   });
 
   test("a hold says who placed it, when and why", () => {

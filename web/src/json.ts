@@ -1,13 +1,11 @@
-import { type JsonBytes, scanJson } from "../../src/json-text/scan.ts";
+import { ANY_SIZE, type JsonBytes, scanJson } from "../../src/json-text/scan.ts";
 
-/** How deep and how large it may be is for the engine to say. */
-const ANY_SIZE = { depth: Number.POSITIVE_INFINITY, members: Number.POSITIVE_INFINITY };
-
-export type ReadJson = { readonly value: unknown; readonly fault: null } | { readonly fault: string };
+/** What a JSON text holds; or where it is wrong and why, as the end of a sentence. */
+export type ReadJson = { readonly value: unknown; readonly fault: null } | { readonly value: undefined; readonly fault: string };
 
 /**
- * Reads what somebody typed or chose as JSON, with the very rules of the engine's: a number that no double is, or a member given twice, would
- * be another value than was meant, and the engine could not tell. `fault` says where, and what is wrong there; no piece of the text.
+ * Reads JSON that somebody wrote, held to what the engine takes: `JSON.parse` alone rounds a long number, and takes the last of two members
+ * of one name, without a word, so that what is sent would be another than what is there to be read.
  */
 export function readJson(text: string): ReadJson {
   try {
@@ -15,16 +13,27 @@ export function readJson(text: string): ReadJson {
     return { value: JSON.parse(text), fault: null };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    return { fault: reason.replace(/^The body is not valid JSON at l/, "L") };
+    return { value: undefined, fault: reason.replace(/^The body is not valid JSON at /, "") };
   }
 }
 
-function bytesOf(text: string): JsonBytes {
-  const bytes = new TextEncoder().encode(text);
-  const decoder = new TextDecoder();
-  return Object.assign(bytes, { toString: (_: "utf8", start: number, end: number) => decoder.decode(bytes.subarray(start, end)) });
+/** Reads a file's JSON: in UTF-8, with or without a byte order mark. */
+export function readJsonFile(bytes: Uint8Array<ArrayBuffer>): ReadJson {
+  try {
+    return readJson(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch {
+    return { value: undefined, fault: "it is not in UTF-8: save it again as that." };
+  }
 }
 
-export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+export function isJsonObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+// A byte order mark in the middle of a text is a character like any other.
+const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
+
+function bytesOf(text: string): JsonBytes {
+  const bytes = new TextEncoder().encode(text);
+  return Object.assign(bytes, { toString: (_: "utf8", start: number, end: number) => UTF8.decode(bytes.subarray(start, end)) });
 }

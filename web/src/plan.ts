@@ -77,6 +77,8 @@ export function reasonOf({ name, status, reason, details }: Check): string {
   }
   if (name === "approvals" && typeof details?.needed === "number") {
     const by = (details.approved_by ?? []) as readonly string[];
+    // It is asked for in vain, which the engine says in words.
+    if (details.possible !== undefined) return reason;
     return by.length === 0
       ? `${plural(details.needed, "other person has", "other people have")} to agree.`
       : `${listed(by)} agreed: ${by.length} of ${details.needed}.`;

@@ -1,7 +1,7 @@
 import { type FormEvent, useMemo, useState } from "react";
 import { type Context, compileFlags, definitionFaults, type Evaluation, expanded } from "../../../src/flagd/index.ts";
 import { Field } from "../components/Field.tsx";
-import { isObject, type ReadJson, readJson } from "../json.ts";
+import { isJsonObject, readJson } from "../json.ts";
 import { Actions, type FormProps } from "./Actions.tsx";
 import styles from "./FlagForm.module.css";
 
@@ -102,11 +102,10 @@ export default function FlagForm({ name, busy, canSave, onSave, onCancel, flags,
 function Why({ name, definition, flags, evaluators }: { readonly name: string; readonly definition: Json } & Known) {
   const [text, setText] = useState('{\n  "targetingKey": "user-1"\n}');
   const result = useMemo(() => {
-    const context = readJson(text);
-    if (context.fault !== null) return { fault: context.fault };
-    if (!isObject(context.value)) return { fault: "This is no JSON object." };
+    const { value: context } = readJson(text);
+    if (!isJsonObject(context)) return null;
     const shared = { evaluators: evaluators as Flags };
-    return { evaluation: compileFlags({ ...(flags as Flags), [name]: definition }, shared).evaluate(name, context.value as Context) };
+    return compileFlags({ ...(flags as Flags), [name]: definition }, shared).evaluate(name, context as Context);
   }, [text, definition, flags, evaluators, name]);
   return (
     <details className={styles.why}>
@@ -114,11 +113,11 @@ function Why({ name, definition, flags, evaluators }: { readonly name: string; r
       <Field
         label="Who asks"
         hint="What the application tells of somebody, as JSON. Nothing of it is sent anywhere."
-        error={result.fault ?? null}
+        error={result === null ? "This is no JSON object." : null}
       >
         {(control) => <textarea {...control} rows={4} spellCheck={false} value={text} onChange={({ target }) => setText(target.value)} />}
       </Field>
-      <output className={styles.result}>{result.evaluation === undefined ? "" : inWords(result.evaluation)}</output>
+      <output className={styles.result}>{result === null ? "" : inWords(result)}</output>
     </details>
   );
 }
@@ -158,14 +157,14 @@ interface Read {
 
 /** The definition that the form stands for, or all that is wrong with it. What the form does not show stays as it was. */
 function definitionOf(draft: Draft, before: unknown, evaluators: Flags): Read {
-  const read = { variants: readJson(draft.variants), targeting: draft.targeting.trim() === "" ? NO_RULES : readJson(draft.targeting) };
-  const variants = read.variants.fault === null ? read.variants.value : undefined;
-  const names = typeof variants === "object" && variants !== null ? Object.keys(variants) : [];
-  if (read.variants.fault !== null || read.targeting.fault !== null) {
-    const faults = [...inField("What it can be", read.variants), ...inField("Rules (may be left out)", read.targeting)];
-    return { definition: null, variants: names, faults };
-  }
-  const targeting = read.targeting.value;
+  const { value: variants, fault: noVariants } = readJson(draft.variants);
+  const { value: targeting, fault: noTargeting } = draft.targeting.trim() === "" ? { value: null, fault: null } : readJson(draft.targeting);
+  const names = isJsonObject(variants) ? Object.keys(variants) : [];
+  const faults = [
+    ...(noVariants === null ? [] : [`What it can be is no JSON that can be kept: ${noVariants}`]),
+    ...(noTargeting === null ? [] : [`The rules are no JSON that can be kept: ${noTargeting}`]),
+  ];
+  if (faults.length > 0) return { definition: null, variants: names, faults };
   const {
     defaultVariant: _,
     targeting: __,
@@ -180,10 +179,4 @@ function definitionOf(draft: Draft, before: unknown, evaluators: Flags): Read {
   } as unknown as Json;
   const found = definitionFaults(definition, evaluators).map(({ path, message }) => `${path === "" ? "It" : path} ${message}`);
   return { definition: found.length === 0 ? definition : null, variants: names, faults: found };
-}
-
-const NO_RULES = { value: null, fault: null } as const;
-
-function inField(label: string, { fault }: ReadJson): readonly string[] {
-  return fault === null ? [] : [`${label}: ${fault}`];
 }

@@ -6,8 +6,9 @@ import { useAnnounce } from "../components/Announcer.tsx";
 import { Badge } from "../components/Badge.tsx";
 import { Button, LinkButton } from "../components/Button.tsx";
 import { Field } from "../components/Field.tsx";
+import { focusTitle } from "../components/focus.ts";
 import { Notice } from "../components/Notice.tsx";
-import { focusTitle, Page } from "../components/Page.tsx";
+import { Page } from "../components/Page.tsx";
 import { Facts, Panel, Technical } from "../components/Panel.tsx";
 import { Empty, Failure, Loading } from "../components/States.tsx";
 import { Ago, Moment } from "../components/Time.tsx";
@@ -79,8 +80,18 @@ function Contents({ promotion }: { readonly promotion: Promotion }) {
   );
 }
 
+/** How it goes on from here. */
+function whatIsNext({ requested_by, approvals, missing, waiting_for }: Promotion): string {
+  if (missing === 0) return "It is applied by itself as soon as what is in the way below is gone.";
+  if (waiting_for === null)
+    return `Waits for anybody but ${listed([requested_by, ...approvals.map(({ by }) => by)])}; the last approval applies it.`;
+  if (waiting_for.length < missing)
+    return `It can never have them all: ${requested_by} asked for it, and the policy names too few others. Withdraw it, and have somebody else ask; or name one more in the policy.`;
+  return `Waits for ${listed(waiting_for)}; the last approval applies it.`;
+}
+
 function Steps({ promotion }: { readonly promotion: Promotion }) {
-  const { requested_by, requested_at, approvals, needed, missing, waiting_for, rejection, status, closed_at, expires_at } = promotion;
+  const { requested_by, requested_at, approvals, needed, rejection, status, closed_at, expires_at } = promotion;
   const { tone, text } = PROMOTION_STATUS[status];
   return (
     <ol className={styles.steps}>
@@ -101,11 +112,7 @@ function Steps({ promotion }: { readonly promotion: Promotion }) {
       )}
       {status === "pending" && (
         <li>
-          {approvals.length} of {needed} approvals.{" "}
-          {missing > 0
-            ? `Waits for ${waiting_for === null ? `anybody but ${listed([requested_by, ...approvals.map(({ by }) => by)])}` : listed(waiting_for)}; the last approval applies it.`
-            : "It is applied by itself as soon as what is in the way below is gone."}{" "}
-          It ends unanswered on <Moment at={expires_at} />.
+          {approvals.length} of {needed} approvals. {whatIsNext(promotion)} It ends unanswered on <Moment at={expires_at} />.
         </li>
       )}
       {status !== "pending" && (

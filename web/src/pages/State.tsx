@@ -12,7 +12,7 @@ import { Scroll } from "../components/Scroll.tsx";
 import { currentQuery, SearchField } from "../components/SearchField.tsx";
 import { Empty, Failure, Loading } from "../components/States.tsx";
 import { TextDiff, textOf } from "../components/TextDiff.tsx";
-import { isObject, readJson } from "../json.ts";
+import { isJsonObject, readJsonFile } from "../json.ts";
 import { useEnvironments } from "../policy.ts";
 import { componentQuery, stateQuery } from "../queries.ts";
 import { useMay } from "../rights.ts";
@@ -196,7 +196,7 @@ function Text({ title, value }: { readonly title: string; readonly value: unknow
 function Transfer({ environment }: { readonly environment: Environment }) {
   const { project_id: project, env, version, protected: isProtected } = environment;
   const mayEdit = useMay(project)("edit", env);
-  const [upload, setUpload] = useState<{ readonly name: string; readonly text: string } | null>(null);
+  const [upload, setUpload] = useState<ReadFile | null>(null);
   const download = useAction({
     mutationFn: async () => {
       const { state } = await api.getState({ project, env });
@@ -222,7 +222,7 @@ function Transfer({ environment }: { readonly environment: Environment }) {
               className="visually-hidden"
               onChange={async ({ target }) => {
                 const file = target.files?.[0];
-                if (file !== undefined) setUpload({ name: file.name, text: await file.text() });
+                if (file !== undefined) setUpload({ name: file.name, ...readState(new Uint8Array(await file.arrayBuffer())) });
                 target.value = "";
               }}
             />
@@ -237,32 +237,45 @@ function Transfer({ environment }: { readonly environment: Environment }) {
 
 interface UploadProps {
   readonly environment: Environment;
-  readonly file: { readonly name: string; readonly text: string };
+  readonly file: ReadFile;
   readonly onClose: () => void;
 }
 
 type StateOf = Parameters<typeof api.replaceState>[0]["state"];
 
+interface ReadFile {
+  readonly name: string;
+  /** `null` where the file holds none. */
+  readonly state: StateOf | null;
+  /** What is wrong with its JSON, where it is that. */
+  readonly fault: string | null;
+}
+
 /** Says what the file would make of the environment, before it does. */
-function Upload({ environment: { project_id: project, env }, file: { name, text }, onClose }: UploadProps) {
+function Upload({ environment: { project_id: project, env }, file: { name, state: read, fault }, onClose }: UploadProps) {
   const current = useRead(stateQuery(project, env));
-  const { state, fault } = useMemo(() => stateIn(text), [text]);
   const announce = useAnnounce();
   const queries = useQueryClient();
   const replace = useAction({
-    mutationFn: (next: StateOf) => api.replaceState({ project, env, state: next, message: `Uploaded ${name}` }),
+    mutationFn: (state: StateOf) => api.replaceState({ project, env, state, message: `Uploaded ${name}` }),
     onSuccess: async ({ version }) => {
       announce(`${env} is ${version} now.`);
       onClose();
       await queries.invalidateQueries({ queryKey: ["project", project] });
     },
   });
-  const counts = state === null || current.data === undefined ? null : countsOf(current.data.state, state);
+  const counts = read === null || current.data === undefined ? null : countsOf(current.data.state, read);
   return (
     <Dialog title={`Upload ${name} to ${env}`} onClose={onClose}>
       {current.isPending && <Loading what="what is there now" />}
       {current.isError && <Failure error={current.error} what="load what is there now" onRetry={() => void current.refetch()} />}
-      {fault !== null && <p role="alert">{fault}</p>}
+      {read === null && (
+        <p role="alert">
+          {fault === null
+            ? "This is no platform state: a JSON object of collections, each an object of components by name."
+            : `This is no JSON that can be kept: ${fault}`}
+        </p>
+      )}
       {counts !== null && (
         <>
           <p>
@@ -275,7 +288,7 @@ function Upload({ environment: { project_id: project, env }, file: { name, text 
       {replace.isError && <Failure error={replace.error} what="upload the state" />}
       <DialogActions>
         <Button onClick={onClose}>Cancel</Button>
-        <Button look="primary" busy={replace.isPending} disabled={counts === null} onClick={() => state !== null && replace.act(state)}>
+        <Button look="primary" busy={replace.isPending} disabled={counts === null} onClick={() => read !== null && replace.act(read)}>
           Replace the state of {env}
         </Button>
       </DialogActions>
@@ -283,17 +296,15 @@ function Upload({ environment: { project_id: project, env }, file: { name, text 
   );
 }
 
-function stateIn(text: string): { readonly state: StateOf; readonly fault: null } | { readonly state: null; readonly fault: string } {
-  const read = readJson(text);
-  if (read.fault !== null) return { state: null, fault: read.fault };
-  const isState = isObject(read.value) && Object.values(read.value).every(isObject);
-  if (isState) return { state: read.value as StateOf, fault: null };
-  return { state: null, fault: "This is no platform state: a JSON object of collections, each an object of components by name." };
+function readState(bytes: Uint8Array<ArrayBuffer>): Pick<ReadFile, "state" | "fault"> {
+  const { value, fault } = readJsonFile(bytes);
+  return { state: isJsonObject(value) && Object.values(value).every(isJsonObject) ? (value as StateOf) : null, fault };
 }
 
 /** An object's members in one order: what is written in another is the same. */
 function ordered(_name: string, value: unknown): unknown {
-  return isObject(value) ? Object.fromEntries(Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1))) : value;
+  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+  return isObject ? Object.fromEntries(Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1))) : value;
 }
 
 export function countsOf(before: StateOf, after: StateOf): { readonly added: number; readonly changed: number; readonly removed: number } {

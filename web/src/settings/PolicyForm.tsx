@@ -7,7 +7,7 @@ import { ConfirmDialog } from "../components/ConfirmDialog.tsx";
 import { Field } from "../components/Field.tsx";
 import { Notice } from "../components/Notice.tsx";
 import { Failure } from "../components/States.tsx";
-import { isObject, readJson } from "../json.ts";
+import { isJsonObject, readJson } from "../json.ts";
 import { pipelineOf, rulesOf } from "../policy.ts";
 import { policyQuery } from "../queries.ts";
 import { useAction } from "../useAction.ts";
@@ -63,7 +63,7 @@ export function PolicyForm({ project, current, environments, isOurs }: PolicyFor
     event.preventDefault();
     if (isChanged && !isOvertaken && fault === null) save.act(draft);
   };
-  const fault = typed === null ? null : rulesIn(typed).fault;
+  const fault = typed === null ? null : readPolicy(typed).fault;
   const isChanged = fault !== null || JSON.stringify(draft) !== JSON.stringify(base.policy);
   const isOther = current.revision !== base.revision && !save.isPending;
   if (isOther && !isChanged) adopt(current);
@@ -249,7 +249,7 @@ function Text({ draft, typed, fault, onChange }: TextProps) {
             spellCheck={false}
             value={typed ?? JSON.stringify(draft, null, 2)}
             onChange={({ target: { value } }) => {
-              const { rules } = rulesIn(value);
+              const { rules } = readPolicy(value);
               onChange({ typed: value, ...(rules !== null && { draft: rules }) });
             }}
             onBlur={() => fault === null && onChange({ typed: null })}
@@ -260,8 +260,9 @@ function Text({ draft, typed, fault, onChange }: TextProps) {
   );
 }
 
-function rulesIn(text: string): { readonly rules: Rules; readonly fault: null } | { readonly rules: null; readonly fault: string } {
-  const read = readJson(text);
-  if (read.fault !== null) return { rules: null, fault: read.fault };
-  return isObject(read.value) ? { rules: read.value, fault: null } : { rules: null, fault: "This is no JSON object." };
+/** The policy that a text holds, or what is wrong with it. */
+function readPolicy(text: string): { readonly rules: Rules; readonly fault: null } | { readonly rules: null; readonly fault: string } {
+  const { value, fault } = readJson(text);
+  if (fault !== null) return { rules: null, fault: `This is no JSON that can be kept: ${fault}` };
+  return isJsonObject(value) ? { rules: value, fault: null } : { rules: null, fault: "This is no JSON object." };
 }
