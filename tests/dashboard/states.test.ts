@@ -177,14 +177,83 @@ test("a part of a page that cannot be read says so, and does not look as though 
   await page.getByRole("dialog").getByText("Could not load what is there now").waitFor();
 });
 
-test("a file that would not be kept as it stands is not uploaded, and says where", async () => {
+test("what somebody is writing when their session ends is there when they are back, unseen meanwhile, and gone for anybody else", async () => {
+  const { root, project } = dashboard.scene;
+  const made = await Promise.all([1, 2].map(() => root.createToken({ name: "Joan", role: "editor", projects: [project] })));
+  const { page, go } = await dashboard.tab({}, made[0]?.token);
+  await go(`/projects/${project}/config`);
+  const open = () => page.getByRole("button", { name: "change LOG_LEVEL in development" }).click();
+  const value = page.getByRole("dialog", { name: "LOG_LEVEL in development" }).getByLabel("Value");
+  const out = page.getByRole("dialog", { name: "You are not logged in any more" });
+  await open();
+  await value.fill("a long text");
+  await root.revokeToken({ id: made[0]?.id ?? "" });
+  await out.waitFor();
+  expect(await value.isVisible()).toBe(false);
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Escape");
+  await logInHere(page, made[1]?.token ?? "");
+  await out.waitFor({ state: "detached" });
+  expect(await value.inputValue()).toBe("a long text");
+  await page.getByRole("button", { name: "Save LOG_LEVEL" }).click();
+  await value.waitFor({ state: "detached" });
+  expect((await root.getConfig({ project, env: "development" })).vars.LOG_LEVEL).toBe("a long text");
+
+  await open();
+  await value.fill("another");
+  await root.revokeToken({ id: made[1]?.id ?? "" });
+  await out.waitFor();
+  await logInHere(page, ROOT);
+  await page.getByRole("button", { name: "root" }).waitFor();
+  await value.waitFor({ state: "detached" });
+});
+
+test("a file whose numbers would change, or that has a member twice, is not uploaded, and says where", async () => {
   const { project } = dashboard.scene;
   const { page, go } = await dashboard.tab();
   await go(`/projects/${project}/state?env=staging`);
-  const buffer = Buffer.from('{"tables": {\n  "orders": {"last": 9007199254740993}\n}}');
-  await page.getByLabel("Upload …").setInputFiles({ name: "state.json", mimeType: "application/json", buffer });
-  await page.getByRole("dialog").getByText("line 2, column 22: a number does not fit a double").waitFor();
-  expect(await page.getByRole("button", { name: "Replace the state of staging" }).isDisabled()).toBe(true);
+  const dialog = page.getByRole("dialog");
+  for (const [text, fault] of [
+    ['{"entities": {"A": {"id": 9007199254740993}}}', "a number does not fit a double"],
+    ['{"entities": {"A": {"id": 1, "id": 2}}}', "the object has two members of this name"],
+  ] as const) {
+    await page.getByLabel("Upload …").setInputFiles({ name: "state.json", mimeType: "application/json", buffer: Buffer.from(text) });
+    await dialog.getByRole("alert").getByText(fault).waitFor();
+    await dialog.getByRole("button", { name: "Replace the state" }).and(page.locator(":disabled")).waitFor();
+    await dialog.getByRole("button", { name: "Cancel" }).click();
+    await dialog.waitFor({ state: "detached" });
+  }
+});
+
+test("what opened a dialog and is gone after it leaves the focus to the page's title", async () => {
+  const { root } = dashboard.scene;
+  await root.createToken({ name: "passing", role: "reader", projects: ["*"] });
+  const { page, go } = await dashboard.tab();
+  await go("/settings");
+  await page
+    .getByRole("row", { name: /passing/ })
+    .getByRole("button", { name: /Revoke/ })
+    .click();
+  await page
+    .getByRole("dialog")
+    .getByRole("button", { name: /Revoke/ })
+    .click();
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  await eventually(() => page.evaluate(() => document.activeElement?.tagName)).toBe("H1");
+});
+
+test("all that waits for approval is counted, not the first page of it", async () => {
+  const { project } = dashboard.scene;
+  const { page, go } = await dashboard.tab();
+  await page.route(/\/promotions\?.*status=pending/, async (route) => {
+    const response = await route.fetch();
+    const { items } = await response.json();
+    const isFirst = !new URL(route.request().url()).searchParams.has("cursor");
+    await route.fulfill({ response, json: { items, next_cursor: isFirst ? "more" : null } });
+  });
+  await page.route(/cursor=more/, (route) => route.fulfill({ json: { items: [{ id: "another", status: "pending" }], next_cursor: null } }));
+  await go(`/projects/${project}`);
+  await page.getByRole("link", { name: "Approvals 2 waiting" }).waitFor();
 });
 
 /** Has a read answer what it does, with something else in it that an engine in a test never comes to. */

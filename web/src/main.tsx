@@ -1,10 +1,11 @@
 import { CSPProvider } from "@base-ui/react/csp-provider";
-import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { RouterProvider } from "react-router";
 import { Announcer } from "./components/Announcer.tsx";
-import { faultOf } from "./faults.ts";
+import { faultOf, isSignedOut } from "./faults.ts";
+import { sessionQuery } from "./queries.ts";
 import { router } from "./routes.tsx";
 import { applyTheme } from "./shell/theme.ts";
 import "./styles/tokens.css";
@@ -12,7 +13,14 @@ import "./styles/base.css";
 
 applyTheme();
 
+/** Whatever is refused for want of a session tells that it ended. */
+function noticeEnd(error: unknown): void {
+  if (isSignedOut(error)) void queries.invalidateQueries(sessionQuery);
+}
+
 const queries = new QueryClient({
+  queryCache: new QueryCache({ onError: (error, { queryKey }) => queryKey[0] !== sessionQuery.queryKey[0] && noticeEnd(error) }),
+  mutationCache: new MutationCache({ onError: noticeEnd }),
   defaultOptions: {
     queries: {
       // The stream says when something changed; this is for what it does not tell of.

@@ -84,7 +84,8 @@ export const revisionsQuery = (project: string, env: string, limit: number) =>
 export const waitingQuery = (project: string) =>
   queryOptions({
     queryKey: of(project, "promotions", "pending"),
-    queryFn: ({ signal }) => api.listPromotions({ project, status: "pending" }, { signal }),
+    // For their number, of which one page would tell a part.
+    queryFn: ({ signal }) => whole(each((page) => api.listPromotions({ ...page, project, status: "pending" }, { signal }), PAGE)),
   });
 
 export const promotionsQuery = (project: string, status: Promotion["status"] | undefined, cursor: string | null) =>

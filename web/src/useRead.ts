@@ -36,7 +36,10 @@ export function useCalm<Data>(key: QueryKey, { data, dataUpdatedAt, error, isPen
     setFailure(null);
     return refetch();
   };
-  const isKept = useLiveness() !== null && dataUpdatedAt > 0 && faultOf(error).kind === "away";
+  const isOfProject = useLiveness() !== null;
+  const { kind } = faultOf(error);
+  // Whose session ended sees nothing of it until they are back; but a form in it is to be there then.
+  const isKept = dataUpdatedAt > 0 && (kind === "signed-out" || (kind === "away" && isOfProject));
   // Of some things it is the answer that there is none.
   if (isSuccess || isKept) return { isPending: false, isError: false, isSuccess: true, data: data as Data, error: null, refetch: again };
   const lasting = error ?? (isPending && failure?.name === name ? failure.error : null);

@@ -1,10 +1,12 @@
 import { type ReactNode, useEffect, useId, useRef } from "react";
 import { Button } from "./Button.tsx";
 import styles from "./Dialog.module.css";
+import { giveBackFocus } from "./focus.ts";
 
 interface DialogProps {
   readonly title: string;
-  readonly onClose: () => void;
+  /** Left out where there is no way around it. */
+  readonly onClose?: () => void;
   readonly children: ReactNode;
   readonly wide?: boolean;
 }
@@ -22,7 +24,7 @@ export function Dialog({ title, onClose, children, wide = false }: DialogProps) 
     element?.showModal();
     return () => {
       element?.close();
-      if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
+      giveBackFocus(opener);
     };
   }, []);
   return (
@@ -32,14 +34,18 @@ export function Dialog({ title, onClose, children, wide = false }: DialogProps) 
       aria-labelledby={heading}
       onCancel={(event) => {
         event.preventDefault();
-        onClose();
+        onClose?.();
       }}
+      // Browsers close one by themselves that refuses Escape a second time.
+      onClose={({ currentTarget }) => onClose === undefined && currentTarget.isConnected && currentTarget.showModal()}
     >
       <header className={styles.header}>
         <h2 id={heading}>{title}</h2>
-        <Button look="quiet" small onClick={onClose} aria-label="Close">
-          ✕
-        </Button>
+        {onClose !== undefined && (
+          <Button look="quiet" small onClick={onClose} aria-label="Close">
+            ✕
+          </Button>
+        )}
       </header>
       <div className={styles.body}>{children}</div>
     </dialog>

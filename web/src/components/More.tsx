@@ -1,6 +1,6 @@
 import { useSearchParams } from "react-router";
 import { LinkButton } from "./Button.tsx";
-import { focusTitle } from "./Page.tsx";
+import { focusTitle } from "./focus.ts";
 
 /** The way to older entries and back; where one is stands in the address. */
 export function More({ cursor }: { readonly cursor: string | null | undefined }) {

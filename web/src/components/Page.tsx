@@ -42,8 +42,3 @@ export function Page({ title, eyebrow, lead, actions, children }: PageProps) {
     </div>
   );
 }
-
-/** What had the focus goes with what somebody did, and would take the focus with it. */
-export function focusTitle(): void {
-  document.querySelector<HTMLElement>("main h1")?.focus({ preventScroll: true });
-}

@@ -3,7 +3,7 @@ import { api, type Environment } from "../api.ts";
 import { useAction } from "../useAction.ts";
 import { useAnnounce } from "./Announcer.tsx";
 import { Button } from "./Button.tsx";
-import { focusTitle } from "./Page.tsx";
+import { focusTitle } from "./focus.ts";
 import { Failure } from "./States.tsx";
 
 /** Lets automatic promotions in again. */

@@ -5,7 +5,6 @@ import { LinkButton } from "../components/Button.tsx";
 import { Notice } from "../components/Notice.tsx";
 import { Panel, Technical } from "../components/Panel.tsx";
 import { Failure, Loading } from "../components/States.tsx";
-import { hasChanges } from "../plan.ts";
 import { useForceable } from "../policy.ts";
 import { Changes } from "./Changes.tsx";
 import { Checks } from "./Checks.tsx";
@@ -31,7 +30,7 @@ export function Review(ends: ReviewProps) {
   if (plan === undefined) {
     return error === null ? <Loading what="what would change" /> : <Failure error={error} what="plan the promotion" onRetry={again} />;
   }
-  if (!hasChanges(plan) && plan.conflicts === undefined) return <Nothing source={source} target={target} />;
+  if (plan.changes_nothing === true && plan.conflicts === undefined) return <Nothing source={source} target={target} />;
   return (
     <>
       <Panel title="2. What changes">

@@ -18,7 +18,7 @@ export function AccountMenu({ session }: { readonly session: Session }) {
   const left = async () => {
     await navigate("/login");
     queries.clear();
-    tellOtherTabs();
+    tellOtherTabs("out");
   };
   const logOut = useAction({
     mutationFn: () => api.closeSession({}),
