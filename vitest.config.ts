@@ -12,7 +12,7 @@ const APART = [
 
 export default defineConfig({
   test: {
-    globalSetup: ["tests/support/built.ts", "tests/support/children.ts"],
+    globalSetup: ["tests/support/built.ts", "tests/support/children.ts", "tests/support/temporary.ts"],
     setupFiles: "tests/support/each-file.ts",
     // Tests start real engines and databases, and wait for them: a worker more than the smallest machine has cores, and not many more.
     maxWorkers: 3,
