@@ -2,11 +2,16 @@ import { defineConfig } from "vitest/config";
 
 const long = process.env["ENV_MANAGER_TEST_LONG"] !== undefined;
 
-/** Files that change for good what their process has, as by a module of their own in place of ours: each is given one for itself. */
+/**
+ * Files that change for good what their process has, each of which is given one for itself: by modules of their own in place of ours, by
+ * providers of OpenFeature, of which a process keeps every one, and by an SDK for traces.
+ */
 const APART = [
   "tests/model/model.test.ts",
   "tests/hostile/credentials.test.ts",
   "tests/limits/small.test.ts",
+  "tests/ofrep/server-provider.test.ts",
+  "tests/sdk/openfeature.test.ts",
   "tests/tracing/spans.test.ts",
 ];
 
