@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { packageRoot } from "../../src/settings.ts";
+import { built } from "../support/built.ts";
 import { useEngine } from "../support/engine.ts";
 import { hasShell, withoutShell } from "./curl.ts";
 import { blocks, read, section } from "./support.ts";
@@ -75,8 +76,7 @@ describe.runIf(hasShell())(`an audit log is proven to somebody${withoutShell()}`
     const old = readFileSync(file("audit.ndjson"), "utf8");
     await engine.stop();
     const settings = { STORE_URL: `sqlite:${join(engine.directory, "env.db")}`, ENV_MANAGER_MASTER_KEY: "", VAULT_URL: "" };
-    const script = join(packageRoot(), "scripts/audit-rotate.ts");
-    const { stdout } = await run(process.execPath, ["--import", "tsx", script], {
+    const { stdout } = await run(process.execPath, [built("scripts/audit-rotate.js")], {
       cwd: packageRoot(),
       env: { ...process.env, ...settings },
     });

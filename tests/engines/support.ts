@@ -2,19 +2,11 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type RequestListener } from "node:http";
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from "node:net";
 import { inspect } from "node:util";
-import { afterEach } from "vitest";
 import { EngineTarget, PublicTarget } from "../../src/engines/request.ts";
 import { AppError } from "../../src/errors.ts";
+import { later } from "../support/clean-up.ts";
 
-const cleanUps: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
-});
-
-/** Run after the test, in reverse order. */
-export function later(cleanUp: () => Promise<unknown>): void {
-  cleanUps.push(cleanUp);
-}
+export { later };
 
 export interface Listening {
   readonly port: number;

@@ -4,11 +4,11 @@ import { createServer } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterEach, expect, test, vi } from "vitest";
 import { AllowList, requestPublic } from "../../src/engines/request.ts";
 import { packageRoot } from "../../src/settings.ts";
+import { childScript } from "../support/children.ts";
 import { selfSigned } from "./certificate.ts";
 import { engineAt, later, listen, refusal, serve } from "./support.ts";
 
@@ -47,9 +47,8 @@ test("the certificate is verified for the URL's host name, though the connection
   later(async () => rmSync(folder, { recursive: true }));
   const trusted = join(folder, "cert.pem");
   writeFileSync(trusted, cert);
-  const client = fileURLToPath(new URL("tls-client.ts", import.meta.url));
   const urls = [`https://hooks.example:${port}/right`, `https://other.example:${port}/wrong`];
-  const { stdout } = await promisify(execFile)(process.execPath, ["--import", "tsx", client, ...urls], {
+  const { stdout } = await promisify(execFile)(process.execPath, [childScript("engines/tls-client"), ...urls], {
     cwd: packageRoot(),
     env: { ...process.env, NODE_EXTRA_CA_CERTS: trusted },
   });

@@ -2,19 +2,18 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { packageRoot } from "../../src/settings.ts";
 import { openStore } from "../../src/storage/open.ts";
 import { openVault, openWorld, PROJECT } from "../domain/support.ts";
+import { childScript } from "../support/children.ts";
 import { folder, git, refs, repositoryOf } from "./support.ts";
 
 const ROUNDS = process.env.ENV_MANAGER_TEST_LONG ? 40 : 6;
-const PROGRAM = fileURLToPath(new URL("stand-ins/follower.ts", import.meta.url));
 
 /** @returns whether it came to its end before it was to be killed, after so many pages and turns of this process */
 async function follow(url: string, where: string, pages: number, turns: number): Promise<boolean> {
-  const child = spawn(process.execPath, ["--import", "tsx", PROGRAM, url, where, PROJECT], {
+  const child = spawn(process.execPath, [childScript("git/stand-ins/follower"), url, where, PROJECT], {
     cwd: packageRoot(),
     stdio: ["ignore", "pipe", "inherit"],
   });

@@ -1,22 +1,17 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { pino } from "pino";
-import { afterAll, expect, vi } from "vitest";
+import { expect, vi } from "vitest";
 import { Authentication } from "../../src/authentication.ts";
 import type { Domain } from "../../src/domain.ts";
 import { createApp } from "../../src/http/app.ts";
-import { createServer, type EngineServer } from "../../src/http/server.ts";
+import { createServer } from "../../src/http/server.ts";
 import { LIMITS } from "../../src/limits.ts";
 import { tokenDigest } from "../../src/token-documents.ts";
 import { type Access, openAccess, ROOT } from "../access/support.ts";
 import { PROJECT } from "../domain/support.ts";
+import { afterThisFile } from "../support/clean-up.ts";
 import { ROOT_TOKEN, SETTINGS } from "./support.ts";
-
-const servers: EngineServer[] = [];
-afterAll(async () => {
-  for (const server of servers.splice(0)) await server.close(0);
-});
-
 export interface Options {
   /** Whether the engine knows by itself how new its store is. */
   readonly exclusive?: boolean;
@@ -116,7 +111,7 @@ export async function listening(
     fastLane,
   });
   const server = createServer(Promise.resolve(app));
-  servers.push(server);
+  afterThisFile(() => server.close(0));
   return Number(new URL(await server.listen(0, "127.0.0.1")).port);
 }
 

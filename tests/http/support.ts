@@ -1,15 +1,8 @@
-import {
-  createServer,
-  request as httpRequest,
-  type IncomingHttpHeaders,
-  type OutgoingHttpHeaders,
-  type RequestListener,
-  type Server,
-} from "node:http";
+import { createServer, request as httpRequest, type IncomingHttpHeaders, type OutgoingHttpHeaders, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import express from "express";
 import { pino } from "pino";
-import { afterEach, onTestFinished, vi } from "vitest";
+import { onTestFinished, vi } from "vitest";
 import { Authentication } from "../../src/authentication.ts";
 import { mayDoAll } from "../../src/callers.ts";
 import type { Domain } from "../../src/domain.ts";
@@ -25,6 +18,7 @@ import { LIMITS } from "../../src/limits.ts";
 import { tokenDigest } from "../../src/token-documents.ts";
 import { domainOn, memoryStore, openVault } from "../domain/support.ts";
 import { bodyOf } from "../support/body.ts";
+import { later } from "../support/clean-up.ts";
 
 /** A domain of which a test needs a function or two: what HTTP does with their answers is the subject. */
 export function domainOf(parts: { readonly [Part in keyof Domain]?: Partial<Domain[Part]> }): Domain {
@@ -80,19 +74,13 @@ export interface Question {
 
 export type Ask = (question: Question | string) => Promise<Answer>;
 
-const servers: Server[] = [];
-
-afterEach(async () => {
-  for (const server of servers.splice(0)) {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  }
-});
-
 /** Serves a listener for one test. */
 export async function serve(listener: RequestListener): Promise<{ readonly port: number; readonly ask: Ask }> {
   const server = createServer(listener);
-  servers.push(server);
+  later(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   return { port, ask: (question) => ask(port, typeof question === "string" ? { path: question } : question) };

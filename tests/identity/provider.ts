@@ -1,7 +1,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 import { type CryptoKey, exportJWK, generateKeyPair } from "jose";
+import { childScript } from "../support/children.ts";
 
 export const AUDIENCE = "https://env.example.com";
 
@@ -46,8 +46,7 @@ export interface RunningProvider {
 
 /** Starts a provider of its own process. */
 export async function startProvider(keys: readonly Key[]): Promise<RunningProvider> {
-  const script = fileURLToPath(new URL("./children/provider.ts", import.meta.url));
-  const child = fork(script, { execArgv: ["--import", "tsx"], stdio: ["ignore", "ignore", "pipe", "ipc"] });
+  const child = fork(childScript("identity/children/provider"), { execArgv: [], stdio: ["ignore", "ignore", "pipe", "ipc"] });
   // It warns of much that is meant here: what it said matters only where it fails.
   let said = "";
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {

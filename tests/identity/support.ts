@@ -1,10 +1,11 @@
-import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { CompactSign, exportJWK } from "jose";
-import { afterEach, expect } from "vitest";
+import { expect } from "vitest";
 import type { Grant } from "../../src/access.ts";
 import type { AppError } from "../../src/errors.ts";
 import { type Oidc, type OidcOptions, openOidc } from "../../src/identity/oidc.ts";
+import { later } from "../support/clean-up.ts";
 import { AUDIENCE, type Key } from "./provider.ts";
 
 export const ADMIN: Grant = { role: "admin", projects: ["*"], envs: ["*"], rights: ["secrets:reveal"] };
@@ -73,15 +74,6 @@ export interface FakeIssuer {
 
 export const DISCOVERY = "/.well-known/openid-configuration";
 
-const servers: Server[] = [];
-
-afterEach(async () => {
-  for (const server of servers.splice(0)) {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  }
-});
-
 /** An issuer that can be told to misbehave, for one test. Until then it publishes the keys given. */
 export async function fakeIssuer(keys: readonly Key[] = []): Promise<FakeIssuer> {
   const listeners = new Map<string, RequestListener>();
@@ -92,7 +84,10 @@ export async function fakeIssuer(keys: readonly Key[] = []): Promise<FakeIssuer>
     const listener = listeners.get(path) ?? ((_, missing) => missing.writeHead(404).end());
     listener(request, response);
   });
-  servers.push(server);
+  later(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   listeners.set(DISCOVERY, json({ issuer: url, jwks_uri: `${url}/keys` }));

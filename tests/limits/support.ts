@@ -1,14 +1,13 @@
 import { once } from "node:events";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { connect, type Socket } from "node:net";
-import { afterEach, expect } from "vitest";
+import { expect } from "vitest";
 import { ERRORS, type ErrorCode } from "../../src/errors.ts";
 import { createServer, type ServerBounds } from "../../src/http/server.ts";
 import { LIMITS } from "../../src/limits.ts";
 import { openWorld, PROJECT, type Project } from "../domain/support.ts";
 import { type Answer, type Ask, serveApp } from "../http/support.ts";
-
-const cleanups: (() => unknown)[] = [];
+import { later } from "../support/clean-up.ts";
 
 export interface Served {
   readonly ask: Ask;
@@ -44,10 +43,6 @@ export async function expectBound(
   expect(await project.revisionNumber("staging")).toBe(before);
 }
 
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
 /** A promise, and what settles it. */
 export function pending<Value>() {
   let resolve: (value: Value) => void = () => {};
@@ -63,7 +58,7 @@ export function pending<Value>() {
 export async function openServer(listener: RequestListener, bounds: Partial<ServerBounds> = {}): Promise<number> {
   const server = createServer(Promise.resolve(listener), { ...LIMITS, ...bounds });
   const url = await server.listen(0, "127.0.0.1");
-  cleanups.push(() => server.close(0));
+  later(() => server.close(0));
   return Number(new URL(url).port);
 }
 
@@ -91,7 +86,7 @@ export class Wire {
       this.#received += text;
       this.#changed();
     });
-    cleanups.push(() => this.socket.destroy());
+    later(() => this.socket.destroy());
   }
 
   send(...pieces: readonly (string | Buffer)[]): this {

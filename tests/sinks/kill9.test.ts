@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { EngineProcess, standaloneEnvironment } from "../../scripts/demo/engine-process.ts";
 import { packageRoot } from "../../src/settings.ts";
+import { childScript } from "../support/children.ts";
 import { Receiver } from "./support.ts";
 
 /**
@@ -14,7 +14,6 @@ import { Receiver } from "./support.ts";
  */
 const ROUNDS = process.env.ENV_MANAGER_TEST_LONG ? 50 : 5;
 const PROJECTS = ["pf-1", "pf-2", "pf-3"];
-const PROGRAM = fileURLToPath(new URL("stand-ins/engine.ts", import.meta.url));
 
 const directory = mkdtempSync(join(tmpdir(), "env-manager-"));
 const receiver = new Receiver();
@@ -23,7 +22,7 @@ let url = "";
 
 async function startEngine(): Promise<void> {
   engine = new EngineProcess({
-    args: ["--import", "tsx", PROGRAM],
+    args: [childScript("sinks/stand-ins/engine")],
     cwd: packageRoot(),
     env: standaloneEnvironment({
       ENV_MANAGER_PORT: "0",

@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
-import { afterEach, expect } from "vitest";
+import { expect } from "vitest";
 import type { DomainParts } from "../../src/domain.ts";
 import { AllowList } from "../../src/engines/address.ts";
 import { Monitoring } from "../../src/engines/monitoring.ts";
@@ -10,19 +9,11 @@ import { Sibling } from "../../src/engines/sibling.ts";
 import { HttpWebhooks } from "../../src/engines/webhooks.ts";
 import type { SinkView } from "../../src/sinks.ts";
 import { auditRecords, documents, domainOn, memoryStore, openVault, PROJECT, Project, TestClock, type World } from "../domain/support.ts";
+import { childScript } from "../support/children.ts";
+import { later } from "../support/clean-up.ts";
 import type { Behaviour, Seen } from "./stand-ins/receiver.ts";
 
-const cleanUps: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
-});
-
-/** Run after the test, in reverse order. */
-export function later(cleanUp: () => Promise<unknown>): void {
-  cleanUps.push(cleanUp);
-}
-
-const PROGRAM = fileURLToPath(new URL("stand-ins/receiver.ts", import.meta.url));
+export { later };
 
 /** A Monitoring engine and a webhook's receiver, as one process of its own. */
 export class Receiver {
@@ -32,7 +23,7 @@ export class Receiver {
   /** On the port that it had before, where it had one. */
   async start(): Promise<this> {
     const port = this.url === "" ? "0" : new URL(this.url).port;
-    const child = spawn(process.execPath, ["--import", "tsx", PROGRAM, port], { stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(process.execPath, [childScript("sinks/stand-ins/receiver"), port], { stdio: ["ignore", "pipe", "inherit"] });
     this.#process = child;
     const [line] = (await once(createInterface({ input: child.stdout as NodeJS.ReadableStream }), "line")) as [string];
     this.url = (JSON.parse(line) as { url: string }).url;

@@ -4,8 +4,8 @@ import { chmodSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { AppError } from "../../src/errors.ts";
+import { childScript } from "../support/children.ts";
 
 /** A folder that every user may enter, so that tests can act as another user. */
 export function temporaryFolder(): string {
@@ -33,9 +33,8 @@ export interface Child {
 }
 
 /** Runs `tests/storage/children/<name>.ts` as a process of its own. */
-export function runChild(name: string, ...args: readonly string[]): Child {
-  const script = fileURLToPath(new URL(`./children/${name}.ts`, import.meta.url));
-  const child = spawn(process.execPath, ["--import", "tsx", script, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+export function runChild(name: "hold" | "write-and-leave" | "write-loop", ...args: readonly string[]): Child {
+  const child = spawn(process.execPath, [childScript(`storage/children/${name}`), ...args], { stdio: ["ignore", "pipe", "inherit"] });
   const exited = once(child, "exit");
   return {
     process: child,

@@ -1,4 +1,5 @@
 import { Sibling, type SiblingCall } from "../../src/engines/sibling.ts";
+import { later } from "./clean-up.ts";
 
 /** For what is answered, on whatever machine. */
 const PATIENT_MS = 60_000;
@@ -7,8 +8,9 @@ const HASTY_MS = 300;
 
 let timeoutMs = PATIENT_MS;
 
-/** Whether requests that begin from now on are answered by nobody, so that it is no use to wait for long. */
+/** Whether requests that begin from now on, and in this test, are answered by nobody, so that it is no use to wait for long. */
 export function expectSilence(isSilent: boolean): void {
+  if (isSilent) later(() => expectSilence(false));
   timeoutMs = isSilent ? HASTY_MS : PATIENT_MS;
 }
 

@@ -1,10 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
+import { childScript } from "../support/children.ts";
 import type { Behaviour } from "./children/validation-engine.ts";
-
-const PROGRAM = fileURLToPath(new URL("children/validation-engine.ts", import.meta.url));
 
 /** The stand-in for a Validation engine, as a process. */
 export class StandIn {
@@ -13,7 +11,9 @@ export class StandIn {
 
   async start(): Promise<this> {
     const port = this.url === "" ? "0" : new URL(this.url).port;
-    const child = spawn(process.execPath, ["--import", "tsx", PROGRAM, port], { stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(process.execPath, [childScript("validation/children/validation-engine"), port], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     this.#process = child;
     const [line] = (await once(createInterface({ input: child.stdout as NodeJS.ReadableStream }), "line")) as [string];
     this.url = (JSON.parse(line) as { url: string }).url;

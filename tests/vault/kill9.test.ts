@@ -1,12 +1,12 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { LIMITS } from "../../src/limits.ts";
 import { checked } from "../../src/storage/checked.ts";
 import { openSqlite } from "../../src/storage/sqlite.ts";
 import { openVault } from "../../src/vault/open.ts";
 import { domainOn, PROJECT, referredEntries } from "../domain/support.ts";
+import { childScript } from "../support/children.ts";
 import { Engine } from "../support/engine.ts";
 import { connecting, type Kind, useKind, type VaultKind } from "./stand-ins/kinds.ts";
 
@@ -17,7 +17,6 @@ import { connecting, type Kind, useKind, type VaultKind } from "./stand-ins/kind
  */
 const ROUNDS = process.env.ENV_MANAGER_TEST_LONG ? 50 : 3;
 const START_MS = 120_000;
-const PROGRAM = fileURLToPath(new URL("stand-ins/held-engine.ts", import.meta.url));
 
 interface Held {
   readonly engine: Engine;
@@ -46,7 +45,7 @@ function elsewhere(kind: VaultKind): Held {
 }
 
 function builtin(): Held {
-  const engine = new Engine({ args: ["--import", "tsx", PROGRAM] });
+  const engine = new Engine({ args: [childScript("vault/stand-ins/held-engine")] });
   const file = join(engine.directory, "hold");
   const count = () => engine.output().split('"msg":"held"').length;
   let before = 0;

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
+import { childScript } from "../../support/children.ts";
 import type { FaultOrder, Seen } from "./stand-in.ts";
 
 interface Told {
@@ -23,8 +23,7 @@ export class StandIn {
   }
 
   static async start(kind: "puraify" | "kv2"): Promise<StandIn> {
-    const file = fileURLToPath(new URL(`./${kind}-server.ts`, import.meta.url));
-    const child = spawn(process.execPath, ["--import", "tsx", file], { stdio: ["pipe", "pipe", "inherit"] });
+    const child = spawn(process.execPath, [childScript(`vault/stand-ins/${kind}-server`)], { stdio: ["pipe", "pipe", "inherit"] });
     const lines = createInterface({ input: child.stdout });
     const [line] = (await once(lines, "line")) as [string];
     const { url, control } = JSON.parse(line) as { url: string; control: string };
