@@ -88,7 +88,7 @@ export class Rebuild {
   #weave(task: Task): void {
     const nodes = task.pieces.map((piece) => heldNode(this.held, piece.ref.hash));
     const layer = nodes.reduce((highest, node) => Math.max(highest, node.layer), task.top);
-    const draft = layer === 0 ? this.#withValues(task, nodes) : null;
+    const draft = this.#withValues(task, nodes);
     if (draft !== null) {
       task.into[task.slot] = draft;
       return;
@@ -107,21 +107,40 @@ export class Rebuild {
     }
   }
 
-  /** What most edits are: a whole node of the lowest layer, in which no key comes or goes. `null` where it is not that. */
-  #withValues({ pieces, from, to, below }: Task, nodes: readonly MapNode[]): Draft | null {
+  /** What most edits are: a whole node in which no key comes or goes. `null` where it is not that. */
+  #withValues({ pieces, from, to, top }: Task, nodes: readonly MapNode[]): Draft | null {
     const [piece] = pieces;
     const [node] = nodes;
     if (piece === undefined || node === undefined || nodes.length > 1 || piece.cutLow || piece.cutHigh) return null;
+    const { layer, keys } = node;
+    if (top > layer) return null;
     const values = [...node.values];
     for (let i = from; i < to; i++) {
       const edit = at(this.#edits, i);
-      if (edit.layer >= below) continue;
-      const place = lowerBound(node.keys, edit.key);
-      if (edit.right === null || node.keys[place] !== edit.key) return null;
+      if (edit.layer !== layer) continue;
+      const place = lowerBound(keys, edit.key);
+      if (edit.right === null || keys[place] !== edit.key) return null;
       edit.left = at(node.values, place);
       values[place] = edit.right;
     }
-    return new Draft(0, piece.ref.hash, node.keys, values);
+    const draft = new Draft(layer, piece.ref.hash, keys, values);
+    if (layer > 0) this.#settleBelow(draft, piece, node, from, to);
+    return draft;
+  }
+
+  /** Takes over what lies between the keys of a node, but for where there are edits. */
+  #settleBelow({ layer, keys, slots }: Draft, { low, high }: Piece, { children }: MapNode, from: number, to: number): void {
+    slots.push(...children);
+    for (let i = from; i < to; ) {
+      const first = i++;
+      const place = lowerBound(keys, at(this.#edits, first).key);
+      const next = keys[place];
+      if (next === at(this.#edits, first).key) continue;
+      while (i < to && (next === undefined || compareKeys(at(this.#edits, i).key, next) < 0)) i++;
+      const ref = at(children, place);
+      const piece = { low: keys[place - 1] ?? low, high: next ?? high, cutLow: false, cutHigh: false };
+      this.#settle(ref === null ? [] : [{ ref, ...piece }], first, i, layer, slots, place);
+    }
   }
 }
 
