@@ -6,6 +6,9 @@ import type { Standing } from "./lines.ts";
 /** Bytes of memory that an object takes besides its own, about. */
 const OVERHEAD = 300;
 
+/** Bytes of memory that are taken at a time: objects come by the dozen, and each alone would cost more to get and to give back than to fill. */
+const SLAB = 256 * 1024;
+
 /** Of the oldest, those that each newcomer looks at: more than one, so that what is old goes faster than others come. */
 const LOOKS = 2;
 
@@ -19,6 +22,9 @@ export class LineMemory<One extends Standing> {
   readonly #known = new FifoMap<string, Known<One>>();
   readonly #now: () => number;
   #bytes = 0;
+  /** What newcomers are copied into. */
+  #slab = new Uint8Array(0);
+  #filled = 0;
 
   /** `now`: milliseconds of any clock that does not run backwards. */
   constructor(now: () => number = () => performance.now()) {
@@ -29,11 +35,12 @@ export class LineMemory<One extends Standing> {
     return this.#known.get(nameOf(partition, hash))?.one;
   }
 
+  /** Keeps a copy of its bytes: they may be a window into a larger buffer, or be used again. */
   keep(partition: string | number, one: One): void {
     const name = nameOf(partition, one.hash);
     if (this.#known.has(name) || one.bytes.length > LIMITS.deltaObjectBytes) return;
     const now = this.#now();
-    this.#known.set(name, { one, since: now });
+    this.#known.set(name, { one: { ...one, bytes: this.#copyOf(one.bytes) }, since: now });
     this.#bytes += one.bytes.length + OVERHEAD;
     this.#makeRoom(now);
   }
@@ -41,6 +48,19 @@ export class LineMemory<One extends Standing> {
   clear(): void {
     this.#known.clear();
     this.#bytes = 0;
+  }
+
+  /** Objects go in the order in which they came, and a slab goes with the last of its own. */
+  #copyOf(bytes: Uint8Array): Uint8Array {
+    if (bytes.length > SLAB / 4) return Uint8Array.prototype.slice.call(bytes);
+    if (this.#filled + bytes.length > this.#slab.length) {
+      this.#slab = Buffer.allocUnsafeSlow(SLAB);
+      this.#filled = 0;
+    }
+    const copy = new Uint8Array(this.#slab.buffer, this.#filled, bytes.length);
+    copy.set(bytes);
+    this.#filled += bytes.length;
+    return copy;
   }
 
   #makeRoom(now: number): void {
