@@ -68,7 +68,7 @@ export class Flush {
     const hash = objectHash(bytes);
     if (this.#strangers.size > 0) this.#introduce(values);
     if (!this.#old.has(hash)) {
-      this.nodes.set(hash, { ...node, bytes });
+      this.nodes.set(hash, { layer, count: node.count, keys, values, children, bytes });
       this.add(hash, bytes, slot.replaces);
     }
     return { hash, count: node.count };

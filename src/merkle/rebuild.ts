@@ -68,21 +68,24 @@ export class Rebuild {
 
   /** Fills a slot at once where nothing is left to do for it; else puts it down for the next level. */
   #settle(pieces: readonly Piece[], from: number, to: number, below: number, into: Slot[], slot: number): void {
-    let top = -1;
-    let alive = false;
-    for (let i = from; i < to; i++) {
-      const edit = at(this.#edits, i);
-      if (edit.layer >= below) continue;
-      alive = true;
-      if (edit.right !== null && edit.layer > top) top = edit.layer;
-    }
+    const top = this.#top(from, to, below);
     const [first] = pieces;
-    if (first === undefined ? top < 0 : !alive && pieces.length === 1 && !first.cutLow && !first.cutHigh) {
+    if (first === undefined ? top === null || top < 0 : top === null && pieces.length === 1 && !first.cutLow && !first.cutHigh) {
       into[slot] = first === undefined ? null : first.ref;
       return;
     }
     into[slot] = null;
-    this.#tasks.push({ pieces, from, to, below, top, into, slot });
+    this.#tasks.push({ pieces, from, to, below, top: top ?? -1, into, slot });
+  }
+
+  /** The highest layer among keys to be put, -1 for none; `null` where no edit is left to be done. */
+  #top(from: number, to: number, below: number): number | null {
+    let top: number | null = null;
+    for (let i = from; i < to; i++) {
+      const edit = at(this.#edits, i);
+      if (edit.layer < below) top = Math.max(top ?? -1, edit.right === null ? -1 : edit.layer);
+    }
+    return top;
   }
 
   #weave(task: Task): void {
