@@ -20,9 +20,9 @@ type Changes = ReturnType<typeof edits>;
 const ABOUT =
   "Git's commit has neither an index nor a working tree to look at and syncs what it writes, with a process of its own as tools run it. Ours also checks the change, gives it a version, and writes its audit record.";
 const NEXT = {
-  met: "Half of a patch is hashing and encoding the paths to ten changes, the other half SQLite's log and its sync.",
+  met: "Half of a patch is the engine's thread, which weaves and encodes the paths to ten changes, the other half the one that writes SQLite.",
   missed:
-    "Some 57 pages go into SQLite's log for a change, 40 of them of the two indexes of objects, whose entries lie anywhere. To write them in batches, out of a log, was tried, and gained nothing that could be measured: what is left is the work for each object.",
+    "Two threads work one after the other, and hardly wait for the disk. Some 57 pages go into SQLite's log for a change, 40 of them of the two indexes of objects, whose entries lie anywhere: to write them in batches, out of a log, was tried, and gained nothing that could be measured; without the index of what stands upon what a change took a twentieth less.",
 };
 const PATHS = {
   met: "One object for each changed value and for each node above one; wider nodes would be fewer and larger.",

@@ -61,12 +61,8 @@ function isChanged(change: EntryChange): boolean {
 
 /** The names without their collection, each once: a key that turned from a var into a secret is one change. */
 export function namesIn(changes: readonly EntryChange[], collections: readonly string[]): string[] {
-  const names = new Set<string>();
-  for (const { key } of changes) {
-    const slash = key.indexOf("/");
-    if (collections.includes(key.slice(0, slash))) names.add(key.slice(slash + 1));
-  }
-  return [...names].sort();
+  const found = changes.filter(({ key }) => collections.includes(key.slice(0, key.indexOf("/"))));
+  return [...new Set(found.map(({ key }) => key.slice(key.indexOf("/") + 1)))].sort();
 }
 
 function counted(changes: readonly EntryChange[]): Names {

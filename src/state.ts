@@ -5,7 +5,7 @@ import { checkPrecondition, headTag, type PiecewiseRead, type TaggedRead } from 
 import { documentsOf, findRevision, readableHead, writableHead } from "./heads.ts";
 import type { Ledger } from "./ledger.ts";
 import { LIMITS } from "./limits.ts";
-import { canonicalJson, type Edits, type EntryChange } from "./merkle/index.ts";
+import { canonicalJson, type Edits, type EntryChange, JsonText } from "./merkle/index.ts";
 import type { Bump, Caller, Environment } from "./model.ts";
 import { CONFIG_COLLECTIONS, checkCollection, checkComponent, quoted } from "./names.ts";
 import { checkUnprotected } from "./policy.ts";
@@ -77,11 +77,8 @@ export class State {
     caller: Caller,
     request: EditRequest & { readonly set?: JsonObject | undefined; readonly remove?: readonly string[] | undefined },
   ): Promise<EditResult> {
-    const edits = new Map<string, Json | undefined>();
-    for (const [name, value] of Object.entries(request.set ?? {})) {
-      checkNewComponent(name, value);
-      edits.set(name, value);
-    }
+    const edits = new Map<string, JsonText | undefined>();
+    for (const [name, value] of Object.entries(request.set ?? {})) edits.set(name, checkNewComponent(name, value));
     const removed = request.remove ?? [];
     for (const name of removed) {
       checkComponent(name);
@@ -144,11 +141,12 @@ function flatten(state: PlatformState): Map<string, Json> {
 }
 
 /** @throws invalid_name, invalid_request, too_large */
-export function checkNewComponent(name: string, value: Json): void {
+export function checkNewComponent(name: string, value: Json): JsonText {
   checkComponent(name);
   checkNoConfig(name);
   if (name.startsWith(REQUIRES)) parseRequirement(name.slice(REQUIRES.length), value);
-  if (Buffer.byteLength(canonicalJson(value)) <= LIMITS.componentBytes) return;
+  const text = canonicalJson(value);
+  if (Buffer.byteLength(text) <= LIMITS.componentBytes) return new JsonText(text);
   throw new AppError("too_large", {
     reason: `The component ${quoted(name)} is larger than ${LIMITS.componentBytes} bytes.`,
     fix: "Split it into several components.",

@@ -144,11 +144,12 @@ export class View {
       this.#deletes.add(key);
       this.#puts.delete(key);
     }
-    for (const [hash, object] of tx.objects) this.#objects.set(hash, object);
     this.bytes += tx.bytes;
     this.chain = tx.chain;
     this.newestLabel = tx.newestLabel;
     this.firstRecord ??= tx.records[0];
+    // Last: what V8 compiles of it while many go round would have to be left each time to go on here.
+    for (const [hash, object] of tx.objects) this.#objects.set(hash, object);
   }
 
   /** @throws invalid_request for a document that is not JSON */

@@ -34,6 +34,16 @@ export function canonicalJson(value: Json, subject = "The JSON value"): string {
   }
 }
 
+/** A value of which that text is at hand: nobody need write it again. */
+export class JsonText {
+  readonly text: string;
+
+  /** @param text what `canonicalJson` gave */
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
 /** Whether a string has a UTF-8 form, that is, no surrogate without its pair. */
 export function isWellFormed(text: string): boolean {
   return !LONE_SURROGATE.test(text);

@@ -1,7 +1,7 @@
 import type { Hash, StoredObject } from "../ports.ts";
 import { objectHash } from "./hash.ts";
 import { type ChildRef, checkNodeSize, countEntries, type MapNode, NO_CHILDREN, type ValueRef } from "./node.ts";
-import { EMPTY_ROOT, encodeNode } from "./node-codec.ts";
+import { EMPTY_ROOT, encodeNode, reencodeNode } from "./node-codec.ts";
 import type { Held } from "./source.ts";
 
 /** What stands between two keys of a new node: a new node, a subtree taken over as it is, or nothing. */
@@ -64,14 +64,19 @@ export class Flush {
     checkNodeSize(keys.length, layer);
     const children = layer === 0 ? NO_CHILDREN : slot.slots.map((child) => this.#slot(child));
     const node: MapNode = { layer, count: countEntries(keys.length, children), keys, values, children };
-    const data = encodeNode(node);
-    const hash = objectHash(data);
+    const bytes = this.#encode(node, slot.replaces);
+    const hash = objectHash(bytes);
     if (this.#strangers.size > 0) this.#introduce(values);
     if (!this.#old.has(hash)) {
-      this.nodes.set(hash, node);
-      this.add(hash, data, slot.replaces);
+      this.nodes.set(hash, { layer, count: node.count, keys, values, children, bytes });
+      this.add(hash, bytes, slot.replaces);
     }
     return { hash, count: node.count };
+  }
+
+  #encode(node: MapNode, replaces: Hash | null): Uint8Array {
+    const old = replaces === null ? undefined : this.#old.get(replaces);
+    return old?.bytes !== undefined && sameKeys(old.keys, node.keys) ? reencodeNode(node, old, old.bytes) : encodeNode(node);
   }
 
   /** Components of one kind are often alike: what is new is likened to the nearest value that the node had before. */
@@ -87,4 +92,8 @@ export class Flush {
     old = null;
     values.toReversed().forEach(likened);
   }
+}
+
+function sameKeys(left: readonly string[], right: readonly string[]): boolean {
+  return left === right || (left.length === right.length && left.every((key, i) => key === right[i]));
 }

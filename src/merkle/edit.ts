@@ -1,7 +1,7 @@
 import { AppError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Hash, Json, StoredObject } from "../ports.ts";
-import { canonicalJson, isWellFormed } from "./canonical.ts";
+import { canonicalJson, isWellFormed, JsonText } from "./canonical.ts";
 import { Flush } from "./draft.ts";
 import { keyLayer } from "./hash.ts";
 import { compareKeys } from "./keys.ts";
@@ -10,7 +10,7 @@ import { Rebuild } from "./rebuild.ts";
 import type { NodeSource } from "./source.ts";
 
 /** A value to put under each key, or `undefined` to remove the key. */
-export type Edits = ReadonlyMap<string, Json | undefined>;
+export type Edits = ReadonlyMap<string, Json | JsonText | undefined>;
 
 /** What differs at one key; `null` where the key is absent. */
 export interface EntryChange {
@@ -54,11 +54,13 @@ export interface Edit {
  */
 export async function applyEdits(source: NodeSource, root: Hash, edits: Edits, taken: readonly EntryChange[] = []): Promise<Applied> {
   const list = taken.map(({ key, right }) => edit(key, right, null));
-  for (const [key, value] of edits) {
-    const { ref, data } = value === undefined ? { ref: null, data: null } : valueRef(canonicalJson(value, `The value of "${key}"`));
-    list.push(edit(key, ref, data));
-  }
-  return apply(source, root, list);
+  return apply(source, root, list.concat(Array.from(edits, editOf)));
+}
+
+function editOf([key, value]: readonly [string, Json | JsonText | undefined]): Edit {
+  if (value === undefined) return edit(key, null, null);
+  const { ref, data } = valueRef(value instanceof JsonText ? value.text : canonicalJson(value, `The value of "${key}"`));
+  return edit(key, ref, data);
 }
 
 function edit(key: string, right: ValueRef | null, data: Uint8Array | null): Edit {

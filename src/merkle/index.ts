@@ -1,5 +1,5 @@
 /** Ordered, history-independent Merkle maps over `collection/name`: what the domain uses of them. */
-export { canonicalJson, isWellFormed } from "./canonical.ts";
+export { canonicalJson, isWellFormed, JsonText } from "./canonical.ts";
 export { type DiffOptions, diff } from "./diff.ts";
 export { type Applied, applyEdits, type Edits, type EntryChange } from "./edit.ts";
 export { keyLayer, objectHash, snapshotId } from "./hash.ts";

@@ -180,7 +180,7 @@ function nodeBytes(node: MapNode): number {
   for (const key of node.keys) bytes += key.length;
   for (const value of node.values) bytes += "inline" in value ? value.inline.length : HASH_BYTES;
   for (const child of node.children) if (child !== null) bytes += HASH_BYTES;
-  return bytes;
+  return node.bytes === undefined ? bytes : bytes + node.bytes.length;
 }
 
 function textBytes(text: string): number {

@@ -53,6 +53,67 @@ export function encodeNode(node: MapNode): Uint8Array {
   return Uint8Array.prototype.slice.call(out, 0, end);
 }
 
+/**
+ * The same bytes as `encodeNode(node)`, made of those of another node with the same keys: what is the same object in both is copied. A node
+ * has far more entries than an edit changes, and to write them anew is most of what an edit would take.
+ *
+ * @param bytes those of `like`
+ */
+export function reencodeNode(node: MapNode, like: MapNode, bytes: Uint8Array): Uint8Array {
+  const { layer, values, children } = node;
+  const reader = new NodeReader("", bytes);
+  const out = new Splice(reader.data);
+  for (let i = 0; i <= values.length; i++) {
+    if (layer > 0) {
+      const from = reader.at;
+      reader.passChild();
+      if (children[i] !== like.children[i]) out.child(from, reader.at, at(children, i));
+    }
+    if (i === values.length) break;
+    reader.skipKey();
+    const from = reader.at;
+    reader.passValue();
+    if (values[i] !== like.values[i]) out.value(from, reader.at, at(values, i));
+  }
+  return out.done();
+}
+
+/** A copy of bytes in which some parts, given in order, are others. */
+class Splice {
+  readonly #bytes: Buffer;
+  /** So much of the bytes is copied, or replaced. */
+  #passed = 0;
+  #end = 0;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+  }
+
+  child(from: number, to: number, child: ChildRef | null): void {
+    this.#copyTo(from);
+    this.#end = writeChild(scratch, this.#end, child, ONE_BY_ONE);
+    this.#passed = to;
+  }
+
+  value(from: number, to: number, value: ValueRef): void {
+    this.#copyTo(from);
+    this.#end = writeValue(scratch, this.#end, value, ONE_BY_ONE);
+    this.#passed = to;
+  }
+
+  done(): Uint8Array {
+    this.#copyTo(this.#bytes.length);
+    return Uint8Array.prototype.slice.call(scratch, 0, this.#end);
+  }
+
+  #copyTo(place: number): void {
+    const end = this.#end + place - this.#passed;
+    if (end + ROOM > scratch.length) scratch = Buffer.concat([scratch], Math.max(end + ROOM, 2 * scratch.length));
+    this.#bytes.copy(scratch, this.#end, this.#passed, place);
+    this.#end = end;
+  }
+}
+
 /** Each of these writes at `end` and returns where it stopped. */
 function writeVarint(out: Buffer, end: number, value: number): number {
   let next = end;
@@ -65,9 +126,9 @@ function writeVarint(out: Buffer, end: number, value: number): number {
   return next;
 }
 
-function writeChild(out: Buffer, end: number, child: ChildRef | null, digests: Digests): number {
+function writeChild(out: Buffer, end: number, child: ChildRef | null, digests: DigestWriter): number {
   if (child === null) return writeVarint(out, end, 0);
-  return digests.next(out, writeVarint(out, end, child.count));
+  return digests.next(out, writeVarint(out, end, child.count), child.hash);
 }
 
 function writeKey(out: Buffer, end: number, key: string, previous: string): number {
@@ -89,10 +150,10 @@ function writeUtf8Key(out: Buffer, end: number, key: string, previous: string): 
   return next + bytes.copy(out, next, shared, length);
 }
 
-function writeValue(out: Buffer, end: number, value: ValueRef, digests: Digests): number {
+function writeValue(out: Buffer, end: number, value: ValueRef, digests: DigestWriter): number {
   if ("hash" in value) {
     out[end] = 0;
-    return digests.next(out, end + 1);
+    return digests.next(out, end + 1, value.hash);
   }
   const { inline } = value;
   const next = isAscii(inline) ? writeAscii(out, end + 1, inline, 0) : end + 1 + out.write(inline, end + 1);
@@ -112,8 +173,15 @@ function writeAscii(out: Buffer, end: number, text: string, from: number): numbe
   return next;
 }
 
+interface DigestWriter {
+  /** Writes the next hash, which is `hash`. */
+  next(out: Buffer, end: number, hash: Hash): number;
+}
+
+const ONE_BY_ONE: DigestWriter = { next: (out, end, hash) => end + out.write(hash, end, "hex") };
+
 /** The hashes of a node in the order in which they are written, converted in one go: one by one takes several times as long. */
-class Digests {
+class Digests implements DigestWriter {
   readonly #bytes: Buffer;
   #at = 0;
 
@@ -259,6 +327,12 @@ export class NodeReader {
     // Once a key with other characters was seen, the next ones may share them.
     if (bits > 0x7f) this.#keyIsAscii = false;
     this.#keyLength = length;
+  }
+
+  /** Passes a key that nobody asks for, nor for any after it. */
+  skipKey(): void {
+    this.#varint();
+    this.#take(this.#varint());
   }
 
   /** The key that was passed last. */

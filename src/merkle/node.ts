@@ -25,6 +25,8 @@ export interface MapNode {
   readonly keys: readonly string[];
   readonly values: readonly ValueRef[];
   readonly children: readonly (ChildRef | null)[];
+  /** Its encoding, of a node that an edit made: the next edit writes over a copy of it. */
+  readonly bytes?: Uint8Array;
 }
 
 /** A canonical JSON text of at most this many bytes in UTF-8 is kept in the node. */

@@ -68,27 +68,30 @@ export class Rebuild {
 
   /** Fills a slot at once where nothing is left to do for it; else puts it down for the next level. */
   #settle(pieces: readonly Piece[], from: number, to: number, below: number, into: Slot[], slot: number): void {
-    let top = -1;
-    let alive = false;
-    for (let i = from; i < to; i++) {
-      const edit = at(this.#edits, i);
-      if (edit.layer >= below) continue;
-      alive = true;
-      if (edit.right !== null && edit.layer > top) top = edit.layer;
-    }
+    const top = this.#top(from, to, below);
     const [first] = pieces;
-    if (first === undefined ? top < 0 : !alive && pieces.length === 1 && !first.cutLow && !first.cutHigh) {
+    if (first === undefined ? top === null || top < 0 : top === null && pieces.length === 1 && !first.cutLow && !first.cutHigh) {
       into[slot] = first === undefined ? null : first.ref;
       return;
     }
     into[slot] = null;
-    this.#tasks.push({ pieces, from, to, below, top, into, slot });
+    this.#tasks.push({ pieces, from, to, below, top: top ?? -1, into, slot });
+  }
+
+  /** The highest layer among keys to be put, -1 for none; `null` where no edit is left to be done. */
+  #top(from: number, to: number, below: number): number | null {
+    let top: number | null = null;
+    for (let i = from; i < to; i++) {
+      const edit = at(this.#edits, i);
+      if (edit.layer < below) top = Math.max(top ?? -1, edit.right === null ? -1 : edit.layer);
+    }
+    return top;
   }
 
   #weave(task: Task): void {
     const nodes = task.pieces.map((piece) => heldNode(this.held, piece.ref.hash));
     const layer = nodes.reduce((highest, node) => Math.max(highest, node.layer), task.top);
-    const draft = layer === 0 ? this.#withValues(task, nodes) : null;
+    const draft = this.#withValues(task, nodes);
     if (draft !== null) {
       task.into[task.slot] = draft;
       return;
@@ -107,21 +110,40 @@ export class Rebuild {
     }
   }
 
-  /** What most edits are: a whole node of the lowest layer, in which no key comes or goes. `null` where it is not that. */
-  #withValues({ pieces, from, to, below }: Task, nodes: readonly MapNode[]): Draft | null {
+  /** What most edits are: a whole node in which no key comes or goes. `null` where it is not that. */
+  #withValues({ pieces, from, to, top }: Task, nodes: readonly MapNode[]): Draft | null {
     const [piece] = pieces;
     const [node] = nodes;
     if (piece === undefined || node === undefined || nodes.length > 1 || piece.cutLow || piece.cutHigh) return null;
+    const { layer, keys } = node;
+    if (top > layer) return null;
     const values = [...node.values];
     for (let i = from; i < to; i++) {
       const edit = at(this.#edits, i);
-      if (edit.layer >= below) continue;
-      const place = lowerBound(node.keys, edit.key);
-      if (edit.right === null || node.keys[place] !== edit.key) return null;
+      if (edit.layer !== layer) continue;
+      const place = lowerBound(keys, edit.key);
+      if (edit.right === null || keys[place] !== edit.key) return null;
       edit.left = at(node.values, place);
       values[place] = edit.right;
     }
-    return new Draft(0, piece.ref.hash, node.keys, values);
+    const draft = new Draft(layer, piece.ref.hash, keys, values);
+    if (layer > 0) this.#settleBelow(draft, piece, node, from, to);
+    return draft;
+  }
+
+  /** Takes over what lies between the keys of a node, but for where there are edits. */
+  #settleBelow({ layer, keys, slots }: Draft, { low, high }: Piece, { children }: MapNode, from: number, to: number): void {
+    slots.push(...children);
+    for (let i = from; i < to; ) {
+      const first = i++;
+      const place = lowerBound(keys, at(this.#edits, first).key);
+      const next = keys[place];
+      if (next === at(this.#edits, first).key) continue;
+      while (i < to && (next === undefined || compareKeys(at(this.#edits, i).key, next) < 0)) i++;
+      const ref = at(children, place);
+      const piece = { low: keys[place - 1] ?? low, high: next ?? high, cutLow: false, cutHigh: false };
+      this.#settle(ref === null ? [] : [{ ref, ...piece }], first, i, layer, slots, place);
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 import { LIMITS } from "../limits.ts";
 import type { Hash, StoredObject } from "../ports.ts";
 import { LineMemory } from "./line-memory.ts";
-import { assemble, chainFrom, copyOf, deltaAt, type Link, type Standing, seatAfter } from "./lines.ts";
+import { assemble, chainFrom, deltaAt, type Link, type Standing, seatAfter } from "./lines.ts";
 
 /** A link that names its base. */
 export interface NamedLink extends Link {
@@ -67,8 +67,7 @@ export class DeltaBases {
 
   /** Remembers what is stored. */
   keep(partition: string, made: readonly Standing[]): void {
-    // Copies: an array may be a window into a larger buffer, or be used again.
-    for (const one of made) this.#memory.keep(partition, { ...one, bytes: copyOf(one.bytes) });
+    for (const one of made) this.#memory.keep(partition, one);
   }
 
   forget(): void {

@@ -81,11 +81,6 @@ export function deltaAt({ place, base }: Seat<Standing>, data: Uint8Array): Uint
   return stored;
 }
 
-/** The same bytes, apart from an array that may be a window into a larger buffer, or be used again. */
-export function copyOf(bytes: Uint8Array): Uint8Array {
-  return Uint8Array.prototype.slice.call(bytes);
-}
-
 /** All objects of a chain, put together, with the link of each; none where one is damaged: nothing is built upon what is not what its name says. */
 export function assemble<One extends Link>(chain: Chain<One>): readonly (Standing & { readonly link: One })[] {
   const whole = chain.at(-1);

@@ -1,7 +1,7 @@
 import type Database from "better-sqlite3";
 import type { Hash, StoredObject } from "../ports.ts";
 import { LineMemory } from "./line-memory.ts";
-import { assemble, copyOf, deltaAt, type Seat, type Standing, seatAfter } from "./lines.ts";
+import { assemble, deltaAt, type Seat, type Standing, seatAfter } from "./lines.ts";
 import { RENEW_AFTER_MS } from "./renewal.ts";
 import { GONE, IS_OBJECT, SqliteObjects } from "./sqlite-objects.ts";
 
@@ -42,8 +42,7 @@ export class SqliteObjectWriter {
     const delta = seat === null ? null : deltaAt(seat, data);
     const [place, base] = seat === null || delta === null ? [0, null] : [seat.place, seat.base];
     const { lastInsertRowid } = this.#sql.add.run(partition, name, now, delta ?? data, base?.id ?? null);
-    // A copy: the caller's array may be a window into a larger buffer, or be used again.
-    this.#memory.keep(partition, { id: Number(lastInsertRowid), hash, place, base: base?.hash ?? null, bytes: copyOf(data) });
+    this.#memory.keep(partition, { id: Number(lastInsertRowid), hash, place, base: base?.hash ?? null, bytes: data });
   }
 
   /** To be called where what was put may have been rolled back: rows that are not there are not to be stood upon. */

@@ -1,7 +1,8 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { applyEdits, count, diff, EMPTY_ROOT, lookup, NodeCache } from "../../src/merkle/index.ts";
 import type { Json } from "../../src/ports.ts";
-import { Objects } from "./support.ts";
+import { build, contentArbitrary, edited, editsArbitrary, Objects, runs } from "./support.ts";
 
 const component = (n: number, version = 0): Json => ({
   id: n,
@@ -94,6 +95,29 @@ describe("a cache of nodes", () => {
         expect(cache.bytes).toBeLessThanOrEqual(bytes);
       }
     }
+  });
+
+  test("leads edit upon edit to what a build from nothing gives", async () => {
+    await fc.assert(
+      fc.asyncProperty(contentArbitrary(), fc.array(editsArbitrary, { maxLength: 6 }), async (content, rounds) => {
+        const objects = new Objects();
+        const cache = new NodeCache(1024 * 1024);
+        const source = cache.over(objects);
+        let root = await build(objects, content);
+        let now = content;
+        for (const edits of rounds) {
+          const applied = await applyEdits(source, root, edits);
+          objects.put(applied.objects);
+          cache.keep(applied.nodes);
+          root = applied.root;
+          now = edited(now, edits);
+          expect(root).toBe(await build(new Objects(), now));
+        }
+        // What is stored is read without the cache too.
+        expect(await count(objects.source, root)).toBe(now.size);
+      }),
+      runs(60),
+    );
   });
 
   test("counts what nodes take once they are used again, also where their names begin alike and are short as they are stored", async () => {

@@ -6,7 +6,7 @@ import { EncodedNode, unequalParts } from "../../src/merkle/encoded-node.ts";
 import { keyLayer, objectHash } from "../../src/merkle/hash.ts";
 import { decoding, EMPTY_ROOT, reachable } from "../../src/merkle/index.ts";
 import { auditNode, countEntries, EMPTY_NODE, type MapNode, type ValueRef } from "../../src/merkle/node.ts";
-import { decodeNode, encodeNode } from "../../src/merkle/node-codec.ts";
+import { decodeNode, encodeNode, reencodeNode } from "../../src/merkle/node-codec.ts";
 import { byUtf8, Objects, runs } from "./support.ts";
 
 const hash = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes).toString("hex"));
@@ -42,6 +42,23 @@ describe("a node's bytes", () => {
     expect(decode(encodeNode(EMPTY_NODE))).toEqual(EMPTY_NODE);
   });
 
+  test("are the same ones where they are made of those of another with the same keys", () => {
+    const edited = node.chain((like) =>
+      fc.record({
+        like: fc.constant(like),
+        values: fc.tuple(...like.values.map((old) => fc.oneof({ weight: 4, arbitrary: fc.constant(old) }, value))),
+        children: fc.tuple(...like.children.map((old) => fc.oneof({ weight: 4, arbitrary: fc.constant(old) }, child))),
+      }),
+    );
+    fc.assert(
+      fc.property(edited, ({ like, values, children }) => {
+        const node = { ...like, values, children, count: countEntries(like.keys.length, children) };
+        expect(reencodeNode(node, like, encodeNode(like))).toEqual(encodeNode(node));
+      }),
+      runs(300),
+    );
+  });
+
   test("are all there wherever the room that they are written into ends", async () => {
     // Anew, so that the room has not grown yet.
     vi.resetModules();
@@ -55,6 +72,16 @@ describe("a node's bytes", () => {
       const node = { layer: 1, count: countEntries(keys.length, children), keys, values: keys.map(() => value), children };
       expect(decode(encodeNode(node)).keys, `with a key of ${length} bytes`).toEqual(keys);
     }
+  });
+
+  test("are all there wherever that room ends, where they are made of those of another", async () => {
+    const keys = Array.from({ length: 40 }, (_, n) => `${String.fromCharCode(65 + n).repeat(1_000)}`);
+    const like = { layer: 0, count: keys.length, keys, values: keys.map(() => ({ inline: "1" })), children: [] };
+    const node = { ...like, values: keys.map(() => ({ inline: `"${"v".repeat(62)}"` })) };
+    const [before, after] = [encodeNode(like), encodeNode(node)];
+    vi.resetModules();
+    const { reencodeNode } = await import("../../src/merkle/node-codec.ts");
+    expect(reencodeNode(node, like, before)).toEqual(after);
   });
 
   test("are refused when damaged, or are those of another node", () => {

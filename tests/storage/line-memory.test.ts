@@ -28,3 +28,19 @@ test("objects that others may stand upon are kept up to a bound, the newest of t
   expect(left.length * 1_300).toBeGreaterThan(LIMITS.deltaBaseBytes / 2);
   expect(left.at(-1)?.hash).toBe(object(count - 1).hash);
 });
+
+test("objects that others may stand upon are kept as they were, whatever becomes of the bytes they came in", () => {
+  const memory = new LineMemory(() => 0);
+  const sizes = [0, 1, 1_000, 64 * 1024, 64 * 1024 + 1, 60_000, 60_000, 60_000, 60_000, 60_000, 300 * 1024, 5];
+  const room = new Uint8Array(Math.max(...sizes));
+  for (const [n, size] of sizes.entries()) {
+    room.fill(n + 1);
+    memory.keep("p", { ...object(n), bytes: room.subarray(0, size) });
+  }
+  room.fill(0);
+  for (const [n, size] of sizes.entries()) {
+    const kept = memory.get("p", object(n).hash)?.bytes;
+    expect(kept?.length).toBe(size);
+    expect(kept?.every((byte) => byte === n + 1)).toBe(true);
+  }
+});
