@@ -47,6 +47,21 @@ test("a value that somebody else saves while one changes it is not written over 
   expect(faults).toEqual([]);
 });
 
+test("a key whose name every object knows is set where it is set, and nowhere else", async () => {
+  const { root, project } = dashboard.scene;
+  await root.patchConfig({ project, env: "development", vars: { toString: "made by hand" } });
+  const { page, go, faults } = await dashboard.tab();
+  await go(`${base()}/config`);
+  await page.getByRole("button", { name: /^not set.*change toString in staging/ }).click();
+  const dialog = page.getByRole("dialog");
+  expect(await dialog.getByLabel("Value").inputValue()).toBe("");
+  await page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "detached" });
+  await page.getByRole("button", { name: /made by hand.*change toString in development/ }).waitFor();
+  await root.patchConfig({ project, env: "development", unset: ["vars/toString"] });
+  expect(faults).toEqual([]);
+});
+
 test("a flag says for one person what it is and why, before it is saved; what is wrong with it is said as one types", async () => {
   const { root, project } = dashboard.scene;
   const { page, go, faults } = await dashboard.tab();

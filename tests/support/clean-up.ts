@@ -16,6 +16,15 @@ export function afterThisFile(cleanUp: CleanUp): void {
 export const cleanUpAfterTest = (): Promise<void> => runAll(afterTest);
 export const cleanUpAfterFile = (): Promise<void> => runAll(afterFile);
 
+/** One that fails keeps no other from its turn: what it leaves would be there for the next file. */
 async function runAll(cleanUps: CleanUp[]): Promise<void> {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+  const failures: unknown[] = [];
+  for (const cleanUp of cleanUps.splice(0).reverse()) {
+    try {
+      await cleanUp();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
 }

@@ -12,7 +12,7 @@ import { mayChange, useMay } from "../rights.ts";
 import { useAction } from "../useAction.ts";
 import { whatHappened } from "../words.ts";
 import { Actions, type FormProps } from "./Actions.tsx";
-import type { Key, Place } from "./Matrix.tsx";
+import { boundIn, type Key, type Place } from "./Matrix.tsx";
 
 const FlagForm = lazy(() => import("./FlagForm.tsx"));
 
@@ -26,7 +26,7 @@ interface EditProps {
 export function Edit({ of: { kind, name }, place, onClose }: EditProps) {
   const { environment, config } = place;
   const { project_id: project, env } = environment;
-  const current = config[kind][name];
+  const current = boundIn(config, { kind, name });
   // What the form began with: while it is open, somebody else may save another.
   const [begun, setBegun] = useState(current);
   const announce = useAnnounce();

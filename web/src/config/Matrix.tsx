@@ -20,6 +20,11 @@ export interface Place {
 const KINDS = ["vars", "secrets", "flags"] as const;
 const HEADINGS: Readonly<Record<Key["kind"], string>> = { vars: "Values", secrets: "Passwords kept in the vault", flags: "Feature flags" };
 
+/** What a config has for a key; `undefined` where it has nothing, be the key's name one that every object knows, as `toString` is. */
+export function boundIn(config: Config, { kind, name }: Key): unknown {
+  return Object.hasOwn(config[kind], name) ? config[kind][name] : undefined;
+}
+
 /** Every key that any of the places has, or needs. */
 export function keysOf(places: readonly Pick<Place, "config" | "environment">[]): readonly Key[] {
   const found = new Map<string, Key>();
@@ -76,7 +81,7 @@ export function Matrix({ keys, columns, onEdit }: MatrixProps) {
                     <td key={environment.env} data-title={environment.env}>
                       <button type="button" className={styles.cell} onClick={() => onEdit(key, environment.env)}>
                         <Shown of={key} config={config} environment={environment} />
-                        {config[kind][key.name] !== undefined && <From origin={origins?.(key)} environment={environment} />}
+                        {boundIn(config, key) !== undefined && <From origin={origins?.(key)} environment={environment} />}
                         <span className="visually-hidden">
                           , change {key.name} in {environment.env}
                         </span>
@@ -93,21 +98,15 @@ export function Matrix({ keys, columns, onEdit }: MatrixProps) {
   );
 }
 
-function Shown({
-  of: { kind, name },
-  config,
-  environment,
-}: {
-  readonly of: Key;
-  readonly config: Config;
-  readonly environment: Environment;
-}) {
+function Shown({ of, config, environment }: { readonly of: Key; readonly config: Config; readonly environment: Environment }) {
+  const { kind, name } = of;
   const isNeeded = environment.unbound.includes(`${kind}/${name}`);
-  if (config[kind][name] === undefined)
+  const bound = boundIn(config, of);
+  if (bound === undefined)
     return <span className={isNeeded ? styles.needed : styles.soft}>{isNeeded ? "needed, not set" : "not set"}</span>;
   if (kind === "secrets") return <span>•••••• set</span>;
-  if (kind === "vars") return <span className={styles.value}>{config.vars[name] === "" ? "(empty)" : config.vars[name]}</span>;
-  return <span>{flagInWords(config.flags[name])}</span>;
+  if (kind === "vars") return <span className={styles.value}>{bound === "" ? "(empty)" : String(bound)}</span>;
+  return <span>{flagInWords(bound)}</span>;
 }
 
 function From({ origin, environment }: { readonly origin: Revision | undefined; readonly environment: Environment }) {

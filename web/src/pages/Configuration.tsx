@@ -7,7 +7,7 @@ import { Page } from "../components/Page.tsx";
 import { currentQuery, SearchField } from "../components/SearchField.tsx";
 import { Empty, Failure, Loading } from "../components/States.tsx";
 import { Edit } from "../config/Edit.tsx";
-import { type Key, keysOf, Matrix, type Place } from "../config/Matrix.tsx";
+import { boundIn, type Key, keysOf, Matrix, type Place } from "../config/Matrix.tsx";
 import { NewKey } from "../config/NewKey.tsx";
 import { originsOf } from "../config/origins.ts";
 import { PasteEnv } from "../config/PasteEnv.tsx";
@@ -163,7 +163,7 @@ function matches({ name }: Key, search: string): boolean {
 }
 
 /** Whether all environments have it, and the same. Of secrets only whether they are set is known. */
-function isSameEverywhere({ kind, name }: Key, columns: readonly { readonly config: Config }[]): boolean {
-  const values = columns.map(({ config }) => JSON.stringify(config[kind][name]));
+function isSameEverywhere(key: Key, columns: readonly { readonly config: Config }[]): boolean {
+  const values = columns.map(({ config }) => JSON.stringify(boundIn(config, key)));
   return values.every((value) => value !== undefined && value === values[0]);
 }
