@@ -204,7 +204,7 @@ test("what somebody is writing when their session ends is there when they are ba
   await root.revokeToken({ id: made[1]?.id ?? "" });
   await out.waitFor();
   await logInHere(page, ROOT);
-  await page.getByRole("button", { name: "root" }).waitFor();
+  await page.getByRole("button", { name: "root", exact: true }).waitFor();
   await value.waitFor({ state: "detached" });
 });
 
