@@ -24,7 +24,10 @@ describe.each(SHARED)("on $name", ({ start }) => {
     const send = async (method: string, path: string, body?: unknown) => {
       const headers = { "content-type": "application/json" };
       const reply = await fetch(proxy.url + path, { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) });
-      return { status: reply.status, body: (await reply.json()) as { revision: number; vars: Record<string, string> } };
+      const text = await reply.text();
+      // The proxy's own answers have no body: what it was that no instance answered is what a failure has to say.
+      if (text === "") throw new Error(`${method} ${path} was answered ${reply.status} without a body: ${proxy.failures.join("; ")}`);
+      return { status: reply.status, body: JSON.parse(text) as { revision: number; vars: Record<string, string> } };
     };
     await send("POST", "/env/create", { project_id: PROJECT, new_environment: "staging" });
     const path = `/env/${PROJECT}/staging/config`;
