@@ -1,9 +1,10 @@
 import { once } from "node:events";
-import type { RequestListener } from "node:http";
+import { Agent, type IncomingMessage, type RequestListener, request, type ServerResponse } from "node:http";
 import { connect } from "node:net";
 import { pino } from "pino";
 import { describe, expect, test } from "vitest";
 import { createApp } from "../../src/http/app.ts";
+import { HeaderForm } from "../../src/http/header-form.ts";
 import { createServer } from "../../src/http/server.ts";
 import { openWorld } from "../domain/support.ts";
 import { echo, expectRefusal, openServer, pending, Wire } from "../limits/support.ts";
@@ -72,6 +73,48 @@ describe("a server", () => {
     expect(await (await reply).text()).toBe("done");
     await closed;
   });
+
+  const made = new HeaderForm(200, [["content-length", "4"]]);
+  const HEADS: Readonly<Record<string, (response: ServerResponse) => void>> = {
+    "as Node makes it": () => {},
+    "that is kept": (response) => made.write(response, "one", []),
+  };
+
+  test.each(["drain", "close"].flatMap((end) => Object.entries(HEADS).map(([head, write]) => ({ end, head, write }))))(
+    "says with replies that were under way at its $end that their connections end, in a head $head: nobody sends another request on them",
+    async ({ end, write }) => {
+      const [arrived, go] = [pending<void>(), pending<void>()];
+      const server = createServer(
+        Promise.resolve(async (request, response) => {
+          if (request.url === "/") {
+            arrived.resolve();
+            await go.promise;
+          }
+          write(response);
+          response.end("done");
+        }),
+      );
+      const url = await server.listen(0, "127.0.0.1");
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+      const asked = (path: string) => {
+        const sent = request(url + path, { agent }).end();
+        return once(sent, "response") as Promise<[IncomingMessage]>;
+      };
+      const [before] = await asked("/before");
+      expect(before.headers.connection).toBe("keep-alive");
+      before.resume();
+      const reply = asked("/");
+      await arrived.promise;
+      const closed = end === "close" ? server.close(GRACE_MS) : server.drain();
+      go.resolve();
+      const [last] = await reply;
+      expect(last.headers.connection).toBe("close");
+      last.resume();
+      await closed;
+      await server.close(GRACE_MS);
+      agent.destroy();
+    },
+  );
 
   test("cuts off what does not finish in time", async () => {
     const server = createServer(Promise.resolve(() => {}));
