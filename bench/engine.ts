@@ -69,3 +69,10 @@ export async function patchState(domain: Domain, env: string, set: ReadonlyMap<s
   const { status } = await domain.state.patch(CALLER, { project: PROJECT, env, ifMatch: null, set: Object.fromEntries(set) });
   if (status !== "updated") throw new Error(`a change of ${env} changed nothing`);
 }
+
+/** A reply that comes in pieces, as it is sent. */
+export async function textOf(pieces: AsyncIterable<string>): Promise<string> {
+  let text = "";
+  for await (const piece of pieces) text += piece;
+  return text;
+}

@@ -1,9 +1,11 @@
+import { hash } from "node:crypto";
 import { may } from "./callers.ts";
 import { AppError } from "./errors.ts";
+import type { PiecewiseRead } from "./etags.ts";
 import { EVALUATORS, FLAG_METADATA, FLAGS } from "./flag-entries.ts";
 import { documentsOf, readableHead, resolveRevision } from "./heads.ts";
 import { LIMITS } from "./limits.ts";
-import type { EntryChange } from "./merkle/index.ts";
+import { type EntryChange, PageSize } from "./merkle/index.ts";
 import type { Caller, Revision } from "./model.ts";
 import { checkProject, quoted } from "./names.ts";
 import type { Json, Store } from "./ports.ts";
@@ -35,6 +37,19 @@ export interface ComparedSide {
   readonly timestamp: string;
 }
 
+/** What a comparison answers. */
+export interface Compared {
+  readonly project_id: string;
+  readonly left: ComparedSide;
+  readonly right: ComparedSide;
+  readonly components: Comparison;
+  readonly vars: Comparison;
+  readonly flags: Comparison;
+  readonly evaluators: Comparison;
+  readonly flag_metadata: Comparison;
+  readonly secrets: Comparison;
+}
+
 /** Compares any two revisions of a project, platform and config. */
 export class Comparisons {
   readonly #store: Store;
@@ -45,20 +60,29 @@ export class Comparisons {
     this.#snapshots = snapshots;
   }
 
-  /** A side is `staging`, `staging@v2.3.1`, `staging@12` or `staging@2026-01-31T12:00:00Z`. */
-  async compare(caller: Caller, project: string, left: string, right: string, { bodies }: { bodies: boolean }) {
+  /** `Compared`, a few values at a time. A side is `staging`, `staging@v2.3.1`, `staging@12` or `staging@2026-01-31T12:00:00Z`. */
+  async compare(
+    caller: Caller,
+    project: string,
+    left: string,
+    right: string,
+    { bodies }: { bodies: boolean },
+  ): Promise<Pick<PiecewiseRead, "tag" | "pieces">> {
     checkProject(project);
     const [from, to] = await Promise.all([this.#side(project, left), this.#side(project, right)]);
     const maps = this.#snapshots.read(project);
-    const [components, vars, flags, evaluators, flag_metadata, secrets] = await Promise.all([
-      compareMaps(maps, from.platform, to.platform, "", bodies),
-      compareMaps(maps, from.config, to.config, "vars/", true),
-      compareMaps(maps, from.config, to.config, FLAGS, true),
-      compareMaps(maps, from.config, to.config, EVALUATORS, true),
-      compareMaps(maps, from.config, to.config, FLAG_METADATA, true),
-      this.#compareSecrets(caller, project, maps, from, to),
-    ]);
-    return { project_id: project, left: shown(from), right: shown(to), components, vars, flags, evaluators, flag_metadata, secrets };
+    const about = { project_id: project, left: shown(from), right: shown(to) };
+    // What their fingerprints tell, and to whom, is not in the snapshots.
+    const secrets = await this.#compareSecrets(caller, project, maps, from, to);
+    const tag = hash("sha256", `env-compare-1\0${JSON.stringify({ about, bodies, secrets })}`, "hex").slice(0, 32);
+    const kinds = () => ({
+      components: differences(maps, from.platform, to.platform, "", bodies),
+      vars: differences(maps, from.config, to.config, "vars/", true),
+      flags: differences(maps, from.config, to.config, FLAGS, true),
+      evaluators: differences(maps, from.config, to.config, EVALUATORS, true),
+      flag_metadata: differences(maps, from.config, to.config, FLAG_METADATA, true),
+    });
+    return { tag, pieces: () => inOne(about, kinds(), { secrets }) };
   }
 
   async #side(project: string, side: string): Promise<Revision> {
@@ -99,23 +123,41 @@ export class Comparisons {
   }
 }
 
-async function compareMaps(maps: Maps, left: string, right: string, prefix: string, bodies: boolean): Promise<Comparison> {
+async function* inOne(about: object, kinds: Readonly<Record<string, AsyncIterable<string>>>, last: object): AsyncGenerator<string, void> {
+  yield JSON.stringify(about).slice(0, -1);
+  for (const [kind, pieces] of Object.entries(kinds)) {
+    yield `,${JSON.stringify(kind)}:`;
+    yield* pieces;
+  }
+  yield `,${JSON.stringify(last).slice(1)}`;
+}
+
+/** A `Comparison` of what lies under a prefix of two maps, in pieces: of the values that differ, no more are loaded than are asked for. */
+async function* differences(maps: Maps, left: string, right: string, prefix: string, bodies: boolean): AsyncGenerator<string, void> {
   const changes = await maps.diff(left, right, { prefix });
+  const same_count = (await maps.count(left, prefix)) - changes.filter((change) => change.left !== null).length;
   const cut = changes.slice(0, LIMITS.compareNames);
   const both = cut.filter((change) => change.left !== null && change.right !== null);
-  const [lefts, rights] = bodies
-    ? await Promise.all([maps.values(both.map((change) => change.left)), maps.values(both.map((change) => change.right))])
-    : [[], []];
-  const different = both.map(({ key }, index) => ({
-    name: key.slice(prefix.length),
-    ...(bodies && { left: lefts[index] ?? null, right: rights[index] ?? null }),
-  }));
-  return {
-    ...sides(cut, prefix),
-    different,
-    same_count: (await maps.count(left, prefix)) - changes.filter((change) => change.left !== null).length,
-    ...(cut.length < changes.length && { omitted: changes.length - cut.length }),
-  };
+  yield `${JSON.stringify(sides(cut, prefix)).slice(0, -1)},"different":[`;
+  if (bodies) yield* withValues(maps, both, prefix);
+  else yield both.map(({ key }) => JSON.stringify({ name: key.slice(prefix.length) })).join(",");
+  const omitted = changes.length - cut.length;
+  yield `],${JSON.stringify({ same_count, ...(omitted > 0 && { omitted }) }).slice(1)}`;
+}
+
+async function* withValues(maps: Maps, changes: readonly EntryChange[], prefix: string): AsyncGenerator<string, void> {
+  const size = new PageSize();
+  for (let from = 0; from < changes.length; ) {
+    const page = changes.slice(from, from + size.next);
+    const lefts = await maps.textsOf(page.map(({ left }) => left));
+    const rights = await maps.textsOf(page.map(({ right }) => right));
+    const texts = page.map(
+      ({ key }, at) => `{"name":${JSON.stringify(key.slice(prefix.length))},"left":${lefts[at]},"right":${rights[at]}}`,
+    );
+    size.took(texts);
+    yield `${from === 0 ? "" : ","}${texts.join(",")}`;
+    from += page.length;
+  }
 }
 
 function sides(changes: readonly EntryChange[], prefix: string): { only_left: string[]; only_right: string[] } {

@@ -14,6 +14,7 @@ import {
   lookupRefs,
   NodeCache,
   type NodeSource,
+  readTexts,
   readValues,
   snapshotId,
   type ValueRef,
@@ -64,17 +65,23 @@ export class Maps {
 
   /** The values behind the sides of a diff, in the order given; `undefined` for an absent side. */
   async values(refs: readonly (ValueRef | null)[]): Promise<(Json | undefined)[]> {
-    const present = await readValues(
-      this.source,
-      refs.filter((ref) => ref !== null),
-    );
-    let next = 0;
-    return refs.map((ref) => (ref === null ? undefined : present[next++]));
+    return present(refs, (those) => readValues(this.source, those));
+  }
+
+  /** The same as their canonical JSON. */
+  async textsOf(refs: readonly (ValueRef | null)[]): Promise<(string | undefined)[]> {
+    return present(refs, (those) => readTexts(this.source, those));
   }
 
   snapshot({ platform, config }: Snapshot): Hash {
     return snapshotId(platform, config);
   }
+}
+
+async function present<Value>(refs: readonly (ValueRef | null)[], read: (refs: readonly ValueRef[]) => Promise<readonly Value[]>) {
+  const found = await read(refs.filter((ref) => ref !== null));
+  let next = 0;
+  return refs.map((ref) => (ref === null ? undefined : found[next++]));
 }
 
 /** Maps that can be edited: what an edit makes is kept where the constructor says, and read from there at once. */

@@ -1,5 +1,5 @@
 import type { Domain } from "../../src/domain.ts";
-import { CALLER, PROJECT, patchState } from "../engine.ts";
+import { CALLER, PROJECT, patchState, textOf } from "../engine.ts";
 import { edits, platform } from "../platforms.ts";
 import type { Dimension, Operation } from "./grown.ts";
 import {
@@ -42,7 +42,8 @@ const diff: Operation = {
   prepare: ({ engine, n, nth }) => patchState(engine.domain, "dev", edits(n, 10, nth + 1)),
   run: async (domain) => {
     const { revision: head } = await domain.environments.view(PROJECT, "dev");
-    await domain.comparison.compare(CALLER, PROJECT, `dev@${head - 1}`, `dev@${head}`, { bodies: false });
+    const { pieces } = await domain.comparison.compare(CALLER, PROJECT, `dev@${head - 1}`, `dev@${head}`, { bodies: false });
+    await textOf(pieces());
   },
 };
 

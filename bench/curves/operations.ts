@@ -1,5 +1,5 @@
 import type { Domain } from "../../src/domain.ts";
-import { CALLER, type InProcess, PROJECT, patchState } from "../engine.ts";
+import { CALLER, type InProcess, PROJECT, patchState, textOf } from "../engine.ts";
 import { edits } from "../platforms.ts";
 import type { Operation } from "./grown.ts";
 
@@ -64,7 +64,10 @@ export const compare: Operation = {
   id: "compare",
   what: "two environments compared",
   objectsPerLevel: 2,
-  run: (domain) => domain.comparison.compare(CALLER, PROJECT, "dev", "staging", { bodies: false }),
+  run: async (domain) => {
+    const { pieces } = await domain.comparison.compare(CALLER, PROJECT, "dev", "staging", { bodies: false });
+    return textOf(pieces());
+  },
 };
 
 export const historyPage: Operation = {

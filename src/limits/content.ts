@@ -52,7 +52,7 @@ export const CONTENT = {
   lineage: 64,
   /** Items of one page of an HTTP list. */
   pageItems: 1_000,
-  /** Components of a state that are loaded at a time, while it is read. */
+  /** Values of a state, or of each side of a comparison, that are loaded at a time while it is read; fewer where they are large. */
   textEntries: 64,
   /** Items of one page of an HTTP list where none is asked for. */
   pageItemsDefault: 100,

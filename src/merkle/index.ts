@@ -7,6 +7,7 @@ export { compareKeys } from "./keys.ts";
 export { type MapNode, sameValue, type ValueRef } from "./node.ts";
 export { NodeCache } from "./node-cache.ts";
 export { EMPTY_ROOT } from "./node-codec.ts";
+export { PageSize } from "./page-size.ts";
 export {
   count,
   type EntryText,
@@ -18,6 +19,7 @@ export {
   lookupRefs,
   type ReachableOptions,
   reachable,
+  readTexts,
   readValues,
 } from "./read.ts";
 export { decoding, type NodeSource, type ObjectSource } from "./source.ts";

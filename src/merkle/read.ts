@@ -1,8 +1,8 @@
-import { LIMITS } from "../limits.ts";
 import type { Hash, Json } from "../ports.ts";
 import { at, KeyRange, lowerBound } from "./keys.ts";
 import { auditNode, type ChildRef, EMPTY_NODE, type MapNode, type ValueRef } from "./node.ts";
 import { EMPTY_ROOT } from "./node-codec.ts";
+import { PageSize } from "./page-size.ts";
 import { batches, type Held, heldNode, hold, type NodeSource } from "./source.ts";
 
 export interface ListOptions {
@@ -187,15 +187,17 @@ export interface EntryText {
  * @example for await (const page of entryTexts(source, root, "flows/")) for (const { key, text } of page) console.log(key, text);
  */
 export async function* entryTexts(source: NodeSource, root: Hash, prefix: string): AsyncGenerator<readonly EntryText[], void> {
+  const size = new PageSize();
   for (let after: string | undefined; ; ) {
-    const options = { prefix, limit: LIMITS.textEntries, values: false, ...(after !== undefined && { after }) };
-    const entries = await listEntries(source, root, options);
+    const limit = size.next;
+    const entries = await listEntries(source, root, { prefix, limit, values: false, ...(after !== undefined && { after }) });
     const texts = await readTexts(
       source,
       entries.map(({ ref }) => ref),
     );
     if (entries.length > 0) yield entries.map(({ key }, i) => ({ key, text: at(texts, i) }));
-    if (entries.length < LIMITS.textEntries) return;
+    if (entries.length < limit) return;
+    size.took(texts);
     after = entries.at(-1)?.key;
   }
 }
@@ -205,7 +207,8 @@ export async function readValues(source: NodeSource, refs: readonly ValueRef[]):
   return (await readTexts(source, refs)).map((text) => JSON.parse(text) as Json);
 }
 
-async function readTexts(source: NodeSource, refs: readonly ValueRef[]): Promise<string[]> {
+/** The same as their canonical JSON. */
+export async function readTexts(source: NodeSource, refs: readonly ValueRef[]): Promise<string[]> {
   const wanted = new Set<Hash>();
   for (const ref of refs) if ("hash" in ref) wanted.add(ref.hash);
   const texts = new Map<Hash, string>();

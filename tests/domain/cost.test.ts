@@ -1,4 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
+import type { Domain } from "../../src/domain.ts";
+import type { PiecewiseRead } from "../../src/etags.ts";
 import { LIMITS } from "../../src/limits.ts";
 import type { JsonObject } from "../../src/ports.ts";
 import { type Counts, caller, counting, domainOn, memoryStore, openVault, PROJECT, Project } from "./support.ts";
@@ -117,25 +119,46 @@ test("a config write costs the same at 10 and at 1,000 revisions of history", as
   expect(costs[1]).toEqual(costs[0]);
 });
 
-test("a reader of a large state makes the engine load what they have taken, and not all that there is", async () => {
-  const inner = memoryStore();
-  const vault = await openVault(inner);
-  const counted = counting(inner);
-  const setUp = new Project(domainOn(inner, vault));
-  await setUp.create("staging");
-  const flows = Object.fromEntries(Array.from({ length: 2_000 }, (_, n) => [`flow-${n}`, { text: `${n} `.repeat(50) }]));
-  await setUp.domain.state.replace(setUp.caller, { project: PROJECT, env: "staging", state: { flows }, ifMatch: null });
-  const cold = domainOn(counted.store, vault);
-  const read = await cold.state.read(PROJECT, "staging", {});
-  counted.reset();
-  let taken = 0;
-  for await (const _ of read.pieces()) {
-    taken++;
-    const most = taken * (LIMITS.textEntries + NODES_A_PAGE);
-    expect(counted.counts.objectsLoaded).toBeLessThanOrEqual(most);
-  }
-  expect(counted.counts.objectsLoaded).toBeGreaterThan(2_000);
-});
+/** As much as fits one piece, and never one value alone: of values of 100 KB the first page has eight, those after it two. */
+const READINGS: Readonly<Record<string, { readonly perPage: number; open(domain: Domain): Promise<Pick<PiecewiseRead, "pieces">> }>> = {
+  state: { perPage: 1, open: (domain) => domain.state.read(PROJECT, "staging", {}) },
+  // Of both sides.
+  comparison: {
+    perPage: 2,
+    open: (domain) => domain.comparison.compare(caller("reader"), PROJECT, "staging@2", "staging", { bodies: true }),
+  },
+};
+
+describe.each(Object.entries(READINGS))(
+  "a reader of a large %s makes the engine load what they have taken, and not all that there is:",
+  (_, { perPage, open }) => {
+    test.each([
+      { count: 2_000, length: 100, page: LIMITS.textEntries },
+      { count: 100, length: 100_000, page: 8 },
+    ])("$count values of $length bytes", async ({ count, length, page }) => {
+      const inner = memoryStore();
+      const vault = await openVault(inner);
+      const counted = counting(inner);
+      const setUp = new Project(domainOn(inner, vault));
+      await setUp.create("staging");
+      for (const version of ["old", "new"]) {
+        const flows = Object.fromEntries(
+          Array.from({ length: count }, (_, n) => [`flow-${n}`, { text: `${version} ${n}`.padEnd(length) }]),
+        );
+        await setUp.domain.state.replace(setUp.caller, { project: PROJECT, env: "staging", state: { flows }, ifMatch: null });
+      }
+      const read = await open(domainOn(counted.store, vault));
+      counted.reset();
+      let taken = 0;
+      for await (const _ of read.pieces()) {
+        taken++;
+        expect(counted.counts.objectsLoaded).toBeLessThanOrEqual(perPage * taken * (page + NODES_A_PAGE));
+      }
+      expect(counted.counts.objectsLoaded).toBeGreaterThan(perPage * count);
+      if (length > LIMITS.pieceLength / 4) expect(taken).toBeGreaterThan(count / 4);
+    });
+  },
+);
 
 test("a page of thirty environments that run one platform reads no more documents than one of two, and of each its own config alone", async () => {
   const inner = memoryStore();

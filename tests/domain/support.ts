@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { EVERYTHING, type Grant } from "../../src/access.ts";
 import { mayDoAll } from "../../src/callers.ts";
+import type { Compared } from "../../src/comparison.ts";
 import type { ConfigPatch } from "../../src/config-store.ts";
 import type { CreateRequest } from "../../src/creation.ts";
 import { createDomain, type Domain, type DomainParts } from "../../src/domain.ts";
@@ -143,8 +144,9 @@ export class Project {
     return this.domain.environments.view(this.id, env);
   }
 
-  compare(left: string, right: string, bodies = false) {
-    return this.domain.comparison.compare(this.caller, this.id, left, right, { bodies });
+  async compare(left: string, right: string, bodies = false): Promise<Compared> {
+    const read = await this.domain.comparison.compare(this.caller, this.id, left, right, { bodies });
+    return jsonOf(read.pieces());
   }
 
   /** The whole platform state. */

@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto";
 import { EVERYTHING, EXTRA_RIGHTS, type Role } from "../../src/access.ts";
+import type { Compared } from "../../src/comparison.ts";
 import { AppError } from "../../src/errors.ts";
 import { SYSTEM_PARTITION, systemKeys } from "../../src/keys.ts";
 import type { Caller } from "../../src/model.ts";
 import type { Policy } from "../../src/policy.ts";
 import type { Json, JsonObject } from "../../src/ports.ts";
 import type { PromoteRequest } from "../../src/promotion.ts";
-import { documents, PROJECT } from "../domain/support.ts";
+import { documents, jsonOf, PROJECT } from "../domain/support.ts";
 import { checkEverything, checkStored, compared, History } from "./agreement.ts";
 import { Engine, READER, type StoreKind } from "./engine.ts";
 import { type Order, Promotions, type Wish } from "./promotions.ts";
@@ -232,7 +233,8 @@ export class Trial {
           told: `compare ${left} with ${right}`,
           foretell: () => compared(world, actor, left, right),
           perform: async (caller) => {
-            const result = await domain.comparison.compare(caller, PROJECT, left, right, { bodies: true });
+            const read = await domain.comparison.compare(caller, PROJECT, left, right, { bodies: true });
+            const result = await jsonOf<Compared>(read.pieces());
             return { ...result, left_at: { ...result.left, snapshot: undefined }, right_at: { ...result.right, snapshot: undefined } };
           },
         };

@@ -22,9 +22,8 @@ const compare = route({
     "version_not_found",
     "revision_not_found",
   ],
-  handler: async ({ query, caller, domain }) => ({
-    body: await domain.comparison.compare(caller, query.project_id, query.left, query.right, { bodies: query.bodies ?? false }),
-  }),
+  handler: ({ query, caller, domain }) =>
+    domain.comparison.compare(caller, query.project_id, query.left, query.right, { bodies: query.bodies ?? false }),
 });
 
 export const comparisonRoutes: readonly Route[] = [compare];
