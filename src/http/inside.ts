@@ -1,6 +1,8 @@
 import { createServer, type IncomingHttpHeaders, type RequestListener, type Server, request as send } from "node:http";
 import { duplexPair } from "node:stream";
 import type { Request } from "express";
+import { LIMITS } from "../limits.ts";
+import type { ErrorReply } from "../schemas/operations.ts";
 
 type Fetch = (input: string, init: RequestInit) => Promise<Response>;
 
@@ -28,7 +30,10 @@ export class Inside {
     this.#server = createServer(listener);
   }
 
-  /** Asks as whoever sent `outer`: with their token, from their address, under the same request id. */
+  /**
+   * Asks as whoever sent `outer`: with their token, from their address, under the same request id. What is answered is kept in memory, so that
+   * of more than `LIMITS.mcpReplyBytes` nothing is told but that: 413 `too_large`.
+   */
   fetchFor(outer: Request, requestId: string): Fetch {
     const { remoteAddress, encrypted } = outer.socket as { readonly remoteAddress?: string; readonly encrypted?: boolean };
     const carried = carriedOf(outer.headers, requestId);
@@ -46,7 +51,14 @@ export class Inside {
         });
         asked.once("error", reject).once("response", (response) => {
           const chunks: Buffer[] = [];
-          response.on("data", (chunk: Buffer) => chunks.push(chunk)).once("error", reject);
+          let bytes = 0;
+          response.once("error", reject).on("data", (chunk: Buffer) => {
+            chunks.push(chunk);
+            bytes += chunk.length;
+            if (bytes <= LIMITS.mcpReplyBytes) return;
+            resolve(tooLarge(requestId));
+            asked.destroy();
+          });
           response.once("end", () => resolve(replyOf(response.statusCode ?? 0, response.headers, Buffer.concat(chunks))));
         });
         asked.once("close", () => near.destroy());
@@ -74,4 +86,17 @@ const EMPTY: readonly number[] = [204, 304];
 function replyOf(status: number, headers: IncomingHttpHeaders, body: Buffer): Response {
   const told = Object.entries(headers).map(([name, value]): [string, string] => [name, String(value)]);
   return new Response(EMPTY.includes(status) ? null : new Uint8Array(body), { status, headers: told });
+}
+
+function tooLarge(requestId: string): Response {
+  const reply: ErrorReply = {
+    status: "error",
+    code: "too_large",
+    reason: `The answer has more than ${LIMITS.mcpReplyBytes} bytes, which is more than a tool takes.`,
+    fix_suggestion:
+      "Ask for less: for names without what is behind them, for one component, or for fewer. The API and `envm` have all of it.",
+    details: {},
+    request_id: requestId,
+  };
+  return Response.json(reply, { status: 413 });
 }

@@ -78,4 +78,6 @@ export const HTTP = {
   mcpNames: 50,
   /** Characters of one name, message or reason that a tool quotes. */
   mcpQuoted: 1_000,
+  /** Bytes of one answer of the engine's to a tool of its own. */
+  mcpReplyBytes: 8 * 1024 * 1024,
 } as const;

@@ -3,6 +3,7 @@ import type { ServerResponse } from "node:http";
 import type { Request } from "express";
 import { expect, test } from "vitest";
 import { Inside } from "../../src/http/inside.ts";
+import { LIMITS } from "../../src/limits.ts";
 import { pending } from "../limits/support.ts";
 
 /** Whoever the engine asks itself for. */
@@ -33,6 +34,21 @@ test.each([
     else response.write(written, () => response.destroy());
   });
   await expect(inside.fetchFor(OUTER, "r-1")("http://engine/", {})).rejects.toThrow();
+});
+
+test("a reply is told up to so many bytes, and of a larger one that it is too large", async () => {
+  let closed: Promise<unknown> = Promise.resolve();
+  const inside = new Inside((request, response) => {
+    closed = once(response, "close");
+    response.end("x".repeat(Number(request.url?.slice(1))));
+  });
+  const ask = (bytes: number) => inside.fetchFor(OUTER, "r-1")(`http://engine/${bytes}`, {});
+  const most = await ask(LIMITS.mcpReplyBytes);
+  expect((await most.text()).length).toBe(LIMITS.mcpReplyBytes);
+  const more = await ask(LIMITS.mcpReplyBytes + 1);
+  expect(more.status).toBe(413);
+  expect(await more.json()).toMatchObject({ status: "error", code: "too_large", request_id: "r-1" });
+  await closed;
 });
 
 test("each ends its connection when it is over", async () => {
