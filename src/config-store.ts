@@ -127,7 +127,7 @@ export class ConfigStore {
         const { root, changes } = await maps.edit(head.config, all);
         const changed = summary({ platform: [], config: changes });
         if (changes.length === 0) return { ...editResult("no_changes", project, head, changed), ...told };
-        await checkEntryCount(maps, root);
+        await checkConfigSize(maps, root, head.config);
         await staged.bind(tx);
         const snapshot = { platform: head.platform, config: root };
         return { ...(await appendEdit(tx, head, request, { action: "config", snapshot, bump: "patch", changes: changed })), ...told };
@@ -164,7 +164,7 @@ export class ConfigStore {
     const maps = this.#snapshots.draft(project);
     const references = [...secrets.keys()].map((name): [string, Json] => [`secrets/${name}`, null]);
     const { root, changes } = await maps.edit(head.config, new Map([...edits, ...references]));
-    await checkEntryCount(maps, root);
+    await checkConfigSize(maps, root, head.config);
     return { ...editResult("no_changes", project, head, summary({ platform: [], config: changes })), status: "planned" };
   }
 
@@ -366,10 +366,24 @@ export async function checkEdits(maps: Maps, head: Environment, edits: ReadonlyM
   }
 }
 
-export async function checkEntryCount(maps: Maps, config: Hash): Promise<void> {
-  if ((await maps.count(config)) <= LIMITS.configEntries) return;
+/**
+ * What an older engine let grow larger may stay and become smaller.
+ * @param before the config in whose place it comes
+ * @throws too_large
+ */
+export async function checkConfigSize(maps: Maps, config: Hash, before: Hash): Promise<void> {
+  if ((await maps.count(config)) > LIMITS.configEntries) {
+    throw new AppError("too_large", {
+      reason: `One environment holds at most ${LIMITS.configEntries} vars, secrets and flags.`,
+      fix: FEWER,
+    });
+  }
+  const bytes = await maps.weight(config);
+  if (bytes <= LIMITS.configBytes || bytes <= (await maps.weight(before))) return;
   throw new AppError("too_large", {
-    reason: `One environment holds at most ${LIMITS.configEntries} vars, secrets and flags.`,
-    fix: "Unset what is not needed, or keep large data in components.",
+    reason: `The vars and flags of one environment hold at most ${LIMITS.configBytes} bytes of JSON together, and these would be ${bytes}.`,
+    fix: FEWER,
   });
 }
+
+const FEWER = "Unset what is not needed, or keep large data in components.";

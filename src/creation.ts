@@ -1,6 +1,6 @@
 import { forbidden, may } from "./callers.ts";
 import { summary } from "./changes.ts";
-import { checkEntryCount } from "./config-store.ts";
+import { checkConfigSize } from "./config-store.ts";
 import { AppError } from "./errors.ts";
 import { defaultExpiry, type Expiry, expiryOf, hasExpiry } from "./expiry.ts";
 import { type Documents, documentsOf, findRevision } from "./heads.ts";
@@ -161,7 +161,7 @@ export class Creation {
     await this.#checkStillTrue(maps, origin, start.platform, request, plan);
     const edits = new Map<string, Json | undefined>([...plan.vars].map(([name, value]) => [`vars/${name}`, value]));
     const { config, left } = await configFrom(maps, origin, new Map([...edits, ...references]));
-    await checkEntryCount(maps, config);
+    await checkConfigSize(maps, config, origin.inherited?.config ?? EMPTY_ROOT);
     await bind(tx);
     const head = await this.#append(tx, maps, request, origin, start, config);
     return {

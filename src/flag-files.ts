@@ -1,5 +1,5 @@
 import { summary } from "./changes.ts";
-import { checkEntryCount } from "./config-store.ts";
+import { checkConfigSize } from "./config-store.ts";
 import { appendEdit, type EditRequest, type EditResult, editResult } from "./edits.ts";
 import { AppError } from "./errors.ts";
 import { checkPrecondition, headTag, type TaggedRead } from "./etags.ts";
@@ -82,7 +82,7 @@ export class FlagFiles {
         const { root, changes } = await maps.edit(head.config, edits);
         const changed = summary({ platform: [], config: changes });
         if (changes.length === 0) return editResult("no_changes", project, head, changed);
-        await checkEntryCount(maps, root);
+        await checkConfigSize(maps, root, head.config);
         const snapshot = { platform: head.platform, config: root };
         return appendEdit(tx, head, request, { action: "config", snapshot, bump: "patch", changes: changed });
       }),

@@ -1,6 +1,6 @@
 import { diffFromPrevious, type SnapshotChanges } from "./changes.ts";
 import { type Facts, type Relation, runChecks } from "./checks.ts";
-import { checkEntryCount } from "./config-store.ts";
+import { checkConfigSize } from "./config-store.ts";
 import { AppError } from "./errors.ts";
 import { checkFlags, EVALUATORS, referencesOf } from "./flag-entries.ts";
 import { disabled } from "./flags.ts";
@@ -119,7 +119,7 @@ export async function preparePlan(
   const edits = await configEdits(maps, order, source, { platform: outcome.platform, config: target.config }, variables);
   await checkCarriedFlags(maps, target, edits);
   const { root: config, changes: configChanges } = await maps.edit(target.config, edits);
-  if (configChanges.length > 0) await checkEntryCount(maps, config);
+  if (configChanges.length > 0) await checkConfigSize(maps, config, target.config);
   const changes = { platform: await maps.diff(target.platform, outcome.platform), config: configChanges };
   const isNothing = outcome.conflicts.length === 0 && changesNothing({ changes, source, target, kind: outcome.kind }, relation);
   const requirements = await requirementsOf(maps, outcome.platform);

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { diffFromPrevious, type SnapshotChanges } from "./changes.ts";
-import { checkEdits, checkEntryCount } from "./config-store.ts";
+import { checkConfigSize, checkEdits } from "./config-store.ts";
 import { flagEntries } from "./flag-entries.ts";
 import { freezeAt } from "./freeze.ts";
 import { type Documents, writableHead } from "./heads.ts";
@@ -85,7 +85,7 @@ export async function preparePull(documents: Documents, maps: EditableMaps, orde
   const { snapshot, conflicts } = merged;
   await checkEdits(maps, head, merged.configEdits);
   await checkComponentCount(maps, snapshot.platform);
-  await checkEntryCount(maps, snapshot.config);
+  await checkConfigSize(maps, snapshot.config, head.config);
   const changes = { platform: await maps.diff(head.platform, snapshot.platform), config: await maps.diff(head.config, snapshot.config) };
   const requirements = await requirementsOf(maps, snapshot.platform);
   const canAsk = typeof context.verdicts !== "string" && targetPolicy.validation !== "off" && conflicts.length === 0;

@@ -18,6 +18,7 @@ import {
   readValues,
   snapshotId,
   type ValueRef,
+  weigh,
 } from "./merkle/index.ts";
 import type { Snapshot } from "./model.ts";
 import type { Hash, Json, Store, StoredObject } from "./ports.ts";
@@ -57,6 +58,11 @@ export class Maps {
 
   count(root: Hash, prefix = ""): Promise<number> {
     return count(this.source, root, prefix);
+  }
+
+  /** Bytes of its values, but for those that are short: see `weigh`. */
+  weight(root: Hash): Promise<number> {
+    return weigh(this.source, root);
   }
 
   diff(left: Hash, right: Hash, options?: DiffOptions): Promise<EntryChange[]> {

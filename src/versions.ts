@@ -1,7 +1,7 @@
 import { SOME } from "./access.ts";
 import { may } from "./callers.ts";
 import { diffFromPrevious, isRemoved, type SnapshotChanges, summary } from "./changes.ts";
-import { checkEntryCount } from "./config-store.ts";
+import { checkConfigSize } from "./config-store.ts";
 import { AppError } from "./errors.ts";
 import { type Documents, documentsOf, findHead, findRevision, resolveRevision, writableHead } from "./heads.ts";
 import { auditSeq, keys } from "./keys.ts";
@@ -234,7 +234,7 @@ async function withSecretsOf(maps: EditableMaps, config: Hash, secrets: Hash): P
     .map(({ key }) => [`vars/${key.slice("secrets/".length)}`, undefined] as const);
   const edits = new Map<string, Json | undefined>([...turned, ...changes.map(({ key }, index) => [key, values[index]] as const)]);
   const { root } = await maps.edit(config, edits);
-  await checkEntryCount(maps, root);
+  await checkConfigSize(maps, root, config);
   return root;
 }
 

@@ -38,6 +38,8 @@ export const CONTENT = {
   writtenAnswerLength: 1_024,
   /** Vars, secrets, flags and what flags share in one environment. */
   configEntries: 20_000,
+  /** Bytes of their values together, as canonical JSON; those of at most 64 bytes are not counted. */
+  configBytes: 8 * 1024 * 1024,
   /** Characters of a commit message or reason. */
   messageLength: 2_000,
   /** Names kept in one list of a revision's summary of changes; the count beside it is exact. */

@@ -23,3 +23,4 @@ export {
   readValues,
 } from "./read.ts";
 export { decoding, type NodeSource, type ObjectSource } from "./source.ts";
+export { weigh } from "./weigh.ts";

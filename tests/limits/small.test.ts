@@ -1,15 +1,25 @@
-import { expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { LIMITS as Limits } from "../../src/limits.ts";
 import { codeOf, openWorld, PROJECT } from "../domain/support.ts";
-import { serveApp } from "../http/support.ts";
+import { type Answer, serveApp } from "../http/support.ts";
 import { expectBound, type Served, serveStaging } from "./support.ts";
 
 /** Bounds that take long to reach, made small: what happens at them does not depend on their size. */
 const SMALL = vi.hoisted(() => ({ components: 5, configEntries: 4, compareNames: 3, labelCandidates: 9 }));
+/** One that a test sets while it runs, as an engine does that is newer than what it finds. */
+const SET = vi.hoisted(() => ({ configBytes: Number.POSITIVE_INFINITY }));
 
 vi.mock("../../src/limits.ts", async (original) => {
   const { LIMITS } = await original<{ LIMITS: typeof Limits }>();
-  return { LIMITS: { ...LIMITS, ...SMALL } };
+  const { configBytes: _, ...others } = { ...LIMITS, ...SMALL };
+  return {
+    LIMITS: {
+      ...others,
+      get configBytes() {
+        return SET.configBytes;
+      },
+    },
+  };
 });
 
 const pages = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, index) => [`p${index}`, 1]));
@@ -108,6 +118,91 @@ test("a config, whichever way its entries come: as many as it may have, and one 
   const rollback = (secrets: object) => post("/env/rollback", { env: "staging", to: revision, ...secrets });
   expect(await rollback({ secrets: "keep_current" })).toMatchObject({ status: 413, body: { code: "too_large" } });
   expect(await rollback({})).toMatchObject({ status: 200 });
+});
+
+describe("the values of a config, as JSON without those that are short", () => {
+  /** Bytes of a value that is written with its quotes. */
+  const SOME = 400;
+  const long = (letter: string, bytes: number) => letter.repeat(bytes - 2);
+  const pull = ({ ask }: Served, vars: object) =>
+    ask({
+      method: "POST",
+      path: `/env/${PROJECT}/staging/git/pull`,
+      body: { commit: { id: "a".repeat(40), author: "x", email: "x", at: "2026-01-31T12:00:00Z", message: "" }, vars },
+    });
+
+  beforeEach(() => {
+    SET.configBytes = 1_000;
+  });
+  afterEach(() => {
+    SET.configBytes = Number.POSITIVE_INFINITY;
+  });
+
+  test("whichever way they come: as many bytes as they may have, and one more", async () => {
+    const served = await serveTwo();
+    const { ask, project } = served;
+    const post = (path: string, body: object) => ask({ method: "POST", path, body: { project_id: PROJECT, ...body } });
+    await project.configure("staging", { vars: { A: long("a", SOME), SHORT: "x".repeat(60) } });
+    const patch = (vars: object, more: object = {}) =>
+      ask({ method: "PATCH", path: `/env/${PROJECT}/staging/config`, body: { vars, ...more } });
+    const create = (env: string, bytes: number) =>
+      post("/env/create", { new_environment: env, env_variables: { A: long("é", 2), B: long("b", bytes) } });
+    const promote = (bytes: number) =>
+      post("/env/promote", { source_env: "development", target_env: "staging", env_variables: { B: long("b", bytes) } });
+    const ways: Readonly<Record<string, (bytes: number) => Promise<Answer>>> = {
+      "an edit": (bytes) => patch({ B: long("b", bytes) }),
+      "an edit that is planned": (bytes) => patch({ B: long("c", bytes) }, { dry_run: true }),
+      "a promotion": promote,
+      "a pull": (bytes) => pull(served, { B: long("b", bytes) }),
+    };
+    for (const [way, send] of Object.entries(ways)) {
+      await project.set("development", { [`pages/${way.replaceAll(" ", "-")}`]: 1 });
+      await expectBound(
+        served,
+        () => send(1_000 - SOME),
+        () => send(1_000 - SOME + 1),
+        "too_large",
+      );
+      await project.configure("staging", { unset: (await project.config("staging")).vars["B"] === undefined ? [] : ["vars/B"] });
+    }
+    await expectBound(
+      served,
+      () => create("fits", 1_000),
+      () => create("does-not", 1_001),
+      "too_large",
+    );
+    await project.configure("development", {
+      flags: { big: { variants: { on: long("f", 700) }, defaultVariant: "on", state: "ENABLED" } },
+    });
+    expect(await post("/env/promote", { source_env: "development", target_env: "staging" })).toMatchObject({
+      status: 413,
+      body: { code: "too_large" },
+    });
+  });
+
+  test("what an older engine let grow larger may become smaller, be restored and be begun from, and not grow", async () => {
+    SET.configBytes = Number.POSITIVE_INFINITY;
+    const served = await serveTwo();
+    const { ask, project } = served;
+    const patch = (body: object) => ask({ method: "PATCH", path: `/env/${PROJECT}/staging/config`, body });
+    const { revision } = await project.configure("staging", { vars: { A: long("a", 900), B: long("b", 900) } });
+    SET.configBytes = 1_000;
+    await expectBound(
+      served,
+      () => patch({ vars: { A: long("c", 900) } }),
+      () => patch({ vars: { A: long("c", 901) } }),
+      "too_large",
+    );
+    expect(await patch({ vars: { A: long("a", 800) } })).toMatchObject({ status: 200 });
+    expect(await patch({ unset: ["vars/B"] })).toMatchObject({ status: 200 });
+    const rollback = { project_id: PROJECT, env: "staging", to: revision };
+    expect(await ask({ method: "POST", path: "/env/rollback", body: rollback })).toMatchObject({ status: 200 });
+    const preview = { project_id: PROJECT, new_environment: "pr-1", base_from: "staging", type: "preview" };
+    expect(await ask({ method: "POST", path: "/env/create", body: preview })).toMatchObject({ status: 201 });
+    await project.set("development", { "pages/new": 1 });
+    const promotion = { project_id: PROJECT, source_env: "development", target_env: "staging" };
+    expect(await ask({ method: "POST", path: "/env/promote", body: promotion })).toMatchObject({ status: 200 });
+  });
 });
 
 test("a comparison names as many as it may, and says how many more there are", async () => {
