@@ -154,8 +154,9 @@ async function* withValues(maps: Maps, changes: readonly EntryChange[], prefix: 
     const texts = page.map(
       ({ key }, at) => `{"name":${JSON.stringify(key.slice(prefix.length))},"left":${lefts[at]},"right":${rights[at]}}`,
     );
-    size.took(texts);
-    yield `${from === 0 ? "" : ","}${texts.join(",")}`;
+    const text = texts.join(",");
+    size.took(page.length, text.length);
+    yield from === 0 ? text : `,${text}`;
     from += page.length;
   }
 }

@@ -1,9 +1,10 @@
 import { AppError } from "./errors.ts";
 import { type JsonConflict, type JsonMerge, mergeJson } from "./json-merge.ts";
 import { LIMITS } from "./limits.ts";
-import { canonicalJson, compareKeys, type EntryChange, sameValue, type ValueRef } from "./merkle/index.ts";
+import { canonicalJson, compareKeys, type EntryChange, lengthOf, PageSize, sameValue, type ValueRef } from "./merkle/index.ts";
 import { quoted } from "./names.ts";
 import type { Hash, Json, JsonObject } from "./ports.ts";
+import { turn } from "./scan.ts";
 import type { Maps } from "./snapshots.ts";
 
 /** Three-way merge of two platforms: by component, and inside a component by JSON member. Pure: plans, applies nothing. */
@@ -62,9 +63,6 @@ export interface PlatformMerge {
   readonly unusedResolutions: readonly string[];
 }
 
-/** Components whose bodies are loaded and merged at a time. */
-const BATCH = 64;
-
 /**
  * What brings the changes of `theirs` since `base` into `ours`. A component that one side alone changed, or both alike, is taken as it is;
  * one that both changed goes through `mergeJson`. All conflicts are found at once. Only what differs from `base` is looked at, and
@@ -88,8 +86,17 @@ export async function mergePlatforms(
   const fromTheirs = their.filter(({ key }) => !ourChanges.has(key));
   const outcome = new Outcome(resolve);
   const contested = their.flatMap((change) => contest(ourChanges.get(change.key), change));
-  for (let start = 0; start < contested.length; start += BATCH) {
-    for (const component of await load(maps, contested.slice(start, start + BATCH))) outcome.settle(component);
+  const size = new PageSize();
+  for (let from = 0; from < contested.length; ) {
+    const page = contested.slice(from, from + size.next);
+    const texts = await maps.textsOf(page.flatMap(({ base, ours, theirs }) => [base, ours, theirs]));
+    for (const [index, { component }] of page.entries()) {
+      const [base, ours, theirs] = texts.slice(3 * index, 3 * index + 3).map(parsed);
+      outcome.settle({ component, base, ours, theirs });
+    }
+    size.took(page.length, lengthOf(texts));
+    from += page.length;
+    await turn();
   }
   const { edits, conflicts, merged, resolved } = outcome;
   const settled = new Set(resolved);
@@ -134,12 +141,8 @@ function sameRef(left: ValueRef | null, right: ValueRef | null): boolean {
   return left === null || right === null ? left === right : sameValue(left, right);
 }
 
-async function load(maps: Maps, contested: readonly Contested<ValueRef | null>[]): Promise<Contested<Json | undefined>[]> {
-  const bodies = await maps.values(contested.flatMap(({ base, ours, theirs }) => [base, ours, theirs]));
-  return contested.map(({ component }, index) => {
-    const [base, ours, theirs] = bodies.slice(3 * index, 3 * index + 3);
-    return { component, base, ours, theirs };
-  });
+function parsed(text: string | undefined): Json | undefined {
+  return text === undefined ? undefined : (JSON.parse(text) as Json);
 }
 
 /** What the merge has come to so far. */

@@ -7,7 +7,7 @@ export { compareKeys } from "./keys.ts";
 export { type MapNode, sameValue, type ValueRef } from "./node.ts";
 export { NodeCache } from "./node-cache.ts";
 export { EMPTY_ROOT } from "./node-codec.ts";
-export { PageSize } from "./page-size.ts";
+export { lengthOf, PageSize } from "./page-size.ts";
 export {
   count,
   type EntryText,

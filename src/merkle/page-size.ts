@@ -14,10 +14,14 @@ export class PageSize {
     return this.#next;
   }
 
-  /** Notes the texts of the page before. */
-  took(texts: readonly string[]): void {
-    const characters = texts.reduce((sum, text) => sum + text.length, 0);
-    const fitting = Math.floor((LIMITS.pieceLength * texts.length) / Math.max(characters, 1));
-    this.#next = Math.max(1, Math.min(fitting, 2 * texts.length, LIMITS.textEntries));
+  /** Notes how many there were on the page before, and their characters together. */
+  took(count: number, characters: number): void {
+    const fitting = Math.floor((LIMITS.pieceLength * count) / Math.max(characters, 1));
+    this.#next = Math.max(1, Math.min(fitting, 2 * count, LIMITS.textEntries));
   }
+}
+
+/** Characters of all of them together. */
+export function lengthOf(texts: readonly (string | undefined)[]): number {
+  return texts.reduce((sum, text = "") => sum + text.length, 0);
 }

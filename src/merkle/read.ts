@@ -2,7 +2,7 @@ import type { Hash, Json } from "../ports.ts";
 import { at, KeyRange, lowerBound } from "./keys.ts";
 import { auditNode, type ChildRef, EMPTY_NODE, type MapNode, type ValueRef } from "./node.ts";
 import { EMPTY_ROOT } from "./node-codec.ts";
-import { PageSize } from "./page-size.ts";
+import { lengthOf, PageSize } from "./page-size.ts";
 import { batches, type Held, heldNode, hold, type NodeSource } from "./source.ts";
 
 export interface ListOptions {
@@ -197,7 +197,7 @@ export async function* entryTexts(source: NodeSource, root: Hash, prefix: string
     );
     if (entries.length > 0) yield entries.map(({ key }, i) => ({ key, text: at(texts, i) }));
     if (entries.length < limit) return;
-    size.took(texts);
+    size.took(texts.length, lengthOf(texts));
     after = entries.at(-1)?.key;
   }
 }

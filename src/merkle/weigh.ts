@@ -1,7 +1,7 @@
 import type { Hash } from "../ports.ts";
 import type { MapNode, ValueRef } from "./node.ts";
 import { EMPTY_ROOT } from "./node-codec.ts";
-import { PageSize } from "./page-size.ts";
+import { lengthOf, PageSize } from "./page-size.ts";
 import { readTexts } from "./read.ts";
 import { type Held, heldNode, hold, type NodeSource } from "./source.ts";
 
@@ -37,7 +37,7 @@ async function weighValues(source: NodeSource, nodes: readonly MapNode[]): Promi
     const page = refs.slice(from, from + size.next);
     const texts = await readTexts(source, page);
     for (const [index, ref] of page.entries()) weights.set(ref, Buffer.byteLength(texts[index] ?? ""));
-    size.took(texts);
+    size.took(texts.length, lengthOf(texts));
     from += page.length;
   }
 }

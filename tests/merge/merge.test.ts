@@ -42,6 +42,23 @@ describe("a merge of two platforms", () => {
     expect([result.merged, result.conflicts]).toEqual([["flows/a", "pages/b"], []]);
   });
 
+  test("of many goes in turns with everybody else, though all is at hand", async () => {
+    const test = new TestMaps();
+    const side = (changed: object) =>
+      test.root(Array.from({ length: 100 }, (_, n) => [`flows/f${n}`, { text: "x".repeat(10_000), ours: 0, theirs: 0, ...changed }]));
+    const sides = { base: await side({}), ours: await side({ ours: 1 }), theirs: await side({ theirs: 1 }) };
+    let turns = 0;
+    let next = setImmediate(function others() {
+      turns++;
+      next = setImmediate(others);
+    });
+    const { merged } = await mergePlatforms(test.maps, sides);
+    clearImmediate(next);
+    expect(merged).toHaveLength(100);
+    // Three of 10 KB each make up what is merged at a time.
+    expect(turns).toBeGreaterThan(100 / 20);
+  });
+
   test("tells every conflict at once, sorted, with its bodies and places", async () => {
     const { conflicts, edits, fromTheirs } = await merged(
       { "f/a": { x: 1, y: 1 }, "f/b": { x: 1 }, "f/c": { x: 1 } },
