@@ -20,7 +20,7 @@ import { longestStay } from "./revisions.ts";
 import { factsKey, type SecretFacts } from "./secrets.ts";
 import { danglingReferences, isSelective, select } from "./selection.ts";
 import type { EditableMaps, Maps } from "./snapshots.ts";
-import { checkComponentCount, checkNewComponent } from "./state.ts";
+import { checkNewComponent, checkPlatformSize } from "./state.ts";
 import { type Unasked, type ValidationFacts, type Verdicts, validationOf } from "./validation.ts";
 import { staysSecret } from "./variables.ts";
 
@@ -227,7 +227,7 @@ async function platformOutcome(maps: EditableMaps, order: PromotionOrder, sides:
   const chosen = await select(maps, [source.platform, target.platform], changes, order);
   if (chosen.length === changes.length) return { platform: source.platform, kind: "full", conflicts: [] };
   const { root } = await maps.edit(target.platform, new Map(), chosen);
-  await checkComponentCount(maps, root);
+  await checkPlatformSize(maps, root, target.platform);
   return { platform: root, kind: "selective", conflicts: [] };
 }
 
@@ -252,7 +252,7 @@ async function mergedOutcome(maps: EditableMaps, order: PromotionOrder, { source
     if (body !== undefined) checkNewComponent(name, body);
   }
   const { root } = await maps.edit(target.platform, merge.edits, merge.fromTheirs);
-  await checkComponentCount(maps, root);
+  await checkPlatformSize(maps, root, target.platform);
   return { platform: root, kind: root === source.platform ? "full" : "merged", conflicts: [] };
 }
 

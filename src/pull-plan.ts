@@ -16,7 +16,7 @@ import { baseOf, EMPTY, type Pulled, type PullStart } from "./pull-base.ts";
 import { runPullChecks } from "./pull-checks.ts";
 import { newlyRequired, requirementsOf, unbound } from "./requirements.ts";
 import type { EditableMaps, Maps } from "./snapshots.ts";
-import { checkComponentCount, checkNewComponent } from "./state.ts";
+import { checkNewComponent, checkPlatformSize } from "./state.ts";
 import { type Unasked, type Verdicts, validationOf } from "./validation.ts";
 import { checkVar } from "./variables.ts";
 
@@ -84,7 +84,7 @@ export async function preparePull(documents: Documents, maps: EditableMaps, orde
   const merged = await mergeBoth(maps, head, base, theirs, order.resolve ?? {});
   const { snapshot, conflicts } = merged;
   await checkEdits(maps, head, merged.configEdits);
-  await checkComponentCount(maps, snapshot.platform);
+  await checkPlatformSize(maps, snapshot.platform, head.platform);
   await checkConfigSize(maps, snapshot.config, head.config);
   const changes = { platform: await maps.diff(head.platform, snapshot.platform), config: await maps.diff(head.config, snapshot.config) };
   const requirements = await requirementsOf(maps, snapshot.platform);

@@ -54,6 +54,25 @@ export async function requirementsOf(maps: Maps, platform: Hash): Promise<Requir
   return entries.map(({ key, value }) => parseRequirement(key.slice(REQUIRES.length), value));
 }
 
+/**
+ * Every read of a config shows the defaults of what is not bound, so that there are no more of them than of that.
+ * @param before the platform in whose place this one comes: what is there already may stay and become smaller
+ * @throws too_large
+ */
+export async function checkRequirementsSize(maps: Maps, platform: Hash, before: Hash): Promise<void> {
+  const fix = "Remove what no environment needs, and keep large texts in other components.";
+  const count = await maps.count(platform, REQUIRES);
+  if (count > LIMITS.configEntries && count > (await maps.count(before, REQUIRES))) {
+    throw new AppError("too_large", { reason: `A platform requires at most ${LIMITS.configEntries} keys.`, fix });
+  }
+  const bytes = await maps.weight(platform, REQUIRES);
+  if (bytes <= LIMITS.configBytes || bytes <= (await maps.weight(before, REQUIRES))) return;
+  throw new AppError("too_large", {
+    reason: `The keys that a platform requires hold at most ${LIMITS.configBytes} bytes of JSON together, and these would be ${bytes}.`,
+    fix,
+  });
+}
+
 /** What a platform has for vars and flags that an environment does not bind. */
 export interface Defaults {
   readonly vars: Readonly<Record<string, string>>;

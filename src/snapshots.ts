@@ -61,8 +61,8 @@ export class Maps {
   }
 
   /** Bytes of its values, but for those that are short: see `weigh`. */
-  weight(root: Hash): Promise<number> {
-    return weigh(this.source, root);
+  weight(root: Hash, prefix = ""): Promise<number> {
+    return weigh(this.source, root, prefix);
   }
 
   diff(left: Hash, right: Hash, options?: DiffOptions): Promise<EntryChange[]> {

@@ -10,7 +10,7 @@ import type { Bump, Caller, Environment } from "./model.ts";
 import { CONFIG_COLLECTIONS, checkCollection, checkComponent, quoted } from "./names.ts";
 import { checkUnprotected } from "./policy.ts";
 import type { Hash, Json, JsonObject, Store } from "./ports.ts";
-import { newlyRequired, parseRequirement, REQUIRES } from "./requirements.ts";
+import { checkRequirementsSize, newlyRequired, parseRequirement, REQUIRES } from "./requirements.ts";
 import type { Maps, Snapshots } from "./snapshots.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -105,7 +105,7 @@ export class State {
       const { root, changes } = await maps.edit(head.platform, await edit(maps, head));
       const changed = summary({ platform: changes, config: [] });
       if (changes.length === 0) return editResult("no_changes", project, head, changed);
-      await checkComponentCount(maps, root);
+      await checkPlatformSize(maps, root, head.platform);
       const snapshot = { platform: root, config: head.config };
       return appendEdit(tx, head, request, { action: "update", snapshot, bump: await bumpOf(maps, changes), changes: changed });
     };
@@ -120,12 +120,19 @@ export async function bumpOf(maps: Maps, changes: readonly EntryChange[]): Promi
   return (await newlyRequired(maps, changes)).length > 0 ? "major" : "minor";
 }
 
-export async function checkComponentCount(maps: Maps, platform: Hash): Promise<void> {
-  if ((await maps.count(platform)) <= LIMITS.components) return;
-  throw new AppError("too_large", {
-    reason: `A platform holds at most ${LIMITS.components} components.`,
-    fix: "Remove some, or split the project.",
-  });
+/**
+ * What an older engine let grow larger may stay and become smaller.
+ * @param before the platform in whose place it comes
+ * @throws too_large
+ */
+export async function checkPlatformSize(maps: Maps, platform: Hash, before: Hash): Promise<void> {
+  if ((await maps.count(platform)) > LIMITS.components) {
+    throw new AppError("too_large", {
+      reason: `A platform holds at most ${LIMITS.components} components.`,
+      fix: "Remove some, or split the project.",
+    });
+  }
+  await checkRequirementsSize(maps, platform, before);
 }
 
 function flatten(state: PlatformState): Map<string, Json> {

@@ -36,9 +36,9 @@ export const CONTENT = {
   cachedFlags: 50_000,
   /** Characters of answers that are kept as they are sent, for each flag of its set: what there is no room for is written each time. */
   writtenAnswerLength: 1_024,
-  /** Vars, secrets, flags and what flags share in one environment. */
+  /** Vars, secrets, flags and what flags share in one environment; keys that one platform requires. */
   configEntries: 20_000,
-  /** Bytes of their values together, as canonical JSON; those of at most 64 bytes are not counted. */
+  /** Bytes of the values of either together, as canonical JSON; those of at most 64 bytes are not counted. */
   configBytes: 8 * 1024 * 1024,
   /** Characters of a commit message or reason. */
   messageLength: 2_000,

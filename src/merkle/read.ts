@@ -117,7 +117,7 @@ export async function listEntries(source: NodeSource, root: Hash, options: ListO
       branches.map((branch) => branch.ref.hash),
     );
     if (waiting !== null) await waiting;
-    line = line.flatMap((part) => ("cut" in part ? open(heldNode(held, part.ref.hash), part.cut, range) : part));
+    line = line.flatMap((part) => ("cut" in part ? partsOf(heldNode(held, part.ref.hash), part.cut, range) : part));
   }
   const entries = line.filter((part) => "key" in part);
   if (options.values === false) return entries;
@@ -140,7 +140,8 @@ function firstParts(line: readonly Part[], limit: number): readonly Part[] {
   return line.slice(0, parts);
 }
 
-function open(node: MapNode, cut: boolean, range: KeyRange): Part[] {
+/** A node's entries and subtrees that may be in the range, in order. `cut`: the node itself may reach beyond it. */
+export function partsOf(node: MapNode, cut: boolean, range: KeyRange): Part[] {
   const parts: Part[] = [];
   const { start, end } = cut ? range.of(node.keys) : { start: 0, end: node.keys.length };
   const bounded = cut && !range.isEverything;
@@ -165,7 +166,7 @@ export async function count(source: NodeSource, root: Hash, prefix = ""): Promis
     for (const hash of edges) {
       const node = heldNode(held, hash);
       if (range.isEverything) return node.count;
-      for (const part of open(node, true, range)) {
+      for (const part of partsOf(node, true, range)) {
         if ("key" in part) total += 1;
         else if (part.cut) deeper.push(part.ref.hash);
         else total += part.ref.count;

@@ -50,10 +50,12 @@ const testedIn: Readonly<Partial<Record<Bound, readonly (readonly [file: string,
   configEntries: [
     ["limits/values.test.ts", "an environment's config, in entries of all kinds together"],
     ["limits/small.test.ts", "a config, whichever way its entries come: as many as it may have, and one more"],
+    ["limits/small.test.ts", "as many as a config has entries, and one more"],
   ],
   configBytes: [
     ["limits/small.test.ts", "whichever way they come: as many bytes as they may have, and one more"],
     ["limits/small.test.ts", "what an older engine let grow larger may become smaller, be restored and be begun from, and not grow"],
+    ["limits/small.test.ts", "as many bytes as a config has, and one more; what an older engine let grow larger may become smaller"],
   ],
   messageLength: [["limits/values.test.ts", "a message"]],
   summaryNames: [["limits/values.test.ts", "a revision names as many of its new entities as there is room for, and counts all"]],

@@ -205,6 +205,41 @@ describe("the values of a config, as JSON without those that are short", () => {
   });
 });
 
+describe("the keys that a platform requires", () => {
+  const requires = (count: number, length: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, n) => [`requires/R${n}`, { kind: "var", default: "x".repeat(length) }]));
+  /** Bytes of one with a default of none. */
+  const FRAME = '{"default":"","kind":"var"}'.length;
+
+  afterEach(() => {
+    SET.configBytes = Number.POSITIVE_INFINITY;
+  });
+
+  test("as many as a config has entries, and one more", async () => {
+    const served = await serveStaging();
+    await expectBound(
+      served,
+      () => served.patchState({ set: requires(SMALL.configEntries, 1) }),
+      () => served.patchState({ set: { "requires/ONE_MORE": { kind: "flag" } } }),
+      "too_large",
+    );
+  });
+
+  test("as many bytes as a config has, and one more; what an older engine let grow larger may become smaller", async () => {
+    SET.configBytes = 1_000;
+    const served = await serveStaging();
+    await expectBound(
+      served,
+      () => served.patchState({ set: requires(2, 500 - FRAME) }),
+      () => served.patchState({ set: requires(1, 501 - FRAME) }),
+      "too_large",
+    );
+    SET.configBytes = 900;
+    expect(await served.patchState({ set: requires(1, 490 - FRAME) })).toMatchObject({ status: 200 });
+    expect(await served.patchState({ set: { "pages/p": 1 } })).toMatchObject({ status: 200 });
+  });
+});
+
 test("a comparison names as many as it may, and says how many more there are", async () => {
   const { ask, project } = await serveTwo();
   const compared = async () => {

@@ -6,23 +6,30 @@ import { build, contentArbitrary, edited, editsArbitrary, Objects, runs } from "
 
 const INLINE_BYTES = 64;
 
-function weightOf(content: ReadonlyMap<string, Json>): number {
-  const sizes = [...content.values()].map((value) => Buffer.byteLength(canonicalJson(value)));
+function weightOf(content: ReadonlyMap<string, Json>, prefix: string): number {
+  const values = [...content].filter(([key]) => key.startsWith(prefix)).map(([, value]) => value);
+  const sizes = values.map((value) => Buffer.byteLength(canonicalJson(value)));
   return sizes.filter((bytes) => bytes > INLINE_BYTES).reduce((sum, bytes) => sum + bytes, 0);
 }
 
-test("a map weighs what its values do that are objects of their own, however it came about", async () => {
+test("a map weighs what its values do that are objects of their own, all and under a prefix, however it came about", async () => {
   await fc.assert(
-    fc.asyncProperty(contentArbitrary(), editsArbitrary, async (content, edits) => {
-      const objects = new Objects();
-      const source = new NodeCache(1024 * 1024).over(objects);
-      const before = await build(objects, content);
-      expect(await weigh(source, before)).toBe(weightOf(content));
-      const { root } = await objects.edit(before, edits);
-      expect(await weigh(source, root)).toBe(weightOf(edited(content, edits)));
-      expect(await weigh(objects.source, root)).toBe(weightOf(edited(content, edits)));
-    }),
-    runs(100),
+    fc.asyncProperty(
+      contentArbitrary(),
+      editsArbitrary,
+      fc.constantFrom("", "f", "flows/", "flows/1", "é/", "nothing/"),
+      async (content, edits, prefix) => {
+        const objects = new Objects();
+        const source = new NodeCache(1024 * 1024).over(objects);
+        const before = await build(objects, content);
+        expect(await weigh(source, before, prefix)).toBe(weightOf(content, prefix));
+        const { root } = await objects.edit(before, edits);
+        const after = weightOf(edited(content, edits), prefix);
+        expect(await weigh(source, root, prefix)).toBe(after);
+        expect(await weigh(objects.source, root, prefix)).toBe(after);
+      },
+    ),
+    runs(200),
   );
   expect(await weigh(new Objects().source, EMPTY_ROOT)).toBe(0);
 });
@@ -40,3 +47,15 @@ test.each([1_000, 20_000])(
     expect(objects.loads).toBeLessThanOrEqual(8);
   },
 );
+
+test("of a large map, what is under a prefix alone is loaded", async () => {
+  const objects = new Objects();
+  const source = new NodeCache(64 * 1024 * 1024).over(objects);
+  const long = (n: number) => `${n}`.padEnd(100);
+  const flows = Array.from({ length: 10_000 }, (_, n) => [`flows/f${n}`, long(n)] as const);
+  const requires = Array.from({ length: 3 }, (_, n) => [`requires/R${n}`, long(n)] as const);
+  const root = await build(objects, new Map([...flows, ...requires]));
+  objects.resetCounts();
+  expect(await weigh(source, root, "requires/")).toBe(3 * 102);
+  expect(objects.loads).toBeLessThanOrEqual(16);
+});
