@@ -26,7 +26,8 @@ export class PostgresNews {
     return [...this.#told.keys()];
   }
 
-  announce(revisions: ReadonlyMap<string, number>): void {
+  /** Answers whether any of it is news. */
+  announce(revisions: ReadonlyMap<string, number>): boolean {
     const news = new Map<string, number>();
     for (const [partition, revision] of revisions) {
       if (revision <= (this.#told.get(partition) ?? 0)) continue;
@@ -34,6 +35,7 @@ export class PostgresNews {
       news.set(partition, revision);
     }
     this.#watchers.announce(news);
+    return news.size > 0;
   }
 
   gap(): void {
