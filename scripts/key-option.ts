@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { AppError } from "../src/errors.ts";
 import { createKeyFile, removeKeyFile } from "../src/vault/master-key.ts";
 import { UsageError } from "./command.ts";
 
@@ -38,7 +39,13 @@ export async function mustTake(path: string, text: string, fix: string): Promise
 /** Writes the key file, and answers what removes it again; one that holds the key already stays either way. */
 export async function placeKey(path: string, text: string): Promise<() => Promise<void>> {
   if (await holds(path, text)) return async () => {};
-  await createKeyFile(path, text);
+  try {
+    await createKeyFile(path, text);
+  } catch (error) {
+    // What is said of it to who starts an engine would lead to another key here.
+    const fix = "Look whether its folder is there and may be written to.";
+    throw error instanceof AppError ? new AppError(error.code, { reason: error.message, fix, cause: error }) : error;
+  }
   return () => removeKeyFile(path);
 }
 

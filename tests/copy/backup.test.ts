@@ -1,4 +1,15 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { checkStore } from "../../src/integrity.ts";
@@ -76,7 +87,10 @@ describe("npm run store:backup", () => {
     expect((await run("store-backup", [join(folder, "b.db")], { STORE_URL: `sqlite:${join(folder, "none.db")}` })).code).toBe(1);
     expect((await run("store-backup", [join(folder, "b.db")], { STORE_URL: "redis://store" })).code).toBe(2);
     // The key's copy cannot be written.
-    expect((await run("store-backup", [join(folder, "b.db"), "--key", join(folder, "no", "folder.key")], { STORE_URL: url })).code).toBe(1);
+    const keyless = await run("store-backup", [join(folder, "b.db"), "--key", join(folder, "no", "folder.key")], { STORE_URL: url });
+    expect(keyless).toMatchObject({ code: 1, errors: expect.stringContaining("Look whether its folder is there") });
+    // Another key is no help.
+    expect(keyless.errors).not.toContain("openssl");
     // The database's cannot, after the key's was.
     const key = join(folder, "b.key");
     expect((await run("store-backup", [join(folder, "no", "b.db"), "--key", key], { STORE_URL: url })).code).toBe(1);
