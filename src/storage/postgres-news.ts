@@ -38,7 +38,9 @@ export class PostgresNews {
     return news.size > 0;
   }
 
+  /** What was told is no bound any more: the server may have come back with less. */
   gap(): void {
+    for (const partition of this.cared()) this.#told.set(partition, 0);
     this.#watchers.gap();
   }
 
