@@ -36,8 +36,9 @@ export class HeaderForm {
    */
   write(response: ServerResponse, requestId: string, own: readonly string[]): void {
     const within = response as WithHead;
-    // A connection that ends with this reply says so in its head.
-    if (this.#parts !== null && response.shouldKeepAlive && within._header === null) {
+    // A connection that ends with this reply says so in its head: the server may have begun to end while the reply was being made.
+    const isUsual = response.shouldKeepAlive && !response.hasHeader("connection");
+    if (this.#parts !== null && isUsual && within._header === null) {
       response.statusCode = this.#status;
       within._header = filled(this.#parts, requestId, own);
       return;
@@ -46,7 +47,7 @@ export class HeaderForm {
     const given = [requestId, ...own];
     const list = this.#names.flatMap((name, index) => [name, this.#values[index] ?? given[next++] ?? ""]);
     response.writeHead(this.#status, list);
-    if (response.shouldKeepAlive) this.#learn(within._header ?? "", given);
+    if (isUsual) this.#learn(within._header ?? "", given);
   }
 
   #learn(head: string, given: readonly string[]): void {

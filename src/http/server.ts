@@ -7,6 +7,7 @@ import {
   type ServerResponse,
   STATUS_CODES,
 } from "node:http";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { LIMITS } from "../limits.ts";
 import { connections } from "./connections.ts";
@@ -56,6 +57,19 @@ export function createServer(handler: Promise<RequestListener>, bounds: ServerBo
 
   let closing = false;
   const server = boundedServer(bounds);
+  const open = new Set<Socket>();
+  function forget(this: Socket): void {
+    open.delete(this);
+  }
+  server.on("connection", (socket) => void open.add(socket.on("close", forget)));
+  /** Whoever asks with what is left of a connection hears that it ends: another request on it might be lost, and nobody could tell. */
+  const begin = () => {
+    closing = true;
+    for (const socket of open) {
+      const response = connections.last(socket);
+      if (response !== undefined && !response.headersSent) response.setHeader("connection", "close");
+    }
+  };
   const refusals = new Refusals(bounds);
   server.on("request", (request, response) => {
     // RFC 9112 §9.6: a request behind the last one of its connection is not to be carried out.
@@ -77,11 +91,9 @@ export function createServer(handler: Promise<RequestListener>, bounds: ServerBo
 
   return {
     listen: (port, host) => listen(server, port, host),
-    drain() {
-      closing = true;
-    },
+    drain: begin,
     close(graceMs) {
-      closing = true;
+      begin();
       return close(server, graceMs, bounds.closingCheckMs);
     },
   };

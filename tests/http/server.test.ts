@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import type { RequestListener } from "node:http";
+import { Agent, type IncomingMessage, type RequestListener, request } from "node:http";
 import { connect } from "node:net";
 import { pino } from "pino";
 import { describe, expect, test } from "vitest";
@@ -72,6 +72,40 @@ describe("a server", () => {
     expect(await (await reply).text()).toBe("done");
     await closed;
   });
+
+  test.each(["drain", "close"] as const)(
+    "says with replies that were under way at its %s that their connections end: nobody sends another request on them",
+    async (end) => {
+      const [arrived, go] = [pending<void>(), pending<void>()];
+      const server = createServer(
+        Promise.resolve(async (request, response) => {
+          if (request.url !== "/") return response.end("before");
+          arrived.resolve();
+          await go.promise;
+          response.end("done");
+        }),
+      );
+      const url = await server.listen(0, "127.0.0.1");
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+      const asked = (path: string) => {
+        const sent = request(url + path, { agent }).end();
+        return once(sent, "response") as Promise<[IncomingMessage]>;
+      };
+      const [before] = await asked("/before");
+      expect(before.headers.connection).toBe("keep-alive");
+      before.resume();
+      const reply = asked("/");
+      await arrived.promise;
+      const closed = end === "close" ? server.close(GRACE_MS) : server.drain();
+      go.resolve();
+      const [last] = await reply;
+      expect(last.headers.connection).toBe("close");
+      last.resume();
+      await closed;
+      await server.close(GRACE_MS);
+      agent.destroy();
+    },
+  );
 
   test("cuts off what does not finish in time", async () => {
     const server = createServer(Promise.resolve(() => {}));
