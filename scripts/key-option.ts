@@ -1,5 +1,7 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { AppError } from "../src/errors.ts";
+import { createKeyFile, removeKeyFile } from "../src/vault/master-key.ts";
 import { UsageError } from "./command.ts";
 
 /** What `store:backup` and `store:restore` are told: one file, and where a copy of the master key's file is. */
@@ -23,6 +25,32 @@ export function backupArguments(args: readonly string[], what: string): BackupAr
 export async function keyText(path: string): Promise<string> {
   if (!existsSync(path)) throw new UsageError(`There is no key file ${path}.`, "Give the file that holds the master key.");
   return readFile(path, "utf8");
+}
+
+/**
+ * A file that holds this very key is as good as none: a command that was killed left it.
+ * @throws UsageError where another one is there
+ */
+export async function mustTake(path: string, text: string, fix: string): Promise<void> {
+  if (!existsSync(path) || (await holds(path, text))) return;
+  throw new UsageError(`${path} is there already, and nothing is written over it.`, fix);
+}
+
+/** Writes the key file, and answers what removes it again; one that holds the key already stays either way. */
+export async function placeKey(path: string, text: string): Promise<() => Promise<void>> {
+  if (await holds(path, text)) return async () => {};
+  try {
+    await createKeyFile(path, text);
+  } catch (error) {
+    // What is said of it to who starts an engine would lead to another key here.
+    const fix = "Look whether its folder is there and may be written to.";
+    throw error instanceof AppError ? new AppError(error.code, { reason: error.message, fix, cause: error }) : error;
+  }
+  return () => removeKeyFile(path);
+}
+
+async function holds(path: string, text: string): Promise<boolean> {
+  return existsSync(path) && (await readFile(path, "utf8")).trim() === text.trim();
 }
 
 /** Only an SQLite file is backed up here; servers have means of their own. */

@@ -6,6 +6,7 @@ import { delimiter, join } from "node:path";
 /** Debian's package → the programs of which it brings one. */
 const NEEDED = {
   "redis-server": ["redis-server"],
+  pgbouncer: ["pgbouncer"],
   chromium: ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"],
   git: ["git"],
   zsh: ["zsh"],
@@ -17,9 +18,9 @@ const NEEDED = {
 /** Debian's package → one that does as well in less time and room, where a release has it. */
 const RATHER = { chromium: "chromium-headless-shell" };
 
-/** @param {string} program */
+/** Debian has servers where only root looks for programs. @param {string} program */
 function isInstalled(program) {
-  return (process.env["PATH"] ?? "").split(delimiter).some((folder) => existsSync(join(folder, program)));
+  return [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin"].some((folder) => existsSync(join(folder, program)));
 }
 
 /** @param {readonly string[]} words */

@@ -2,9 +2,9 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { loadSettings } from "../src/settings.ts";
 import { backUp } from "../src/storage/sqlite-backup.ts";
-import { createKeyFile, keyFilePath } from "../src/vault/master-key.ts";
-import { runCommand, say, UsageError } from "./command.ts";
-import { backupArguments, keyText, mustBeSqlite } from "./key-option.ts";
+import { keyFilePath } from "../src/vault/master-key.ts";
+import { runCommand, say } from "./command.ts";
+import { backupArguments, keyText, mustBeSqlite, mustTake, placeKey } from "./key-option.ts";
 import { ProgressLine } from "./progress-line.ts";
 
 /** `npm run store:backup -- FILE`: a copy of the SQLite file as of now, while the engine runs. */
@@ -29,14 +29,15 @@ async function main(args: readonly string[]): Promise<void> {
   const { storeUrl } = loadSettings();
   mustBeSqlite(storeUrl);
   const keyFile = keyFilePath(storeUrl);
-  if (key !== null) mustBeNew(key);
   const text = key === null || keyFile === null ? null : await keyText(keyFile);
+  const target = key === null || text === null ? null : { path: resolve(key), text };
+  if (target !== null) await mustTake(target.path, target.text, "Give --key a file that is not there.");
   const line = new ProgressLine();
-  const path = await backUp(storeUrl, file, (done, of) => line.tell(() => `${done} of ${of} pages`)).finally(() => line.end());
+  const copying = async () => backUp(storeUrl, file, (done, of) => line.tell(() => `${done} of ${of} pages`));
+  const path = await (target === null ? copying() : withKey(target, copying)).finally(() => line.end());
   say(`Written and checked: ${path}`);
-  if (key !== null && text !== null) {
-    await createKeyFile(resolve(key), text);
-    say(`Its master key: ${resolve(key)}. Keep the two in different places.`);
+  if (target !== null) {
+    say(`Its master key: ${target.path}. Keep the two in different places.`);
   } else if (keyFile !== null && existsSync(keyFile)) {
     say(`Its secrets are sealed by the master key in ${keyFile}, which is not in it: keep a copy of that too, elsewhere.`);
   } else {
@@ -44,8 +45,15 @@ async function main(args: readonly string[]): Promise<void> {
   }
 }
 
-function mustBeNew(key: string): void {
-  if (existsSync(resolve(key))) throw new UsageError(`${resolve(key)} is there already.`, "Give --key a file that is not there.");
+/** The copy of the key comes first: a copy of the database without it would look done. */
+async function withKey({ path, text }: { readonly path: string; readonly text: string }, copying: () => Promise<string>): Promise<string> {
+  const takeBack = await placeKey(path, text);
+  try {
+    return await copying();
+  } catch (error) {
+    await takeBack();
+    throw error;
+  }
 }
 
 await runCommand(main);

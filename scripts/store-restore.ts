@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { loadSettings } from "../src/settings.ts";
 import { restore } from "../src/storage/sqlite-backup.ts";
-import { createKeyFile, keyFilePath, parseMasterKey } from "../src/vault/master-key.ts";
-import { runCommand, say, UsageError } from "./command.ts";
-import { backupArguments, keyText, mustBeSqlite } from "./key-option.ts";
+import { keyFilePath, parseMasterKey } from "../src/vault/master-key.ts";
+import { runCommand, say } from "./command.ts";
+import { backupArguments, keyText, mustBeSqlite, mustTake, placeKey } from "./key-option.ts";
 
 /** `npm run store:restore -- FILE`: makes the engine's SQLite file from a backup, where there is none. */
 
@@ -11,6 +11,7 @@ const HELP = `Usage: npm run store:restore -- FILE [--key KEYFILE]
 
 Makes the engine's SQLite file (STORE_URL) from the backup FILE. Nothing is written over: where there is a database
 already, move it away first, with its -wal and -shm. The backup is checked before it is taken, and stays as it is.
+Database and key are put there together, or neither is.
 
   --key KEYFILE   also puts the master key from KEYFILE beside the database (<database>.key, mode 0600), where there is none
   --help          this text
@@ -27,13 +28,11 @@ async function main(args: readonly string[]): Promise<void> {
   const text = key === null ? null : await keyText(key);
   if (text !== null && key !== null) {
     parseMasterKey(text, key);
-    if (existsSync(keyFile))
-      throw new UsageError(`${keyFile} is there already, and nothing is written over it.`, "Move it away first, or leave --key out.");
+    await mustTake(keyFile, text, "Move it away first, or leave --key out.");
   }
-  const path = await restore(file, storeUrl);
+  const path = await restore(file, storeUrl, text === null ? undefined : () => placeKey(keyFile, text));
   say(`Restored and checked: ${path}`);
   if (text !== null) {
-    await createKeyFile(keyFile, text);
     say(`Its master key: ${keyFile}`);
   } else if (!existsSync(keyFile) && masterKey === null) {
     say(`Its secrets need the master key that they were sealed by: put it into ${keyFile} (mode 0600), or set ENV_MANAGER_MASTER_KEY.`);

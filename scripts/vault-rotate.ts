@@ -29,7 +29,7 @@ old key refuse secrets after the switch, until they are restarted with the new o
 
   the old key   ENV_MANAGER_MASTER_KEY or, where that is not set, the key file beside the SQLite database
   the new key   ENV_MANAGER_NEW_MASTER_KEY (in the environment of this command, not in .env). With a key file it
-                may be left out: a new key is then made. In both cases the key file is replaced.
+                may be left out: a new key is then made. In both cases the key file is replaced: copy it first.
 
   --abandon     take back an unfinished rotation whose new key is lost
   --help        this text

@@ -22,10 +22,13 @@ export interface Shown<Value> {
   readonly ageMs: number;
 }
 
+/** Older than any revision. */
+const UNPROVEN = -1;
+
 interface Kept<Value> {
   readonly value: Value;
-  /** A revision that its partition had when the document was this. */
-  readonly asOf: number;
+  /** A revision that its partition had when the document was this; `UNPROVEN` where that says nothing any more. */
+  asOf: number;
   /** When it was last known to be current, by `performance.now()`. */
   confirmedAt: number;
 }
@@ -40,11 +43,18 @@ export class DocumentCache<Value> {
   readonly #options: DocumentCacheOptions;
   /** By partition and key; least recently read from the store first. */
   readonly #kept = new FifoMap<string, Kept<Value>>();
+  /** How often all that was kept became unproven. */
+  #doubts = 0;
 
   constructor(store: Store, index: ReadIndex, options: DocumentCacheOptions) {
     this.#store = store;
     this.#index = index;
     this.#options = options;
+    index.onDoubt(() => {
+      this.#doubts++;
+      // What may be shown with its age, while the store is away, stays.
+      for (const kept of this.#kept.values()) kept.asOf = UNPROVEN;
+    });
   }
 
   /** What is kept, where it is as new as that revision of its partition; `null` where it has to be asked for. */
@@ -88,13 +98,16 @@ export class DocumentCache<Value> {
 
   /** `revision`: one that the partition has reached by now. */
   async #load(partition: string, key: Key, revision: number, begun: number): Promise<Value | null> {
+    const doubts = this.#doubts;
     const [entry] = await this.#index.asked(this.#store.get(partition, [key]));
     const id = idOf(partition, key);
     if (!entry) {
       this.#kept.delete(id);
       return null;
     }
-    const loaded = { value: entry.value as unknown as Value, asOf: Math.max(revision, entry.revision), confirmedAt: begun };
+    const asOf = Math.max(revision, entry.revision);
+    this.#index.reached(partition, asOf);
+    const loaded = { value: entry.value as unknown as Value, asOf: doubts === this.#doubts ? asOf : UNPROVEN, confirmedAt: begun };
     // Of two that were read at once, the older answer may come last.
     const known = this.#kept.get(id);
     if (known === undefined || known.asOf <= loaded.asOf) this.#keep(id, loaded);

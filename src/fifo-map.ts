@@ -57,6 +57,11 @@ export class FifoMap<Key, Value> {
     return this.#cells.keys();
   }
 
+  /** In the same order. */
+  *values(): IterableIterator<Value> {
+    for (const { value } of this.#cells.values()) yield value;
+  }
+
   clear(): void {
     this.#cells.clear();
     this.#oldest = null;

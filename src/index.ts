@@ -241,6 +241,7 @@ async function main(): Promise<Engine> {
 
 /** A start that fails says why and what to do, without a stack that nobody can use. */
 function explain(error: unknown): string {
+  if (error instanceof AppError && error.code === "storage_full") return `${error.message}\nFree some space, and start again.`;
   if (error instanceof AppError) return `${error.message}${error.fix === undefined ? "" : `\n${error.fix}`}`;
   if (error instanceof SettingsError) return error.message;
   return ofListening(error) ?? (error instanceof Error ? (error.stack ?? error.message) : String(error));

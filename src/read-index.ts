@@ -17,6 +17,8 @@ export interface ReadIndexOptions {
    * any reader is answered with it: `sqlite:` and `memory:`.
    */
   readonly exclusive: boolean;
+  /** Told of a partition in which the store has less than it had: a failover or a restored backup took commits away that were acknowledged. */
+  readonly onWentBack?: (partition: string, had: number, has: number) => void;
 }
 
 /**
@@ -29,8 +31,13 @@ export interface ReadIndexOptions {
 export class ReadIndex {
   readonly #store: Store;
   readonly #exclusive: boolean;
-  /** On a store of its own: the newest revisions. A partition that is not here is asked for. Least recently learned first. */
+  readonly #onWentBack: (partition: string, had: number, has: number) => void;
+  /**
+   * The newest revisions, least recently learned first. On a store of its own they answer, and a partition that is not here is asked for; on a
+   * shared one they only show where the store has gone back.
+   */
   readonly #revisions = new FifoMap<string, number>();
+  readonly #doubters: (() => void)[] = [];
   /** How often something was dropped from there: an answer asked for before may be older than what was dropped. */
   #dropped = 0;
   #waiting: Waiter[] = [];
@@ -38,10 +45,13 @@ export class ReadIndex {
   /** When each question that the store has not answered was asked, by `performance.now()`; the oldest first. */
   readonly #unanswered = new Set<{ readonly since: number }>();
 
-  constructor(store: Store, { exclusive }: ReadIndexOptions) {
+  constructor(store: Store, { exclusive, onWentBack = () => {} }: ReadIndexOptions) {
     this.#store = store;
     this.#exclusive = exclusive;
+    this.#onWentBack = onWentBack;
     if (exclusive) store.watch({ onChange: (partition, revision) => this.#learn(partition, revision), onGap: () => this.#drop() });
+    // Whoever answers after the connection was lost may be a server that has less, and may have been written to since.
+    else store.watch({ onChange() {}, onGap: () => this.#doubt() });
   }
 
   /** Whether this process alone writes the store. */
@@ -51,7 +61,17 @@ export class ReadIndex {
 
   /** The newest revision of the partition, where it is known without asking; always `null` on a shared store. */
   known(partition: string): number | null {
-    return this.#revisions.get(partition) ?? null;
+    return this.#exclusive ? (this.#revisions.get(partition) ?? null) : null;
+  }
+
+  /** Calls `doubt` whenever a revision proves nothing any more of what is kept in memory: it has to be read again before it is shown as current. */
+  onDoubt(doubt: () => void): void {
+    this.#doubters.push(doubt);
+  }
+
+  /** Notes that the partition has had this revision, by what was read from it. */
+  reached(partition: string, revision: number): void {
+    if (!this.#exclusive) this.#learn(partition, revision);
   }
 
   /**
@@ -120,14 +140,30 @@ export class ReadIndex {
   async #check(waiters: readonly Waiter[]): Promise<void> {
     const wanted = [...new Set(waiters.flatMap(({ partitions }) => partitions))];
     const before = this.#dropped;
+    const had = wanted.map((partition) => this.#revisions.get(partition) ?? 0);
     try {
       const revisions = await this.asked(this.#store.revision(wanted));
       const found = new Map(wanted.map((partition, index) => [partition, revisions[index] ?? 0]));
-      for (const [partition, revision] of found) if (this.#exclusive && this.#dropped === before) this.#learn(partition, revision);
+      if (!this.#exclusive) this.#compare(wanted, had, found);
+      if (this.#dropped === before) for (const [partition, revision] of found) this.#learn(partition, revision);
       for (const { partitions, resolve } of waiters) resolve(partitions.map((partition) => found.get(partition) ?? 0));
     } catch (error) {
       for (const { reject } of waiters) reject(error);
     }
+  }
+
+  /** A check that began after a revision was known finds that one or a newer, on a store that keeps what it acknowledged. */
+  #compare(wanted: readonly string[], had: readonly number[], found: ReadonlyMap<string, number>): void {
+    const lost = wanted.filter((partition, index) => (found.get(partition) ?? 0) < (had[index] ?? 0));
+    if (lost.length === 0) return;
+    const known = new Map(wanted.map((partition, index) => [partition, had[index] ?? 0]));
+    for (const partition of lost) this.#revisions.delete(partition);
+    this.#doubt();
+    for (const partition of lost) this.#onWentBack(partition, known.get(partition) ?? 0, found.get(partition) ?? 0);
+  }
+
+  #doubt(): void {
+    for (const doubt of this.#doubters) doubt();
   }
 
   #learn(partition: string, revision: number): void {

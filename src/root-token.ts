@@ -11,10 +11,16 @@ export interface RootToken {
   readonly made: string | null;
 }
 
-/** The operator's token where one is set; otherwise the one that the first start on this store made. */
+/**
+ * The operator's token where one is set, which ends the one that was made here: without the setting it would be taken again, though it may have leaked.
+ * Otherwise the one that the first start on this store made, or the first since.
+ */
 export async function rootToken(store: Store, chosen: string | null): Promise<RootToken> {
-  if (chosen !== null) return { digest: tokenDigest(chosen), made: null };
   const [known] = await store.get(SYSTEM_PARTITION, [systemKeys.rootToken]);
+  if (chosen !== null) {
+    if (known) await forget(store, known.revision);
+    return { digest: tokenDigest(chosen), made: null };
+  }
   if (known) return { digest: storedDigest(known.value), made: null };
   const token = `envm_root_${randomBytes(32).toString("base64url")}`;
   const digest = tokenDigest(token);
@@ -22,6 +28,12 @@ export async function rootToken(store: Store, chosen: string | null): Promise<Ro
   const first = { checks: [{ key: systemKeys.rootToken, revision: null }], puts: [put], deletes: [], objects: [], objectDeletes: [] };
   // Of several instances that start at once on a new store, one makes the token.
   return (await store.commit(SYSTEM_PARTITION, first)).ok ? { digest, made: token } : rootToken(store, null);
+}
+
+/** Lost to another instance, the race was about the same. */
+async function forget(store: Store, revision: number): Promise<void> {
+  const key = systemKeys.rootToken;
+  await store.commit(SYSTEM_PARTITION, { checks: [{ key, revision }], puts: [], deletes: [key], objects: [], objectDeletes: [] });
 }
 
 function storedDigest(value: unknown): Buffer {

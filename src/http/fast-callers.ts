@@ -23,9 +23,10 @@ export class FastCallers {
   readonly #index: Pick<ReadIndex, "known">;
   readonly #known = new Map<string, Known>();
 
-  constructor(authentication: Authentication, index: Pick<ReadIndex, "known">) {
+  constructor(authentication: Authentication, index: Pick<ReadIndex, "known" | "onDoubt">) {
     this.#authentication = authentication;
     this.#index = index;
+    index.onDoubt(() => this.#known.clear());
   }
 
   /** As of now; `null` also where the store has to be asked what is current. */

@@ -32,6 +32,9 @@ export class ReadyReplies {
   constructor(domain: Domain, bounds: Readonly<Record<"readyPaths" | "readyBytes" | "readyBytesTotal", number>> = LIMITS) {
     this.#domain = domain;
     this.#bounds = bounds;
+    domain.readIndex.onDoubt(() => {
+      for (const lane of [...this.#lanes.values()]) this.#forget(lane.path, lane);
+    });
   }
 
   /** `null` for a path that is answered elsewhere. */
@@ -91,10 +94,14 @@ export class ReadyReplies {
     for (let oldest = this.#lanes.oldest(); oldest !== undefined; oldest = this.#lanes.oldest()) {
       const [path, lane] = oldest;
       if (this.#lanes.size <= this.#bounds.readyPaths && this.#bytes <= this.#bounds.readyBytesTotal) return;
-      this.#lanes.delete(path);
-      this.#bytes -= lane.ready?.bytes ?? 0;
-      lane.ready = null;
+      this.#forget(path, lane);
     }
+  }
+
+  #forget(path: string, lane: Lane): void {
+    this.#lanes.delete(path);
+    this.#bytes -= lane.ready?.bytes ?? 0;
+    lane.ready = null;
   }
 }
 

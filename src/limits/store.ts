@@ -103,6 +103,8 @@ export const STORE = {
   postgresStatementMs: 15_000,
   /** Milliseconds for a connection to PostgreSQL to be made, where `connect_timeout` says nothing else. */
   postgresConnectMs: 5_000,
+  /** Milliseconds for the connection to PostgreSQL that listens to hear what another one told: it takes one or two. */
+  postgresHearMs: 5_000,
   /** Milliseconds that a commit or a migration waits for a lock that another session of PostgreSQL holds. */
   postgresLockMs: 10_000,
   /** Milliseconds that an index of PostgreSQL may take to be built beside those who write: tables may be of any size. */

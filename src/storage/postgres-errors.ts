@@ -1,6 +1,9 @@
 import pg from "pg";
 import { AppError } from "../errors.ts";
 
+/** The SQLSTATE of everything that PgBouncer says itself. */
+const POOLER = "08P01";
+
 /** What reasons call the server once the engine runs: callers of the API have no business with its address. */
 export const RUNNING = "the engine's database";
 
@@ -55,7 +58,8 @@ export function storeError(error: unknown, subject: string): unknown {
       cause,
     });
   }
-  const [, what, fix] = REASONS.find(([begins]) => (state || nodeCode(cause) || messageOf(cause)).startsWith(begins)) ?? [
+  const said = state === POOLER ? messageOf(cause) : state || nodeCode(cause) || messageOf(cause);
+  const [, what, fix] = REASONS.find(([begins]) => said.startsWith(begins)) ?? [
     "",
     state === "" ? "does not answer." : `failed (SQLSTATE ${state}).`,
     state === "" ? "See that the database server runs and can be reached." : "Look at the database server's log.",
@@ -63,10 +67,34 @@ export function storeError(error: unknown, subject: string): unknown {
   return new AppError("store_unavailable", { reason: `${subject} ${what}`.replace(/^the /, "The "), fix, cause });
 }
 
+const REFUSED = ["refuses the user or the password.", "Set the user and the password in STORE_URL; special characters as %XX."] as const;
+const NO_DATABASE = ["has no such database.", "Create the database, or name another one in STORE_URL."] as const;
+
 /** By SQLSTATE, code of Node or message: what is the matter, and what to do. */
 const REASONS: readonly (readonly [begins: string, reason: string, fix: string])[] = [
-  ["28", "refuses the user or the password.", "Set the user and the password in STORE_URL; special characters as %XX."],
-  ["3D000", "has no such database.", "Create the database, or name another one in STORE_URL."],
+  ["28", ...REFUSED],
+  ["3D000", ...NO_DATABASE],
+  // What PgBouncer says itself.
+  ["SASL authentication failed", ...REFUSED],
+  ["password authentication failed", ...REFUSED],
+  ["no such user", ...REFUSED],
+  ['database "', ...NO_DATABASE],
+  ["no such database", ...NO_DATABASE],
+  [
+    "transaction blocks not allowed",
+    "lies behind a pooler that gives each statement another connection.",
+    "Set PgBouncer's pool_mode to transaction, and give the server itself to STORE_URL: ?listen=db.internal:5432. Or set it to session.",
+  ],
+  [
+    "no more connections allowed",
+    "lies behind a pooler that takes no more clients.",
+    "Raise PgBouncer's max_client_conn: 15 for each engine.",
+  ],
+  [
+    "query_wait_timeout",
+    "lies behind a pooler whose connections to the server are all taken.",
+    "Raise PgBouncer's default_pool_size: with pool_mode=session each engine needs up to 15.",
+  ],
   [
     "42501",
     "does not let this user do that.",

@@ -26,7 +26,8 @@ export class PostgresNews {
     return [...this.#told.keys()];
   }
 
-  announce(revisions: ReadonlyMap<string, number>): void {
+  /** Answers whether any of it is news. */
+  announce(revisions: ReadonlyMap<string, number>): boolean {
     const news = new Map<string, number>();
     for (const [partition, revision] of revisions) {
       if (revision <= (this.#told.get(partition) ?? 0)) continue;
@@ -34,9 +35,12 @@ export class PostgresNews {
       news.set(partition, revision);
     }
     this.#watchers.announce(news);
+    return news.size > 0;
   }
 
+  /** What was told is no bound any more: the server may have come back with less. */
   gap(): void {
+    for (const partition of this.cared()) this.#told.set(partition, 0);
     this.#watchers.gap();
   }
 

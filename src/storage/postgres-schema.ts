@@ -186,6 +186,9 @@ export async function examine(client: pg.Client, { strict = false, onNotice = ()
     `SELECT current_setting('server_encoding') AS encoding, current_setting('default_transaction_isolation') AS isolation,
        current_setting('fsync') AS fsync, current_setting('full_page_writes') AS full_page_writes`,
   );
+  // A pooler that gives each statement another connection ends the connection here.
+  await client.query("BEGIN");
+  await client.query("ROLLBACK");
   const { encoding, isolation, fsync, full_page_writes } = rows[0] ?? {};
   if (encoding !== "UTF8") {
     throw new AppError("store_unavailable", {

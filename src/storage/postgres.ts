@@ -21,7 +21,7 @@ import type { StoreOptions } from "./open.ts";
 import { PostgresClock } from "./postgres-clock.ts";
 import { Connections, connect } from "./postgres-connections.ts";
 import { isAnswer, NoConnection, RUNNING, storeError } from "./postgres-errors.ts";
-import { PostgresListener } from "./postgres-listener.ts";
+import { notify, PostgresListener } from "./postgres-listener.ts";
 import { PostgresNews } from "./postgres-news.ts";
 import { PostgresReader } from "./postgres-reader.ts";
 import { examine, migrate, mustBeThere } from "./postgres-schema.ts";
@@ -53,7 +53,7 @@ export interface PostgresStats {
  */
 export async function openPostgres(url: string, options: PostgresOptions = {}): Promise<PostgresBackend> {
   const place = postgresPlace(url);
-  const backend = new PostgresBackend(place, options.pollMs ?? LIMITS.storePollMs);
+  const backend = new PostgresBackend(place, options);
   try {
     const client = await connect(place, place.server);
     try {
@@ -93,7 +93,7 @@ export class PostgresBackend implements Backend {
   #settling: Promise<void> | null = null;
   #closed = false;
 
-  constructor(place: PostgresPlace, pollMs: number) {
+  constructor(place: PostgresPlace, { pollMs = LIMITS.storePollMs, onNotice = () => {} }: PostgresOptions) {
     this.#pollMs = pollMs;
     this.#readers = new Connections(() => connect(place, place.server), place.poolSize, LIMITS.waitingReads);
     this.#writers = new Connections(() => connect(place, place.server), LIMITS.postgresWriters, LIMITS.queuedWriters);
@@ -108,8 +108,11 @@ export class PostgresBackend implements Backend {
     this.#listener = new PostgresListener({
       connect: () => connect(place, place.listener),
       channel: `environment-manager/${place.schema}`,
+      tell: (channel, payload) => this.#readers.use((client) => notify(client, channel, [payload])),
       onRevisions: (revisions) => this.#news.announce(revisions),
       onGap: () => this.#news.gap(),
+      onDeaf: ({ message, fix }) =>
+        onNotice(`${message} Commits of other engines are noticed up to ${pollMs / 1_000} s late meanwhile. ${fix}`),
     });
     this.objects = {
       get: (partition, hashes) => this.#read(partition, () => this.#reader.getObjects(partition, hashes)),
@@ -240,7 +243,8 @@ export class PostgresBackend implements Backend {
       this.#settling = null;
     });
     try {
-      this.#news.announce(await this.#reader.revisions(this.#news.cared()));
+      const untold = this.#news.announce(await this.#reader.revisions(this.#news.cared()));
+      if (untold) this.#listener.check();
     } catch {
       // The next poll finds it.
     }

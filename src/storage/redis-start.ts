@@ -34,7 +34,7 @@ export async function checkServers(
   { strict = false, deltas = false, existing = false, onNotice }: StoreOptions,
 ): Promise<boolean> {
   for (const link of servers.primaries) {
-    await checkKind(link, target);
+    await checkKind(link, target, onNotice);
     const fault = await durabilityFault(link);
     if (fault === null) continue;
     if (strict) throw new AppError("store_unavailable", fault);
@@ -43,14 +43,26 @@ export async function checkServers(
   return checkSchema(servers, deltas, existing);
 }
 
-async function checkKind(link: RedisLink, { cluster }: RedisTarget): Promise<void> {
+async function checkKind(link: RedisLink, { cluster }: RedisTarget, onNotice: StoreOptions["onNotice"]): Promise<void> {
   const info = String(await link.send(["INFO"]));
+  if (/^redis_mode:sentinel/m.test(info)) {
+    throw new AppError("store_unavailable", {
+      reason: `${nameOf(link)} is a Sentinel, which holds no data.`,
+      fix: "Let STORE_URL name what always leads to the primary that it watches: a proxy, or a name that follows a failover. See docs/operations.md.",
+    });
+  }
   const version = /^redis_version:(\d+)\S*/m.exec(info);
   if (version !== null && Number(version[1]) < OLDEST_MAJOR) {
     throw new AppError("store_unavailable", {
       reason: `${nameOf(link)} has version ${version[0].split(":")[1]}; the engine needs ${OLDEST_MAJOR}.0 or newer.`,
       fix: "Upgrade the Redis server.",
     });
+  }
+  const replicas = Number(/^connected_slaves:(\d+)/m.exec(info)?.[1] ?? 0);
+  if (replicas > 0) {
+    onNotice?.(
+      `${nameOf(link)} has ${replicas} ${replicas === 1 ? "replica" : "replicas"}, and acknowledges writes before they have them: a failover may lose what was acknowledged. See docs/operations.md.`,
+    );
   }
   if (!cluster && /^cluster_enabled:1/m.test(info)) {
     throw new AppError("store_unavailable", {

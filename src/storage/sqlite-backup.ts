@@ -50,12 +50,17 @@ export async function backUp(url: string, destination: string, onPages: OnPages 
   }
 }
 
+/** Does what belongs to a copy before that has its name, and answers what takes it back. */
+export type Beside = () => Promise<() => Promise<void>>;
+
 /**
  * Puts a copy of the backup `file` where `url` says that the database is to be, where there is none. What is there is never written over.
  *
+ * `beside` is done while no engine can open the database, and taken back where that does not get its name: both are there, or neither is.
+ *
  * Throws `invalid_request` where a database is there, or where what belongs to the backup may be in a log beside it, `store_unavailable` where the backup is not whole or not this engine's.
  */
-export async function restore(file: string, url: string): Promise<string> {
+export async function restore(file: string, url: string, beside: Beside = async () => async () => {}): Promise<string> {
   const path = sqlitePath(url);
   const backup = resolve(file);
   for (const name of [path, `${path}-wal`, `${path}-journal`]) mustBeFree(name);
@@ -69,7 +74,13 @@ export async function restore(file: string, url: string): Promise<string> {
     copyFileSync(backup, draft);
     chmodSync(draft, 0o600); // A copy has its original's mode.
     mustBeWhole(draft, backup);
-    settle(draft, path);
+    const takeBack = await beside();
+    try {
+      settle(draft, path);
+    } catch (error) {
+      await takeBack();
+      throw error;
+    }
     return path;
   } catch (error) {
     rmSync(draft, { force: true });
@@ -139,6 +150,7 @@ function sync(path: string): void {
 
 /** What the operating system refuses, in words. */
 function asDisk(error: unknown, path: string): unknown {
+  if (error instanceof AppError) return error;
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
   if (code === "EEXIST") return new AppError("invalid_request", { reason: `${path} was made by somebody else meanwhile.` });
   if (code === "ENOSPC") return new AppError("storage_full", { reason: `There is no room for ${path}.`, fix: "Free some space." });

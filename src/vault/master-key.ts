@@ -41,6 +41,12 @@ export async function loadMasterKey(storeUrl: string, given: string | null, seal
   if (storeUrl.startsWith("memory:")) return { key: masterKey(randomBytes(KEY_BYTES)), origin: "memory" };
   const path = keyFilePath(storeUrl);
   if (path === null) {
+    if (sealed) {
+      throw unusable(
+        "ENV_MANAGER_MASTER_KEY is not set, and this store's secrets are sealed by a key.",
+        "Set ENV_MANAGER_MASTER_KEY to that very key: the one of the other engines on this store or, where it was moved here from an SQLite file, what <database>.key holds. Another key is of no use.",
+      );
+    }
     throw unusable(
       "ENV_MANAGER_MASTER_KEY is not set. Only beside an SQLite file does the engine make a master key of its own; every engine on a shared store must be given the same one.",
       `Set ENV_MANAGER_MASTER_KEY to 32 random bytes in base64, the same for every engine on this store. ${HOW_TO_MAKE}`,

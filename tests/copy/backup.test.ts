@@ -1,4 +1,15 @@
-import { copyFileSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { checkStore } from "../../src/integrity.ts";
@@ -75,7 +86,15 @@ describe("npm run store:backup", () => {
     expect((await run("store-backup", [join(folder, "no", "folder", "b.db")], { STORE_URL: url })).code).toBe(1);
     expect((await run("store-backup", [join(folder, "b.db")], { STORE_URL: `sqlite:${join(folder, "none.db")}` })).code).toBe(1);
     expect((await run("store-backup", [join(folder, "b.db")], { STORE_URL: "redis://store" })).code).toBe(2);
-    for (const name of ["b.db", "b.db.partial", "none.db"]) expect(existsSync(join(folder, name))).toBe(false);
+    // The key's copy cannot be written.
+    const keyless = await run("store-backup", [join(folder, "b.db"), "--key", join(folder, "no", "folder.key")], { STORE_URL: url });
+    expect(keyless).toMatchObject({ code: 1, errors: expect.stringContaining("Look whether its folder is there") });
+    // Another key is no help.
+    expect(keyless.errors).not.toContain("openssl");
+    // The database's cannot, after the key's was.
+    const key = join(folder, "b.key");
+    expect((await run("store-backup", [join(folder, "no", "b.db"), "--key", key], { STORE_URL: url })).code).toBe(1);
+    for (const name of ["b.db", "b.db.partial", "none.db", "b.key"]) expect(existsSync(join(folder, name))).toBe(false);
   });
 });
 
@@ -117,8 +136,36 @@ describe("npm run store:restore", () => {
     writeFileSync(broken, bytes);
     writeFileSync(join(folder, "text.db"), "no database");
     for (const bad of [broken, join(folder, "text.db"), join(folder, "missing.db")]) {
-      expect((await run("store-restore", [bad], { STORE_URL: `sqlite:${place}` })).code, bad).toBe(1);
+      const { code, errors } = await run("store-restore", [bad], { STORE_URL: `sqlite:${place}` });
+      expect(code, bad).toBe(1);
+      // It is the backup that is at fault, and not the place.
+      expect(errors).not.toContain(place);
     }
     for (const name of [place, `${place}.restoring`]) expect(existsSync(name)).toBe(false);
+  });
+
+  it("puts database and key there together, or neither, and may then be asked again", async () => {
+    const [file, key] = [join(folder, "both.db"), join(folder, "both.key")];
+    expect((await run("store-backup", [file, "--key", key], { STORE_URL: url })).code).toBe(0);
+    const place = join(folder, "both", "env.db");
+    const restore = () => run("store-restore", [file, "--key", key], { STORE_URL: `sqlite:${place}` });
+    const placed = () => readdirSync(join(folder, "both")).filter((name) => ["env.db", "env.db.key", "env.db.restoring"].includes(name));
+
+    // Where the key's draft is to be: the key cannot be written.
+    mkdirSync(`${place}.key.tmp`, { recursive: true });
+    expect(await restore()).toMatchObject({ code: 1, errors: expect.stringContaining(`The key file ${place}.key cannot be written`) });
+    expect(placed()).toEqual([]);
+    rmdirSync(`${place}.key.tmp`);
+
+    // A link that leads nowhere is no database, and keeps one from its name.
+    symlinkSync(join(folder, "nowhere.db"), place);
+    expect((await restore()).code).toBe(1);
+    rmSync(place);
+    expect(placed()).toEqual([]);
+
+    // Left by one that was killed between the two.
+    copyFileSync(key, `${place}.key`);
+    expect(await restore()).toMatchObject({ code: 0, errors: "" });
+    expect(placed()).toEqual(["env.db", "env.db.key"]);
   });
 });

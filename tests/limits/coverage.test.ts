@@ -382,6 +382,7 @@ const unreachable: Readonly<Partial<Record<Bound, string>>> = {
   postgresReaders: "Of the connections to PostgreSQL: tests/storage/postgres-*.test.ts.",
   postgresStatementMs: "Of the connections to PostgreSQL: tests/storage/postgres-*.test.ts.",
   postgresConnectMs: "Of the connections to PostgreSQL: tests/storage/postgres-*.test.ts.",
+  postgresHearMs: "Of the connections to PostgreSQL: tests/storage/postgres-pooler.test.ts.",
   postgresLockMs: "Of the connections to PostgreSQL: tests/storage/postgres-*.test.ts.",
   postgresIndexMs: "Of PostgreSQL, and of no request: tests/storage/postgres-lines.test.ts builds the index.",
   postgresIndexAttempts: "The same, by two engines at once.",

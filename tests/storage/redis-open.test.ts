@@ -1,4 +1,7 @@
-import { readFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LIMITS } from "../../src/limits.ts";
 import { openForReading, openStore } from "../../src/storage/open.ts";
@@ -7,7 +10,7 @@ import { RedisLinks } from "../../src/storage/redis-links.ts";
 import { redisTarget } from "../../src/storage/redis-url.ts";
 import { change, object, partitionName, put, win } from "../conformance/store.ts";
 import { freePort, RedisServer } from "../support/redis.ts";
-import { errorOf } from "./support.ts";
+import { errorOf, temporaryFolder } from "./support.ts";
 
 const PARTITIONS = Array.from({ length: 40 }, (_, n) => `project-${n}`);
 
@@ -67,6 +70,28 @@ describe("a Redis server that cannot be used", () => {
     });
   });
 
+  it("is refused where it is a Sentinel, and is told to lead to the primary", async () => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, "sentinel.conf"), `sentinel monitor store 127.0.0.1 ${server.port} 1\n`);
+    const port = await freePort();
+    // One program: Debian has a package of its own for its second name.
+    const args = [join(folder, "sentinel.conf"), "--sentinel", "--port", String(port), "--bind", "127.0.0.1", "--dir", folder];
+    const sentinel = spawn("redis-server", args, { stdio: "ignore" });
+    try {
+      await until(async () => (await errorOf(openRedis(`redis://127.0.0.1:${port}`))).message !== "Redis cannot be reached.");
+      expect(await errorOf(openRedis(`redis://127.0.0.1:${port}`))).toMatchObject({
+        code: "store_unavailable",
+        message: expect.stringContaining("is a Sentinel"),
+        fix: expect.stringContaining("always leads to the primary"),
+      });
+    } finally {
+      const exited = once(sentinel, "exit");
+      sentinel.kill("SIGKILL");
+      await exited;
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   it("is refused where it is of a cluster and STORE_URL says otherwise, and the other way round", async () => {
     await withServer(["--cluster-enabled", "yes"], async ({ url }) => {
       expect((await errorOf(openRedis(url))).fix).toContain("redis+cluster://");
@@ -88,6 +113,22 @@ describe("a Redis server that cannot be used", () => {
       await newer.command("SET", "envm:schema", "3");
       expect((await errorOf(openRedis(newer.url))).message).toContain("schema 3");
       expect(await newer.command("GET", "envm:schema")).toBe("3");
+    });
+  });
+});
+
+describe("a server with replicas", () => {
+  it("is used, and the operator is told what a failover may cost", async () => {
+    await withServer([], async (primary) => {
+      const notices: string[] = [];
+      const open = async () => (await openRedis(primary.url, { strict: true, onNotice: (notice) => notices.push(notice) })).close();
+      await open();
+      expect(notices).toEqual([]);
+      await withServer(["--replicaof", `127.0.0.1 ${primary.port}`], async () => {
+        await until(async () => /^connected_slaves:1/m.test(String(await primary.command("INFO", "replication"))));
+        await open();
+      });
+      expect(notices).toEqual([expect.stringContaining("has 1 replica, ")]);
     });
   });
 });

@@ -9,6 +9,7 @@ import { openStore } from "../../src/storage/open.ts";
 import { SqliteBackend } from "../../src/storage/sqlite.ts";
 import { openFile } from "../../src/storage/sqlite-file.ts";
 import { change, object, put } from "../conformance/store.ts";
+import { Engine } from "../support/engine.ts";
 import { errorOf, temporaryFolder } from "./support.ts";
 
 const DISK_BYTES = 4 * 1024 * 1024;
@@ -54,6 +55,17 @@ describe.skipIf(!mountable)(`on a disk that is full${why}`, () => {
     rmSync(join(disk, "filler"));
     expect(await store.commit("p", put("a", 3))).toEqual({ ok: true, revision: 2 });
     expect(await store.get("p", ["a"])).toMatchObject([{ value: 3 }]);
+  });
+
+  it("an engine that finds no room to start says to make some and start again: it answers nothing meanwhile", async () => {
+    await store.close();
+    fill(disk);
+    const engine = new Engine({ env: { STORE_URL: `sqlite:${join(disk, "env.db")}` } });
+    await expect(engine.start()).rejects.toThrow();
+    expect(engine.output()).toContain("The disk is full");
+    expect(engine.output()).toContain("Free some space, and start again.");
+    expect(engine.output()).not.toContain("Reads go on");
+    await engine.dispose();
   });
 
   it("commits until it is full are all there after a restart", async () => {

@@ -94,6 +94,14 @@ describe("ENV_MANAGER_MASTER_KEY", () => {
     expect(inspect(error)).not.toContain("user:pw");
   });
 
+  test("must be the store's own where that is sealed: nobody is told to make another one", async () => {
+    const store = await memoryStore();
+    await openWith(store, newKey());
+    const error = await refusal(openBuiltinVault({ store, storeUrl: "postgres://user:pw@db/env", masterKey: null }));
+    expect(error.message).toContain("sealed by a key");
+    expect(error.fix).not.toContain("openssl");
+  });
+
   test("may be left out on a store in memory", async () => {
     const vault = await openBuiltinVault({ store: await memoryStore(), storeUrl: "memory:", masterKey: null });
     await vault.put(entry(), "value");
