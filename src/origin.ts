@@ -1,6 +1,6 @@
 import type { CreateRequest } from "./creation.ts";
 import { AppError } from "./errors.ts";
-import { type Documents, findRevision, isExpired, readableHead, revisionOfVersion } from "./heads.ts";
+import { CREATE_ANEW, type Documents, findRevision, isExpired, readableHead, revisionOfVersion } from "./heads.ts";
 import { keys } from "./keys.ts";
 import { exactLabel, FIRST_LABEL, labelPrefix } from "./labels.ts";
 import { EMPTY_ROOT } from "./merkle/index.ts";
@@ -41,14 +41,19 @@ export async function findOrigin(
 function environmentExists(project: string, existing: Environment, now: string): AppError {
   const state = existing.status === "active" && isExpired(existing, now) ? "expired" : existing.status;
   const is = state === "active" ? "an" : `an ${state}`;
-  const fix =
-    state === "active"
-      ? "Choose another name, or change the one that exists."
-      : "Bring it back with POST /env/restore, or choose another name.";
   return new AppError("environment_exists", {
     reason: `Project ${quoted(project)} has ${is} environment ${quoted(existing.env)} already.`,
-    fix,
+    fix: insteadOf(existing, state),
   });
+}
+
+/** What to do about a name that is taken. Of previews the request did not say that it means one: else it would be brought up to date. */
+function insteadOf({ type, cleared_at }: Environment, state: Environment["status"]): string {
+  if (state === "archived" && cleared_at !== null) return "Choose another name: it was archived for too long to be brought back.";
+  if (state === "archived") return "Bring it back with POST /env/restore, or choose another name.";
+  if (type !== "preview") return "Choose another name, or change the one that exists.";
+  if (state === "active") return 'Send "type":"preview" to bring it up to date, or choose another name.';
+  return `Bring it back with POST /env/restore while its grace time lasts, ${CREATE_ANEW}, or choose another name.`;
 }
 
 async function readableBase(documents: Documents, base: string, now: () => Promise<string>): Promise<Environment> {

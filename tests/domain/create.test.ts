@@ -11,6 +11,7 @@ import {
   codeOf,
   documents,
   domainOn,
+  errorOf,
   headOf,
   memoryStore,
   openVault,
@@ -18,6 +19,7 @@ import {
   PROJECT,
   Project,
   storedRevisions,
+  TestClock,
   vaultEntries,
   type World,
   watchedVault,
@@ -240,6 +242,32 @@ describe("what changes while the new environment's secrets are being written", (
     expect(await codeOf(creating)).toBe("write_conflict");
     expect(changes()).toBe(LIMITS.creationAttempts);
     expect(await codeOf(fast.view("staging"))).toBe("environment_not_found");
+  });
+});
+
+describe("a name that a preview has, in a request that does not say that it means one", () => {
+  const DAY = 24 * 60 * 60_000;
+
+  test.each<readonly [string, number, RegExp]>([
+    ["lives", 0, /^Send "type":"preview" to bring it up to date/],
+    ["ended a moment ago", 2 * DAY, /POST \/env\/restore while its grace time lasts, create it anew .* "type":"preview"/],
+    ["ended long ago", 9 * DAY, /create it anew with POST \/env\/create and "type":"preview"/],
+  ])("is taken, and the error says how it is used again, where the preview %s", async (_when, later, fix) => {
+    const clock = new TestClock();
+    const { project, domain } = await openWorld({ store: memoryStore(clock) });
+    await project.create("dev");
+    await project.create("pr-1", { base: "dev", expires_in: "2d" });
+    clock.time += later;
+    expect(await errorOf(project.create("pr-1", { base: "dev" }))).toMatchObject({
+      code: "environment_exists",
+      fix: expect.stringMatching(fix),
+    });
+    if (later > 0) expect(await errorOf(project.state("pr-1"))).toMatchObject({ fix: expect.stringContaining('"type":"preview"') });
+    if (later > 3 * DAY) {
+      const restored = domain.previews.restore(caller("ann"), { project: PROJECT, env: "pr-1" });
+      expect(await errorOf(restored)).toMatchObject({ fix: expect.stringContaining('"type":"preview"') });
+    }
+    expect(await project.create("pr-1", { base: "dev", type: "preview" })).toMatchObject({ status: "env_updated" });
   });
 });
 
