@@ -84,6 +84,14 @@ export function checkEnvironmentName(name: string): void {
   );
 }
 
+/**
+ * Whose name it is: the same for `ada` and `Ada`, and for letters that are composed or not. A sibling engine, an identity
+ * provider and a token may write one person's name differently, and nobody becomes two people by that.
+ */
+export function personOf(actor: string): string {
+  return actor.normalize("NFKC").toLowerCase();
+}
+
 /** What an environment's config holds, by the name of one of each. */
 export type ConfigKind = "var" | "secret" | "flag" | "evaluator" | "flag_metadata";
 
