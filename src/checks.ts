@@ -192,9 +192,16 @@ export function configComplete({
   return {
     status: targetPolicy.config_complete === "warn" ? "warning" : "failed",
     reason: `${target.env} does not bind ${listed(unbound.map(({ name, kind }) => `${name} (${kind})`))}, which the platform requires.`,
-    fix: `Bind it: PATCH /env/${project}/${target.env}/config ${JSON.stringify(example)}, or send it as env_variables of the promotion.`,
+    fix: `Bind it: PATCH /env/${project}/${target.env}/config ${JSON.stringify(example)}${orSend(unbound)}.`,
     details: { unbound: unbound.slice(0, 200).map(boundAt) },
   };
+}
+
+/** Flags are no variables: who sent one as such would bind a var. */
+function orSend(unbound: readonly Requirement[]): string {
+  const flags = unbound.filter(({ kind }) => kind === "flag").length;
+  if (flags === unbound.length) return "";
+  return `, or send ${flags === 0 ? "it" : "vars and secrets"} as env_variables of the promotion`;
 }
 
 function secretsIsolated({ target, targetPolicy, copiedSecrets }: Facts): Answer {

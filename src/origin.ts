@@ -30,6 +30,7 @@ export async function findOrigin(
   const isUpdate = existing !== null && request.type === "preview" && existing.type === "preview" && existing.status !== "archived";
   if (existing !== null && !isUpdate) throw environmentExists(documents.project, existing, await now());
   if (existing !== null) await checkMayEdit(documents, caller, existing);
+  if (existing !== null && request.base === request.env) throw ownBase(request.env);
   const base = request.base === null ? null : await readableBase(documents, request.base, now);
   // Bringing a preview up to its base changes its state, as a direct edit does.
   if (existing !== null && base !== null) await checkUnprotected(documents, existing);
@@ -70,6 +71,13 @@ export function baseNotFound(project: string, base: string): AppError {
   return new AppError("base_not_found", {
     reason: `Project ${quoted(project)} has no environment ${quoted(base)} to start from.`,
     fix: "Name an existing environment as base_from, or leave it out to start empty.",
+  });
+}
+
+function ownBase(env: string): AppError {
+  return new AppError("base_not_found", {
+    reason: `The preview ${quoted(env)} cannot be brought up to date from itself.`,
+    fix: "Name the environment that it is to follow as base_from, or leave it out to keep its platform.",
   });
 }
 

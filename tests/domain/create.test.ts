@@ -245,6 +245,15 @@ describe("what changes while the new environment's secrets are being written", (
   });
 });
 
+test("a preview is not brought up to date from itself: nothing would come of it but another name for its base", async () => {
+  const { project } = await openWorld();
+  await project.create("dev");
+  await project.create("pr-1", { base: "dev", type: "preview" });
+  const error = await errorOf(project.create("pr-1", { base: "pr-1", type: "preview" }));
+  expect(error).toMatchObject({ code: "base_not_found", message: expect.stringContaining("itself") });
+  expect(await project.view("pr-1")).toMatchObject({ base_from: "dev", revision: 1 });
+});
+
 describe("a name that a preview has, in a request that does not say that it means one", () => {
   const DAY = 24 * 60 * 60_000;
 
