@@ -1,7 +1,7 @@
 import { forbidden, may } from "./callers.ts";
 import { AppError } from "./errors.ts";
 import type { Caller, CheckResult, DiffFromPrevious } from "./model.ts";
-import { quoted } from "./names.ts";
+import { personOf, quoted } from "./names.ts";
 import type { Force, PromotionOrder } from "./plan.ts";
 import type { Json } from "./ports.ts";
 
@@ -61,20 +61,21 @@ export type PromotionView = Omit<PendingPromotion, "order" | "vars" | "reference
 export function promotionView(promotion: PendingPromotion): PromotionView {
   const { order, vars: _, references: __, fingerprint: ___, force: ____, automatic: _____, ...shown } = promotion;
   const open = promotion.status === "pending";
-  const done = new Set([promotion.requested_by, ...promotion.approvals.map(({ by }) => by)]);
+  const done = new Set([promotion.requested_by, ...promotion.approvals.map(({ by }) => by)].map(personOf));
   return {
     ...shown,
     project_id: order.project,
     source_env: order.source,
     target_env: order.target,
-    waiting_for: open && promotion.by !== null ? promotion.by.filter((actor) => !done.has(actor)) : open ? null : [],
+    waiting_for: open && promotion.by !== null ? promotion.by.filter((actor) => !done.has(personOf(actor))) : open ? null : [],
     missing: open ? Math.max(0, promotion.needed - promotion.approvals.length) : 0,
   };
 }
 
 /** @throws self_approval, forbidden, already_approved */
 export function checkMayApprove(promotion: PendingPromotion, caller: Caller): void {
-  if (promotion.requested_by === caller.actor) {
+  const person = personOf(caller.actor);
+  if (personOf(promotion.requested_by) === person) {
     throw new AppError("self_approval", {
       reason: `${quoted(caller.actor)} asked for this promotion and cannot approve it.`,
       fix: promotion.by === null ? "Ask somebody else to approve it." : `Ask one of ${promotion.by.join(", ")}.`,
@@ -86,7 +87,7 @@ export function checkMayApprove(promotion: PendingPromotion, caller: Caller): vo
       fix: `Ask one of ${promotion.by.join(", ")}.`,
     });
   }
-  if (promotion.approvals.some(({ by }) => by === caller.actor)) {
+  if (promotion.approvals.some(({ by }) => personOf(by) === person)) {
     throw new AppError("already_approved", {
       reason: `${quoted(caller.actor)} has approved this promotion already.`,
       fix: "Somebody else must approve it too.",

@@ -2,7 +2,7 @@ import { durationMs, durationText } from "./durations.ts";
 import type { Freeze } from "./freeze.ts";
 import type { ComponentConflict } from "./merge.ts";
 import type { CheckName, CheckResult, Environment, Revision, RevisionRef } from "./model.ts";
-import { quoted } from "./names.ts";
+import { personOf, quoted } from "./names.ts";
 import { approvalsOf, type EffectivePolicy, type Policy } from "./policy.ts";
 import type { Json } from "./ports.ts";
 import { boundAt, type Requirement } from "./requirements.ts";
@@ -192,9 +192,16 @@ export function configComplete({
   return {
     status: targetPolicy.config_complete === "warn" ? "warning" : "failed",
     reason: `${target.env} does not bind ${listed(unbound.map(({ name, kind }) => `${name} (${kind})`))}, which the platform requires.`,
-    fix: `Bind it: PATCH /env/${project}/${target.env}/config ${JSON.stringify(example)}, or send it as env_variables of the promotion.`,
+    fix: `Bind it: PATCH /env/${project}/${target.env}/config ${JSON.stringify(example)}${orSend(unbound)}.`,
     details: { unbound: unbound.slice(0, 200).map(boundAt) },
   };
+}
+
+/** Flags are no variables: who sent one as such would bind a var. */
+function orSend(unbound: readonly Requirement[]): string {
+  const flags = unbound.filter(({ kind }) => kind === "flag").length;
+  if (flags === unbound.length) return "";
+  return `, or send ${flags === 0 ? "it" : "vars and secrets"} as env_variables of the promotion`;
 }
 
 function secretsIsolated({ target, targetPolicy, copiedSecrets }: Facts): Answer {
@@ -260,11 +267,18 @@ function faultList(faults: readonly FlowFault[]): Json[] {
   return faults.slice(0, 200).map(({ component, field, reason }) => ({ component, field, reason }));
 }
 
+/** Each person once, as they are written first. */
+function people(actors: readonly string[]): string[] {
+  const found = new Map<string, string>();
+  for (const actor of actors) if (!found.has(personOf(actor))) found.set(personOf(actor), actor);
+  return [...found.values()];
+}
+
 function approvals({ target, targetPolicy, approvedBy, requestedBy }: Facts): Answer {
   const { count, by } = approvalsOf(targetPolicy);
   if (count === 0) return skipped(`The policy asks for no approvals for ${target.env}.`);
   if (approvedBy.length >= count) return passed(`Approved by ${approvedBy.join(", ")}.`);
-  const able = by === null ? null : [...new Set(by)].filter((actor) => actor !== requestedBy);
+  const able = by === null ? null : people(by).filter((actor) => personOf(actor) !== personOf(requestedBy));
   const details = { needed: count, approved_by: [...approvedBy], by: by === null ? null : [...by] };
   if (by !== null && able !== null && able.length < count) {
     return {
@@ -274,7 +288,10 @@ function approvals({ target, targetPolicy, approvedBy, requestedBy }: Facts): An
       details: { ...details, possible: able.length },
     };
   }
-  const who = able === null ? "anybody but the requester" : able.filter((actor) => !approvedBy.includes(actor)).join(", ");
+  const who =
+    able === null
+      ? "anybody but the requester"
+      : able.filter((actor) => !approvedBy.some((other) => personOf(other) === personOf(actor))).join(", ");
   return {
     status: "failed",
     reason: `${approvedBy.length} of ${count} approvals are there.`,

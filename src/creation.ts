@@ -116,7 +116,18 @@ export class Creation {
     return { ...request, ...defaultExpiry(policy, request.env, LIMITS.previewDefaultTtlMs) };
   }
 
+  /** What was prepared, and does not hold in the commit, is prepared anew: somebody may have created the preview meanwhile. */
   async #create(caller: Caller, request: CreateRequest): Promise<CreatedEnvironment> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#attempt(caller, request);
+      } catch (error) {
+        if (!(error instanceof AppError && error.code === "write_conflict") || attempt === LIMITS.creationAttempts) throw error;
+      }
+    }
+  }
+
+  async #attempt(caller: Caller, request: CreateRequest): Promise<CreatedEnvironment> {
     const { project, env } = request;
     const plan = await this.#plan(caller, request);
     await this.#hint(project, caller);

@@ -77,11 +77,14 @@ export function isExpired(head: Environment, now: string): boolean {
   return head.status === "expired" || (head.expires_at !== null && head.expires_at <= now);
 }
 
+/** How a preview that ended begins again under its name: without its type the name would be taken. */
+export const CREATE_ANEW = 'create it anew with POST /env/create and "type":"preview"';
+
 function checkUnexpired(head: Environment, now: string): void {
   if (!isExpired(head, now)) return;
   throw new AppError("environment_expired", {
     reason: `The environment ${quoted(head.env)} expired${head.expires_at === null ? "" : ` at ${head.expires_at}`}.`,
-    fix: "Bring it back with POST /env/restore while its grace time lasts, or create it anew.",
+    fix: `Bring it back with POST /env/restore while its grace time lasts, or ${CREATE_ANEW}.`,
   });
 }
 

@@ -84,6 +84,14 @@ export function checkEnvironmentName(name: string): void {
   );
 }
 
+/**
+ * Whose name it is: the same for `ada` and `Ada`, and for letters that are composed or not. A sibling engine, an identity
+ * provider and a token may write one person's name differently, and nobody becomes two people by that.
+ */
+export function personOf(actor: string): string {
+  return actor.normalize("NFKC").toLowerCase();
+}
+
 /** What an environment's config holds, by the name of one of each. */
 export type ConfigKind = "var" | "secret" | "flag" | "evaluator" | "flag_metadata";
 
@@ -138,7 +146,7 @@ function isReserved(name: string): boolean {
 function hasControlCharacter(text: string): boolean {
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index);
-    if (code < 0x20 || code === 0x7f) return true;
+    if (code < 0x20 || (code >= 0x7f && code <= 0x9f)) return true;
   }
   return false;
 }

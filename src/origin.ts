@@ -1,6 +1,6 @@
 import type { CreateRequest } from "./creation.ts";
 import { AppError } from "./errors.ts";
-import { type Documents, findRevision, isExpired, readableHead, revisionOfVersion } from "./heads.ts";
+import { CREATE_ANEW, type Documents, findRevision, isExpired, readableHead, revisionOfVersion } from "./heads.ts";
 import { keys } from "./keys.ts";
 import { exactLabel, FIRST_LABEL, labelPrefix } from "./labels.ts";
 import { EMPTY_ROOT } from "./merkle/index.ts";
@@ -30,6 +30,7 @@ export async function findOrigin(
   const isUpdate = existing !== null && request.type === "preview" && existing.type === "preview" && existing.status !== "archived";
   if (existing !== null && !isUpdate) throw environmentExists(documents.project, existing, await now());
   if (existing !== null) await checkMayEdit(documents, caller, existing);
+  if (existing !== null && request.base === request.env) throw ownBase(request.env);
   const base = request.base === null ? null : await readableBase(documents, request.base, now);
   // Bringing a preview up to its base changes its state, as a direct edit does.
   if (existing !== null && base !== null) await checkUnprotected(documents, existing);
@@ -41,14 +42,19 @@ export async function findOrigin(
 function environmentExists(project: string, existing: Environment, now: string): AppError {
   const state = existing.status === "active" && isExpired(existing, now) ? "expired" : existing.status;
   const is = state === "active" ? "an" : `an ${state}`;
-  const fix =
-    state === "active"
-      ? "Choose another name, or change the one that exists."
-      : "Bring it back with POST /env/restore, or choose another name.";
   return new AppError("environment_exists", {
     reason: `Project ${quoted(project)} has ${is} environment ${quoted(existing.env)} already.`,
-    fix,
+    fix: insteadOf(existing, state),
   });
+}
+
+/** What to do about a name that is taken. Of previews the request did not say that it means one: else it would be brought up to date. */
+function insteadOf({ type, cleared_at }: Environment, state: Environment["status"]): string {
+  if (state === "archived" && cleared_at !== null) return "Choose another name: it was archived for too long to be brought back.";
+  if (state === "archived") return "Bring it back with POST /env/restore, or choose another name.";
+  if (type !== "preview") return "Choose another name, or change the one that exists.";
+  if (state === "active") return 'Send "type":"preview" to bring it up to date, or choose another name.';
+  return `Bring it back with POST /env/restore while its grace time lasts, ${CREATE_ANEW}, or choose another name.`;
 }
 
 async function readableBase(documents: Documents, base: string, now: () => Promise<string>): Promise<Environment> {
@@ -65,6 +71,13 @@ export function baseNotFound(project: string, base: string): AppError {
   return new AppError("base_not_found", {
     reason: `Project ${quoted(project)} has no environment ${quoted(base)} to start from.`,
     fix: "Name an existing environment as base_from, or leave it out to start empty.",
+  });
+}
+
+function ownBase(env: string): AppError {
+  return new AppError("base_not_found", {
+    reason: `The preview ${quoted(env)} cannot be brought up to date from itself.`,
+    fix: "Name the environment that it is to follow as base_from, or leave it out to keep its platform.",
   });
 }
 

@@ -4,7 +4,7 @@ import { windowFaults } from "./freeze.ts";
 import { isObject } from "./json.ts";
 import { LIMITS } from "./limits.ts";
 import type { CheckName, EnvironmentType } from "./model.ts";
-import { isEnvironmentName, quoted } from "./names.ts";
+import { isEnvironmentName, personOf, quoted } from "./names.ts";
 import type { EnvironmentPolicy, Policy } from "./policy.ts";
 import { POLICY_PRESETS } from "./policy-presets.ts";
 import type { Json, JsonObject } from "./ports.ts";
@@ -81,7 +81,7 @@ function approvals(value: Json): [string, string][] {
   if (!isCount(count ?? null)) faults.push(["/count", "must be a number from 0 to 20"]);
   if (by !== undefined && !isListOf(by, (item) => typeof item === "string" && item !== ""))
     faults.push(["/by", "must be a list of actors"]);
-  else if (Array.isArray(by) && typeof count === "number" && new Set(by).size < count)
+  else if (Array.isArray(by) && typeof count === "number" && new Set(by.map((actor) => personOf(String(actor)))).size < count)
     faults.push(["/by", `names fewer people than the ${count} that are needed`]);
   if (expires_in !== undefined && !isDuration(expires_in)) faults.push(["/expires_in", "must be a duration such as `72h`"]);
   return faults;

@@ -2,7 +2,7 @@ import { summary } from "./changes.ts";
 import { durationText } from "./durations.ts";
 import { AppError } from "./errors.ts";
 import { defaultExpiry, type Expiry, expiryOf, hasExpiry } from "./expiry.ts";
-import { findHead, findRevision, isExpired, writableHead } from "./heads.ts";
+import { CREATE_ANEW, findHead, findRevision, isExpired, writableHead } from "./heads.ts";
 import { keys } from "./keys.ts";
 import { aside, type Ledger } from "./ledger.ts";
 import { LIMITS } from "./limits.ts";
@@ -169,7 +169,7 @@ function checkRestorable(head: Environment, now: string): void {
         head.status === "archived"
           ? `The environment ${quoted(head.env)} was archived for so long that its secrets are gone.`
           : `The environment ${quoted(head.env)} expired at ${head.expires_at}, and its grace time of ${durationText(LIMITS.previewGraceMs)} is over.`,
-      fix: head.status === "archived" ? "Create an environment of another name." : "Create it anew with POST /env/create.",
+      fix: head.status === "archived" ? "Create an environment of another name." : `You can ${CREATE_ANEW}.`,
     });
   }
   if (head.status === "active" && !isExpired(head, now)) {

@@ -8,8 +8,11 @@ import type { Json } from "./ports.ts";
 /** A word of a variable's name that says that its value is a secret. */
 const SECRET_WORDS: ReadonlySet<string> = new Set(["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIALS", "PRIVATE", "DSN"]);
 
-/** scheme://user:password@host */
-const URL_WITH_PASSWORD = /^[a-z][a-z0-9+.-]*:\/\/[^\s/?#:@]*:[^\s/?#@]+@/i;
+/**
+ * scheme://user:password@host, also where the password holds what should have been escaped, as many tools take it. What
+ * follows a host, of digits alone, is a port.
+ */
+const URL_WITH_PASSWORD = /^\s*[a-z][a-z0-9+.-]*:\/\/[^\s/?#:@[]*:(?!\d*(?:[/?#]|$))[^\s@]+@/i;
 
 /** Whether a bare string is kept as a secret: by a whole `_`-separated word of its name, or by being a URL with a password. */
 export function looksSecret(name: string, value: string): boolean {

@@ -39,10 +39,25 @@ interface Check {
   readonly details?: Details;
 }
 
+/** Requests that the engine names within what else it says, and the commands that send them. */
+const COMMANDS: readonly (readonly [said: RegExp, typed: string])[] = [
+  [/POST \/env\/restore \{"project_id":"[^"]*","env":"([^"]*)"\}/, "envm env restore $1"],
+  [/POST \/env\/restore/, "envm env restore"],
+  [/POST \/env\/create and "type":"preview"/, "envm preview create"],
+  [/Send "type":"preview" to bring it up to date/, "Bring it up to date with envm preview create"],
+  [/POST \/env\/rollback/, "envm rollback"],
+  [/POST \/env\/extend/, "envm preview extend"],
+  [/POST \/env\/promote with "target_env":"[^"]*"/, "envm promote"],
+  [/POST \/env\/resume/, "envm resume"],
+  [/POST \/tokens/, "envm token create"],
+  [/PATCH \/env\/[^/\s]+\/([^/\s]+)\/config with \{"secrets":\{"([^"]+)":"…"\}\}/, "envm secret set $2 -e $1"],
+  [/GET …\/([^/\s]+)\/config lists what it has/, "envm var list -e $1 and envm flag list -e $1 list what it has"],
+];
+
 export function fixFor(code: string, fix: string, details: Details = {}): string {
   if (fix.includes("envm ")) return fix;
-  if (Object.hasOwn(FIXES_OF, code)) return FIXES_OF[code]?.(fix, details) ?? fix;
-  return Object.hasOwn(FIXES, code) ? (FIXES[code] ?? fix) : fix;
+  const known = Object.hasOwn(FIXES_OF, code) ? FIXES_OF[code]?.(fix, details) : Object.hasOwn(FIXES, code) ? FIXES[code] : undefined;
+  return known ?? COMMANDS.reduce((text, [said, typed]) => text.replace(said, typed), fix);
 }
 
 /** What to do about one check of a plan, given what the engine says of it. */

@@ -56,7 +56,7 @@ export function diffLines({ components, env_updated, flags_changed }: Diff): str
     ["~ flags:  ", flags_changed.length, flags_changed],
   ];
   const lines = parts.filter(([, count]) => count > 0).map(([label, count, list]) => `${label} ${names(list, count)}`);
-  return lines.length === 0 ? ["nothing changes"] : lines;
+  return lines.length === 0 ? ["no component and no config changes"] : lines;
 }
 
 /** Some names and how many more there are. */

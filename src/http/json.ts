@@ -35,7 +35,9 @@ export async function readJsonBody(
   { mayBeEmpty }: BodyOptions = { mayBeEmpty: false },
 ): Promise<JsonObject> {
   if (mayBeEmpty && hasNoBody(request)) return {};
-  return objectIn(await readJsonBytes(request, bounds), bounds);
+  const bytes = await readJsonBytes(request, bounds);
+  // In chunks, only the first one tells whether there is anything.
+  return mayBeEmpty && bytes.length === 0 ? {} : objectIn(bytes, bounds);
 }
 
 /**

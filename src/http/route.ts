@@ -145,12 +145,11 @@ const NOTHING = z.strictObject({});
  * What a request with an idempotency key asks for: repeated, it must ask for the same. The body may hold secrets, so that
  * its hash is keyed: whoever reads the store cannot try out values without the idempotency key, which is not kept.
  */
-function onceFor(key: string, params: unknown, body: unknown): Once {
+function onceFor(key: string, params: unknown, query: object, body: unknown): Once {
+  const asked = Object.keys(query).length === 0 ? [params, body] : [params, body, query];
   return {
     id: createHash("sha256").update(key).digest("hex"),
-    content: createHmac("sha256", key)
-      .update(JSON.stringify([params, body]))
-      .digest("hex"),
+    content: createHmac("sha256", key).update(JSON.stringify(asked)).digest("hex"),
   };
 }
 
@@ -179,7 +178,8 @@ export function route<Params extends z.ZodObject, Query extends z.ZodObject, Bod
         checkRights(request.caller, facts.operationId, { body: read });
       }
       const { connection, domain, ifMatch } = request;
-      const caller = request.once === null ? request.caller : { once: onceFor(request.once, checkedParams, read), ...request.caller };
+      const caller =
+        request.once === null ? request.caller : { once: onceFor(request.once, checkedParams, checkedQuery, read), ...request.caller };
       return handler({ params: checkedParams, query: checkedQuery, body: read as z.output<Body>, caller, connection, domain, ifMatch });
     },
   };

@@ -6,6 +6,8 @@ export const LIFECYCLE = {
   onceKeyLength: 255,
   /** Milliseconds of any duration: what is added to a date must stay one whose year has four digits. */
   durationMs: 100 * 365 * 24 * 60 * 60_000,
+  /** Attempts of one creation whose base, or preview, changes while secrets are being copied. */
+  creationAttempts: 3,
   /** Milliseconds that a preview may live at most. */
   previewTtlMs: 365 * 24 * 60 * 60_000,
   /** Milliseconds that a preview whose creation names no end lives. */

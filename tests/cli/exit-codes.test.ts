@@ -146,3 +146,53 @@ test("what is empty where a document is to be is no null that anybody meant", as
     expect(JSON.parse(await cli.ok(["state", "get", "flows/kept", "-e", "dev"]))).toEqual(value);
   }
 });
+
+test("what stands in the way of a command is told with what to type, not with what to send", async () => {
+  const { cli } = context;
+  await cli.ok(["env", "create", "retired", "--set", "OLD=1"]);
+  await cli.ok(["env", "archive", "retired", "-y"]);
+  await cli.ok(["preview", "create", "pr-fix", "--from", "retired"]);
+  await cli.ok(["env", "create", "guarded"]);
+  await cli.ok(["env", "create", "open"]);
+  cli.file("guarded.json", JSON.stringify({ environments: { guarded: { protected: true } } }));
+  await cli.ok(["policy", "set", "guarded.json"]);
+  const refused: readonly (readonly [readonly string[], RegExp])[] = [
+    [["var", "set", "A=1", "-e", "retired"], /envm env restore retired/],
+    [["env", "archive", "retired", "-y"], /envm env restore retired/],
+    [["env", "create", "retired"], /envm env restore, or choose another name/],
+    [["env", "create", "pr-fix"], /envm preview create/],
+    [["env", "restore", "open"], /envm rollback.*envm preview extend/],
+    [["state", "put", "flows/a", "{}", "-e", "guarded"], /envm promote/],
+    [["promote", "open", "retired", "-y"], /envm env restore retired/],
+    [["promote", "open", "guarded", "--vars", "NONE", "-y"], /envm var list -e open/],
+  ];
+  for (const [args, typed] of refused) {
+    const { code, err } = await cli.run(args);
+    expect(code, args.join(" ")).toBeGreaterThan(0);
+    expect(err).toMatch(typed);
+    expect(err).not.toMatch(/\b(GET|POST|PUT|PATCH|DELETE) [/…]/);
+  }
+  cli.file("open.json", "{}");
+  await cli.ok(["policy", "set", "open.json"]);
+});
+
+test.each([
+  [
+    "environment_expired",
+    'Bring it back with POST /env/restore while its grace time lasts, or create it anew with POST /env/create and "type":"preview".',
+    "Bring it back with envm env restore while its grace time lasts, or create it anew with envm preview create.",
+  ],
+  [
+    "environment_expired",
+    'You can create it anew with POST /env/create and "type":"preview".',
+    "You can create it anew with envm preview create.",
+  ],
+  [
+    "secret_unavailable",
+    'Set it anew: PATCH /env/pf-777/staging/config with {"secrets":{"API_KEY":"…"}}.',
+    "Set it anew: envm secret set API_KEY -e staging.",
+  ],
+  ["invalid_transition", "Create another: POST /tokens.", "Create another: envm token create."],
+])("of %s too: %s", (code, said, typed) => {
+  expect(fixFor(code, said)).toBe(typed);
+});

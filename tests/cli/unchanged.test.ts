@@ -61,6 +61,9 @@ test("the same content under another label is something to promote", async () =>
   const { cli } = context;
   await cli.ok(["promote", "dev", "prod", "--replace", "-y"]);
   await cli.ok(["var", "set", "REGION=eu", "-e", "dev"]);
-  expect(await cli.ok(["promote", "dev", "prod", "--dry-run"])).toContain("It would be applied.");
+  const planned = await cli.ok(["promote", "dev", "prod", "--dry-run"]);
+  expect(planned).toContain("no component and no config changes");
+  expect(planned).toContain("It would be applied.");
+  expect(planned).not.toContain("nothing changes");
   expect((await cli.run(["promote", "dev", "prod"])).code).toBe(2);
 });

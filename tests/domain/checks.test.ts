@@ -295,6 +295,13 @@ describe("what a check says", () => {
     expect(JSON.parse(body ?? "")).toEqual({ vars: { HOST: "…" }, secrets: { API_KEY: "…" }, flags: { beta: false } });
   });
 
+  test("what can be sent along is offered, and a flag cannot", () => {
+    const fixOf = (...unbound: ReturnType<typeof required>[]) => resultOf({ requirements: unbound, unbound }, "config_complete").fix;
+    expect(fixOf(required("var", "HOST"))).toContain("or send it as env_variables");
+    expect(fixOf(required("flag", "beta"))).not.toContain("env_variables");
+    expect(fixOf(required("flag", "beta"), required("secret", "KEY"))).toContain("or send vars and secrets as env_variables");
+  });
+
   test("lists in texts and details are bounded, and say how much more there is", () => {
     const many = Array.from({ length: 500 }, (_, index) => required("var", `K_${index}`));
     const complete = resultOf({ requirements: many, unbound: many }, "config_complete");

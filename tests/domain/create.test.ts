@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { guessType } from "../../src/creation.ts";
 import { keys, SYSTEM_PARTITION } from "../../src/keys.ts";
+import { LIMITS } from "../../src/limits.ts";
 import { canonicalJson } from "../../src/merkle/index.ts";
 import type { VariableInput } from "../../src/model.ts";
 import type { Json, Store } from "../../src/ports.ts";
@@ -10,6 +11,7 @@ import {
   codeOf,
   documents,
   domainOn,
+  errorOf,
   headOf,
   memoryStore,
   openVault,
@@ -17,6 +19,7 @@ import {
   PROJECT,
   Project,
   storedRevisions,
+  TestClock,
   vaultEntries,
   type World,
   watchedVault,
@@ -185,40 +188,95 @@ describe("from a base", () => {
   });
 });
 
-describe("a base that changes while the new environment's secrets are being written", () => {
-  async function racing(change: (project: Project) => Promise<unknown>, env_variables: Record<string, VariableInput>) {
+describe("what changes while the new environment's secrets are being written", () => {
+  /** Creates `env` from `dev`; `change` happens after the first value is in the vault, `times` times. */
+  async function racing(
+    change: (project: Project, time: number) => Promise<unknown>,
+    { env = "staging", times = 1, ...request }: Parameters<Project["create"]>[1] & { env?: string; times?: number } = {},
+  ) {
     const store = memoryStore();
     const vault = await openVault(store);
     const fast = new Project(domainOn(store, vault));
     await fast.create("dev", { env_variables: { API_KEY: "sk-dev" } });
-    let changed = false;
+    let changes = 0;
     const slow = watchedVault(vault, async ({ call }) => {
-      if (call !== "put" || changed) return;
-      changed = true;
-      await change(fast);
+      if (call === "put" && changes < times) await change(fast, ++changes);
     });
-    const outcome = await new Project(domainOn(store, slow))
-      .create("staging", { base: "dev", env_variables })
-      .catch((error: { code: string }) => error.code);
-    return { fast, store, outcome };
+    const creating = new Project(domainOn(store, slow)).create(env, { base: "dev", ...request });
+    return { fast, store, creating, changes: () => changes };
   }
 
-  test("never leaves a value in the clear that has become a secret meanwhile", async () => {
-    const { fast, store, outcome } = await racing((project) => project.configure("dev", { secrets: { PLAIN: "hidden" } }), {
-      PLAIN: "hunter2",
+  test("a var of the base becomes a secret: it never stays in the clear", async () => {
+    const { fast, store, creating } = await racing((project) => project.configure("dev", { secrets: { PLAIN: "hidden" } }), {
+      env_variables: { PLAIN: "hunter2" },
     });
-    if (outcome === "write_conflict") expect(await codeOf(fast.view("staging"))).toBe("environment_not_found");
-    else expect((await fast.config("staging")).secrets).toHaveProperty("PLAIN");
+    expect(await creating).toMatchObject({ status: "env_created", stored: { vars: [], secrets: ["API_KEY", "PLAIN"] } });
+    expect(await fast.secrets("staging")).toEqual({ API_KEY: "sk-dev", PLAIN: "hunter2" });
     expect(await everythingStored(store)).not.toContain("hunter2");
   });
 
-  test("never gives it the base's old secrets with the base's new config", async () => {
-    const { fast, outcome } = await racing(
-      (project) => project.configure("dev", { secrets: { API_KEY: "sk-new" }, vars: { KEY_ID: "2" } }),
-      {},
+  test("a secret of the base changes: the old one never comes with the new config", async () => {
+    const { fast, creating } = await racing((project) =>
+      project.configure("dev", { secrets: { API_KEY: "sk-new" }, vars: { KEY_ID: "2" } }),
     );
-    if (outcome === "write_conflict") expect(await codeOf(fast.view("staging"))).toBe("environment_not_found");
-    else expect(await fast.secrets("staging")).toEqual({ API_KEY: "sk-new" });
+    expect(await creating).toMatchObject({ status: "env_created" });
+    expect(await fast.secrets("staging")).toEqual({ API_KEY: "sk-new" });
+    expect(await fast.config("staging")).toMatchObject({ vars: { KEY_ID: "2" } });
+  });
+
+  test("somebody creates the same preview: it is brought up to date, with secrets as they were given to it, and none is left over", async () => {
+    const { fast, store, creating } = await racing((project) => project.create("pr-1", { base: "dev", type: "preview" }), {
+      env: "pr-1",
+      type: "preview",
+      env_variables: { REGION: "eu" },
+    });
+    expect(await creating).toMatchObject({ status: "env_updated", revision: 2, stored: { vars: ["REGION"], secrets: [] } });
+    expect(await fast.secrets("pr-1")).toEqual({ API_KEY: "sk-dev" });
+    expect((await vaultEntries(store)).filter((entry) => entry.includes("API_KEY"))).toHaveLength(2);
+  });
+
+  test("it goes on changing: it is tried a few times, and then told, and nothing was made", async () => {
+    const { fast, creating, changes } = await racing((project, time) => project.configure("dev", { secrets: { API_KEY: `sk-${time}` } }), {
+      times: Number.POSITIVE_INFINITY,
+    });
+    expect(await codeOf(creating)).toBe("write_conflict");
+    expect(changes()).toBe(LIMITS.creationAttempts);
+    expect(await codeOf(fast.view("staging"))).toBe("environment_not_found");
+  });
+});
+
+test("a preview is not brought up to date from itself: nothing would come of it but another name for its base", async () => {
+  const { project } = await openWorld();
+  await project.create("dev");
+  await project.create("pr-1", { base: "dev", type: "preview" });
+  const error = await errorOf(project.create("pr-1", { base: "pr-1", type: "preview" }));
+  expect(error).toMatchObject({ code: "base_not_found", message: expect.stringContaining("itself") });
+  expect(await project.view("pr-1")).toMatchObject({ base_from: "dev", revision: 1 });
+});
+
+describe("a name that a preview has, in a request that does not say that it means one", () => {
+  const DAY = 24 * 60 * 60_000;
+
+  test.each<readonly [string, number, RegExp]>([
+    ["lives", 0, /^Send "type":"preview" to bring it up to date/],
+    ["ended a moment ago", 2 * DAY, /POST \/env\/restore while its grace time lasts, create it anew .* "type":"preview"/],
+    ["ended long ago", 9 * DAY, /create it anew with POST \/env\/create and "type":"preview"/],
+  ])("is taken, and the error says how it is used again, where the preview %s", async (_when, later, fix) => {
+    const clock = new TestClock();
+    const { project, domain } = await openWorld({ store: memoryStore(clock) });
+    await project.create("dev");
+    await project.create("pr-1", { base: "dev", expires_in: "2d" });
+    clock.time += later;
+    expect(await errorOf(project.create("pr-1", { base: "dev" }))).toMatchObject({
+      code: "environment_exists",
+      fix: expect.stringMatching(fix),
+    });
+    if (later > 0) expect(await errorOf(project.state("pr-1"))).toMatchObject({ fix: expect.stringContaining('"type":"preview"') });
+    if (later > 3 * DAY) {
+      const restored = domain.previews.restore(caller("ann"), { project: PROJECT, env: "pr-1" });
+      expect(await errorOf(restored)).toMatchObject({ fix: expect.stringContaining('"type":"preview"') });
+    }
+    expect(await project.create("pr-1", { base: "dev", type: "preview" })).toMatchObject({ status: "env_updated" });
   });
 });
 

@@ -104,6 +104,7 @@ describe("a policy is refused with the path of each fault:", () => {
     ["approvals by somebody, but how many?", production({ approvals: { by: ["cleo"] } }), [at("approvals/count")]],
     ["fewer people than approvals", production({ approvals: { count: 2, by: ["cleo"] } }), [at("approvals/by")]],
     ["the same one twice", production({ approvals: { count: 2, by: ["cleo", "cleo"] } }), [at("approvals/by")]],
+    ["the same one twice, written otherwise", production({ approvals: { count: 2, by: ["cleo", "Cleo"] } }), [at("approvals/by")]],
     ["approvals by nobody", production({ approvals: { count: 1, by: [] } }), [at("approvals/by")]],
     ["approvals by what is no name", production({ approvals: { count: 1, by: [""] } }), [at("approvals/by")]],
     ["approvals by one who is no list", production({ approvals: { count: 1, by: "cleo" } }), [at("approvals/by")]],

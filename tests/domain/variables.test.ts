@@ -30,6 +30,12 @@ describe("a bare string is kept as a secret", () => {
     "https://user:p%40ss@example.com/path",
     "amqp+ssl://u:p@mq",
     "HTTPS://U:P@EXAMPLE.COM",
+    // As it was copied from a page, or written by whoever forgot to escape it.
+    " postgres://user:hunter2@db.example/app",
+    "\npostgres://user:hunter2@db.example/app",
+    "postgres://user:hunter/2@db.example/app",
+    "postgres://user:hunter?2@db.example/app",
+    "postgres://user:hunter#2@db.example/app",
   ])("as a URL with a password: %s", (value) => {
     expect(looksSecret("DATABASE_URL", value)).toBe(true);
   });
@@ -46,6 +52,8 @@ describe("a bare string is kept as a secret", () => {
     ["DATABASE_URL", "postgres://user:@db.example/app"],
     ["HOST", "example.com:8080"],
     ["ORIGIN", "http://example.com:8080/a@b"],
+    ["ORIGIN", "http://[::1]:8080/a@b"],
+    ["ORIGIN", "http://example.com:8080?mail=a@b"],
     ["NOTE", "see https://user:pw@example.com"],
     ["MAIL", "mailto:someone:x@example.com"],
     ["EMPTY", ""],

@@ -244,7 +244,7 @@ describe("no name leads out of where it belongs", () => {
   test("a component's name is text, and leads nowhere whatever it looks like to a file system", async () => {
     const own = new Project(engine, "text");
     await own.create("development");
-    for (const name of ["..", "a/../b", "a/./b", "/a", "a//b", "a/", "a\u0000", "a\u007f"]) {
+    for (const name of ["..", "a/../b", "a/./b", "/a", "a//b", "a/", "a\u0000", "a\u007f", "a\u0080", "a\u009b2J"]) {
       expectError(
         await ask(engine, { method: "PATCH", path: own.path("development", "state"), body: { set: { [`flows/${name}`]: 1 } } }),
         400,

@@ -76,6 +76,25 @@ describe("an Idempotency-Key", () => {
     expect(await documents(store)).toEqual(before);
   });
 
+  test("with another query is 422: what a file of flags leaves alone, and which version it makes, is asked for there", async () => {
+    const { ask, store } = await served();
+    const flags = { beta: { state: "ENABLED", variants: { on: true, off: false }, defaultVariant: "on" } };
+    const put = (query: string) =>
+      ask({
+        method: "PUT",
+        path: `/env/${PROJECT}/staging/flags${query}`,
+        body: { flags },
+        headers: { authorization: "ann", "idempotency-key": "k" },
+      });
+    const first = await put("?keep=1&message=why");
+    expect(first.status).toBe(200);
+    // However the same is said.
+    expect(await put("?message=why&keep=true")).toMatchObject({ status: 200, text: first.text });
+    for (const query of ["", "?keep=1", "?keep=1&message=why&version=v3.0.0", "?message=why"])
+      expect(await put(query), query).toMatchObject({ status: 422, body: { code: "idempotency_mismatch" } });
+    expect(await storedRevisions(store, "staging")).toHaveLength(2);
+  });
+
   test("belongs to its token: two people with one key do not meet", async () => {
     const { ask, store } = await served();
     expect(await patch(ask, "k", 1)).toMatchObject({ status: 200, body: { revision: 2 } });

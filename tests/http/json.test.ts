@@ -221,9 +221,9 @@ describe("JSON has bounds", () => {
 
 describe("a body is read", () => {
   const bounds = { bytes: 100, members: 10 };
-  async function reader() {
+  async function reader(options = { mayBeEmpty: false }) {
     const { ask } = await serve((request, response) => {
-      readJsonBody(request, bounds).then(
+      readJsonBody(request, bounds, options).then(
         (body) => response.end(JSON.stringify(body)),
         (error: AppError) => response.writeHead(error.status).end(error.code),
       );
@@ -268,6 +268,18 @@ describe("a body is read", () => {
   ])("only an object: %j is %s", async (body, code) => {
     const send = await reader();
     expect(await send(body)).toMatchObject({ status: 400, text: code });
+  });
+
+  test("or nothing, where nothing is an answer too: by its headers, by its length, and in no piece at all", async () => {
+    for (const mayBeEmpty of [true, false]) {
+      const send = await reader({ mayBeEmpty });
+      const expected = mayBeEmpty ? { status: 200, text: "{}" } : { status: 400, text: "invalid_json" };
+      expect(await send(undefined)).toMatchObject(expected);
+      expect(await send("", { "content-length": "0" })).toMatchObject(expected);
+      expect(await send("", { "transfer-encoding": "chunked" })).toMatchObject(expected);
+      // White space is a body, and no JSON.
+      expect(await send(" ", { "transfer-encoding": "chunked" })).toMatchObject({ status: 400, text: "invalid_json" });
+    }
   });
 
   test("up to its bound in bytes, whether it says its length or not", async () => {

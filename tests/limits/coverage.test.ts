@@ -135,6 +135,7 @@ const testedIn: Readonly<Partial<Record<Bound, readonly (readonly [file: string,
     ["domain/durations.test.ts", '["36500d", LIMITS.durationMs]'],
     ["domain/durations.test.ts", '"36501d"'],
   ],
+  creationAttempts: [["domain/create.test.ts", "it goes on changing: it is tried a few times, and then told, and nothing was made"]],
   previewTtlMs: [["limits/values.test.ts", "a preview's life"]],
   previewDefaultTtlMs: [["limits/previews.test.ts", "a preview that names no end lives for the usual time, and not a millisecond longer"]],
   previewRestoredMs: [

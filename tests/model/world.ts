@@ -173,6 +173,7 @@ export class World {
     const existing = this.environments.get(wish.env) ?? null;
     const updates = wish.type === "preview" && existing?.type === "preview" && existing.status !== "archived";
     if (existing !== null && !updates) refuse("environment_exists");
+    if (existing !== null && wish.base === wish.env) refuse("base_not_found");
     const base = wish.base === null ? null : this.readable(wish.base, "base_not_found");
     if (existing !== null && base !== null && this.rules(existing).protected === true) refuse("environment_protected");
     const type = existing?.type ?? wish.type ?? typeOf(wish.env, wish.expires_in !== undefined);
