@@ -1,3 +1,4 @@
+import { canAgree } from "./actors.ts";
 import { durationMs, durationText } from "./durations.ts";
 import type { Freeze } from "./freeze.ts";
 import type { ComponentConflict } from "./merge.ts";
@@ -264,7 +265,7 @@ function approvals({ target, targetPolicy, approvedBy, requestedBy }: Facts): An
   const { count, by } = approvalsOf(targetPolicy);
   if (count === 0) return skipped(`The policy asks for no approvals for ${target.env}.`);
   if (approvedBy.length >= count) return passed(`Approved by ${approvedBy.join(", ")}.`);
-  const able = by === null ? null : [...new Set(by)].filter((actor) => actor !== requestedBy);
+  const able = by === null ? null : [...new Set(by)].filter((actor) => actor !== requestedBy && canAgree(actor));
   const details = { needed: count, approved_by: [...approvedBy], by: by === null ? null : [...by] };
   if (by !== null && able !== null && able.length < count) {
     return {

@@ -6,7 +6,7 @@ import { ACCESS } from "../../src/http/rights.ts";
 import { parseRoleMap } from "../../src/identity/oidc.ts";
 import { LIMITS } from "../../src/limits.ts";
 import { loadSettings } from "../../src/settings.ts";
-import { isTakenName } from "../../src/tokens.ts";
+import { isTakenName } from "../../src/actors.ts";
 import { Engine } from "../support/engine.ts";
 import { type Answer, byFetch, hasShell, inBash, stepsOf } from "./curl.ts";
 import { blocks, code, read, rows, section } from "./support.ts";
