@@ -1,11 +1,12 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { EVERYTHING, type Grant } from "./access.ts";
+import { isTakenName } from "./actors.ts";
 import type { Freshness } from "./document-cache.ts";
 import { AppError } from "./errors.ts";
 import { type OpenedSession, type Sessions, sessionOver } from "./sessions.ts";
 import { endOfTicket, isMadeWith, makeTicket, readTicket } from "./tickets.ts";
 import { notValid, tokenDigest } from "./token-documents.ts";
-import { isTakenName, type Judged, type Principal, type Tokens } from "./tokens.ts";
+import type { Judged, Principal, Tokens } from "./tokens.ts";
 
 /** Whom an identity provider says that somebody is. */
 export interface Identity {

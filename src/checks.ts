@@ -1,8 +1,9 @@
+import { canAgree } from "./actors.ts";
 import { durationMs, durationText } from "./durations.ts";
 import type { Freeze } from "./freeze.ts";
 import type { ComponentConflict } from "./merge.ts";
 import type { CheckName, CheckResult, Environment, Revision, RevisionRef } from "./model.ts";
-import { personOf, quoted } from "./names.ts";
+import { people, personOf, quoted } from "./names.ts";
 import { approvalsOf, type EffectivePolicy, type Policy } from "./policy.ts";
 import type { Json } from "./ports.ts";
 import { boundAt, type Requirement } from "./requirements.ts";
@@ -267,18 +268,11 @@ function faultList(faults: readonly FlowFault[]): Json[] {
   return faults.slice(0, 200).map(({ component, field, reason }) => ({ component, field, reason }));
 }
 
-/** Each person once, as they are written first. */
-function people(actors: readonly string[]): string[] {
-  const found = new Map<string, string>();
-  for (const actor of actors) if (!found.has(personOf(actor))) found.set(personOf(actor), actor);
-  return [...found.values()];
-}
-
 function approvals({ target, targetPolicy, approvedBy, requestedBy }: Facts): Answer {
   const { count, by } = approvalsOf(targetPolicy);
   if (count === 0) return skipped(`The policy asks for no approvals for ${target.env}.`);
   if (approvedBy.length >= count) return passed(`Approved by ${approvedBy.join(", ")}.`);
-  const able = by === null ? null : people(by).filter((actor) => personOf(actor) !== personOf(requestedBy));
+  const able = by === null ? null : people(by).filter((actor) => personOf(actor) !== personOf(requestedBy) && canAgree(actor));
   const details = { needed: count, approved_by: [...approvedBy], by: by === null ? null : [...by] };
   if (by !== null && able !== null && able.length < count) {
     return {

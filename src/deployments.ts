@@ -63,7 +63,8 @@ export class Deployments {
 
   /**
    * What should run as soon as it is newer than revision `after`, or when the time is over, or there is nobody to answer any
-   * more. For a planner that would otherwise ask again and again.
+   * more. For a planner that would otherwise ask again and again. Who names a revision that there is not yet has it of another store, or of
+   * this one before it was restored: they are told at once what there is, or they would sleep through all revisions up to theirs.
    */
   async activeAfter(project: string, env: string, { after, waitMs, signal }: { after: number; waitMs: number; signal: AbortSignal }) {
     const end = performance.now() + waitMs;
@@ -73,7 +74,7 @@ export class Deployments {
       const news = this.#news.next(project, end - performance.now(), AbortSignal.any([signal, changed.signal]));
       try {
         const active = await this.active(project, env, {});
-        if (active.body.revision > after || signal.aborted || this.#news.closed || performance.now() >= end) return active;
+        if (active.body.revision !== after || signal.aborted || this.#news.closed || performance.now() >= end) return active;
         await news;
       } finally {
         changed.abort();

@@ -1,10 +1,11 @@
+import { canAgree } from "./actors.ts";
 import { durationMs } from "./durations.ts";
 import { AppError } from "./errors.ts";
 import { windowFaults } from "./freeze.ts";
 import { isObject } from "./json.ts";
 import { LIMITS } from "./limits.ts";
 import type { CheckName, EnvironmentType } from "./model.ts";
-import { isEnvironmentName, personOf, quoted } from "./names.ts";
+import { isEnvironmentName, people, quoted } from "./names.ts";
 import type { EnvironmentPolicy, Policy } from "./policy.ts";
 import { POLICY_PRESETS } from "./policy-presets.ts";
 import type { Json, JsonObject } from "./ports.ts";
@@ -81,10 +82,18 @@ function approvals(value: Json): [string, string][] {
   if (!isCount(count ?? null)) faults.push(["/count", "must be a number from 0 to 20"]);
   if (by !== undefined && !isListOf(by, (item) => typeof item === "string" && item !== ""))
     faults.push(["/by", "must be a list of actors"]);
-  else if (Array.isArray(by) && typeof count === "number" && new Set(by.map((actor) => personOf(String(actor)))).size < count)
-    faults.push(["/by", `names fewer people than the ${count} that are needed`]);
+  else if (Array.isArray(by) && typeof count === "number") faults.push(...tooFew(by as string[], count));
   if (expires_in !== undefined && !isDuration(expires_in)) faults.push(["/expires_in", "must be a duration such as `72h`"]);
   return faults;
+}
+
+/** Approvals that nobody's promotion could ever get. Where those who are named are too few for one of them who asks, the check says so then. */
+function tooFew(by: readonly string[], count: number): [string, string][] {
+  const named = people(by);
+  const never = named.filter((actor) => !canAgree(actor));
+  if (named.length - never.length >= count) return [];
+  const why = never.length === 0 ? "" : `: nobody who could agree is called ${never.slice(0, 10).map(quoted).join(" or ")}`;
+  return [["/by", `names fewer people than the ${count} that are needed${why}`]];
 }
 
 const TYPES: readonly EnvironmentType[] = ["development", "staging", "production", "preview", "custom"];

@@ -38,6 +38,8 @@ export interface SinkView extends Omit<SinkState, "lease" | "failing_since"> {
   /** The number of the project's newest record. */
   readonly head: number;
   readonly backlog: number;
+  /** When the oldest of what it has not had was recorded; `null` where it has everything. */
+  readonly backlog_since: string | null;
 }
 
 /** Records that are left to be sent, and how long the oldest of them has been there, in milliseconds; 0 where there is none. */
@@ -138,11 +140,15 @@ export class Sinks {
     const ids = [...webhooks.map(({ id }) => id), ...(mirror === null ? [] : [MIRROR])];
     const names = [...this.#parts.sinks.map(({ name }) => name), ...ids];
     const states = await documentsOf(this.#parts.store, sinkPartition(project)).getAll<SinkState>(names.map(sinkKeys.state));
-    return names.map((name, index) => {
+    const views = names.map((name, index) => {
       const webhook = webhooks.find(({ id }) => id === name);
       const from = webhook?.from ?? (name === MIRROR ? mirror?.from : 0) ?? 0;
       return viewOf(name, states[index] ?? newState(from), head, webhook);
     });
+    const behind = [...new Set(views.flatMap(({ backlog, cursor }) => (backlog > 0 ? [cursor + 1] : [])))];
+    if (behind.length === 0) return views;
+    const oldest = await documentsOf(this.#parts.store, project).getAll<AuditRecord>(behind.map(keys.audit));
+    return views.map((view) => ({ ...view, backlog_since: oldest[behind.indexOf(view.cursor + 1)]?.at ?? null }));
   }
 
   /** What is left to be sent, by kind of sink, of the first projects by name. */
@@ -154,16 +160,11 @@ export class Sinks {
       const project = key.slice(prefix.length);
       // A hint is written before its project, which may never have come.
       const views = await this.overview(project).catch(() => []);
-      const behind = views.filter(({ state, backlog }) => state !== "inactive" && backlog > 0);
-      if (behind.length > 0) {
-        const records = documentsOf(this.#parts.store, project);
-        const oldest = await records.getAll<AuditRecord>(behind.map(({ cursor }) => keys.audit(cursor + 1)));
-        for (const [index, { kind, backlog }] of behind.entries()) {
-          const { records: before, ageMs } = left[kind] ?? NOTHING_LEFT;
-          // A clock that was set back makes no record younger than none.
-          const age = now.getTime() - Date.parse(oldest[index]?.at ?? now.toISOString());
-          left[kind] = { records: before + backlog, ageMs: Math.max(ageMs, age) };
-        }
+      for (const { kind, backlog, backlog_since } of views.filter(({ state, backlog }) => state !== "inactive" && backlog > 0)) {
+        const { records, ageMs } = left[kind] ?? NOTHING_LEFT;
+        // A clock that was set back makes no record younger than none.
+        const age = now.getTime() - Date.parse(backlog_since ?? now.toISOString());
+        left[kind] = { records: records + backlog, ageMs: Math.max(ageMs, age) };
       }
       await turn();
     }
@@ -254,6 +255,7 @@ function viewOf(name: string, state: SinkState, head: number, webhook: WebhookDo
     state: webhook?.active === false ? "inactive" : working,
     head,
     backlog,
+    backlog_since: null,
     ...shown,
   };
 }

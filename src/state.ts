@@ -7,7 +7,7 @@ import type { Ledger } from "./ledger.ts";
 import { LIMITS } from "./limits.ts";
 import { canonicalJson, type Edits, type EntryChange, JsonText } from "./merkle/index.ts";
 import type { Bump, Caller, Environment } from "./model.ts";
-import { CONFIG_COLLECTIONS, checkCollection, checkComponent, quoted } from "./names.ts";
+import { CONFIG_COLLECTIONS, checkCollection, checkComponent, checkProject, quoted } from "./names.ts";
 import { checkUnprotected } from "./policy.ts";
 import type { Hash, Json, JsonObject, Store } from "./ports.ts";
 import { checkRequirementsSize, newlyRequired, parseRequirement, REQUIRES } from "./requirements.ts";
@@ -16,6 +16,14 @@ import type { Transaction } from "./transaction.ts";
 
 /** A platform state as the API shows it: `{collection: {name: component}}`. */
 export type PlatformState = Readonly<Record<string, Readonly<Record<string, Json>>>>;
+
+export interface StateEdit extends EditRequest {
+  readonly dry_run?: boolean | undefined;
+}
+
+export interface StateEdited extends Omit<EditResult, "status"> {
+  readonly status: EditResult["status"] | "planned";
+}
 
 /** Reads and direct edits of an environment's platform state. */
 export class State {
@@ -61,7 +69,7 @@ export class State {
   }
 
   /** Makes the platform exactly `state`. */
-  async replace(caller: Caller, request: EditRequest & { readonly state: PlatformState }): Promise<EditResult> {
+  async replace(caller: Caller, request: StateEdit & { readonly state: PlatformState }): Promise<StateEdited> {
     const wanted = flatten(request.state);
     return this.#write(caller, request, async (maps, head) => {
       const edits = new Map<string, Json | undefined>(wanted);
@@ -75,8 +83,8 @@ export class State {
   /** Sets some components and removes others. */
   async patch(
     caller: Caller,
-    request: EditRequest & { readonly set?: JsonObject | undefined; readonly remove?: readonly string[] | undefined },
-  ): Promise<EditResult> {
+    request: StateEdit & { readonly set?: JsonObject | undefined; readonly remove?: readonly string[] | undefined },
+  ): Promise<StateEdited> {
     const edits = new Map<string, JsonText | undefined>();
     for (const [name, value] of Object.entries(request.set ?? {})) edits.set(name, checkNewComponent(name, value));
     const removed = request.remove ?? [];
@@ -95,8 +103,9 @@ export class State {
     });
   }
 
-  #write(caller: Caller, request: EditRequest, edit: (maps: Maps, head: Environment) => Promise<Edits>): Promise<EditResult> {
+  #write(caller: Caller, request: StateEdit, edit: (maps: Maps, head: Environment) => Promise<Edits>): Promise<StateEdited> {
     const { project, env } = request;
+    checkProject(project);
     const write = async (tx: Transaction): Promise<EditResult> => {
       const head = await writableHead(tx, env, tx.now);
       checkPrecondition(project, head, request.ifMatch);
@@ -109,7 +118,22 @@ export class State {
       const snapshot = { platform: root, config: head.config };
       return appendEdit(tx, head, request, { action: "update", snapshot, bump: await bumpOf(maps, changes), changes: changed });
     };
-    return this.#ledger.once(project, caller, () => this.#ledger.write(project, caller, write));
+    return this.#ledger.once<StateEdited>(project, caller, () =>
+      request.dry_run ? this.#planned(request, edit) : this.#ledger.write(project, caller, write),
+    );
+  }
+
+  /** What the edit would change: it refuses what the edit would refuse, and writes nothing. */
+  async #planned(request: StateEdit, edit: (maps: Maps, head: Environment) => Promise<Edits>): Promise<StateEdited> {
+    const { project, env } = request;
+    const documents = documentsOf(this.#store, project);
+    const head = await writableHead(documents, env, (await this.#store.now()).toISOString());
+    checkPrecondition(project, head, request.ifMatch);
+    await checkUnprotected(documents, head);
+    const maps = this.#snapshots.draft(project);
+    const { root, changes } = await maps.edit(head.platform, await edit(maps, head));
+    await checkComponentCount(maps, root);
+    return { ...editResult("no_changes", project, head, summary({ platform: changes, config: [] })), status: "planned" };
   }
 }
 

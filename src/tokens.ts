@@ -1,4 +1,5 @@
 import { checkPattern, EVERY, type ExtraRight, type Grant, hasRight, includes, type Role, spans } from "./access.ts";
+import { isTakenName } from "./actors.ts";
 import { forbidden } from "./callers.ts";
 import { DocumentCache, type Freshness } from "./document-cache.ts";
 import { parseDuration } from "./durations.ts";
@@ -57,8 +58,6 @@ export interface TokenRequest {
 const TOKEN = /^envm_([0-9a-f]{16})_[A-Za-z0-9_-]{43}$/;
 const ID = /^[0-9a-f]{16}$/;
 const NAME = /^[\p{L}\p{N}][\p{L}\p{N} ._@:/+-]*$/u;
-/** What the engine calls itself and whoever has no token of their own: nobody else may be called so in the audit log. */
-const TAKEN_NAMES: ReadonlySet<string> = new Set(["root", "local", "engine", "anonymous", "auto-promotion", "git-push"]);
 
 export interface TokensParts {
   readonly store: Store;
@@ -318,11 +317,6 @@ function grantOf({ role, projects, envs = [EVERY], rights = [] }: TokenRequest):
     });
   }
   return grant;
-}
-
-/** Whether a name in the audit log would be taken for the engine, or for whoever has no token of their own. */
-export function isTakenName(name: string): boolean {
-  return TAKEN_NAMES.has(name.toLowerCase());
 }
 
 function checkName(name: string): void {

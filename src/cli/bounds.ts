@@ -38,6 +38,12 @@ export const BOUNDS = {
   groupLookMs: 25,
   /** Milliseconds after which a program's newer variables, which could not be read, are asked for again. */
   watchRetryMs: 5_000,
+  /** Milliseconds after which whoever typed a command is told that it waits for the engine. */
+  waitToldMs: 5_000,
+  /** Milliseconds that a command waits for one answer, repetitions included. */
+  waitMs: 60_000,
+  /** Milliseconds that a command waits for one that is long: a large state may go over a slow line. */
+  waitLongMs: 300_000,
   /** Milliseconds that `doctor` waits for one answer. */
   doctorMs: 5_000,
   /** Milliseconds that the completion of a name may ask the engine. */

@@ -1,4 +1,4 @@
-import { Command, Option } from "commander";
+import { Command, type ErrorOptions, Option } from "commander";
 import { EnvmError } from "../sdk/errors.ts";
 import { type CommonOptions, Context } from "./context.ts";
 import { EXIT, type ExitCode, exitCodeOf } from "./exit-codes.ts";
@@ -42,9 +42,34 @@ export const collect = (value: string, before: readonly string[] = []): string[]
 /** For one whose value is a list, separated by commas. */
 export const collectNames = (value: string, before: readonly string[] = []): string[] => [...before, ...value.split(",").filter(Boolean)];
 
+/** What is typed for another command, and stands nearer to a third in its letters. */
+type Meant = Readonly<Record<string, readonly string[]>>;
+
+class Group extends Command {
+  readonly #meant: Meant;
+
+  constructor(name: string, meant: Meant) {
+    super(name);
+    this.#meant = meant;
+  }
+
+  override error(message: string, options?: ErrorOptions): never {
+    const [typed = ""] = this.args;
+    const meant = options?.code === "commander.unknownCommand" && Object.hasOwn(this.#meant, typed) ? (this.#meant[typed] ?? []) : [];
+    if (meant.length === 0) return super.error(message, options);
+    return super.error(`error: unknown command '${typed}'\n(Did you mean ${meant.join(" or ")}?)`, options);
+  }
+}
+
 /** A command that gathers others. */
-export function group(name: string, summary: string, aliases: readonly string[], members: readonly Command[]): Command {
-  const command = new Command(name).summary(summary).description(summary).aliases(aliases);
+export function group(
+  name: string,
+  summary: string,
+  aliases: readonly string[],
+  members: readonly Command[],
+  { meant = {} }: { readonly meant?: Meant } = {},
+): Command {
+  const command = new Group(name, meant).summary(summary).description(summary).aliases(aliases);
   for (const member of members) command.addCommand(member);
   return withExamples(
     command,

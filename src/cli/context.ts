@@ -4,6 +4,7 @@ import type { CallOptions, Fetch } from "../sdk/index.ts";
 import { BOUNDS } from "./bounds.ts";
 import { usage } from "./failure.ts";
 import { Output, type Page } from "./output.ts";
+import { patient } from "./patience.ts";
 import { Progress, watchedFetch } from "./progress.ts";
 import { Prompts } from "./prompts.ts";
 import { needed, readSettings, type Settings } from "./settings.ts";
@@ -21,6 +22,14 @@ export interface CommonOptions {
   readonly silent?: boolean;
   readonly interactive?: boolean;
   readonly yes?: boolean;
+}
+
+interface ClientWishes {
+  readonly url?: string;
+  readonly token?: string;
+  readonly fetch?: Fetch;
+  readonly timeoutMs?: number;
+  readonly pictured?: boolean;
 }
 
 /** One command as it is carried out: what was typed, where the engine is, and how to talk to whoever typed it. */
@@ -48,9 +57,11 @@ export class Context {
     return this.#client;
   }
 
-  newClient(options: { readonly fetch?: Fetch; readonly timeoutMs?: number } = {}): Client {
+  /** @param pictured whoever waits sees what is under way, and need not be told that it waits */
+  newClient({ pictured = false, ...options }: ClientWishes = {}): Client {
     const { url, token } = this.settings;
-    return createClient({ url, ...(token !== null && { token }), ...options });
+    const client = createClient({ url, ...(token !== null && { token }), totalMs: options.timeoutMs ?? BOUNDS.waitMs, ...options });
+    return pictured ? client : patient(client, this.output);
   }
 
   /** A token that is typed as `-` or `@FILE` is read from there, so that it shows in no list of processes. */
@@ -110,7 +121,8 @@ export class Context {
   /** Long work, with a bar where somebody looks. */
   async watched<Result>(what: string, work: (client: Client) => Promise<Result>): Promise<Result> {
     const progress = new Progress(this.output, what);
-    const client = this.newClient({ ...(this.output.watched && { fetch: watchedFetch(progress) }), timeoutMs: LONG_MS });
+    const pictured = this.output.watched;
+    const client = this.newClient({ pictured, ...(pictured && { fetch: watchedFetch(progress) }), timeoutMs: BOUNDS.waitLongMs });
     try {
       return await work(client);
     } finally {
@@ -118,9 +130,6 @@ export class Context {
     }
   }
 }
-
-/** Milliseconds that a large state may take over a slow line. */
-const LONG_MS = 300_000;
 
 /** As many items of a list as are asked for, as one page. */
 export async function listed<Request extends object, Item>(

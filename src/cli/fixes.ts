@@ -4,7 +4,6 @@ type Details = Readonly<Record<string, unknown>>;
 
 const FIXES: Readonly<Record<string, string>> = {
   unauthorized: "Log in (envm login), or set ENVM_TOKEN.",
-  connection_failed: "Start the engine (envm serve), or name another: --url, ENVM_URL.",
   timeout: "Try again: envm doctor says how the engine does.",
   route_not_found: "Check the address (--url, ENVM_URL): envm doctor says what answers there. An older engine may not know this command.",
   environment_not_found: "envm env list shows what there is.",
@@ -26,6 +25,8 @@ const FIXES: Readonly<Record<string, string>> = {
 
 /** Those that depend on what was asked for; `null` where there is nothing better. */
 const FIXES_OF: Readonly<Record<string, (fix: string, details: Details) => string | null>> = {
+  // One that was there, and went, needs no start.
+  connection_failed: (fix) => (/^Check the address/.test(fix) ? "Start the engine (envm serve), or name another: --url, ENVM_URL." : null),
   key_not_found: (fix) => (/names of its secrets/.test(fix) ? "envm secret list shows what there is." : null),
   checks_failed: (fix, { checks }) => {
     const first = Array.isArray(checks) ? (checks as Check[]).find((check) => check.status === "failed") : undefined;

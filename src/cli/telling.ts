@@ -96,6 +96,11 @@ export function moment(iso: string | null | undefined): string {
         .replace(/Z$/, "");
 }
 
+/** How old the oldest is of what somebody has not had; nothing where an older engine does not say. */
+export function oldestOf(since: string | null | undefined): string {
+  return since === null || since === undefined ? "" : `, the oldest for ${span(Date.now() - Date.parse(since))}`;
+}
+
 /** How long ago, or how long from now on. */
 export function span(ms: number): string {
   const seconds = Math.round(Math.abs(ms) / 1_000);

@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import { isTakenName } from "../actors.ts";
 import type { Authentication } from "../authentication.ts";
 import { mayDoAll } from "../callers.ts";
 import type { Freshness } from "../document-cache.ts";
@@ -7,7 +8,7 @@ import { LIMITS } from "../limits.ts";
 import type { Caller } from "../model.ts";
 import { quoted } from "../names.ts";
 import type { Refusals } from "../refusals.ts";
-import { isTakenName, type Principal } from "../tokens.ts";
+import type { Principal } from "../tokens.ts";
 import type { Asked } from "./asked.ts";
 import { basicToken, isGit } from "./git-client.ts";
 import { type BodyBounds, readJsonBytes } from "./json.ts";

@@ -11,7 +11,11 @@ export const ActiveQuery = z.strictObject({
     .meta({ description: "How long to wait for something newer than `after`, a minute at most.", examples: ["30s"] }),
   after: numberText(0, Number.MAX_SAFE_INTEGER)
     .optional()
-    .meta({ description: "The revision that the reader has: with `wait`, the answer comes when there is a newer one.", examples: [12] }),
+    .meta({
+      description:
+        "The revision that the reader has: with `wait`, the answer comes when there is a newer one; at once where there is none of that number yet.",
+      examples: [12],
+    }),
 });
 export type ActiveWish = z.output<typeof ActiveQuery>;
 

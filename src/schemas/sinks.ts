@@ -9,6 +9,7 @@ const example = {
   head: 42,
   cursor: 40,
   backlog: 2,
+  backlog_since: "2026-01-31T11:58:20.000Z",
   taken: 39,
   refused_count: 1,
   refused: [{ seq: 17, reason: "The Monitoring engine answers with status 400.", at: "2026-01-31T11:00:00.000Z" }],
@@ -28,6 +29,7 @@ export const SinkSchema = z
     head: z.int().min(1).meta({ description: "The number of the project's newest audit record." }),
     cursor: z.int().min(0).meta({ description: "The number of the newest record that is done with." }),
     backlog: z.int().min(0).meta({ description: "Records that are not." }),
+    backlog_since: Timestamp.nullable().meta({ description: "When the oldest of them was recorded; null where there is none." }),
     taken: z.int().min(0).meta({ description: "Records that it has." }),
     refused_count: z.int().min(0).meta({ description: "Records that it said it will never take." }),
     refused: z

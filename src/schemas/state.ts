@@ -45,9 +45,12 @@ export const ComponentReply = z.object({ ...head, collection: z.string(), name: 
   examples: [{ ...headExample, collection: "flows", name: "onboarding", component: onboarding }],
 });
 
+const dry_run = z.boolean().exactOptional().meta({ description: "Answers what would change, and changes nothing." });
+
 export const ReplaceStateBody = z
   .strictObject({
     state: mapOf(mapOf(AnyJson)).meta({ description: "All components: collection → name → value. What is not here is removed." }),
+    dry_run,
     ...editMembers,
   })
   .meta({
@@ -60,6 +63,7 @@ export const PatchStateBody = z
   .strictObject({
     set: mapOf(AnyJson).exactOptional().meta({ description: "Components to add or replace, by `collection/name`." }),
     remove: z.array(z.string()).exactOptional().meta({ description: "Components to remove, as `collection/name`." }),
+    dry_run,
     ...editMembers,
   })
   .meta({
@@ -68,7 +72,7 @@ export const PatchStateBody = z
     examples: [{ set: { "flows/onboarding": onboarding }, remove: ["flows/signup"], message: "Onboarding replaces signup." }],
   });
 
-export const StateWritten = z.object({ status: z.enum(["updated", "no_changes"]), ...head, changes: ChangeSummarySchema }).meta({
+export const StateWritten = z.object({ status: z.enum(["updated", "no_changes", "planned"]), ...head, changes: ChangeSummarySchema }).meta({
   id: "StateWritten",
   description: "The environment's head after the edit.",
   examples: [{ status: "updated", ...headExample, changes: exampleOf(ChangeSummarySchema) }],

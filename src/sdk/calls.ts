@@ -40,6 +40,7 @@ export interface Answer<Body> {
 export interface CallDefaults {
   readonly timeoutMs: number;
   readonly retries: number;
+  readonly totalMs: number;
 }
 
 type Members = Readonly<Record<string, unknown>>;
@@ -61,7 +62,7 @@ export class Calls {
     try {
       return await this.#repeatedly(operation, prepared, { ...options, signal: leave.signal }, async (signal) => {
         const response = await this.#transport.send({ ...prepared, signal });
-        const text = await response.text();
+        const text = await this.#transport.text(response, signal);
         if (response.ok) options.onHeaders?.(response.headers);
         return answerOf(operation, response, text, options.ifNoneMatch !== undefined);
       });
@@ -107,7 +108,7 @@ export class Calls {
     try {
       const bytes = await this.#repeatedly(operation, prepared, { ...options, signal: leave.signal }, async (signal) => {
         const response = await this.#transport.send({ ...prepared, signal });
-        if (!response.ok) throw failureOf(response, await response.text());
+        if (!response.ok) throw failureOf(response, await this.#transport.text(response, signal));
         if (response.status === 204) return null;
         const type = STREAMED[operation.reply ?? ""] ?? "";
         if (response.body === null || !response.headers.get("content-type")?.startsWith(type)) throw notTheEngine(response);
@@ -116,7 +117,7 @@ export class Calls {
       });
       if (bytes !== null) yield* read(bytes, (reason) => leave.abort(reason));
     } catch (error) {
-      throw this.#transport.failure(error, leave.signal);
+      throw this.#transport.failure(error, leave.signal, { hasBegun: true });
     } finally {
       unfollow();
       // Whoever stops reading in the middle gives the connection back.
@@ -137,16 +138,18 @@ export class Calls {
     attempt: (signal: AbortSignal) => Promise<Result>,
   ): Promise<Result> {
     const { signal } = options;
-    const ms = options.timeoutMs ?? this.#defaults.timeoutMs + (/[?&]wait=/.test(prepared.target) ? BOUNDS.waitMs : 0);
+    const waitedMs = /[?&]wait=/.test(prepared.target) ? BOUNDS.waitMs : 0;
+    const ms = options.timeoutMs ?? this.#defaults.timeoutMs + waitedMs;
+    const end = Date.now() + this.#defaults.totalMs + waitedMs;
     const retries = Math.min(options.retries ?? this.#defaults.retries, BOUNDS.retriesMax);
     for (let repetition = 0; ; repetition++) {
-      const deadline = new Deadline(ms, signal);
+      const deadline = new Deadline(Math.min(ms, Math.max(0, end - Date.now())), signal);
       try {
         return await attempt(deadline.signal);
       } catch (thrown) {
         const error = this.#transport.failure(thrown, deadline.signal);
         const waitMs = Math.max(backoffMs(repetition), error.retryAfterMs ?? 0);
-        if (repetition >= retries || !mayRepeat(operation, error) || waitMs > BOUNDS.retryMaxMs) throw error;
+        if (repetition >= retries || !mayRepeat(operation, error) || waitMs > BOUNDS.retryMaxMs || Date.now() + waitMs >= end) throw error;
         await pause(waitMs, signal);
         if (signal?.aborted) throw this.#transport.failure(signal.reason, signal);
       } finally {

@@ -9,6 +9,8 @@ export interface ClientOptions extends TransportOptions {
   readonly timeoutMs?: number | undefined;
   /** Times that a request which may be sent again is: 2 where not given. */
   readonly retries?: number | undefined;
+  /** Milliseconds that a call may take with all its repetitions: as long as they take where not given. */
+  readonly totalMs?: number | undefined;
 }
 
 type ResultOf<Op extends OperationId> = (typeof OPERATIONS)[Op] extends { readonly reply: "lines" | "events" }
@@ -46,9 +48,14 @@ type Members = Readonly<Record<string, unknown>>;
  * const client = createClient({ url: "http://127.0.0.1:4006", token: process.env.ENVM_TOKEN });
  * const { vars } = await client.getConfig({ project: "pf-777", env: "staging" });
  */
-export function createClient({ timeoutMs = BOUNDS.timeoutMs, retries = BOUNDS.retries, ...options }: ClientOptions): Client {
+export function createClient({
+  timeoutMs = BOUNDS.timeoutMs,
+  retries = BOUNDS.retries,
+  totalMs = Number.POSITIVE_INFINITY,
+  ...options
+}: ClientOptions): Client {
   const transport = new Transport(options);
-  const calls = new Calls(transport, { timeoutMs, retries });
+  const calls = new Calls(transport, { timeoutMs, retries, totalMs });
   const method = (operation: Operation) => {
     if (operation.reply === "lines") return (request: Members = {}, given?: CallOptions) => calls.lines(operation, request, given);
     if (operation.reply === "events") return (request: Members = {}, given?: StreamOptions) => calls.events(operation, request, given);

@@ -51,21 +51,40 @@ export class Transport {
     }
   }
 
-  /** Why no answer came, or why it broke off. */
-  failure(error: unknown, signal: AbortSignal): EnvmError {
+  /** The whole of an answer. @throws EnvmError where it breaks off */
+  async text(response: Response, signal: AbortSignal): Promise<string> {
+    try {
+      return await response.text();
+    } catch (error) {
+      throw this.failure(error, signal, { hasBegun: true });
+    }
+  }
+
+  /** Why no answer came, or, where it had begun, why it broke off. */
+  failure(error: unknown, signal: AbortSignal, { hasBegun = false } = {}): EnvmError {
     if (error instanceof EnvmError) return error;
     if (signal.aborted) {
       const { reason } = signal;
       return reason instanceof EnvmError ? reason : new EnvmError("aborted", { reason: "The request was aborted.", cause: reason });
     }
-    const why = codeOf(error);
+    const code = codeOf(error);
+    const why = code === null ? "" : ` (${code})`;
+    const isCut = hasBegun || (code !== null && CUT.has(code));
+    const cut = hasBegun
+      ? `The answer of the engine at ${this.base} broke off in the middle${why}.`
+      : `The connection to the engine at ${this.base} ended without an answer${why}.`;
     return new EnvmError("connection_failed", {
-      reason: `The engine at ${this.base} cannot be reached${why === null ? "" : ` (${why})`}.`,
-      fix: "Check the address, and whether the engine runs.",
+      reason: isCut ? cut : `The engine at ${this.base} cannot be reached${why}.`,
+      fix: isCut
+        ? "Try again. If it happens again, look at the engine's log, and at what stands between here and it."
+        : "Check the address, and whether the engine runs.",
       cause: error,
     });
   }
 }
+
+/** What the system says of a connection that was there, and ended. */
+const CUT: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE", "UND_ERR_SOCKET"]);
 
 /** The token to use now; empty where there is none. @throws token_unavailable */
 export async function tokenOf(source: TokenSource = ""): Promise<string> {

@@ -96,6 +96,16 @@ test.each<readonly [readonly string[], string]>([
 });
 
 test.each([
+  ["set", "put or edit"],
+  ["update", "put or edit"],
+  ["add", "put"],
+  ["exprt", "export"],
+])("a command of the state that there is not, %s, is answered with what is meant by it", async (typed, meant) => {
+  const { code, err } = await context.cli.run(["state", typed, "flows/a", "1"]);
+  expect({ code, err }).toMatchObject({ code: 2, err: expect.stringContaining(`unknown command '${typed}'\n(Did you mean ${meant}?)`) });
+});
+
+test.each([
   ["timeout", "Try again, or allow more with `timeoutMs`."],
   ["route_not_found", "GET /openapi.json lists all routes."],
 ])("of %s too", (code, fix) => {

@@ -153,6 +153,23 @@ test("a flag is switched as it was read, or not at all: rules that somebody gave
   await proxy.stop();
 });
 
+test("whoever waits for an engine that says nothing is told so, and for what; not with --silent", async () => {
+  const { cli, engine } = context;
+  const proxy = await TcpProxy.start(Number(new URL(engine.url).port));
+  const env = { ENVM_URL: `http://127.0.0.1:${proxy.port}` };
+  proxy.hold("answers");
+  const silent = new Lines(cli.start(["env", "list", "--json", "--silent"], { env }));
+  await proxy.holding("answers");
+  const told = new Lines(cli.start(["env", "list", "--json"], { env }));
+  await told.show(/Waiting for the engine at http:\/\/127\.0\.0\.1:\d+: no answer for 5 seconds\./);
+  proxy.release();
+  const ends = await Promise.all([told.ended, silent.ended]);
+  expect(ends).toMatchObject([{ code: 0 }, { code: 0, err: "" }]);
+  // What a program reads is the answer alone.
+  for (const { out } of ends) expect(JSON.parse(out)).toHaveProperty("items");
+  await proxy.stop();
+});
+
 test("a rollback takes back what it showed, or nothing: what somebody changed meanwhile stays", async () => {
   const { cli } = context;
   const proxy = await TcpProxy.start(Number(new URL(context.engine.url).port));

@@ -108,6 +108,62 @@ test("flagd's own file is imported with its evaluators and metadata, and exporte
   expect(await cli.json(["flag", "import", "list.json", "-e", "dev"])).toMatchObject({ status: "no_changes" });
 });
 
+describe("a platform state", () => {
+  const counts = () => context.cli.json<{ revision: number }>(["state", "get", "-e", "dev"]);
+
+  test("is planned by --dry-run: what would be added, changed and removed, and nothing of it is done", async () => {
+    const { cli } = context;
+    await cli.ok(["state", "put", "flows/old", '{"a":1}', "-e", "dev"]);
+    const before = await counts();
+    cli.file("next.json", JSON.stringify({ flows: { fresh: {} }, requires: { MAILER: { kind: "secret", description: "Sends" } } }));
+    const told = await cli.ok(["state", "import", "next.json", "-e", "dev", "--dry-run"]);
+    expect(told).toBe("Would change in development: 1 added, 1 changed, 1 removed. Nothing was changed.\n");
+    expect(await cli.json(["state", "import", "next.json", "--keep", "-e", "dev", "--dry-run"])).toMatchObject({
+      status: "planned",
+      changes: { components_added: 1, components_changed: 1, components_removed: 0 },
+    });
+    expect(await cli.ok(["state", "put", "flows/old", '{"a":1}', "-e", "dev", "--dry-run"])).toBe("Nothing changes in development.\n");
+    expect(await cli.ok(["state", "rm", "flows/old", "-e", "dev", "--dry-run"])).toContain("1 removed. Nothing was changed.");
+    expect(await counts()).toEqual(before);
+  });
+
+  test("that wraps one, as a request's body does, is not taken for a collection that is called state", async () => {
+    const { cli } = context;
+    const before = await counts();
+    const inner = { flows: { wrapped: {} }, pages: { home: {} } };
+    cli.file("body.json", JSON.stringify({ state: inner }));
+    for (const more of [[], ["--keep"]]) {
+      const { code, err } = await cli.run(["state", "import", "body.json", "-e", "dev", ...more]);
+      expect({ code, err }).toMatchObject({
+        code: 2,
+        err: expect.stringContaining("one collection that is called state, with the components flows, pages"),
+      });
+      expect(err).toContain('give what is under "state"');
+    }
+    const planned = await cli.run(["state", "import", "body.json", "-e", "dev", "--dry-run"]);
+    expect({ code: planned.code, err: planned.err }).toMatchObject({ code: 0, err: expect.stringContaining("is called state") });
+    cli.file("said.json", JSON.stringify({ state: inner, message: "First" }));
+    const said = await cli.run(["state", "import", "said.json", "-e", "dev"]);
+    expect({ code: said.code, err: said.err }).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('Give what is under "state" alone.'),
+    });
+    expect(await counts()).toEqual(before);
+  });
+
+  test("whose collection is called state is imported by who means it, and comes back as it was exported", async () => {
+    const { cli } = context;
+    await cli.ok(["env", "create", "carts"]);
+    cli.file("carts.json", JSON.stringify({ state: { cart: { items: [] } } }));
+    await cli.ok(["state", "import", "carts.json", "-e", "carts", "-y"]);
+    await cli.ok(["state", "export", "again.json", "-e", "carts"]);
+    expect(await cli.json(["state", "import", "again.json", "-e", "carts"])).toMatchObject({ status: "no_changes" });
+    // What the engine answers is taken too.
+    cli.file("answer.json", await cli.ok(["state", "get", "-e", "carts", "--json"]));
+    expect(await cli.json(["state", "import", "answer.json", "-e", "carts"])).toMatchObject({ status: "no_changes" });
+  });
+});
+
 describe("documents that are not valid are refused with their place, and change nothing:", () => {
   test.each<readonly [string, string, readonly string[], RegExp]>([
     ["JSON state", '{\n "entities": {\n  oops\n }\n}', ["state", "import"], /line 3/],

@@ -70,6 +70,16 @@ test("what somebody wrote into a message does nothing to the terminal that shows
   await context.engine.request("DELETE", `/env/${PROJECT}/git/mirror`);
 });
 
+test("what a sink has not had is told with how long the oldest of it waits", async () => {
+  await context.engine.request("PUT", `/env/${PROJECT}/git/mirror`, { url: "https://git.invalid/x.git", token: "t" });
+  const told = async (...args: string[]) => (await context.cli.run(args)).out;
+  await expect
+    .poll(() => told("git", "mirror", "show"), { timeout: 60_000 })
+    .toMatch(/^failing: has not had the newest \d+ of \d+ records, the oldest for \d+ s$/m);
+  expect(await told("doctor", "-e", "dev")).toMatch(/sink git: has not had \d+ records?, the oldest for \d+ s: \S/);
+  await context.engine.request("DELETE", `/env/${PROJECT}/git/mirror`);
+});
+
 test("names that are left out of a line are counted in it", async () => {
   const { cli } = context;
   const keys = Array.from({ length: BOUNDS.namesTold + 3 }, (_, index) => `KEY_${index}`);

@@ -1,4 +1,7 @@
+import { once } from "node:events";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { request as ask, createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { started } from "../../src/cli/child.ts";
@@ -195,6 +198,37 @@ describe("--fallback", () => {
     });
     await engine.start();
   });
+});
+
+test("--fallback says why the engine's own is not to be had, as the engine says it", async () => {
+  const { cli, engine } = context;
+  let refusal: string | null = null;
+  const before = createServer((request, response) => {
+    if (refusal !== null) {
+      const body = { status: "error", code: "store_unavailable", reason: refusal, fix_suggestion: "", details: {}, request_id: "r" };
+      response.writeHead(503, { "content-type": "application/json" }).end(JSON.stringify(body));
+      return;
+    }
+    const { method, headers, url = "" } = request;
+    const on = ask(new URL(url, engine.url), { method, headers }, (answer) => {
+      response.writeHead(answer.statusCode ?? 500, answer.headers);
+      answer.pipe(response);
+    });
+    request.pipe(on);
+  });
+  before.listen(0, "127.0.0.1");
+  await once(before, "listening");
+  const env = { ENVM_URL: `http://127.0.0.1:${(before.address() as AddressInfo).port}` };
+  const args = ["run", "-e", "dev", "--fallback", "why.envm", "--", "printenv", "COLOUR"];
+  expect(await cli.run(args, { env })).toMatchObject({ code: 0, out: "red\n", err: "" });
+  refusal = "The database is being moved.";
+  const { code, out, err } = await cli.run(args, { env });
+  expect({ code, out }).toEqual({ code: 0, out: "red\n" });
+  expect(err).toMatch(/^! The database is being moved\. Going on with the copy of revision \d+ \(v[\d.]+\), which is \d+ s old\.$/m);
+  // Where the copy does not open either, that comes second.
+  const wrong = await cli.run(args, { env: { ...env, ENVM_TOKEN: "envm_0000000000000000_other" } });
+  expect(wrong).toMatchObject({ code: 1, out: "", err: expect.stringMatching(/The database is being moved\. .*copy cannot be opened/) });
+  before.close();
 });
 
 test("a program that is given more than the system passes on is one that cannot be run", async () => {

@@ -47,6 +47,74 @@ test("a value that somebody else saves while one changes it is not written over 
   expect(faults).toEqual([]);
 });
 
+test("a value that somebody saves in the moment in which one saves another is kept, shown, and written over by who means it alone", async () => {
+  const { root, project } = dashboard.scene;
+  const { page, go, faults } = await dashboard.tab();
+  const staging = () => root.getConfig({ project, env: "staging" });
+  /** Lets somebody else's change go before the next one that the page sends: the page cannot know of it. */
+  let theirNext: object | null = null;
+  await page.route(
+    (url) => url.pathname.endsWith("/config"),
+    async (route) => {
+      const theirs = route.request().method() === "PATCH" ? theirNext : null;
+      if (theirs !== null) {
+        theirNext = null;
+        await root.patchConfig({ project, env: "staging", ...theirs });
+      }
+      await route.continue();
+    },
+  );
+  const before = (theirs: object) => {
+    theirNext = theirs;
+  };
+  await root.patchConfig({ project, env: "staging", vars: { LOG_LEVEL: "info" } });
+  await go(`${base()}/config`);
+  await page.getByRole("button", { name: /info.*change LOG_LEVEL in staging/ }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Value").fill("mine");
+  before({ vars: { LOG_LEVEL: "theirs" } });
+  await dialog.getByRole("button", { name: "Save LOG_LEVEL", exact: true }).click();
+  await dialog.getByRole("alert").getByText("Nothing was saved. What you save now takes the place of theirs.").waitFor();
+  await dialog.getByRole("alert").getByText("theirs", { exact: true }).waitFor();
+  expect((await staging()).vars.LOG_LEVEL).toBe("theirs");
+
+  // What is typed stays, and yet another value is not what was shown either.
+  expect(await dialog.getByLabel("Value").inputValue()).toBe("mine");
+  before({ vars: { LOG_LEVEL: "theirs again" } });
+  await dialog.getByRole("button", { name: "Save LOG_LEVEL anyway" }).click();
+  await dialog.getByRole("alert").getByText("theirs again", { exact: true }).waitFor();
+  expect((await staging()).vars.LOG_LEVEL).toBe("theirs again");
+  await dialog.getByRole("button", { name: "Remove LOG_LEVEL anyway", includeHidden: true }).waitFor({ state: "attached" });
+  await dialog.getByRole("button", { name: "Save LOG_LEVEL anyway" }).click();
+  await page.getByRole("status").getByText("LOG_LEVEL was saved in staging.").waitFor();
+  expect((await staging()).vars.LOG_LEVEL).toBe("mine");
+
+  // What others change besides is in nobody's way.
+  await page.getByRole("button", { name: /mine.*change LOG_LEVEL in staging/ }).click();
+  await dialog.getByLabel("Value").fill("info");
+  before({ vars: { SOMETHING_ELSE: "theirs" } });
+  await dialog.getByRole("button", { name: "Save LOG_LEVEL", exact: true }).click();
+  await eventually(async () => (await staging()).vars).toMatchObject({ LOG_LEVEL: "info", SOMETHING_ELSE: "theirs" });
+  await dialog.waitFor({ state: "detached" });
+  await root.patchConfig({ project, env: "staging", unset: ["vars/SOMETHING_ELSE"] });
+
+  // A password is not shown, and yet not written over unseen either; what others set besides it is in nobody's way.
+  const reveal = async () => (await root.revealSecrets({ project, env: "staging", names: ["SHARED_KEY"] })).secrets;
+  await root.patchConfig({ project, env: "staging", secrets: { SHARED_KEY: "the first of the test" } });
+  await page.getByRole("button", { name: /change SHARED_KEY in staging/ }).click();
+  await dialog.getByLabel("New value").fill("mine of the test");
+  before({ secrets: { SHARED_KEY: "theirs of the test" } });
+  await dialog.getByRole("button", { name: "Save SHARED_KEY", exact: true }).click();
+  await dialog.getByRole("alert").getByText("Another password is there now.").waitFor();
+  expect(await reveal()).toEqual({ SHARED_KEY: "theirs of the test" });
+  before({ secrets: { ANOTHER_KEY: "of the test" } });
+  await dialog.getByRole("button", { name: "Save SHARED_KEY anyway" }).click();
+  await eventually(reveal).toEqual({ SHARED_KEY: "mine of the test" });
+  await dialog.waitFor({ state: "detached" });
+  await root.patchConfig({ project, env: "staging", unset: ["secrets/SHARED_KEY", "secrets/ANOTHER_KEY"] });
+  expect(faults.filter((fault) => !fault.includes("412"))).toEqual([]);
+});
+
 test("a key whose name every object knows is set where it is set, and nowhere else", async () => {
   const { root, project } = dashboard.scene;
   await root.patchConfig({ project, env: "development", vars: { toString: "made by hand" } });

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { eventually, settled, useDashboard } from "./support.ts";
+import { setScene } from "./scene.ts";
+import { eventually, ROOT, settled, useDashboard } from "./support.ts";
 
 const dashboard = useDashboard();
 const base = () => `/projects/${dashboard.scene.project}`;
@@ -54,6 +55,34 @@ test("an environment is made here, and its page says what it has still to be giv
   await dialog.getByRole("button", { name: "Create environment" }).click();
   await dialog.getByText("Could not create it").waitFor();
   expect(faults.filter((fault) => !fault.includes("409"))).toEqual([]);
+});
+
+test("the pipeline and the page of a promotion tell what waits already, and lead to it", async () => {
+  const { project, promotion, root } = await setScene(dashboard.engine.url, ROOT, { project: "portal-that-waits" });
+  const { version } = await root.getPromotion({ project, id: promotion });
+  const { page, go, faults } = await dashboard.tab();
+  const step = page.getByRole("listitem").filter({ has: page.getByRole("article", { name: "staging" }) });
+  await go(`/projects/${project}`);
+  await step.getByText(`${version}, which root asked for`).waitFor();
+  await step.getByText("waits for 1 approval.").waitFor();
+  await step.getByRole("link", { name: "See what waits" }).click();
+  await page.getByRole("heading", { level: 1, name: `${version} to production` }).waitFor();
+  expect(new URL(page.url()).pathname).toBe(`/projects/${project}/promotions/${promotion}`);
+
+  await go(`/projects/${project}/promote?from=staging&to=production`);
+  await page.getByText("A promotion to production waits already").waitFor();
+  expect(await page.getByRole("link", { name: version, exact: true }).getAttribute("href")).toBe(
+    `/projects/${project}/promotions/${promotion}`,
+  );
+
+  // With another beside it, all of them are led to.
+  await root.promote({ project_id: project, source_env: "staging", target_env: "production", message: "Again", confirm: "production" });
+  await go(`/projects/${project}`);
+  await step.getByText("And 1 more.").waitFor();
+  await step.getByRole("link", { name: "See what waits" }).click();
+  await page.getByRole("heading", { level: 1, name: "Approvals" }).waitFor();
+  expect(new URL(page.url()).search).toBe("?status=pending");
+  expect(faults).toEqual([]);
 });
 
 test("what is archived is named before, found again on the pipeline, and brought back", async () => {

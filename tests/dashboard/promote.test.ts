@@ -104,6 +104,35 @@ test("a double click sends one request", async () => {
   expect(sent).toHaveLength(1);
 });
 
+test("a version whose content is there already under another label is a promotion, and what changes nothing is none", async () => {
+  const { root, project } = dashboard.scene;
+  const name = await somethingNew();
+  const { page, go } = await dashboard.tab();
+  await go(promoteAddress());
+  await button(page).click();
+  await page
+    .getByRole("status")
+    .getByText(/was promoted to staging/)
+    .waitFor();
+  // There and back: the same content, two labels later.
+  await root.patchState({ project, env: "development", set: { [`entities/${name}`]: { label: "Another" } } });
+  const { version } = await root.patchState({ project, env: "development", set: { [`entities/${name}`]: { label: name } } });
+  expect(await root.promote({ project_id: project, source_env: "development", target_env: "staging", dry_run: true })).toMatchObject({
+    changes_nothing: false,
+    diff_from_previous: { components: { added: { count: 0 }, changed: { count: 0 }, removed: { count: 0 } } },
+  });
+  await go(promoteAddress());
+  await page.getByRole("button", { name: `Promote ${version} to staging` }).click();
+  await page
+    .getByRole("status")
+    .getByText(/was promoted to staging/)
+    .waitFor();
+  expect(await root.getEnvironment({ project, env: "staging" })).toMatchObject({ version });
+  await go(promoteAddress());
+  await page.getByText("There is nothing to promote").waitFor();
+  expect(await button(page).count()).toBe(0);
+});
+
 test("production asks for a reason and its name, here and of everybody", async () => {
   const { root, project } = dashboard.scene;
   const { page, go } = await dashboard.tab();

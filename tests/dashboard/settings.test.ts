@@ -112,3 +112,14 @@ test("of many tokens each is found, and those that are valid come first", async 
   await eventually(() => page.getByRole("cell", { name: "Revoked" }).count()).toBe(0);
   expect(faults).toEqual([]);
 });
+
+test("who is told says since when the oldest of what it has not had waits", async () => {
+  const { root, project } = dashboard.scene;
+  await root.setMirror({ project, url: "https://git.invalid/x.git", token: "of-the-test" });
+  const { page, go } = await dashboard.tab();
+  await go(`${base()}/settings`);
+  const row = page.getByRole("row", { name: /git.*Cannot be reached/ });
+  await row.waitFor();
+  expect(await row.locator("[data-title='Waiting since'] time").count()).toBe(1);
+  await root.removeMirror({ project });
+});

@@ -225,6 +225,36 @@ test("a file whose numbers would change, or that has a member twice, is not uplo
   }
 });
 
+test("a file is not uploaded over what somebody changed after it was compared: that is counted first", async () => {
+  const { root, project } = dashboard.scene;
+  const { page, go } = await dashboard.tab();
+  await root.createEnvironment({ project_id: project, new_environment: "uploads" });
+  await go(`/projects/${project}/state?env=uploads`);
+  const content = Buffer.from('{"flows": {"mine": {}}}');
+  await page.getByLabel("Upload …").setInputFiles({ name: "state.json", mimeType: "application/json", buffer: content });
+  const dialog = page.getByRole("dialog");
+  await dialog.getByText("1 component new, 0 changed, 0 removed.").waitFor();
+  await page.route(
+    (url) => url.pathname.endsWith("/state"),
+    async (route) => {
+      await root.patchState({ project, env: "uploads", set: { "flows/theirs": {} } });
+      await route.continue();
+    },
+    { times: 1 },
+  );
+  await dialog.getByRole("button", { name: "Replace the state of uploads" }).click();
+  await dialog
+    .getByRole("alert")
+    .getByText(/changed since it was read/)
+    .waitFor();
+  expect(Object.keys((await root.getState({ project, env: "uploads" })).state.flows ?? {})).toEqual(["theirs"]);
+  await dialog.getByText("1 component new, 0 changed, 1 removed.").waitFor();
+  await dialog.getByRole("button", { name: "Replace the state of uploads" }).click();
+  await dialog.waitFor({ state: "detached" });
+  expect(Object.keys((await root.getState({ project, env: "uploads" })).state.flows ?? {})).toEqual(["mine"]);
+  await root.archiveEnvironment({ project_id: project, env: "uploads" });
+});
+
 test("what opened a dialog and is gone after it leaves the focus to the page's title", async () => {
   const { root } = dashboard.scene;
   await root.createToken({ name: "passing", role: "reader", projects: ["*"] });

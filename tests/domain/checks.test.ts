@@ -258,6 +258,9 @@ describe("what a check says", () => {
       details: { needed: 2, approved_by: [], by: ["ada", "ben"], possible: 1 },
     });
     expect(resultOf({ ...facts, requestedBy: "cleo" }, "approvals").details).not.toHaveProperty("possible");
+    // The engine agrees to nothing, whoever names it.
+    const alone = { ...agreed({ count: 1, by: ["ada", "engine"] }), requestedBy: "ada" };
+    expect(resultOf(alone, "approvals").details).toMatchObject({ possible: 0 });
   });
 
   test("a hold says who placed it, when and why", () => {

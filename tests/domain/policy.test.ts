@@ -106,6 +106,13 @@ describe("a policy is refused with the path of each fault:", () => {
     ["the same one twice", production({ approvals: { count: 2, by: ["cleo", "cleo"] } }), [at("approvals/by")]],
     ["the same one twice, written otherwise", production({ approvals: { count: 2, by: ["cleo", "Cleo"] } }), [at("approvals/by")]],
     ["approvals by nobody", production({ approvals: { count: 1, by: [] } }), [at("approvals/by")]],
+    [
+      "approvals by the engine, which agrees to nothing",
+      production({ approvals: { count: 1, by: ["engine", "Auto-Promotion"] } }),
+      [at("approvals/by")],
+    ],
+    ["too few besides the engine", production({ approvals: { count: 2, by: ["cleo", "engine"] } }), [at("approvals/by")]],
+    ["approvals by a name that nobody has", production({ approvals: { count: 1, by: ["cleo "] } }), [at("approvals/by")]],
     ["approvals by what is no name", production({ approvals: { count: 1, by: [""] } }), [at("approvals/by")]],
     ["approvals by one who is no list", production({ approvals: { count: 1, by: "cleo" } }), [at("approvals/by")]],
     ["approvals that expire soon", production({ approvals: { count: 1, expires_in: "soon" } }), [at("approvals/expires_in")]],
@@ -151,6 +158,16 @@ describe("a policy is refused with the path of each fault:", () => {
   });
 });
 
+test("a policy whose approvals nobody can ever give names who cannot", () => {
+  const policy = { environments: { "type:production": { approvals: { count: 2, by: ["cleo", "engine", "git-push"] } } } };
+  expect(faultsOf(policy)).toEqual([
+    {
+      path: "/environments/type:production/approvals/by",
+      message: 'names fewer people than the 2 that are needed: nobody who could agree is called "engine" or "git-push"',
+    },
+  ]);
+});
+
 describe("a policy is taken with", () => {
   test.each<readonly [string, JsonObject]>([
     ["nothing in it", {}],
@@ -188,6 +205,9 @@ describe("a policy is taken with", () => {
       },
     ],
     ["approvals by a number", production({ approvals: 20 })],
+    ["as many people as approvals, since somebody else may ask", production({ approvals: { count: 2, by: ["cleo", "dan"] } })],
+    ["approvals by whoever has the root token", production({ approvals: { count: 1, by: ["root"] } })],
+    ["enough people besides the engine", production({ approvals: { count: 1, by: ["cleo", "engine"] } })],
     ["no approvals at all", production({ approvals: { count: 0, by: [] } })],
     ["one environment to promote from", production({ require_from: "staging" })],
     ["nothing forceable", production({ forceable: [], freeze: [] })],

@@ -27,6 +27,18 @@ describe("whoever waits for something newer", () => {
     expect((await ask(1, 1)).body.revision).toBe(1);
   });
 
+  test("has what there is at once where they name a revision that there is not yet: their store was restored since", async () => {
+    const { domain, project } = await started();
+    const wait = (after: number) => domain.deployments.activeAfter(PROJECT, "staging", { after, waitMs: MINUTE, signal: NEVER });
+    const asked = performance.now();
+    expect((await wait(57)).body.revision).toBe(1);
+    expect(performance.now() - asked).toBeLessThan(MINUTE / 2);
+    // From there they go on as everybody does.
+    const waiting = wait(1);
+    await project.set("staging", { "flows/a": 1 });
+    expect((await waiting).body.revision).toBe(2);
+  });
+
   test("is not answered by what changes elsewhere in the project, nor by what changes no head", async () => {
     const { domain, project } = await started();
     await project.create("production");

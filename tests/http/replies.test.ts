@@ -52,6 +52,8 @@ test("every answer, good and bad, is one that the document tells of", { timeout:
   await patch(`${DEV}/state`, { set: { "flows/second": { on: true } }, remove: ["entities/User"] });
   await patch(`${DEV}/state`, { set: { "flows/second": 1 } }, { headers: { "if-match": '"another"' } });
   await patch(`${DEV}/state`, { set: { nameless: 1 } });
+  await patch(`${DEV}/state`, { set: { "flows/third": 1 }, dry_run: true });
+  await put(`${DEV}/state`, { state: { flows }, dry_run: true });
   const targeting = { if: [{ "==": [{ var: "plan" }, "pro"] }, "b", null] };
   const two = { state: "ENABLED", variants: { a: "x", b: "y" }, defaultVariant: "a", targeting };
   const flags = {

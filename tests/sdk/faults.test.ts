@@ -100,12 +100,41 @@ describe("what is no answer of the engine's is told as that:", () => {
     expect(error.reason).toMatch(/cannot be reached \(ECONNREFUSED\)/);
   });
 
+  test("an answer that breaks off in the middle, and a connection that ends without one: neither is an engine that is not there", async () => {
+    const half = await failure(client("half", { retries: 0 }).getConfig(AT));
+    expect(half).toMatchObject({
+      code: "connection_failed",
+      status: 0,
+      reason: expect.stringMatching(/^The answer of the engine at \S+ broke off in the middle/),
+    });
+    const none = await failure(client("lost-answers", { retries: 0 }).getConfig(AT));
+    expect(none).toMatchObject({
+      code: "connection_failed",
+      reason: expect.stringMatching(/^The connection to the engine at \S+ ended without an answer/),
+    });
+    for (const { fix } of [half, none]) expect(fix).not.toMatch(/address/);
+    // A read is sent again all the same.
+    const before = (await seen("half")).length;
+    await failure(client("half", { retries: 1 }).getConfig(AT));
+    expect((await seen("half")).length - before).toBe(2);
+  });
+
+  test("nothing at all, in the time that a call may take with its repetitions", async () => {
+    const asked = async () => (await seen("silent")).length;
+    const before = await asked();
+    const error = await failure(client("silent", { timeoutMs: 60_000, totalMs: 100, retries: 5 }).getConfig(AT));
+    expect(error).toMatchObject({ code: "timeout" });
+    expect((await asked()) - before).toBe(1);
+  });
+
   test.each(["cut", "broken"])("lines that are %s: those before are given, and it is not taken for the end", async (scene) => {
     const taken: unknown[] = [];
     const read = async () => {
       for await (const record of client(scene).exportAudit({ project: "p" })) taken.push(record.seq);
     };
-    expect(["connection_failed", "invalid_answer"]).toContain((await failure(read())).code);
+    const error = await failure(read());
+    expect(["connection_failed", "invalid_answer"]).toContain(error.code);
+    if (scene === "cut") expect(error.reason).toMatch(/broke off in the middle/);
     expect(taken).toEqual([1, 2].slice(0, taken.length));
     expect(taken.length).toBeGreaterThan(0);
   });

@@ -20,6 +20,10 @@ const SCENES = {
   page: (_n, response) => response.writeHead(200, { "content-type": "text/html" }).end("<h1>Log in first</h1>"),
   moved: (_n, response) => response.writeHead(301, { location: "http://elsewhere.example.com/" }).end(),
   silent: () => undefined,
+  half: (_n, response) => {
+    response.writeHead(200, { ...json, "content-length": 1_000 });
+    response.write('{"vars":{', () => response.destroy());
+  },
   cut: (_n, response) => {
     response.writeHead(200, { "content-type": "application/x-ndjson" });
     response.write('{"seq":1}\n{"seq":2}\n{"se', () => response.destroy());

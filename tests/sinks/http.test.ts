@@ -3,7 +3,7 @@ import type { Role } from "../../src/access.ts";
 import { AppError } from "../../src/errors.ts";
 import { LIMITS } from "../../src/limits.ts";
 import type { Sink } from "../../src/ports.ts";
-import { caller, PROJECT } from "../domain/support.ts";
+import { auditRecords, caller, PROJECT } from "../domain/support.ts";
 import { type Ask, serveApp, withTokens } from "../http/support.ts";
 import { deliverer, LONG_ENOUGH, monitoringAt, openReceiver, openSending } from "./support.ts";
 
@@ -109,6 +109,35 @@ test("an address that requests may not go to is refused as that", async () => {
   const { as } = await open();
   const refused = await (await as("admin"))({ method: "POST", path: HOOKS, body: { url: "https://10.1.2.3/" } });
   expect(refused).toMatchObject({ status: 400, body: { code: "target_not_allowed" } });
+});
+
+test("a sink says since when the oldest of what it has not had waits, and no longer once it has it", async () => {
+  let away = false;
+  const stuck: Sink = { name: "stuck", send: async () => (away ? Promise.reject(new AppError("engine_unavailable")) : "taken") };
+  const well: Sink = { name: "well", send: async () => "taken" };
+  const sending = await openSending({ deliverer: deliverer(), sinks: [stuck, well] });
+  await sending.project.create("staging");
+  await sending.settled();
+  const since = async () =>
+    (await sending.domain.sinks.overview(PROJECT)).map(({ name, backlog, backlog_since }) => [name, backlog, backlog_since]);
+  expect(await since()).toEqual([
+    ["stuck", 0, null],
+    ["well", 0, null],
+  ]);
+  away = true;
+  for (const value of ["1", "2"]) {
+    sending.clock.time += 60_000;
+    await sending.project.configure("staging", { vars: { A: value } });
+    await sending.settled();
+  }
+  const [, oldest] = await auditRecords(sending.store);
+  expect(await since()).toEqual([
+    ["stuck", 2, oldest?.at],
+    ["well", 0, null],
+  ]);
+  away = false;
+  await sending.after(LONG_ENOUGH);
+  expect(await since()).toContainEqual(["stuck", 0, null]);
 });
 
 test("metrics say by sink how many records wait and how old the oldest is: of a sink that is well, and of a webhook that is switched off, none", async () => {

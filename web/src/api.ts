@@ -15,6 +15,7 @@ export type PromoteReply = Answer<"promote">;
 export type Check = PromoteReply["checks"][number];
 export type Comparison = Answer<"compare">;
 export type Config = Answer<"getConfig">;
+export type State = Answer<"getState">;
 export type Policy = Answer<"getPolicy">;
 export type AuditRecord = Answer<"listAudit">["items"][number];
 export type Readiness = Answer<"getReadiness">;

@@ -1,7 +1,7 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { EnvmError } from "../../src/sdk/errors.ts";
 import { each } from "../../src/sdk/pages.ts";
-import { api, type Environment, type Policy, type Promotion } from "./api.ts";
+import { api, type Config, type Environment, type Policy, type Promotion, type State } from "./api.ts";
 
 /** What pages read, by name. All that belongs to a project is kept under `["project", id]`, so that a change makes all of it old. */
 
@@ -156,11 +156,25 @@ export const rollbackQuery = (request: RollbackRequest) =>
     queryFn: ({ signal }) => api.rollback({ ...request, dry_run: true }, { signal }),
   });
 
+/** With its tag, by which whoever saves another value finds out that somebody else was quicker. */
 export const configQuery = (project: string, env: string) =>
-  queryOptions({ queryKey: of(project, "config", env), queryFn: ({ signal }) => api.getConfig({ project, env }, { signal }) });
+  queryOptions({
+    queryKey: of(project, "config", env),
+    queryFn: async ({ signal }) => {
+      const { body, etag } = await api.answer("getConfig", { project, env }, { signal });
+      return { ...(body as Config), etag };
+    },
+  });
 
+/** With its tag, as the configuration. */
 export const stateQuery = (project: string, env: string) =>
-  queryOptions({ queryKey: of(project, "state", env), queryFn: ({ signal }) => api.getState({ project, env }, { signal }) });
+  queryOptions({
+    queryKey: of(project, "state", env),
+    queryFn: async ({ signal }) => {
+      const { body, etag } = await api.answer("getState", { project, env }, { signal });
+      return { ...(body as State), etag };
+    },
+  });
 
 export const auditQuery = (
   project: string,

@@ -5,7 +5,7 @@ import { does, leaf } from "../command.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
 import { packageVersion } from "../package.ts";
-import { checkLines, moment, names, span } from "../telling.ts";
+import { checkLines, counted, moment, names, oldestOf, span } from "../telling.ts";
 import { grantLine } from "./whoami.ts";
 
 interface Finding {
@@ -166,9 +166,10 @@ async function* projectFindings(context: Context, client: Client): AsyncGenerato
 
 async function* sinkFindings(client: Client, project: string): AsyncGenerator<Finding> {
   const sinks = await client.listSinks({ project }).catch(() => ({ items: [] }));
-  for (const { name, state, backlog, last_error } of sinks.items) {
-    if (state === "failing")
-      yield warning(`sink ${name}`, `has not had ${backlog} records: ${last_error?.reason ?? ""}`, "It is tried again by itself.");
+  for (const { name, state, backlog, backlog_since, last_error } of sinks.items) {
+    if (state !== "failing") continue;
+    const left = `${counted(backlog, "record")}${oldestOf(backlog_since)}`;
+    yield warning(`sink ${name}`, `has not had ${left}: ${last_error?.reason ?? ""}`, "It is tried again by itself.");
   }
 }
 

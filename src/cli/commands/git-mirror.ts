@@ -1,6 +1,6 @@
 import { does, group, leaf } from "../command.ts";
 import { usage } from "../failure.ts";
-import { moment } from "../telling.ts";
+import { moment, oldestOf } from "../telling.ts";
 import { readDocument, readValue } from "../values.ts";
 import { shown } from "../width.ts";
 
@@ -68,7 +68,10 @@ const show = () =>
       if (output.mode === "json") return output.json({ ...mirror, status });
       output.line(`${shown(mirror.url)}, set by ${shown(mirror.updated_by)} at ${moment(mirror.updated_at)}`);
       if (status === undefined) return;
-      const left = status.backlog === 0 ? "has everything" : `has not had the newest ${status.backlog} of ${status.head} records`;
+      const left =
+        status.backlog === 0
+          ? "has everything"
+          : `has not had the newest ${status.backlog} of ${status.head} records${oldestOf(status.backlog_since)}`;
       output.line(`${status.state}: ${left}`);
       if (status.last_error !== null) output.line(`last error, at ${moment(status.last_error.at)}: ${shown(status.last_error.reason)}`);
     },

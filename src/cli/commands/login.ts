@@ -1,4 +1,4 @@
-import { createClient } from "../../sdk/client.ts";
+import type { Client } from "../../sdk/client.ts";
 import { EnvmError } from "../../sdk/errors.ts";
 import { does, leaf } from "../command.ts";
 import { loginFile, readLogins, writeLogins } from "../settings.ts";
@@ -17,7 +17,7 @@ export const login = () =>
       const { settings, output } = context;
       const typed = context.options.token === undefined ? (process.env["ENVM_TOKEN"]?.trim() ?? "") : (settings.token ?? "");
       const token = typed || (await readValue("the token", null, { prompts: context.prompts, hidden: true })).trim();
-      const { actor, token_id, grants } = await createClient({ url: settings.url, token }).getSession();
+      const { actor, token_id, grants } = await context.newClient({ token }).getSession();
       const { logins } = readLogins();
       await writeLogins({ current: settings.url, logins: { ...logins, [settings.url]: { token, actor, token_id } } });
       if (output.mode === "json") output.json({ actor, token_id, grants });
@@ -40,7 +40,7 @@ export const logout = () =>
       const { settings, output } = context;
       const { current, logins } = readLogins();
       const gone = Object.entries(logins).filter(([url]) => all || url === settings.url);
-      for (const [url, { token, token_id }] of revoke ? gone : []) await ended(createClient({ url, token }), token_id);
+      for (const [url, { token, token_id }] of revoke ? gone : []) await ended(context.newClient({ url, token }), token_id);
       const kept = Object.fromEntries(Object.entries(logins).filter(([url]) => !gone.some(([other]) => other === url)));
       if (gone.length > 0) await writeLogins({ current: current !== null && current in kept ? current : null, logins: kept });
       if (output.mode === "json") output.json({ status: "logged_out", urls: gone.map(([url]) => url) });
@@ -54,7 +54,7 @@ export const logout = () =>
   );
 
 /** A token that has ended already is as gone as it should be. */
-async function ended(client: ReturnType<typeof createClient>, id: string): Promise<void> {
+async function ended(client: Client, id: string): Promise<void> {
   await client.revokeToken({ id }).catch((error: unknown) => {
     if (!(error instanceof EnvmError && error.code === "unauthorized")) throw error;
   });

@@ -17,7 +17,10 @@ type State = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 interface Editing {
   readonly message?: string;
   readonly version?: string;
+  readonly dryRun?: boolean;
 }
+
+const DRY_RUN = "say what would change, and change nothing";
 
 const get = () =>
   does<{ readonly at?: string }>(
@@ -61,7 +64,8 @@ const put = () =>
       .argument("<name>", "collection/name")
       .argument("<json>", "its body: JSON, @FILE, or - for standard input")
       .option("--version <version>", "the exact version to make")
-      .option("-m, --message <why>", "why"),
+      .option("-m, --message <why>", "why")
+      .option("--dry-run", DRY_RUN),
     async (context, options, name = "", given = "") => {
       const isElsewhere = given === "-" || given.startsWith("@");
       const text = isElsewhere ? await readDocument(given) : given;
@@ -78,7 +82,8 @@ const remove = () =>
     leaf("unset", { summary: "Remove components", aliases: ["rm", "delete"], examples: ["envm state rm flows/old -e development"] })
       .argument("<name...>", "collection/name")
       .option("--version <version>", "the exact version to make")
-      .option("-m, --message <why>", "why"),
+      .option("-m, --message <why>", "why")
+      .option("--dry-run", DRY_RUN),
     (context, options, ...names) => patched(context, { remove: names }, options),
   );
 
@@ -88,19 +93,35 @@ interface Patch {
   readonly ifMatch?: string;
 }
 
-async function patched(context: Context, patch: Patch, { message, version }: Editing): Promise<void> {
+async function patched(context: Context, patch: Patch, editing: Editing): Promise<void> {
   const { client, project } = context;
   const env = await context.env();
-  await context.confirmProduction(env, `${env} is production.`, { grave: patch.remove !== undefined });
-  const request = { project, env, ...patch, ...(message !== undefined && { message }), ...(version !== undefined && { version }) };
+  if (!editing.dryRun) await context.confirmProduction(env, `${env} is production.`, { grave: patch.remove !== undefined });
+  const request = { project, env, ...patch, ...saidOf(editing) };
   // A component is any JSON value, which what was parsed is.
   const reply = await client.patchState(request as Parameters<typeof client.patchState>[0]);
   return told(context, reply);
 }
 
-function told({ output }: Context, reply: { status: string; env: string; version: string; revision: number }): void {
+function saidOf({ message, version, dryRun }: Editing) {
+  return { ...(message !== undefined && { message }), ...(version !== undefined && { version }), ...(dryRun && { dry_run: true }) };
+}
+
+interface Changes {
+  readonly components_added: number;
+  readonly components_changed: number;
+  readonly components_removed: number;
+}
+
+function told(
+  { output }: Context,
+  reply: { readonly status: string; readonly env: string; readonly version: string; readonly revision: number; readonly changes: Changes },
+): void {
   if (output.mode === "json") output.json(reply);
-  if (reply.status === "no_changes") output.say(`Nothing changes in ${reply.env}.`);
+  const { components_added: added, components_changed: changed, components_removed: removed } = reply.changes;
+  const isPlan = reply.status === "planned";
+  if (reply.status === "no_changes" || (isPlan && added + changed + removed === 0)) output.say(`Nothing changes in ${reply.env}.`);
+  else if (isPlan) output.say(`Would change in ${reply.env}: ${added} added, ${changed} changed, ${removed} removed. Nothing was changed.`);
   else output.say(`${reply.env} is ${reply.version}, revision ${reply.revision}.`, "good");
 }
 
@@ -186,8 +207,10 @@ const importState = () =>
   does<Editing & { readonly keep?: boolean }>(
     leaf("import", {
       summary: "Replace the platform state by a file's, in one revision",
-      about: "The file holds {collection: {name: component}}, as JSON or YAML. What it does not name is removed, unless --keep",
+      about:
+        "The file holds {collection: {name: component}}, as JSON or YAML: what `envm state export` writes; what `envm state get --json` prints is taken too. What it does not name is removed, unless --keep",
       examples: [
+        "envm state import platform.json -e development --dry-run",
         "envm state import platform.json -e development -m 'First import'",
         "envm state import feature.json --keep -e development",
       ],
@@ -195,14 +218,16 @@ const importState = () =>
       .argument("<file>", "the file, or - for standard input")
       .option("--keep", "keep the components that the file does not name")
       .option("--version <version>", "the exact version to make")
-      .option("-m, --message <why>", "why"),
-    async (context, { keep, message, version }, file = "") => {
+      .option("-m, --message <why>", "why")
+      .option("--dry-run", DRY_RUN),
+    async (context, { keep, ...editing }, file = "") => {
       const { output, project } = context;
       const env = await context.env();
       const state = stateIn(await parsedDocument(await readDocument(file, BOUNDS.stateBytes), file), file);
       const count = Object.values(state).reduce((sum, collection) => sum + Object.keys(collection).length, 0);
-      await context.confirmProduction(env, `${env} is production.`, { grave: true });
-      const common = { project, env, ...(message !== undefined && { message }), ...(version !== undefined && { version }) };
+      await checkMeant(context, env, state, file, editing.dryRun === true);
+      if (!editing.dryRun) await context.confirmProduction(env, `${env} is production.`, { grave: true });
+      const common = { project, env, ...saidOf(editing) };
       const reply = await context.watched(`Sending ${counted(count, "component")}`, (client) => {
         const set = Object.fromEntries(
           Object.entries(state).flatMap(([name, all]) => Object.entries(all).map(([each, body]) => [`${name}/${each}`, body])),
@@ -211,7 +236,7 @@ const importState = () =>
         if (keep) return client.patchState({ ...common, set } as Parameters<typeof client.patchState>[0]);
         return client.replaceState({ ...common, state } as Parameters<typeof client.replaceState>[0]);
       });
-      if (reply.status !== "no_changes") {
+      if (reply.status === "updated") {
         const { components_added: added, components_changed: changed, components_removed: removed } = reply.changes;
         output.say(`${added} added, ${changed} changed, ${removed} removed.`);
       }
@@ -221,12 +246,34 @@ const importState = () =>
 
 /** Also an answer of the engine that was kept: `{"project_id", "env", …, "state": {…}}`. */
 function stateIn(content: unknown, file: string): State {
-  const all = isObject(content) && isObject(content["state"]) && "revision" in content ? content["state"] : content;
+  const isWrapped = isObject(content) && isObject(content["state"]);
+  const all = isWrapped && "revision" in content ? content["state"] : content;
   if (isObject(all) && Object.keys(all).length > 0 && Object.values(all).every(isObject)) return all as State;
+  if (isWrapped) throw usage(`${file} holds more than a platform state.`, 'Give what is under "state" alone.');
   throw usage(
     `${file} holds no platform state.`,
     'Write {"collection":{"name":{…}}}, for example {"entities":{"Customer":{"fields":{}}}}.',
   );
+}
+
+/**
+ * `{"state": {…}}` is a request's body, as whoever knows the API writes it, or a platform whose one collection is called so. Where the
+ * environment has none of that name, whoever imports it says which: the other would take the place of all that is there.
+ */
+async function checkMeant(context: Context, env: string, state: State, file: string, isPlan: boolean): Promise<void> {
+  const { state: only, ...others } = state;
+  if (only === undefined || Object.keys(others).length > 0 || !Object.values(only).every(isObject)) return;
+  const { client, output, options, project } = context;
+  const known = await client.getCollection({ project, env, collection: "state" }).catch((error: unknown) => {
+    if ((error as { code?: unknown }).code === "collection_not_found") return null;
+    throw error;
+  });
+  if (known !== null) return;
+  const all = Object.keys(only);
+  const names = all.slice(0, BOUNDS.namesTold).join(", ") + (all.length > BOUNDS.namesTold ? ", …" : "");
+  const taken = `${file} is taken as one collection that is called state, with the components ${names}. Where it wraps a platform state, give what is under "state".`;
+  if (isPlan || options.yes) output.warn(taken);
+  else await context.confirm(`${taken} Is a collection called state meant?`);
 }
 
 const exportState = () =>
@@ -254,4 +301,6 @@ const exportState = () =>
   );
 
 export const state = () =>
-  group("state", "Platform state: the components that travel", [], [get(), put(), remove(), edit(), importState(), exportState()]);
+  group("state", "Platform state: the components that travel", [], [get(), put(), remove(), edit(), importState(), exportState()], {
+    meant: { set: ["put", "edit"], add: ["put"], create: ["put"], update: ["put", "edit"] },
+  });

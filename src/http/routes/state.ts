@@ -82,7 +82,7 @@ const replaceState = route({
   tag: "State",
   summary: "Replace the platform state",
   description:
-    "What the body does not name is removed. Makes one revision and one version; nothing changes where the state is the same already.",
+    "What the body does not name is removed. Makes one revision and one version; nothing changes where the state is the same already, or with `dry_run`.",
   params: EnvironmentParams,
   body: ReplaceStateBody,
   bodyBounds: STATE_BODY,
@@ -102,7 +102,7 @@ const patchState = route({
   idempotent: true,
   tag: "State",
   summary: "Change components",
-  description: "Adds, replaces and removes the components named, all or none. Makes one revision and one version.",
+  description: "Adds, replaces and removes the components named, all or none. Makes one revision and one version, or with `dry_run` none.",
   params: EnvironmentParams,
   body: PatchStateBody,
   bodyBounds: STATE_BODY,

@@ -17,7 +17,7 @@ export function Notice({ tone, title, children, actions, alert = false }: Notice
     <div className={`${styles.notice} ${styles[tone]}`} role={alert ? "alert" : undefined}>
       <p className={styles.title}>{title}</p>
       {children !== undefined && <div className={styles.body}>{children}</div>}
-      {actions !== undefined && <div className={styles.actions}>{actions}</div>}
+      {actions !== undefined && actions !== false && <div className={styles.actions}>{actions}</div>}
     </div>
   );
 }

@@ -1,6 +1,5 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, lazy, Suspense, useState } from "react";
-import { api } from "../api.ts";
 import { useAnnounce } from "../components/Announcer.tsx";
 import { Button } from "../components/Button.tsx";
 import { Dialog } from "../components/Dialog.tsx";
@@ -12,7 +11,8 @@ import { mayChange, useMay } from "../rights.ts";
 import { useAction } from "../useAction.ts";
 import { whatHappened } from "../words.ts";
 import { Actions, type FormProps } from "./Actions.tsx";
-import { boundIn, type Key, type Place } from "./Matrix.tsx";
+import { boundIn, flagInWords, type Key, type Place } from "./Matrix.tsx";
+import { type Change, isSame, Overtaken, type Shown, saveOver } from "./saving.ts";
 
 const FlagForm = lazy(() => import("./FlagForm.tsx"));
 
@@ -27,27 +27,35 @@ export function Edit({ of: { kind, name }, place, onClose }: EditProps) {
   const { environment, config } = place;
   const { project_id: project, env } = environment;
   const current = boundIn(config, { kind, name });
+  const shown: Shown = { value: current, revision: config.revision };
   // What the form began with: while it is open, somebody else may save another.
-  const [begun, setBegun] = useState(current);
+  const [begun, setBegun] = useState(shown);
   const announce = useAnnounce();
   const queries = useQueryClient();
+  // What somebody else saved meanwhile, once it was told to whoever tried to save another: what is saved then takes its place.
+  const [told, setTold] = useState<Shown | null>(null);
+  // Of a password, when it was set is all that shows that it is another.
+  const setAt = kind === "secrets" ? (place.origins?.({ kind, name })?.revision ?? 0) : 0;
+  const isStill = (since: Shown) => isSame(current, since.value) && setAt <= since.revision;
+  const isTold = told !== null && isStill(told);
   const write = useAction({
-    mutationFn: (change: { readonly value: unknown } | "unset") =>
-      api.patchConfig(
-        change === "unset"
-          ? { project, env, unset: [`${kind}/${name}`] }
-          : { project, env, [kind]: { [name]: change.value } as Record<string, string> },
-      ),
+    mutationFn: (change: Change) => saveOver(queries, { project, env, key: { kind, name }, change, over: isTold ? told : begun }),
+    onError: (error) => error instanceof Overtaken && setTold(error.now),
     onSuccess: async (_, change) => {
       announce(change === "unset" ? `${name} was removed from ${env}.` : `${name} was saved in ${env}.`);
       onClose();
       await queries.invalidateQueries({ queryKey: ["project", project] });
     },
   });
-  const isOvertaken = !write.isPending && !write.isSuccess && JSON.stringify(current) !== JSON.stringify(begun);
+  const isOvertaken = !write.isPending && !write.isSuccess && (isTold || !isStill(begun));
+  const showTheirs = () => {
+    setBegun(shown);
+    setTold(null);
+    write.reset();
+  };
   const save = (value: unknown) => write.act({ value });
   const isOurs = mayChange(useMay(project), environment);
-  const form = { name, busy: write.isPending, canSave: isOurs, onSave: save, onCancel: onClose };
+  const form = { name, isAnyway: isOvertaken && isTold, busy: write.isPending, canSave: isOurs, onSave: save, onCancel: onClose };
   return (
     <Dialog title={`${name} in ${env}`} onClose={onClose} wide={kind === "flags"}>
       {current !== undefined && <Provenance of={{ kind, name }} place={place} />}
@@ -55,19 +63,30 @@ export function Edit({ of: { kind, name }, place, onClose }: EditProps) {
         <Notice
           tone="warn"
           title="Somebody else changed it meanwhile"
-          actions={<Button onClick={() => setBegun(current)}>Show what is there now</Button>}
+          alert={isTold}
+          actions={kind !== "secrets" && <Button onClick={showTheirs}>Show what is there now</Button>}
         >
-          <p>What you save from here takes the place of theirs.</p>
+          <Now of={{ kind, name }} value={current} />
+          <p>
+            {isTold
+              ? "Nothing was saved. What you save now takes the place of theirs."
+              : "Nothing takes the place of theirs before you are asked."}
+          </p>
         </Notice>
       )}
-      {kind === "vars" && <TextForm key={JSON.stringify(begun)} {...form} initial={begun as string | undefined} />}
+      {kind === "vars" && <TextForm key={JSON.stringify(begun.value)} {...form} initial={begun.value as string | undefined} />}
       {kind === "secrets" && <SecretForm {...form} isSet={current !== undefined} />}
       {kind === "flags" && (
         <Suspense fallback={<Loading what="the flag" />}>
-          <FlagForm key={JSON.stringify(begun)} {...form} flags={{ ...config.flags, [name]: begun }} evaluators={config.evaluators ?? {}} />
+          <FlagForm
+            key={JSON.stringify(begun.value)}
+            {...form}
+            flags={{ ...config.flags, [name]: begun.value }}
+            evaluators={config.evaluators ?? {}}
+          />
         </Suspense>
       )}
-      {write.isError && <Failure error={write.error} what="save it" />}
+      {write.isError && !(write.error instanceof Overtaken) && <Failure error={write.error} what="save it" />}
       {!isOurs && <p>You may look at this, but not change it: your token may not{environment.protected ? ", for it is protected" : ""}.</p>}
       {current !== undefined && isOurs && (
         <details>
@@ -75,11 +94,30 @@ export function Edit({ of: { kind, name }, place, onClose }: EditProps) {
           <p>Whatever reads it there does not find it any more.</p>
           <Button look="danger" small busy={write.isPending} onClick={() => write.act("unset")}>
             Remove {name}
+            {form.isAnyway && " anyway"}
           </Button>
         </details>
       )}
     </Dialog>
   );
+}
+
+/** What somebody else made of it. */
+function Now({ of: { kind }, value }: { readonly of: Key; readonly value: unknown }) {
+  if (value === undefined) return <p>It is not set any more.</p>;
+  if (kind === "secrets") return <p>Another password is there now.</p>;
+  if (kind === "flags") return <p>It is {flagInWords(value)} now.</p>;
+  return value === "" ? (
+    <p>It is empty now.</p>
+  ) : (
+    <p>
+      It is now: <code>{shortened(String(value))}</code>
+    </p>
+  );
+}
+
+function shortened(text: string): string {
+  return text.length > 200 ? `${text.slice(0, 200)} …` : text;
 }
 
 /** Who set it last, and how. */
@@ -94,7 +132,7 @@ function Provenance({ of, place: { origins } }: { readonly of: Key; readonly pla
   );
 }
 
-function TextForm({ name, busy, canSave, onSave, onCancel, initial }: FormProps<string> & { readonly initial: string | undefined }) {
+function TextForm({ onSave, initial, ...form }: FormProps<string> & { readonly initial: string | undefined }) {
   const [value, setValue] = useState(initial ?? "");
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -113,12 +151,12 @@ function TextForm({ name, busy, canSave, onSave, onCancel, initial }: FormProps<
           />
         )}
       </Field>
-      <Actions name={name} busy={busy} onCancel={onCancel} disabled={!canSave || value === initial} />
+      <Actions {...form} disabled={!form.canSave || value === initial} />
     </form>
   );
 }
 
-function SecretForm({ name, busy, canSave, onSave, onCancel, isSet }: FormProps<string> & { readonly isSet: boolean }) {
+function SecretForm({ onSave, isSet, ...form }: FormProps<string> & { readonly isSet: boolean }) {
   const [value, setValue] = useState("");
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -134,7 +172,7 @@ function SecretForm({ name, busy, canSave, onSave, onCancel, isSet }: FormProps<
           <input {...control} type="password" autoComplete="new-password" value={value} onChange={({ target }) => setValue(target.value)} />
         )}
       </Field>
-      <Actions name={name} busy={busy} onCancel={onCancel} disabled={!canSave || value === ""} />
+      <Actions {...form} disabled={!form.canSave || value === ""} />
     </form>
   );
 }

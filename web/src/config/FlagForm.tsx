@@ -24,7 +24,8 @@ interface Known {
 }
 
 /** A flag as a form: on or off, what it can be, what it is for whom, and for one person, why. */
-export default function FlagForm({ name, busy, canSave, onSave, onCancel, flags, evaluators }: FormProps<unknown> & Known) {
+export default function FlagForm({ onSave, flags, evaluators, ...form }: FormProps<unknown> & Known) {
+  const { name } = form;
   const [draft, setDraft] = useState<Draft>(() => draftOf(flags[name]));
   const change = (part: Partial<Draft>) => setDraft({ ...draft, ...part });
   const read = useMemo(() => definitionOf(draft, flags[name], evaluators as Flags), [draft, flags, name, evaluators]);
@@ -93,7 +94,7 @@ export default function FlagForm({ name, busy, canSave, onSave, onCancel, flags,
         </ul>
       )}
       {read.definition !== null && <Why name={name} definition={read.definition} flags={flags} evaluators={evaluators} />}
-      <Actions name={name} busy={busy} onCancel={onCancel} disabled={!canSave || read.definition === null} />
+      <Actions {...form} disabled={!form.canSave || read.definition === null} />
     </form>
   );
 }

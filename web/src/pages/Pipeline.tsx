@@ -8,6 +8,7 @@ import { Panel } from "../components/Panel.tsx";
 import { Empty, Failure, Loading } from "../components/States.tsx";
 import { Ago } from "../components/Time.tsx";
 import { VersionsChart } from "../components/VersionsChart.tsx";
+import { useWaiting, Waits } from "../components/Waiting.tsx";
 import { CreateEnvironment } from "../environments/CreateEnvironment.tsx";
 import { hasChanges, reasonOf, sentencesOf } from "../plan.ts";
 import { inOrder } from "../policy.ts";
@@ -137,6 +138,8 @@ function Step({ from, to }: { readonly from: Environment; readonly to: Environme
 
 function Ahead({ plan, from, to }: { readonly plan: PromoteReply; readonly from: Environment; readonly to: Environment }) {
   const may = useMay(from.project_id);
+  const waiting = useWaiting(from.project_id, from.env, to.env);
+  const [one, ...more] = waiting;
   if (!hasChanges(plan)) return <p className={styles.soft}>Nothing to promote: {to.env} has all of it.</p>;
   const [first, ...others] = plan.checks.filter(({ status }) => status === "failed");
   return (
@@ -148,15 +151,26 @@ function Ahead({ plan, from, to }: { readonly plan: PromoteReply; readonly from:
           .join(". ")}
         .
       </p>
+      {one !== undefined && (
+        <p>
+          <Badge tone="info">Waiting</Badge> <Waits promotion={one} />
+          {more.length > 0 && ` And ${more.length} more.`}
+        </p>
+      )}
       {first !== undefined && (
         <p>
           <Badge tone="warn">In the way</Badge> {reasonOf(first)}
           {others.length > 0 && ` And ${others.length} more.`}
         </p>
       )}
+      {one !== undefined && (
+        <LinkButton look="primary" to={`/projects/${from.project_id}/promotions${more.length > 0 ? "?status=pending" : `/${one.id}`}`}>
+          See what waits
+        </LinkButton>
+      )}
       {may("promote", to.env) && (
         <LinkButton
-          look={first === undefined ? "primary" : "secondary"}
+          look={first === undefined && one === undefined ? "primary" : "secondary"}
           to={`/projects/${from.project_id}/promote?from=${from.env}&to=${to.env}`}
         >
           Promote to {to.env}

@@ -257,12 +257,15 @@ function Upload({ environment: { project_id: project, env }, file: { name, state
   const announce = useAnnounce();
   const queries = useQueryClient();
   const replace = useAction({
-    mutationFn: (state: StateOf) => api.replaceState({ project, env, state, message: `Uploaded ${name}` }),
+    mutationFn: ({ state, tag }: { readonly state: StateOf; readonly tag: string | null }) =>
+      api.replaceState({ project, env, state, message: `Uploaded ${name}`, ifMatch: tag ?? undefined }),
     onSuccess: async ({ version }) => {
       announce(`${env} is ${version} now.`);
       onClose();
       await queries.invalidateQueries({ queryKey: ["project", project] });
     },
+    // It may be that somebody else was quicker: then it is counted against theirs, before it is sent again.
+    onError: () => void queries.invalidateQueries(stateQuery(project, env)),
   });
   const counts = read === null || current.data === undefined ? null : countsOf(current.data.state, read);
   return (
@@ -288,7 +291,12 @@ function Upload({ environment: { project_id: project, env }, file: { name, state
       {replace.isError && <Failure error={replace.error} what="upload the state" />}
       <DialogActions>
         <Button onClick={onClose}>Cancel</Button>
-        <Button look="primary" busy={replace.isPending} disabled={counts === null} onClick={() => read !== null && replace.act(read)}>
+        <Button
+          look="primary"
+          busy={replace.isPending}
+          disabled={counts === null}
+          onClick={() => read !== null && current.data !== undefined && replace.act({ state: read, tag: current.data.etag })}
+        >
           Replace the state of {env}
         </Button>
       </DialogActions>

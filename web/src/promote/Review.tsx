@@ -5,6 +5,7 @@ import { LinkButton } from "../components/Button.tsx";
 import { Notice } from "../components/Notice.tsx";
 import { Panel, Technical } from "../components/Panel.tsx";
 import { Failure, Loading } from "../components/States.tsx";
+import { useWaiting, Waits } from "../components/Waiting.tsx";
 import { useForceable } from "../policy.ts";
 import { Changes } from "./Changes.tsx";
 import { Checks } from "./Checks.tsx";
@@ -25,6 +26,7 @@ export function Review(ends: ReviewProps) {
   const { plan, error, again } = planned;
   const { source, target } = ends;
   const forceable = useForceable(target);
+  const waiting = useWaiting(target.project_id, source.env, target.env).slice(0, 3);
   const [done, setDone] = useState<PromoteReply | null>(null);
   if (done !== null) return <Done reply={done} target={target} />;
   if (plan === undefined) {
@@ -33,6 +35,13 @@ export function Review(ends: ReviewProps) {
   if (plan.changes_nothing === true && plan.conflicts === undefined) return <Nothing source={source} target={target} />;
   return (
     <>
+      {waiting.map((promotion) => (
+        <Notice key={promotion.id} tone="info" title={`A promotion to ${target.env} waits already`}>
+          <p>
+            <Waits promotion={promotion} /> What you ask for here is another one, beside it.
+          </p>
+        </Notice>
+      ))}
       <Panel title="2. What changes">
         <p>
           {target.env} goes from <strong>{target.version}</strong> to <strong>{plan.version}</strong>.

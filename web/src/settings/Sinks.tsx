@@ -31,6 +31,7 @@ export function Sinks({ project }: { readonly project: string }) {
             { title: "Who", cell: ({ name, kind }) => (name === kind ? name : `${kind} ${name}`) },
             { title: "State", cell: ({ state }) => <Badge tone={STATES[state]?.tone ?? "plain"}>{STATES[state]?.text ?? state}</Badge> },
             { title: "Still to be told", numeric: true, cell: ({ backlog }) => backlog },
+            { title: "Waiting since", cell: ({ backlog_since }) => (backlog_since === null ? "–" : <Ago at={backlog_since} />) },
             {
               title: "Last trouble",
               cell: ({ last_error }) =>
