@@ -132,7 +132,7 @@ export class State {
     await checkUnprotected(documents, head);
     const maps = this.#snapshots.draft(project);
     const { root, changes } = await maps.edit(head.platform, await edit(maps, head));
-    await checkComponentCount(maps, root);
+    await checkPlatformSize(maps, root, head.platform);
     return { ...editResult("no_changes", project, head, summary({ platform: changes, config: [] })), status: "planned" };
   }
 }
