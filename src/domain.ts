@@ -8,7 +8,6 @@ import { ConfigStore } from "./config-store.ts";
 import { Creation } from "./creation.ts";
 import { Deployments } from "./deployments.ts";
 import { Environments } from "./environments.ts";
-import { AppError } from "./errors.ts";
 import { Evaluations } from "./evaluation.ts";
 import { FailedDeployments } from "./failed-deployments.ts";
 import { FlagFiles } from "./flag-files.ts";
@@ -125,13 +124,6 @@ export interface DomainParts {
   readonly failed: (error: unknown) => void;
 }
 
-/** For the log: nobody who asks can be told, and whoever runs the engine has to know. */
-function wentBack(partition: string, had: number, has: number): AppError {
-  return new AppError("store_unavailable", {
-    reason: `The store has lost acknowledged commits: ${partition} had revision ${had} and has ${has} now, after a failover or a restored backup. Restart every engine on it, so that nothing of these is left in their memory, and see docs/operations.md.`,
-  });
-}
-
 export function createDomain(parts: DomainParts): Domain {
   const {
     store,
@@ -150,10 +142,7 @@ export function createDomain(parts: DomainParts): Domain {
     feedback = null,
     repositories = null,
   } = parts;
-  const readIndex = new ReadIndex(store, {
-    exclusive,
-    onWentBack: (partition, had, has) => failed(wentBack(partition, had, has)),
-  });
+  const readIndex = new ReadIndex(store, { exclusive, failed });
   const ledger = new Ledger(store, readIndex);
   const { snapshots = new Snapshots(store) } = parts;
   const secrets = new Secrets(ledger, vault);

@@ -17,8 +17,8 @@ export interface ReadIndexOptions {
    * any reader is answered with it: `sqlite:` and `memory:`.
    */
   readonly exclusive: boolean;
-  /** Told of a partition in which the store has less than it had: a failover or a restored backup took commits away that were acknowledged. */
-  readonly onWentBack?: (partition: string, had: number, has: number) => void;
+  /** Told where the store has less of a partition than it had: a failover or a restored backup took commits away that were acknowledged. */
+  readonly failed?: (error: AppError) => void;
 }
 
 /**
@@ -31,7 +31,7 @@ export interface ReadIndexOptions {
 export class ReadIndex {
   readonly #store: Store;
   readonly #exclusive: boolean;
-  readonly #onWentBack: (partition: string, had: number, has: number) => void;
+  readonly #failed: (error: AppError) => void;
   /**
    * The newest revisions, least recently learned first. On a store of its own they answer, and a partition that is not here is asked for; on a
    * shared one they only show where the store has gone back.
@@ -45,10 +45,10 @@ export class ReadIndex {
   /** When each question that the store has not answered was asked, by `performance.now()`; the oldest first. */
   readonly #unanswered = new Set<{ readonly since: number }>();
 
-  constructor(store: Store, { exclusive, onWentBack = () => {} }: ReadIndexOptions) {
+  constructor(store: Store, { exclusive, failed = () => {} }: ReadIndexOptions) {
     this.#store = store;
     this.#exclusive = exclusive;
-    this.#onWentBack = onWentBack;
+    this.#failed = failed;
     if (exclusive) store.watch({ onChange: (partition, revision) => this.#learn(partition, revision), onGap: () => this.#drop() });
     // Whoever answers after the connection was lost may be a server that has less, and may have been written to since.
     else store.watch({ onChange() {}, onGap: () => this.#doubt() });
@@ -159,7 +159,7 @@ export class ReadIndex {
     const known = new Map(wanted.map((partition, index) => [partition, had[index] ?? 0]));
     for (const partition of lost) this.#revisions.delete(partition);
     this.#doubt();
-    for (const partition of lost) this.#onWentBack(partition, known.get(partition) ?? 0, found.get(partition) ?? 0);
+    for (const partition of lost) this.#failed(wentBack(partition, known.get(partition) ?? 0, found.get(partition) ?? 0));
   }
 
   #doubt(): void {
@@ -179,4 +179,11 @@ export class ReadIndex {
     this.#revisions.clear();
     this.#dropped++;
   }
+}
+
+/** For the log: nobody who asks can be told, and whoever runs the engine has to know. */
+function wentBack(partition: string, had: number, has: number): AppError {
+  return new AppError("store_unavailable", {
+    reason: `The store has lost acknowledged commits: ${partition} had revision ${had} and has ${has} now, after a failover or a restored backup. Restart every engine on it, so that nothing of these is left in their memory, and see docs/operations.md.`,
+  });
 }

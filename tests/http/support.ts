@@ -24,6 +24,7 @@ import { later } from "../support/clean-up.ts";
 export function domainOf(parts: { readonly [Part in keyof Domain]?: Partial<Domain[Part]> }): Domain {
   const unknown = {
     known: () => null,
+    onDoubt: () => {},
     confirm: () => Promise.reject(new Error("nothing is kept ready here")),
     inTime: <Result>(work: Promise<Result>) => work,
     exclusive: true,
