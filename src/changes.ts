@@ -61,6 +61,7 @@ function isChanged(change: EntryChange): boolean {
 
 /** The names without their collection, each once: a key that turned from a var into a secret is one change. */
 export function namesIn(changes: readonly EntryChange[], collections: readonly string[]): string[] {
+  if (changes.length === 0) return [];
   const found = changes.filter(({ key }) => collections.includes(key.slice(0, key.indexOf("/"))));
   return [...new Set(found.map(({ key }) => key.slice(key.indexOf("/") + 1)))].sort();
 }

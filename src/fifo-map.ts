@@ -1,7 +1,7 @@
 /** One entry, in line between those that came before and after it. */
 interface Cell<Key, Value> {
   readonly key: Key;
-  readonly value: Value;
+  value: Value;
   older: Cell<Key, Value> | null;
   newer: Cell<Key, Value> | null;
 }
@@ -29,22 +29,25 @@ export class FifoMap<Key, Value> {
 
   /** Puts the entry last in line, wherever it was. */
   set(key: Key, value: Value): void {
-    this.delete(key);
-    const cell: Cell<Key, Value> = { key, value, older: this.#newest, newer: null };
-    if (this.#newest === null) this.#oldest = cell;
-    else this.#newest.newer = cell;
-    this.#newest = cell;
-    this.#cells.set(key, cell);
+    const known = this.#cells.get(key);
+    if (known === undefined) {
+      const cell: Cell<Key, Value> = { key, value, older: null, newer: null };
+      this.#cells.set(key, cell);
+      this.#append(cell);
+      return;
+    }
+    // In the place that it has in the map: what is set again and again would fill it with holes, and have it made anew.
+    known.value = value;
+    if (known === this.#newest) return;
+    this.#unlink(known);
+    this.#append(known);
   }
 
   delete(key: Key): void {
     const cell = this.#cells.get(key);
     if (cell === undefined) return;
     this.#cells.delete(key);
-    if (cell.older === null) this.#oldest = cell.newer;
-    else cell.older.newer = cell.newer;
-    if (cell.newer === null) this.#newest = cell.older;
-    else cell.newer.older = cell.older;
+    this.#unlink(cell);
   }
 
   /** The key and the value of the entry that was set before all others. */
@@ -53,8 +56,8 @@ export class FifoMap<Key, Value> {
   }
 
   /** In the order in which they were set. */
-  keys(): IterableIterator<Key> {
-    return this.#cells.keys();
+  *keys(): IterableIterator<Key> {
+    for (let cell = this.#oldest; cell !== null; cell = cell.newer) yield cell.key;
   }
 
   /** In the same order. */
@@ -66,5 +69,20 @@ export class FifoMap<Key, Value> {
     this.#cells.clear();
     this.#oldest = null;
     this.#newest = null;
+  }
+
+  #append(cell: Cell<Key, Value>): void {
+    cell.older = this.#newest;
+    cell.newer = null;
+    if (this.#newest === null) this.#oldest = cell;
+    else this.#newest.newer = cell;
+    this.#newest = cell;
+  }
+
+  #unlink(cell: Cell<Key, Value>): void {
+    if (cell.older === null) this.#oldest = cell.newer;
+    else cell.older.newer = cell.newer;
+    if (cell.newer === null) this.#newest = cell.older;
+    else cell.newer.older = cell.older;
   }
 }

@@ -55,6 +55,9 @@ function ownLine(lineage: Lineage, env: string): string {
 }
 
 function joined(lineages: readonly Lineage[]): Lineage {
+  const [only] = lineages;
+  // A lineage names each line once.
+  if (only !== undefined && lineages.length === 1) return only;
   const newest = new Map<string, number>();
   for (const [line, revision] of lineages.flat()) {
     const known = newest.get(line) ?? 0;

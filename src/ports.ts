@@ -52,7 +52,7 @@ export interface Put<Value = Json> {
   readonly key: Key;
   readonly value: Value;
   /** The value's canonical JSON, where whoever puts it has written that already. */
-  readonly text?: string;
+  readonly text?: string | undefined;
 }
 
 /** Everything that one commit does to one partition, in one atomic and durable step. */

@@ -5,7 +5,7 @@ import { LIMITS } from "./limits.ts";
 import { canonicalJson } from "./merkle/index.ts";
 import type { AuditRecord, Caller } from "./model.ts";
 import { quoted } from "./names.ts";
-import type { Change, Entry, Hash, Json, JsonObject, Key, Put, Store, StoredObject } from "./ports.ts";
+import type { Change, Check, Entry, Hash, Json, JsonObject, Key, Put, Store, StoredObject } from "./ports.ts";
 import type { KnownDocuments, KnownEntry } from "./recent-documents.ts";
 
 /** The document `project`: written by every audited commit, so that all of them are serialised by it. */
@@ -43,6 +43,21 @@ function withHash(body: string, hash: Hash): string {
   return `${body.slice(0, place)},"hash":"${hash}"${body.slice(place)}`;
 }
 
+/** A document that is to be written. */
+interface Written extends Put {
+  /** Its canonical JSON: `undefined` where nobody needed it yet. */
+  text: string | undefined;
+}
+
+let newest = { ms: Number.NaN, text: "" };
+
+/** As `Date.toISOString`, which takes longer than a look at what was written for the same millisecond. */
+function isoTime(moment: Date): string {
+  const ms = moment.getTime();
+  if (newest.ms !== ms) newest = { ms, text: moment.toISOString() };
+  return newest.text;
+}
+
 /** What every batch reads: whether the project is there, where its audit log ends, and whether garbage was taken away meanwhile. */
 const READ_FIRST = [keys.project, keys.gcEpoch];
 
@@ -62,7 +77,7 @@ export class View {
   readonly #read: Map<Key, KnownEntry | null>;
   /** What is known without being read. It is checked too, where somebody asks for it. */
   readonly #recent: KnownDocuments;
-  readonly #puts = new Map<Key, Put>();
+  readonly #puts = new Map<Key, Written>();
   readonly #deletes = new Set<Key>();
   readonly #objects = new Map<Hash, StoredObject>();
   bytes = 0;
@@ -79,8 +94,8 @@ export class View {
     this.#read = read;
     this.chain = (this.known(keys.project) as unknown as Project | null | undefined)?.audit ?? null;
     // Time in one project never runs backwards, whatever the clock does: a look-up by time needs the order.
-    const last = this.chain === null ? 0 : Date.parse(this.chain.at);
-    this.now = new Date(Math.max(now.getTime(), last)).toISOString();
+    const iso = isoTime(now);
+    this.now = this.chain !== null && this.chain.at > iso ? this.chain.at : iso;
   }
 
   static async open(parts: ViewParts): Promise<View> {
@@ -154,11 +169,11 @@ export class View {
 
   /** @throws invalid_request for a document that is not JSON */
   change(): Change {
-    for (const [key, { value, text }] of this.#puts) {
-      if (text === undefined) this.#puts.set(key, { key, value, text: canonicalJson(value, `The document "${key}"`) });
-    }
+    const checks: Check[] = [];
+    for (const [key, entry] of this.#read) checks.push({ key, revision: entry === null ? null : entry.revision });
+    for (const put of this.#puts.values()) put.text ??= canonicalJson(put.value, `The document "${put.key}"`);
     return {
-      checks: Array.from(this.#read, ([key, entry]) => ({ key, revision: entry === null ? null : entry.revision })),
+      checks,
       puts: [...this.#puts.values()],
       deletes: [...this.#deletes],
       objects: [...this.#objects.values()],
@@ -205,7 +220,7 @@ export class Transaction {
   /** The project's time, ISO 8601 in UTC: the store's clock, never earlier than the newest audit record. */
   readonly now: string;
   readonly project: string;
-  readonly puts = new Map<Key, Put>();
+  readonly puts = new Map<Key, Written>();
   readonly deletes = new Set<Key>();
   readonly objects = new Map<Hash, StoredObject>();
   readonly records: AuditRecord[] = [];
@@ -258,7 +273,7 @@ export class Transaction {
 
   /** @param text its canonical JSON, where that is known */
   put(key: Key, value: object, text?: string): void {
-    this.puts.set(key, text === undefined ? { key, value: value as Json } : { key, value: value as Json, text });
+    this.puts.set(key, { key, value: value as Json, text });
     this.deletes.delete(key);
     this.bytes += 512;
   }

@@ -10,6 +10,7 @@ import { quoted } from "../names.ts";
 import type { Refusals } from "../refusals.ts";
 import type { Principal } from "../tokens.ts";
 import type { Asked } from "./asked.ts";
+import type { FastCallers } from "./fast-callers.ts";
 import { basicToken, isGit } from "./git-client.ts";
 import { type BodyBounds, readJsonBytes } from "./json.ts";
 import { isOfrep } from "./ofrep.ts";
@@ -39,7 +40,7 @@ export interface GateParts {
   /** `null` where auth is off: for development on a loopback host, whoever gets here may do everything. */
   readonly authentication: Authentication | null;
   /** Who is known without being looked up. */
-  readonly callers: { now(header: string): Principal | null } | null;
+  readonly callers: Pick<FastCallers, "now"> | null;
   readonly rates: Rates;
   readonly refusals: Pick<Refusals, "note">;
 }
@@ -143,7 +144,7 @@ export const LOCAL_PRINCIPAL: Principal = { ...mayDoAll("local", ""), expiresAt:
 /** Of a request with one Authorization header, which counts before everything else. */
 function knownPrincipal(request: Asked, callers: GateParts["callers"]): Principal | null {
   const [header, second] = valuesOf(request, "authorization");
-  return callers === null || header === undefined || second !== undefined ? null : callers.now(header);
+  return callers === null || header === undefined || second !== undefined ? null : callers.now(request.socket, header);
 }
 
 function principalOf(request: Asked, authentication: Authentication, freshness: Freshness): Promise<Principal> {

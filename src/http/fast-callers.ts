@@ -1,4 +1,4 @@
-import { hash } from "node:crypto";
+import type { Socket } from "node:net";
 import type { Authentication } from "../authentication.ts";
 import { AppError } from "../errors.ts";
 import { SYSTEM_PARTITION } from "../keys.ts";
@@ -6,15 +6,11 @@ import { LIMITS } from "../limits.ts";
 import type { ReadIndex } from "../read-index.ts";
 import type { Judged, Principal } from "../tokens.ts";
 import { bearerOf } from "./auth.ts";
+import { digestOf } from "./visitors.ts";
 
 interface Known extends Judged {
   /** The revision of `_system` at which it was judged: with another one it is judged again. */
   readonly asOf: number;
-}
-
-/** By which a header is known. */
-export function digestOf(header: string): string {
-  return hash("sha256", header, "base64");
 }
 
 /** Whose token an Authorization header shows, known without waiting: by the header's digest, so that no token is kept. */
@@ -30,9 +26,9 @@ export class FastCallers {
   }
 
   /** As of now; `null` also where the store has to be asked what is current. */
-  now(header: string): Principal | null {
+  now(socket: Socket, header: string): Principal | null {
     const revision = this.#index.known(SYSTEM_PARTITION);
-    return revision === null ? null : this.at(header, digestOf(header), revision);
+    return revision === null ? null : this.at(header, digestOf(socket, header), revision);
   }
 
   /** `null` where it is not known, or not valid: then whoever can say why has to look. */

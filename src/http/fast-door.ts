@@ -5,12 +5,12 @@ import type { Domain } from "../domain.ts";
 import type { Settings } from "../settings.ts";
 import type { Principal } from "../tokens.ts";
 import { bearerOf, LOCAL_PRINCIPAL, type Rates } from "./auth.ts";
-import { digestOf, type FastCallers } from "./fast-callers.ts";
+import type { FastCallers } from "./fast-callers.ts";
 import { isHostGuarded, isKnownHost } from "./guards.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Place } from "./ofrep.ts";
-import { addressKey } from "./rate.ts";
 import { type PlainHeaders, plainHeaders, type Unusual } from "./raw-headers.ts";
+import { addressOf, digestOf } from "./visitors.ts";
 
 export interface FastLaneParts {
   readonly domain: Domain;
@@ -26,21 +26,12 @@ export interface FastLaneParts {
 /** Of `_system` and of a project. */
 type Revisions = readonly [system: number, project: number];
 
-/** What is known of a connection while it is open. */
-interface Visitor {
-  readonly address: string;
-  /** The last Authorization header that it showed, which mostly is the next one too, and its digest. That request is kept as long anyway. */
-  header: string;
-  digest: string;
-}
-
 /** Who is let into the fast lane: what is true of a request whatever it asks for. It refuses nobody, and sends them to the routes. */
 export class FastDoor {
   readonly #parts: FastLaneParts;
   readonly #callers: FastCallers | null;
   readonly #isHostGuarded: boolean;
   readonly #believesProxies: boolean;
-  readonly #visitors = new WeakMap<Socket, Visitor>();
   /** The last one that was found to be good. */
   #host: string | undefined;
 
@@ -75,28 +66,20 @@ export class FastDoor {
   /** The store is asked nothing for whoever shows no token, or is over what their address may. */
   isWorthAsking({ socket }: IncomingMessage, { authorization }: PlainHeaders, now: number): boolean {
     if (this.#callers !== null && bearerOf(authorization ?? "") === null) return false;
-    return this.#parts.rates.perAddress.admits(this.#visitorOf(socket).address, now);
+    return this.#parts.rates.perAddress.admits(addressOf(socket), now);
   }
 
   /** Who asks, where that is known as of that revision of `_system`. */
   callerAt(socket: Socket, { authorization }: PlainHeaders, system: number): Principal | null {
     if (this.#callers === null) return LOCAL_PRINCIPAL;
-    return authorization === undefined ? null : this.#callers.at(authorization, this.#digestOf(socket, authorization), system);
+    return authorization === undefined ? null : this.#callers.at(authorization, digestOf(socket, authorization), system);
   }
 
   /** Has a token that was known before looked up as of that revision of `_system`. @throws unauthorized, and the like */
   async renew(socket: Socket, { authorization }: PlainHeaders, system: number): Promise<void> {
     if (this.#callers !== null && authorization !== undefined) {
-      await this.#callers.renew(authorization, this.#digestOf(socket, authorization), system);
+      await this.#callers.renew(authorization, digestOf(socket, authorization), system);
     }
-  }
-
-  #digestOf(socket: Socket, header: string): string {
-    const visitor = this.#visitorOf(socket);
-    if (visitor.header === header) return visitor.digest;
-    visitor.header = header;
-    visitor.digest = digestOf(header);
-    return visitor.digest;
   }
 
   /** Notes of a reader, and of a head, that they were current at a moment after `at`: what may be shown while the store is away is that old. */
@@ -109,21 +92,13 @@ export class FastDoor {
   /** Whether one more request may be answered: counts nothing. */
   admits({ socket }: IncomingMessage, { token }: Principal, now: number): boolean {
     const { perAddress, perToken } = this.#parts.rates;
-    return perAddress.admits(this.#visitorOf(socket).address, now) && perToken.admits(token, now);
+    return perAddress.admits(addressOf(socket), now) && perToken.admits(token, now);
   }
 
   /** Counts a request that is sure to be answered here. */
   take({ socket }: IncomingMessage, { token }: Principal, now: number): void {
     const { perAddress, perToken } = this.#parts.rates;
-    perAddress.take(this.#visitorOf(socket).address, now);
+    perAddress.take(addressOf(socket), now);
     perToken.take(token, now);
-  }
-
-  #visitorOf(socket: Socket): Visitor {
-    const known = this.#visitors.get(socket);
-    if (known !== undefined) return known;
-    const visitor = { address: addressKey(socket.remoteAddress ?? ""), header: "", digest: "" };
-    this.#visitors.set(socket, visitor);
-    return visitor;
   }
 }

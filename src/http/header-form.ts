@@ -7,7 +7,7 @@ interface WithHead {
 }
 
 const DATE = /\r\nDate: ([^\r]+)\r\n/;
-const REQUEST_ID = "x-request-id";
+export const REQUEST_ID = "x-request-id";
 
 /**
  * The head of replies of which the request's id, the date and some values alone change. Node makes the text of a head from its names and

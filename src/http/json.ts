@@ -79,7 +79,7 @@ export function readJsonBodyAhead(request: IncomingMessage, bounds: BodyBounds):
  * @throws invalid_json, too_large
  */
 export function parseJson(bytes: Buffer, members: number): Json {
-  const text = bytes.subarray(hasByteOrderMark(bytes) ? 3 : 0);
+  const text = hasByteOrderMark(bytes) ? bytes.subarray(3) : bytes;
   const ascii = isAscii(text);
   if (!ascii && !isUtf8(text)) throw new AppError("invalid_json", { reason: "The body is not valid UTF-8." });
   scanJson(text, { depth: LIMITS.jsonDepth, members });

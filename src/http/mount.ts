@@ -20,6 +20,7 @@ import { accessOf } from "./rights.ts";
 import type { Connection, Route } from "./route.ts";
 import { Standing } from "./standing.ts";
 import { holdStream, type Streams } from "./streams.ts";
+import { WrittenReplies } from "./written-replies.ts";
 
 export interface RouteServices {
   readonly domain: Domain;
@@ -39,7 +40,12 @@ export interface Served {
 /** The one function of each route that answers it, whoever found the way to it. */
 export function servedRoutes(routes: readonly Route[], given: RouteServices): readonly Served[] {
   const { news, tokens } = given.domain;
-  const services = { ...given, events: new EventStreams(), standing: new Standing(news, () => tokens.now()) };
+  const services = {
+    ...given,
+    events: new EventStreams(),
+    written: new WrittenReplies(),
+    standing: new Standing(news, () => tokens.now()),
+  };
   return routes.map((route) => ({ route, answer: serve(route, services) }));
 }
 
@@ -60,12 +66,13 @@ export function mountRoutes(app: Express, served: readonly Served[], gate: Gate)
 
 interface Services extends RouteServices {
   readonly events: EventStreams;
+  readonly written: WrittenReplies;
   readonly standing: Standing;
 }
 
 /** One request, from its token to its reply: the order in which every route's request is judged. */
 function serve(route: Route, services: Services): Answer {
-  const { domain, gate, streams, metrics } = services;
+  const { domain, gate, streams, metrics, written } = services;
   const method = route.method.toUpperCase();
   const attributes = { "http.request.method": method, "http.route": route.path, "envm.operation": route.operationId };
   const span = { name: `${method} ${route.path}`, kind: "server", attributes } as const;
@@ -113,7 +120,7 @@ function serve(route: Route, services: Services): Answer {
       observe();
     } else {
       if ("lines" in reply) holdStream(response, streams.open(caller.token));
-      await sendReply(request, response, reply);
+      if (!("body" in reply && written.send(request, response, reply))) await sendReply(request, response, reply);
     }
   }
 }

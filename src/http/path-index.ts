@@ -30,7 +30,10 @@ export class PathIndex<Found> {
   find(path: string): PathMatch<Found> | null {
     const values: string[] = [];
     let step: Step<Found> = this.#root;
-    for (const segment of path.slice(1).split("/")) {
+    for (let from = 1, end = 0; end !== path.length; from = end + 1) {
+      const slash = path.indexOf("/", from);
+      end = slash < 0 ? path.length : slash;
+      const segment = path.slice(from, end);
       const literal = step.literals.get(segment);
       const next = literal ?? step.parameter;
       if (next === null || segment === "") return null;

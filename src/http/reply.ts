@@ -4,7 +4,7 @@ import { LIMITS } from "../limits.ts";
 import { noneMatchHits, quoteTag, tagOfBody } from "./etag.ts";
 import type { EventSource } from "./event-streams.ts";
 
-const JSON_TYPE = "application/json; charset=utf-8";
+export const JSON_TYPE = "application/json; charset=utf-8";
 
 interface ReplyFacts {
   readonly status?: number;
@@ -99,7 +99,7 @@ function isAnswered(request: IncomingMessage, response: ServerResponse, tag: str
   return false;
 }
 
-function isReading({ method }: IncomingMessage): boolean {
+export function isReading({ method }: IncomingMessage): boolean {
   return method === "GET" || method === "HEAD";
 }
 

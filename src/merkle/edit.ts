@@ -65,7 +65,8 @@ function editOf([key, value]: readonly [string, Json | JsonText | undefined]): E
 
 function edit(key: string, right: ValueRef | null, data: Uint8Array | null): Edit {
   if (!isWellFormed(key)) throw new AppError("invalid_request", { reason: "A name holds a lone surrogate." });
-  if (Buffer.byteLength(key) > LIMITS.keyBytes) {
+  // A UTF-16 unit takes at most three bytes of UTF-8, so that short names need no counting.
+  if (key.length * 3 > LIMITS.keyBytes && Buffer.byteLength(key) > LIMITS.keyBytes) {
     throw new AppError("invalid_request", { reason: `A name is longer than ${LIMITS.keyBytes} bytes.`, fix: "Use a shorter name." });
   }
   return { key, layer: keyLayer(key), right, data, left: null };

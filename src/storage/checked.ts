@@ -11,6 +11,7 @@ import type {
   Key,
   ObjectInfo,
   Objects,
+  Put,
   Range,
   Store,
   StoredObject,
@@ -155,17 +156,17 @@ function checkChange(change: Change): Change<string> {
   deletes.forEach(checkKey);
   objectDeletes.forEach(checkHash);
   const objects = checkObjects(change.objects);
+  // No more than that: most commits are so far from their bounds that nothing has to be counted.
   let bytes = sizeOf(objects);
   const documents = puts.map(({ key, value, text = canonicalJson(value, `The document "${key}"`) }) => {
     checkKey(key);
-    const size = Buffer.byteLength(text);
-    checkSize(`The document "${key}"`, size, LIMITS.documentBytes);
-    bytes += Buffer.byteLength(key) + size;
+    if (mostBytes(text) > LIMITS.documentBytes) checkSize(`The document "${key}"`, Buffer.byteLength(text), LIMITS.documentBytes);
+    bytes += mostBytes(key) + mostBytes(text);
     return { key, value: text };
   });
-  checkSize("The commit", bytes, LIMITS.commitBytes);
+  if (bytes > LIMITS.commitBytes) checkSize("The commit", sizeOf(objects) + bytesOf(documents), LIMITS.commitBytes);
   checkDistinct("checked", checks.map(keyOf));
-  checkDistinct("written", [...puts.map(keyOf), ...deletes]);
+  checkDistinct("written", puts.map(keyOf).concat(deletes));
   // Objects are distinct by now.
   if (objectDeletes.length > 0) checkDistinct("written as an object", [...objects.map(({ hash }) => hash), ...objectDeletes]);
   return { checks, puts: documents, deletes, objects, objectDeletes };
@@ -177,7 +178,8 @@ function checkObjects(objects: readonly StoredObject[]): readonly StoredObject[]
   for (const object of objects) {
     checkHash(object.hash);
     if (object.replaces !== undefined) checkHash(object.replaces);
-    checkSize(`The object ${object.hash}`, object.data.byteLength, LIMITS.objectBytes);
+    const bytes = object.data.byteLength;
+    if (bytes > LIMITS.objectBytes) checkSize(`The object ${object.hash}`, bytes, LIMITS.objectBytes);
     distinct.set(object.hash, object);
   }
   return distinct.size === objects.length ? objects : [...distinct.values()];
@@ -185,6 +187,15 @@ function checkObjects(objects: readonly StoredObject[]): readonly StoredObject[]
 
 function sizeOf(objects: readonly StoredObject[]): number {
   return objects.reduce((sum, object) => sum + object.data.byteLength, 0);
+}
+
+function bytesOf(documents: readonly Put<string>[]): number {
+  return documents.reduce((sum, { key, value }) => sum + Buffer.byteLength(key) + Buffer.byteLength(value), 0);
+}
+
+/** What a text can take at most: three bytes of UTF-8 for each UTF-16 unit. */
+function mostBytes({ length }: string): number {
+  return length * 3;
 }
 
 function keyOf({ key }: { readonly key: Key }): Key {
@@ -197,8 +208,7 @@ function checkKey(key: Key): void {
 }
 
 function checkText(what: string, text: string): void {
-  // A UTF-16 unit takes at most three bytes of UTF-8, so that short strings need no counting.
-  if (text.length * 3 > LIMITS.keyBytes && Buffer.byteLength(text) > LIMITS.keyBytes) {
+  if (mostBytes(text) > LIMITS.keyBytes && Buffer.byteLength(text) > LIMITS.keyBytes) {
     refuse(`A ${what} of ${Buffer.byteLength(text)} bytes is over the limit of ${LIMITS.keyBytes} bytes.`);
   }
   if (!PLAIN.test(text) && UNSAFE.test(text))

@@ -155,6 +155,22 @@ describe("the checking layer", () => {
     expect(asked()).toBe(0);
   });
 
+  it("counts a commit's documents and their keys in UTF-8, to the last byte", async () => {
+    const full = Array.from({ length: LIMITS.commitBytes / LIMITS.documentBytes }, (_, n) => {
+      const key = `é${n}`;
+      // The key takes three bytes, and two quotes belong to the document: ASCII, or two bytes for each character but one.
+      const room = LIMITS.documentBytes - 3 - 2;
+      return { key, value: n % 2 === 0 ? "x".repeat(room) : `${"é".repeat((room - 1) / 2)}x` };
+    });
+    const { store, asked } = memory();
+    const over = full.map(({ key, value }, n) => ({ key, value: n === 0 ? `${value}x` : value }));
+    expect((await errorOf(store.commit("p", change({ puts: over })))).message).toBe(
+      `The commit has ${LIMITS.commitBytes + 1} bytes; the limit is ${LIMITS.commitBytes}.`,
+    );
+    expect(asked()).toBe(0);
+    expect(await store.commit("p", change({ puts: full }))).toMatchObject({ ok: true });
+  });
+
   it("hands the backend canonical JSON", async () => {
     const { store, backend } = memory();
     await store.commit("p", put("a", { b: [1.0, -0], a: "é" }));
