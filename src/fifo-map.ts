@@ -62,7 +62,7 @@ export class FifoMap<Key, Value> {
 
   /** In the same order. */
   *values(): IterableIterator<Value> {
-    for (const { value } of this.#cells.values()) yield value;
+    for (let cell = this.#oldest; cell !== null; cell = cell.newer) yield cell.value;
   }
 
   clear(): void {
