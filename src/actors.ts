@@ -18,3 +18,18 @@ export function isTakenName(name: string): boolean {
 export function canAgree(name: string): boolean {
   return OF_PEOPLE.has(name) || (!isTakenName(name) && name !== "" && name.trim() === name);
 }
+
+/**
+ * Whose name it is: the same for `ada` and `Ada`, and for letters that are composed or not. A sibling engine, an identity
+ * provider and a token may write one person's name differently, and nobody becomes two people by that.
+ */
+export function personOf(actor: string): string {
+  return actor.normalize("NFKC").toLowerCase();
+}
+
+/** Each person once, as they are written first. */
+export function people(actors: readonly string[]): string[] {
+  const found = new Map<string, string>();
+  for (const actor of actors) if (!found.has(personOf(actor))) found.set(personOf(actor), actor);
+  return [...found.values()];
+}

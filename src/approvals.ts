@@ -1,7 +1,8 @@
+import { personOf } from "./actors.ts";
 import { forbidden, may } from "./callers.ts";
 import { AppError } from "./errors.ts";
 import type { Caller, CheckResult, DiffFromPrevious } from "./model.ts";
-import { personOf, quoted } from "./names.ts";
+import { quoted } from "./names.ts";
 import type { Force, PromotionOrder } from "./plan.ts";
 import type { Json } from "./ports.ts";
 

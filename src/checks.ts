@@ -1,9 +1,9 @@
-import { canAgree } from "./actors.ts";
+import { canAgree, people, personOf } from "./actors.ts";
 import { durationMs, durationText } from "./durations.ts";
 import type { Freeze } from "./freeze.ts";
 import type { ComponentConflict } from "./merge.ts";
 import type { CheckName, CheckResult, Environment, Revision, RevisionRef } from "./model.ts";
-import { people, personOf, quoted } from "./names.ts";
+import { quoted } from "./names.ts";
 import { approvalsOf, type EffectivePolicy, type Policy } from "./policy.ts";
 import type { Json } from "./ports.ts";
 import { boundAt, type Requirement } from "./requirements.ts";

@@ -84,21 +84,6 @@ export function checkEnvironmentName(name: string): void {
   );
 }
 
-/**
- * Whose name it is: the same for `ada` and `Ada`, and for letters that are composed or not. A sibling engine, an identity
- * provider and a token may write one person's name differently, and nobody becomes two people by that.
- */
-export function personOf(actor: string): string {
-  return actor.normalize("NFKC").toLowerCase();
-}
-
-/** Each person once, as they are written first. */
-export function people(actors: readonly string[]): string[] {
-  const found = new Map<string, string>();
-  for (const actor of actors) if (!found.has(personOf(actor))) found.set(personOf(actor), actor);
-  return [...found.values()];
-}
-
 /** What an environment's config holds, by the name of one of each. */
 export type ConfigKind = "var" | "secret" | "flag" | "evaluator" | "flag_metadata";
 

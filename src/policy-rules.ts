@@ -1,11 +1,11 @@
-import { canAgree } from "./actors.ts";
+import { canAgree, people } from "./actors.ts";
 import { durationMs } from "./durations.ts";
 import { AppError } from "./errors.ts";
 import { windowFaults } from "./freeze.ts";
 import { isObject } from "./json.ts";
 import { LIMITS } from "./limits.ts";
 import type { CheckName, EnvironmentType } from "./model.ts";
-import { isEnvironmentName, people, quoted } from "./names.ts";
+import { isEnvironmentName, quoted } from "./names.ts";
 import type { EnvironmentPolicy, Policy } from "./policy.ts";
 import { POLICY_PRESETS } from "./policy-presets.ts";
 import type { Json, JsonObject } from "./ports.ts";

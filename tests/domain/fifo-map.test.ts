@@ -29,6 +29,7 @@ test("it holds what a Map holds in which whatever is set again goes last, and te
         }
         expect(map.oldest()).toEqual([...model][0]);
         expect([...map.keys()]).toEqual([...model.keys()]);
+        expect([...map.values()]).toEqual([...model.values()]);
         expect(map.size).toBe(model.size);
         for (let n = 0; n <= 9; n++) expect([map.has(n), map.get(n)]).toEqual([model.has(n), model.get(n)]);
       }

@@ -1,6 +1,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, useParams } from "react-router";
+import { personOf } from "../../../src/actors.ts";
 import { api, type Promotion } from "../api.ts";
 import { useAnnounce } from "../components/Announcer.tsx";
 import { Badge } from "../components/Badge.tsx";
@@ -126,14 +127,15 @@ function Steps({ promotion }: { readonly promotion: Promotion }) {
 
 /** Why somebody cannot approve, and what they can do instead; `null` for who can. */
 function standingOf({ requested_by, approvals, waiting_for, missing }: Promotion, actor: string) {
-  if (actor === requested_by) {
+  const isActor = (name: string) => personOf(name) === personOf(actor);
+  if (isActor(requested_by)) {
     return {
       title: "You asked for this, so somebody else has to agree",
       text: "Send them the address of this page. Nothing changes until then.",
       verb: "Withdraw",
     };
   }
-  if (approvals.some(({ by }) => by === actor)) {
+  if (approvals.some(({ by }) => isActor(by))) {
     const text = missing > 0 ? "Somebody else has to agree too." : "It is applied by itself as soon as what is in the way above is gone.";
     return { title: "You approved this", text, verb: "Turn down after all" };
   }
