@@ -107,7 +107,7 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
   // What of JSON is taken, wherever it is typed: in browsers too.
   "json-text": { rooms: ["errors"], modules: [] },
   // Who may do what is one table, for what is offered too.
-  web: { rooms: ["sdk", "flagd", "dotenv", "json-text"], files: ["src/access.ts"], modules: ["*"] },
+  web: { rooms: ["sdk", "flagd", "dotenv", "json-text"], files: ["src/access.ts", "src/actors.ts"], modules: ["*"] },
 };
 
 /** Files at the top of `src` that are not the domain. */
