@@ -1,5 +1,6 @@
 import { forbidden, may } from "./callers.ts";
 import { summary } from "./changes.ts";
+import { checkBytes } from "./content-bounds.ts";
 import type { Shown } from "./document-cache.ts";
 import { appendEdit, type EditRequest, type EditResult, editResult } from "./edits.ts";
 import { AppError } from "./errors.ts";
@@ -378,12 +379,7 @@ export async function checkConfigSize(maps: Maps, config: Hash, before: Hash): P
       fix: FEWER,
     });
   }
-  const bytes = await maps.weight(config);
-  if (bytes <= LIMITS.configBytes || bytes <= (await maps.weight(before))) return;
-  throw new AppError("too_large", {
-    reason: `The vars and flags of one environment hold at most ${LIMITS.configBytes} bytes of JSON together, and these would be ${bytes}.`,
-    fix: FEWER,
-  });
+  await checkBytes(maps, config, before, { prefix: "", what: "The vars and flags of one environment", fix: FEWER });
 }
 
 const FEWER = "Unset what is not needed, or keep large data in components.";

@@ -1,3 +1,4 @@
+import { checkBytes } from "./content-bounds.ts";
 import { AppError } from "./errors.ts";
 import { expanded } from "./flagd/definition.ts";
 import { flagDefinition } from "./flags.ts";
@@ -65,12 +66,7 @@ export async function checkRequirementsSize(maps: Maps, platform: Hash, before: 
   if (count > LIMITS.configEntries && count > (await maps.count(before, REQUIRES))) {
     throw new AppError("too_large", { reason: `A platform requires at most ${LIMITS.configEntries} keys.`, fix });
   }
-  const bytes = await maps.weight(platform, REQUIRES);
-  if (bytes <= LIMITS.configBytes || bytes <= (await maps.weight(before, REQUIRES))) return;
-  throw new AppError("too_large", {
-    reason: `The keys that a platform requires hold at most ${LIMITS.configBytes} bytes of JSON together, and these would be ${bytes}.`,
-    fix,
-  });
+  await checkBytes(maps, platform, before, { prefix: REQUIRES, what: "The keys that a platform requires", fix });
 }
 
 /** What a platform has for vars and flags that an environment does not bind. */

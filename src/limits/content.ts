@@ -40,6 +40,8 @@ export const CONTENT = {
   configEntries: 20_000,
   /** Bytes of the values of either together, as canonical JSON; those of at most 64 bytes are not counted. */
   configBytes: 8 * 1024 * 1024,
+  /** Characters of a value's JSON up to which an edit that brings it is not held to that: 20,000 such values have 20 MiB. */
+  weighedLength: 1024,
   /** Characters of a commit message or reason. */
   messageLength: 2_000,
   /** Names kept in one list of a revision's summary of changes; the count beside it is exact. */

@@ -119,6 +119,30 @@ test("a config write costs the same at 10 and at 1,000 revisions of history", as
   expect(costs[1]).toEqual(costs[0]);
 });
 
+test("an edit of one flag among 2,000 loads as much as one among 100, but for a level more of the map", async () => {
+  const loaded: number[] = [];
+  for (const count of [100, 2_000]) {
+    const inner = memoryStore();
+    const vault = await openVault(inner);
+    const counted = counting(inner);
+    const setUp = new Project(domainOn(inner, vault));
+    await setUp.create("staging");
+    const flag = (on: boolean) => ({
+      state: "ENABLED",
+      variants: { on: true, off: false },
+      defaultVariant: on ? "on" : "off",
+      metadata: { why: "x".repeat(80) },
+    });
+    await setUp.configure("staging", { flags: Object.fromEntries(Array.from({ length: count }, (_, n) => [`flag-${n}`, flag(true)])) });
+    const cold = new Project(domainOn(counted.store, vault));
+    counted.reset();
+    await cold.configure("staging", { flags: { "flag-50": flag(false) } });
+    loaded.push(counted.counts.objectsLoaded);
+  }
+  const [few = 0, many = 0] = loaded;
+  expect(many - few).toBeLessThanOrEqual(4);
+});
+
 /** As much as fits one piece, and never one value alone: of values of 100 KB the first page has eight, those after it two. */
 const READINGS: Readonly<Record<string, { readonly perPage: number; open(domain: Domain): Promise<Pick<PiecewiseRead, "pieces">> }>> = {
   state: { perPage: 1, open: (domain) => domain.state.read(PROJECT, "staging", {}) },

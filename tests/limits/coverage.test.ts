@@ -310,6 +310,7 @@ const unreachable: Readonly<Partial<Record<Bound, string>>> = {
   slowCheckMs: "When a server looks for clients that are too slow.",
   linesLength: "How large the pieces of a streamed reply are.",
   pieceLength: "How a reply is sent, not which: tests/e2e/state-pieces.test.ts.",
+  weighedLength: "Up to where the bytes of a config are not counted: tests/limits/small.test.ts, tests/domain/cost.test.ts.",
   textEntries: "The size of a batch: tests/domain/cost.test.ts.",
   jwtLength: "Of an identity provider and its tokens: tests/identity.",
   discoveryBytes: "Of an identity provider and its tokens: tests/identity.",

@@ -5,7 +5,7 @@ import { type Answer, serveApp } from "../http/support.ts";
 import { expectBound, type Served, serveStaging } from "./support.ts";
 
 /** Bounds that take long to reach, made small: what happens at them does not depend on their size. */
-const SMALL = vi.hoisted(() => ({ components: 5, configEntries: 4, compareNames: 3, labelCandidates: 9 }));
+const SMALL = vi.hoisted(() => ({ components: 5, configEntries: 4, compareNames: 3, labelCandidates: 9, weighedLength: 100 }));
 /** One that a test sets while it runs, as an engine does that is newer than what it finds. */
 const SET = vi.hoisted(() => ({ configBytes: Number.POSITIVE_INFINITY }));
 
@@ -178,6 +178,18 @@ describe("the values of a config, as JSON without those that are short", () => {
       status: 413,
       body: { code: "too_large" },
     });
+  });
+
+  test("an edit of short ones alone is not held to that: as long as they may be, and one more", async () => {
+    SET.configBytes = 200;
+    const served = await serveStaging();
+    const vars = (bytes: number) => Object.fromEntries(["A", "B", "C"].map((name) => [name, long(name, bytes)]));
+    await expectBound(
+      served,
+      () => served.patchConfig({ vars: vars(SMALL.weighedLength) }),
+      () => served.patchConfig({ vars: vars(SMALL.weighedLength + 1) }),
+      "too_large",
+    );
   });
 
   test("what an older engine let grow larger may become smaller, be restored and be begun from, and not grow", async () => {
