@@ -9,7 +9,7 @@ import { here, startEngine } from "./processes.ts";
 
 export const CLIENTS = 64;
 export const PROJECTS = 50;
-const VARS = 40;
+export const VARS = 40;
 export const WRITES_A_TURN = 1_500;
 const TURNS = 5;
 const WORK = `durable config writes, ${CLIENTS} clients, ${PROJECTS} projects`;

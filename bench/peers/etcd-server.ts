@@ -8,9 +8,14 @@ export interface Etcd extends ServerProcess {
   readonly version: string;
 }
 
+/** The path of etcd, which Debian has. */
+export function etcdProgram(): Promise<string> {
+  return debianProgram("etcd", ["etcd-server"]);
+}
+
 /** A member of its own, with its settings as they come: every put is synced before it is answered. */
 export async function startEtcd(folder: string): Promise<Etcd> {
-  const program = await debianProgram("etcd", ["etcd-server"]);
+  const program = await etcdProgram();
   const [client, peer] = [await freePort(), await freePort()];
   const url = `http://127.0.0.1:${client}`;
   const peers = `http://127.0.0.1:${peer}`;

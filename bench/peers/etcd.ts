@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { type AuthorizedEngine, startAuthorized } from "../authorized.ts";
-import { CLIENTS, creation, PROJECTS, projectName, variable, WRITES_A_TURN, writeRequest } from "../config-writes.ts";
+import { CLIENTS, creation, PROJECTS, projectName, VARS, variable, WRITES_A_TURN, writeRequest } from "../config-writes.ts";
 import { withFolder } from "../folders.ts";
 import { type LoadRequest, load } from "../load.ts";
 import { alternate, inTurn, latencyOf, perSecond, type Row, ratioRow, timesFaster } from "../measure.ts";
@@ -87,13 +87,16 @@ async function writes({ url }: AuthorizedEngine, token: string, member: Etcd, { 
 async function reads({ url }: AuthorizedEngine, token: string, member: Etcd): Promise<Row> {
   const prefix = encoded("project-1/dev/");
   const end = encoded("project-1/dev0");
-  for (let n = 0; n < 40; n++) {
-    await load(member.url, {
-      clients: 1,
-      amount: 1,
-      request: () => ({ method: "POST", path: "/v3/kv/put", body: { key: encoded(`project-1/dev/VAR_${n}`), value: encoded("first") } }),
-    });
-  }
+  // One call for all of them: a load ends at a full second.
+  await load(member.url, {
+    clients: 8,
+    amount: VARS,
+    request: (n) => ({
+      method: "POST",
+      path: "/v3/kv/put",
+      body: { key: encoded(`project-1/dev/VAR_${n}`), value: encoded("first") },
+    }),
+  });
   const times: { ours: number[]; theirs: number[] } = { ours: [], theirs: [] };
   const common = { clients: CLIENTS, amount: READS_A_TURN };
   const pairs = await alternate(
