@@ -2,7 +2,7 @@ import { forbidden, may } from "./callers.ts";
 import { summary } from "./changes.ts";
 import { checkBytes } from "./content-bounds.ts";
 import type { Shown } from "./document-cache.ts";
-import { appendEdit, type EditRequest, type EditResult, editResult } from "./edits.ts";
+import { appendEdit, type EditRequest, type EditResult, editResult, plannedEdit } from "./edits.ts";
 import { AppError } from "./errors.ts";
 import { checkPrecondition, headTag, type TaggedRead } from "./etags.ts";
 import { type Evaluations, evaluateAll } from "./evaluation.ts";
@@ -114,7 +114,7 @@ export class ConfigStore {
       await checkMayEdit(documentsOf(this.#store, project), caller, before);
       checkPrecondition(project, before, request.ifMatch);
       await checkEdits(this.#snapshots.read(project), before, edits);
-      if (request.dry_run) return { ...(await this.#planned(project, before, edits, secrets)), ...told };
+      if (request.dry_run) return { ...(await this.#planned(request, before, edits, secrets)), ...told };
     }
     const staged = await this.#secrets.stage(caller, project, env, secrets);
     try {
@@ -157,16 +157,17 @@ export class ConfigStore {
 
   /** What the edit would change. A secret that is set counts as changed: only the vault knows whether it is another one. */
   async #planned(
-    project: string,
+    request: ConfigPatch,
     head: Environment,
     edits: ReadonlyMap<string, Json | undefined>,
     secrets: ReadonlyMap<string, SecretValue>,
   ): Promise<ConfigPatched> {
-    const maps = this.#snapshots.draft(project);
+    const maps = this.#snapshots.draft(request.project);
     const references = [...secrets.keys()].map((name): [string, Json] => [`secrets/${name}`, null]);
     const { root, changes } = await maps.edit(head.config, new Map([...edits, ...references]));
     await checkConfigSize(maps, root, head.config);
-    return { ...editResult("no_changes", project, head, summary({ platform: [], config: changes })), status: "planned" };
+    const documents = documentsOf(this.#store, request.project);
+    return plannedEdit(documents, head, request, summary({ platform: [], config: changes }), changes.length > 0);
   }
 
   /**

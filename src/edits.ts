@@ -1,8 +1,8 @@
 import { headTag } from "./etags.ts";
-import { findRevision } from "./heads.ts";
+import { type Documents, findRevision } from "./heads.ts";
 import { nextOnLine } from "./lineage.ts";
 import type { Bump, ChangeSummary, Environment, Labelling, Snapshot } from "./model.ts";
-import { appendRevision, newLabel } from "./revisions.ts";
+import { appendRevision, exactFree, newLabel } from "./revisions.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** What edits of state and of config have in common. */
@@ -52,6 +52,21 @@ export async function appendEdit(
     changes,
   });
   return editResult("updated", tx.project, appended.head, changes);
+}
+
+/** An edit that is only planned: what `PATCH … dry_run` answers. */
+export type PlannedEdit = Omit<EditResult, "status"> & { readonly status: "planned" };
+
+/** What an edit would change, where it would be taken: the label that it asks for is looked at as it is by the edit. */
+export async function plannedEdit(
+  documents: Documents,
+  head: Environment,
+  { version }: Pick<EditRequest, "version">,
+  changes: ChangeSummary,
+  isChange: boolean,
+): Promise<PlannedEdit> {
+  if (isChange && version !== undefined) await exactFree(documents, version);
+  return { ...editResult("no_changes", documents.project, head, changes), status: "planned" };
 }
 
 export function editResult(status: EditResult["status"], project: string, head: Environment, changes: ChangeSummary): EditResult {

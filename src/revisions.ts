@@ -134,19 +134,26 @@ export async function longestStay(documents: Documents, head: Environment, platf
  * @throws invalid_version, version_taken
  */
 export async function newLabel(tx: Transaction, base: string, bump: Bump, asked: Labelling): Promise<string> {
-  if (asked.version !== undefined) {
-    const version = exactLabel(asked.version);
-    if ((await tx.get<Label>(keys.label(version))) === null) return version;
-    throw new AppError("version_taken", {
-      reason: `${quoted(version)} is already used in project ${quoted(tx.project)}: a version names one state for ever.`,
-      fix: "Choose another version, or leave it out to have the next free one.",
-    });
-  }
+  if (asked.version !== undefined) return exactFree(tx, asked.version);
   const free = supposedFree(tx, base, asked.bump ?? bump) ?? (await firstFree(tx, parseLabel(base), asked.bump ?? bump));
   if (free !== null) return free;
   throw new AppError("version_taken", {
     reason: `Too many versions after ${quoted(base)} are taken.`,
     fix: "Give the request an exact `version`.",
+  });
+}
+
+/**
+ * The exact label that an edit asks for.
+ * @throws invalid_version, version_taken
+ */
+export async function exactFree(documents: Documents, asked: string): Promise<string> {
+  const version = exactLabel(asked);
+  const [taken] = await documents.getAll<Label>([keys.label(version)]);
+  if (taken === null) return version;
+  throw new AppError("version_taken", {
+    reason: `${quoted(version)} is already used in project ${quoted(documents.project)}: a version names one state for ever.`,
+    fix: "Choose another version, or leave it out to have the next free one.",
   });
 }
 

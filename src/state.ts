@@ -1,5 +1,5 @@
 import { isRemoved, summary } from "./changes.ts";
-import { appendEdit, type EditRequest, type EditResult, editResult } from "./edits.ts";
+import { appendEdit, type EditRequest, type EditResult, editResult, plannedEdit } from "./edits.ts";
 import { AppError } from "./errors.ts";
 import { checkPrecondition, headTag, type PiecewiseRead, type TaggedRead } from "./etags.ts";
 import { documentsOf, findRevision, readableHead, writableHead } from "./heads.ts";
@@ -133,7 +133,7 @@ export class State {
     const maps = this.#snapshots.draft(project);
     const { root, changes } = await maps.edit(head.platform, await edit(maps, head));
     await checkPlatformSize(maps, root, head.platform);
-    return { ...editResult("no_changes", project, head, summary({ platform: changes, config: [] })), status: "planned" };
+    return plannedEdit(documents, head, request, summary({ platform: changes, config: [] }), changes.length > 0);
   }
 }
 

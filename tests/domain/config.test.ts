@@ -73,6 +73,8 @@ describe("a config write", () => {
     expect(await codeOf(project.configure("staging", { vars: { N: "1" }, ifMatch: ["0".repeat(32)], dry_run: true }))).toBe(
       "precondition_failed",
     );
+    expect(await codeOf(project.configure("staging", { vars: { N: "1" }, version: "v0.1.0", dry_run: true }))).toBe("version_taken");
+    expect(await codeOf(project.configure("staging", { vars: { N: "1" }, version: "soon", dry_run: true }))).toBe("invalid_version");
     expect(await documents(store)).toEqual(before);
   });
 
