@@ -175,7 +175,7 @@ export class Policies {
     return this.#ledger.write(project, caller, async (tx) => {
       await tx.existingProject();
       await checkPipeline(tx, policy);
-      checkOpens(policy, new Date(tx.now));
+      checkOpens(policy, new Date(tx.clock));
       const current = await policyOf(tx);
       if (ifMatch !== null && !ifMatch.includes("*") && !ifMatch.includes(policyTag(project, current.revision))) {
         throw new AppError("precondition_failed", {
