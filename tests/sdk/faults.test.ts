@@ -1,10 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BOUNDS } from "../../src/sdk/bounds.ts";
 import { type Client, createClient } from "../../src/sdk/index.ts";
 import { backoffMs } from "../../src/sdk/waiting.ts";
+import { selfSigned } from "../engines/certificate.ts";
 import { tracesIn } from "../support/signals.ts";
 import { deadUrl, failure } from "./support.ts";
 
@@ -93,6 +96,24 @@ describe("what is no answer of the engine's is told as that:", () => {
 
   test("nothing at all, in time", async () => {
     expect(await failure(client("silent", { timeoutMs: 50, retries: 0 }).getConfig(AT))).toMatchObject({ code: "timeout", status: 0 });
+  });
+
+  test("a body that a proxy finds too large, which the engine may not", async () => {
+    const error = await failure(client("small-proxy", { retries: 0 }).patchConfig({ ...AT, vars: { A: "1" } }));
+    expect(error).toMatchObject({ code: "invalid_answer", status: 413, fix: expect.stringContaining("64 MiB") });
+  });
+
+  test("a certificate that is not trusted: it is said how it would be, and not that nobody is there", async () => {
+    const server = createTlsServer(selfSigned("localhost"));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const error = await failure(createClient({ url: `https://localhost:${port}`, retries: 0 }).getConfig(AT));
+    server.close();
+    expect(error).toMatchObject({
+      code: "connection_failed",
+      reason: expect.stringMatching(/^The certificate at \S+ is not trusted \([A-Z_]+\)\.$/),
+      fix: expect.stringContaining("NODE_EXTRA_CA_CERTS"),
+    });
   });
 
   test("nobody there", async () => {

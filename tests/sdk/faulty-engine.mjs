@@ -17,6 +17,7 @@ const SCENES = {
   "lost-answers": (_n, response) => response.destroy(),
   internal: (_n, response) => response.writeHead(500, json).end(error("internal_error")),
   proxy: (_n, response) => response.writeHead(502, { "content-type": "text/html" }).end("<h1>Bad gateway</h1>"),
+  "small-proxy": (_n, response) => response.writeHead(413, { "content-type": "text/html" }).end("<h1>Request Entity Too Large</h1>"),
   page: (_n, response) => response.writeHead(200, { "content-type": "text/html" }).end("<h1>Log in first</h1>"),
   moved: (_n, response) => response.writeHead(301, { location: "http://elsewhere.example.com/" }).end(),
   silent: () => undefined,
