@@ -163,7 +163,7 @@ function answerOf(operation: Operation, response: Response, text: string, condit
   const { status, headers } = response;
   const facts = {
     status,
-    etag: headers.get("etag")?.replace(/^W\/|"/g, "") ?? null,
+    etag: headers.get("etag")?.replace(AROUND_TAG, "") ?? null,
     requestId: headers.get("x-request-id"),
     stale: headers.has("x-envm-stale"),
   };
@@ -182,6 +182,9 @@ const STREAMED: Readonly<Record<string, string>> = { lines: "application/x-ndjso
 function silent(ms: number): EnvmError {
   return new EnvmError("timeout", { reason: `Nothing came from the engine for ${ms} ms.`, fix: "Check the connection to it." });
 }
+
+/** A tag's quotes, and what a proxy makes of it where it compresses: nginx weakens it, Apache and newer Caddys name the coding at its end. */
+const AROUND_TAG = /^W\/|"|-(?:gzip|br|zstd|deflate)(?="$)/g;
 
 /** Statuses that say: not now. */
 const TRANSIENT: readonly number[] = [429, 502, 503, 504];

@@ -85,6 +85,13 @@ describe("a request is not sent again", () => {
   });
 });
 
+test.each(["nginx", "apache", "brotli"])(
+  "a tag is the engine's own again, whatever %s made of it when it compressed the reply",
+  async (scene) => {
+    expect(await client(scene).answer("getConfig", AT)).toMatchObject({ etag: "abc" });
+  },
+);
+
 describe("what is no answer of the engine's is told as that:", () => {
   test.each([
     ["proxy", "invalid_answer", 502],
