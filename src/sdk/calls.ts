@@ -140,16 +140,17 @@ export class Calls {
     const { signal } = options;
     const waitedMs = /[?&]wait=/.test(prepared.target) ? BOUNDS.waitMs : 0;
     const ms = options.timeoutMs ?? this.#defaults.timeoutMs + waitedMs;
-    const end = Date.now() + this.#defaults.totalMs + waitedMs;
+    const end = performance.now() + this.#defaults.totalMs + waitedMs;
     const retries = Math.min(options.retries ?? this.#defaults.retries, BOUNDS.retriesMax);
     for (let repetition = 0; ; repetition++) {
-      const deadline = new Deadline(Math.min(ms, Math.max(0, end - Date.now())), signal);
+      const deadline = new Deadline(Math.min(ms, Math.max(0, end - performance.now())), signal);
       try {
         return await attempt(deadline.signal);
       } catch (thrown) {
         const error = this.#transport.failure(thrown, deadline.signal);
         const waitMs = Math.max(backoffMs(repetition), error.retryAfterMs ?? 0);
-        if (repetition >= retries || !mayRepeat(operation, error) || waitMs > BOUNDS.retryMaxMs || Date.now() + waitMs >= end) throw error;
+        if (repetition >= retries || !mayRepeat(operation, error) || waitMs > BOUNDS.retryMaxMs || performance.now() + waitMs >= end)
+          throw error;
         await pause(waitMs, signal);
         if (signal?.aborted) throw this.#transport.failure(signal.reason, signal);
       } finally {

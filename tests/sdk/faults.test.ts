@@ -3,7 +3,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { BOUNDS } from "../../src/sdk/bounds.ts";
 import { type Client, createClient } from "../../src/sdk/index.ts";
 import { backoffMs } from "../../src/sdk/waiting.ts";
@@ -34,6 +34,19 @@ describe("a request that may be sent again is:", () => {
   test("a read, while the engine says that it is away", async () => {
     await client("away-twice").getConfig(AT);
     expect(await seen("away-twice")).toHaveLength(3);
+  });
+
+  test("as often as it may be, though this machine's clock is set meanwhile", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const sent: string[] = [];
+    const fetch = async (input: string | URL | Request, init?: RequestInit) => {
+      vi.setSystemTime(Date.now() + 24 * 3_600_000);
+      sent.push(String(input));
+      return globalThis.fetch(input, init);
+    };
+    await client("away-while-set", { fetch, totalMs: 60_000 }).getConfig(AT);
+    expect(sent).toHaveLength(3);
   });
 
   test("a write whose answer was lost, with the key that it had", async () => {

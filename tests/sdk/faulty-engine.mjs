@@ -6,12 +6,15 @@ const error = (code, more = {}) =>
   JSON.stringify({ status: "error", code, reason: "As it is.", fix_suggestion: "Wait.", details: {}, request_id: "r", ...more });
 const done = JSON.stringify({ status: "updated" });
 
+const awayTwice = (n, response) =>
+  n < 3
+    ? response.writeHead(503, { ...json, "retry-after": "0" }).end(error("store_unavailable"))
+    : response.writeHead(200, json).end(done);
+
 /** Scene → what the nth request of it is answered. */
 const SCENES = {
-  "away-twice": (n, response) =>
-    n < 3
-      ? response.writeHead(503, { ...json, "retry-after": "0" }).end(error("store_unavailable"))
-      : response.writeHead(200, json).end(done),
+  "away-twice": awayTwice,
+  "away-while-set": awayTwice,
   "away-for-long": (_n, response) => response.writeHead(429, { ...json, "retry-after": "3600" }).end(error("too_many_requests")),
   "lost-answer": (n, response) => (n < 2 ? response.destroy() : response.writeHead(200, json).end(done)),
   "lost-answers": (_n, response) => response.destroy(),
