@@ -119,7 +119,7 @@ export class ConfigStore {
     const staged = await this.#secrets.stage(caller, project, env, secrets);
     try {
       return await this.#ledger.write(project, caller, async (tx) => {
-        const head = await writableHead(tx, env, tx.now);
+        const head = await writableHead(tx, env, tx.clock);
         await checkMayEdit(tx, caller, head);
         checkPrecondition(project, head, request.ifMatch);
         const maps = this.#snapshots.edit(tx);

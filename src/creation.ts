@@ -165,7 +165,7 @@ export class Creation {
     { references, bind }: Pick<StagedSecrets, "references" | "bind">,
   ): Promise<CreatedEnvironment> {
     const maps = this.#snapshots.edit(tx);
-    const origin = await findOrigin(tx, request, tx.caller, async () => tx.now);
+    const origin = await findOrigin(tx, request, tx.caller, async () => tx.clock);
     const plan_id = creationPlanId(request, origin, (await policyOf(tx)).revision, plan.fingerprint);
     checkPlan(request.plan_id, plan_id, "The base, the environment, the policy or the request");
     const start = await startOf(tx, request, origin);
@@ -302,7 +302,7 @@ export class Creation {
     const { env } = request;
     const type = existing?.type ?? typeOf(request);
     const { policy } = await policyOf(tx);
-    const expires_at = expiryOf(request, { env, type, policy, now: tx.now });
+    const expires_at = expiryOf(request, { env, type, policy, now: tx.clock });
     const renewed = {
       status: "active" as const,
       base_from: base?.env ?? existing?.base_from ?? null,

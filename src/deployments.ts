@@ -115,7 +115,7 @@ export class Deployments {
   #record(caller: Caller, report: DeploymentReport) {
     const { project, env } = report;
     return this.#ledger.write(project, caller, async (tx) => {
-      const head = await writableHead(tx, env, tx.now);
+      const head = await writableHead(tx, env, tx.clock);
       const number = report.revision ?? (await revisionOfVersion(tx, head, report.version));
       const revision = await resolveRevision(tx, head, number);
       if (report.revision !== undefined && revision.version !== report.version && `v${report.version}` !== revision.version) {

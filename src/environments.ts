@@ -187,7 +187,7 @@ function statusAt(head: Environment, now: string): Environment["status"] {
 
 /** The head of an environment that may be changed, and by whoever asks. */
 async function editableHead(tx: Transaction, env: string): Promise<Environment> {
-  const head = await writableHead(tx, env, tx.now);
+  const head = await writableHead(tx, env, tx.clock);
   await checkMayEdit(tx, tx.caller, head);
   return head;
 }

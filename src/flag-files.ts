@@ -72,7 +72,7 @@ export class FlagFiles {
     const entries = new Map<string, Json | undefined>(flagEntries(contentOf(request.file)));
     return this.#ledger.once(project, caller, () =>
       this.#ledger.write(project, caller, async (tx) => {
-        const head = await writableHead(tx, env, tx.now);
+        const head = await writableHead(tx, env, tx.clock);
         await checkMayEdit(tx, caller, head);
         checkPrecondition(project, head, request.ifMatch);
         const maps = this.#snapshots.edit(tx);

@@ -100,7 +100,7 @@ export class Garbage {
       const answers = await tx.getAll<Answer>(old);
       const outdated = old.filter((_, index) => {
         const answer = answers[index];
-        return answer !== null && answer !== undefined && isOutdated(answer, tx.now);
+        return answer !== null && answer !== undefined && isOutdated(answer, tx.clock);
       });
       for (const key of outdated) tx.delete(key);
       return outdated.length;

@@ -98,7 +98,7 @@ export class GitSources {
     if (hook !== null) values.set(`${env}.hook`, { value: hook });
     if (typeof request.credential === "string") values.set(`${env}.credential`, { value: request.credential });
     const source = await this.#parts.secrets.within(caller, project, SOURCES, values, async (tx, references) => {
-      await writableHead(tx, env, tx.now);
+      await writableHead(tx, env, tx.clock);
       const before = await tx.get<GitSourceDocument>(keys.gitSource(env));
       const made = documentOf(request, env, before, references, { at: tx.now, by: caller.actor });
       const kept = new Set([made.hook.vault, made.credential?.vault]);

@@ -308,7 +308,7 @@ interface Answer {
 async function keepAnswer(tx: Transaction, once: Once, made: unknown): Promise<unknown> {
   const key = keys.once(once.id);
   const before = await tx.get<Answer>(key);
-  if (before !== null && !isOutdated(before, tx.now)) throw new AppError("write_conflict", { fix: "Send the request again." });
+  if (before !== null && !isOutdated(before, tx.clock)) throw new AppError("write_conflict", { fix: "Send the request again." });
   const result: Json = JSON.parse(canonicalJson((made ?? null) as Json));
   tx.put(key, { content: once.content, result, at: tx.now } satisfies Answer);
   return result;

@@ -165,7 +165,7 @@ export class PendingPromotions {
       if (promotion.approvals.length < promotion.needed) return promotion.expires_at;
       const automatic = promotion.automatic === true || (await isHeldSince(tx, promotion));
       const { status } = await this.#advance(tx, promotion, verdicts, automatic);
-      return status === "pending_approval" ? retryAfter(tx.now) : null;
+      return status === "pending_approval" ? retryAfter(tx.clock) : null;
     });
     if (again !== null) await this.#timers.setFor({ project, what: `promotion:${id}` }, again);
   }
@@ -206,7 +206,7 @@ export class PendingPromotions {
 
   async #advance(tx: Transaction, promotion: PendingPromotion, verdicts: Verdicts | Unasked, automatic: boolean): Promise<PromotionResult> {
     const approvedBy = promotion.approvals.map(({ by }) => by);
-    const context = { now: tx.now, automatic, approvedBy, requestedBy: promotion.requested_by, force: promotion.force, verdicts };
+    const context = { now: tx.clock, automatic, approvedBy, requestedBy: promotion.requested_by, force: promotion.force, verdicts };
     const maps = this.#snapshots.edit(tx);
     const prepared = await preparePlan(tx, maps, promotion.order, boundOf(promotion), context);
     if (!prepared.plan.applicable) {
@@ -229,19 +229,19 @@ export class PendingPromotions {
   async #seen(promotion: PendingPromotion): Promise<PendingPromotion> {
     if (promotion.status !== "pending") return promotion;
     const documents = documentsOf(this.#store, promotion.order.project);
-    const lost = await this.#voidReason({ ...documents, now: await this.#now() }, promotion);
+    const lost = await this.#voidReason({ ...documents, clock: await this.#now() }, promotion);
     return lost === null ? promotion : { ...promotion, status: lost.status, closed_reason: lost.reason };
   }
 
   async #voidReason(
-    documents: Pick<Transaction, "project" | "now" | "getAll">,
+    documents: Pick<Transaction, "project" | "clock" | "getAll">,
     promotion: PendingPromotion,
     tx?: Transaction,
   ): Promise<{ status: "voided" | "expired"; reason: string } | null> {
-    if (promotion.expires_at <= documents.now) return { status: "expired", reason: `nobody completed it before ${promotion.expires_at}` };
+    if (promotion.expires_at <= documents.clock) return { status: "expired", reason: `nobody completed it before ${promotion.expires_at}` };
     const maps = this.#snapshots.draft(promotion.order.project, tx);
     const context = {
-      now: documents.now,
+      now: documents.clock,
       automatic: false,
       approvedBy: [],
       requestedBy: promotion.requested_by,
@@ -334,7 +334,7 @@ export async function putUp(
     target_revision: prepared.target.revision,
     requested_by: tx.caller.actor,
     requested_at: tx.now,
-    expires_at: new Date(Date.parse(tx.now) + (durationMs(rule.expiresIn) ?? 0)).toISOString(),
+    expires_at: new Date(Date.parse(tx.clock) + (durationMs(rule.expiresIn) ?? 0)).toISOString(),
     needed: rule.count,
     by: rule.by,
     approvals: [],

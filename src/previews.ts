@@ -52,10 +52,10 @@ export class Previews {
       await this.#checkMayEdit(caller, project, env);
       const timer = await this.#timers.prepare(project, env, request);
       const extended = await this.#ledger.write(project, caller, async (tx) => {
-        const head = await writableHead(tx, env, tx.now);
+        const head = await writableHead(tx, env, tx.clock);
         await checkMayEdit(tx, caller, head);
         const { policy } = await policyOf(tx);
-        const expires_at = expiryOf(request, { env, type: head.type, policy, now: tx.now });
+        const expires_at = expiryOf(request, { env, type: head.type, policy, now: tx.clock });
         if (expires_at === null) {
           throw new AppError("invalid_request", {
             reason: "It is not said until when.",
@@ -88,10 +88,10 @@ export class Previews {
       const restored = await this.#ledger.write(project, caller, async (tx) => {
         const head = await findHead(tx, env);
         await checkMayEdit(tx, caller, head);
-        checkRestorable(head, tx.now);
+        checkRestorable(head, tx.clock);
         const { policy } = await policyOf(tx);
         const asked = hasExpiry(request) || head.expires_at === null ? request : defaultExpiry(policy, env, LIMITS.previewRestoredMs);
-        const expires_at = expiryOf(asked, { env, type: head.type, policy, now: tx.now });
+        const expires_at = expiryOf(asked, { env, type: head.type, policy, now: tx.clock });
         return statusResult(
           "restored" as const,
           await appendStatus(tx, { ...head, status: "active", expires_at }, "restore", request.reason),
@@ -119,7 +119,7 @@ export class Previews {
   async expire(caller: Caller, project: string, env: string): Promise<void> {
     await this.#ledger.write(project, caller, async (tx) => {
       const head = await tx.get<Environment>(keys.environment(env));
-      if (head?.status !== "active" || !isExpired(head, tx.now)) return;
+      if (head?.status !== "active" || !isExpired(head, tx.clock)) return;
       await appendStatus(tx, { ...head, status: "expired" }, "expire", undefined);
     });
     const next = await this.#clear(caller, project, env);
@@ -135,7 +135,7 @@ export class Previews {
       const head = await tx.get<Environment>(keys.environment(env));
       if (head?.status === "active") return head.expires_at;
       if (head?.status !== "expired" || head.cleared_at !== null) return null;
-      if (graceEndOf(head) > tx.now) return graceEndOf(head);
+      if (graceEndOf(head) > tx.clock) return graceEndOf(head);
       const maps = this.#snapshots.edit(tx);
       const secrets = await maps.entries(head.config, { prefix: "secrets/", limit: LIMITS.configEntries });
       this.#secrets.release(

@@ -96,10 +96,10 @@ export class Promotion {
       if (!preview.plan.applicable) await this.#setExpiry(request.project, id, context.now, approvalsOf(targetPolicy).expiresIn);
       return await this.#ledger.write(request.project, caller, async (tx) => {
         const maps = this.#snapshots.edit(tx);
-        checkStillVars(sorted.vars, (await sortedFor(tx, maps, order, tx.now)).vars);
+        checkStillVars(sorted.vars, (await sortedFor(tx, maps, order, tx.clock)).vars);
         const prepared = await preparePlan(tx, maps, order, variables, {
           ...context,
-          now: tx.now,
+          now: tx.clock,
           verdicts: inquiry?.recalled() ?? "no_engine",
         });
         checkCurrent(request, prepared.plan);

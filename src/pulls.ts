@@ -103,7 +103,7 @@ export class Pulls {
     checkCurrent(request, preview);
     return this.#ledger.write(project, caller, async (tx) => {
       const maps = this.#snapshots.edit(tx);
-      const context = { now: tx.now, automatic, verdicts: inquiry?.recalled() ?? ("no_engine" as const) };
+      const context = { now: tx.clock, automatic, verdicts: inquiry?.recalled() ?? ("no_engine" as const) };
       await request.holds?.(tx);
       const prepared = await preparePull(tx, maps, request, context);
       checkCurrent(request, prepared);

@@ -46,7 +46,7 @@ export async function appendRevision(tx: Transaction, draft: RevisionDraft): Pro
     revision: number,
     version,
     labelled_at: "create" in draft.version ? number : draft.head.version === version ? draft.head.labelled_at : null,
-    platform_since: draft.head.version !== null && draft.head.platform === draft.snapshot.platform ? draft.head.platform_since : tx.now,
+    platform_since: draft.head.version !== null && draft.head.platform === draft.snapshot.platform ? draft.head.platform_since : tx.clock,
     updated_at: tx.now,
     updated_by: tx.caller.actor,
   };
@@ -117,7 +117,7 @@ async function endStay(
   { env, platform, platform_since }: Pick<Environment, "env" | "platform" | "platform_since">,
 ): Promise<void> {
   const known = await tx.get<{ longest_ms: number }>(keys.stay(env, platform));
-  const stayed = Date.parse(tx.now) - Date.parse(platform_since);
+  const stayed = Date.parse(tx.clock) - Date.parse(platform_since);
   tx.put(keys.stay(env, platform), { longest_ms: Math.max(stayed, known?.longest_ms ?? 0) });
 }
 

@@ -107,7 +107,7 @@ export class State {
     const { project, env } = request;
     checkProject(project);
     const write = async (tx: Transaction): Promise<EditResult> => {
-      const head = await writableHead(tx, env, tx.now);
+      const head = await writableHead(tx, env, tx.clock);
       checkPrecondition(project, head, request.ifMatch);
       await checkUnprotected(tx, head);
       const maps = this.#snapshots.edit(tx);

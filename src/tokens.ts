@@ -106,7 +106,7 @@ export class Tokens {
         sha256,
         created_at: tx.now,
         created_by: caller.actor,
-        expires_at: ms === null ? null : new Date(Date.parse(tx.now) + ms).toISOString(),
+        expires_at: ms === null ? null : new Date(Date.parse(tx.clock) + ms).toISOString(),
         rotated_at: null,
         previous: null,
         revoked_at: null,
@@ -114,7 +114,7 @@ export class Tokens {
       };
       tx.put(systemKeys.token(id), document);
       await tx.audit({ action: "token_created", details: { ...about(document), expires_at: document.expires_at } });
-      return { ...viewOf(document, tx.now, null), token };
+      return { ...viewOf(document, tx.clock, null), token };
     });
   }
 
@@ -132,8 +132,8 @@ export class Tokens {
       const before = await findToken(tx, caller, id);
       // Whoever is shown a token can use it: it may not be able to do more than they are.
       if (!mayHandOut(caller, before)) throw exceeds(caller);
-      checkActive(before, tx.now);
-      const until = new Date(Date.parse(tx.now) + ms).toISOString();
+      checkActive(before, tx.clock);
+      const until = new Date(Date.parse(tx.clock) + ms).toISOString();
       const document: TokenDocument = { ...before, sha256, rotated_at: tx.now, previous: { sha256: before.sha256, until } };
       tx.put(systemKeys.token(id), document);
       await tx.audit({ action: "token_rotated", details: { ...about(document), previous_until: until } });

@@ -71,7 +71,9 @@ export interface ViewParts {
 /** What one batch has read from the store and means to write to it. */
 export class View {
   readonly project: string;
+  /** As `Transaction` tells of them. */
   readonly now: string;
+  readonly clock: string;
   readonly #store: Store;
   /** Checked by the commit, all of it. */
   readonly #read: Map<Key, KnownEntry | null>;
@@ -94,8 +96,8 @@ export class View {
     this.#read = read;
     this.chain = (this.known(keys.project) as unknown as Project | null | undefined)?.audit ?? null;
     // Time in one project never runs backwards, whatever the clock does: a look-up by time needs the order.
-    const iso = isoTime(now);
-    this.now = this.chain !== null && this.chain.at > iso ? this.chain.at : iso;
+    this.clock = isoTime(now);
+    this.now = this.chain !== null && this.chain.at > this.clock ? this.chain.at : this.clock;
   }
 
   static async open(parts: ViewParts): Promise<View> {
@@ -217,8 +219,13 @@ async function readInto(read: Map<Key, KnownEntry | null>, store: Store, project
 /** One writer's view of its project: what it reads includes what it and the writers before it in the batch wrote. */
 export class Transaction {
   readonly caller: Caller;
-  /** The project's time, ISO 8601 in UTC: the store's clock, never earlier than the newest audit record. */
+  /** The project's time, ISO 8601 in UTC: the store's clock, never earlier than the newest audit record. What is written down has it. */
   readonly now: string;
+  /**
+   * What the store's clock shows. Whether something is over goes by it, and until when something holds: after a clock that was wrong was set
+   * back, `now` stands ahead of it for as long as it had been wrong.
+   */
+  readonly clock: string;
   readonly project: string;
   readonly puts = new Map<Key, Written>();
   readonly deletes = new Set<Key>();
@@ -234,6 +241,7 @@ export class Transaction {
     this.#view = view;
     this.caller = caller;
     this.now = view.now;
+    this.clock = view.clock;
     this.project = view.project;
     this.chain = view.chain;
     this.newestLabel = view.newestLabel;

@@ -150,7 +150,7 @@ export class Versions {
   async #apply(caller: Caller, request: RollbackRequest): Promise<RollbackResult> {
     const { project, env } = request;
     return this.#ledger.write(project, caller, async (tx) => {
-      const { head, target, config, changes, result } = await this.#planRollback(tx, this.#snapshots.edit(tx), caller, request, tx.now);
+      const { head, target, config, changes, result } = await this.#planRollback(tx, this.#snapshots.edit(tx), caller, request, tx.clock);
       checkPlan(request.plan_id, result.plan_id, "The environment, or what the request means by now,");
       if (result.status === "no_changes") return result;
       if (request.from !== undefined && request.from !== head.revision) return { ...result, status: "no_changes" };

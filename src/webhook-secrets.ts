@@ -41,7 +41,7 @@ export class WebhookSecrets {
     return this.#secrets.within(caller, project, ENV, new Map([[id, { value: secret }]]), async (tx, references) => {
       const reference = references.get(`secrets/${id}`);
       if (reference === undefined) throw new Error("a secret that was staged has no reference");
-      return { ...viewOfWebhook(await work(tx, reference), tx.now), secret };
+      return { ...viewOfWebhook(await work(tx, reference), tx.clock), secret };
     });
   }
 
@@ -70,7 +70,7 @@ export class WebhookSecrets {
     const again = await this.#ledger.write(project, ENGINE, async (tx) => {
       const webhook = await tx.get<WebhookDocument>(keys.webhook(id));
       if (webhook === null || webhook.previous === null) return null;
-      if (webhook.previous.until > tx.now) return webhook.previous.until;
+      if (webhook.previous.until > tx.clock) return webhook.previous.until;
       this.release(tx, [webhook.previous.secret]);
       tx.put(keys.webhook(id), { ...webhook, previous: null } satisfies WebhookDocument);
       return null;

@@ -86,7 +86,7 @@ export class Webhooks {
         };
         tx.put(keys.webhook(id), next);
         await tx.audit({ action: "webhook_updated", details: { ...aboutWebhook(next), active: next.active } });
-        return viewOfWebhook(next, tx.now);
+        return viewOfWebhook(next, tx.clock);
       }),
     );
   }
@@ -116,7 +116,7 @@ export class Webhooks {
     if (ms > 0) await this.#secrets.setTimer(project, id, end);
     return this.#secrets.withNew(caller, project, id, async (tx, secret) => {
       const before = await findWebhook(tx, id);
-      const kept = ms === 0 ? null : { secret: before.secret, until: new Date(Date.parse(tx.now) + ms).toISOString() };
+      const kept = ms === 0 ? null : { secret: before.secret, until: new Date(Date.parse(tx.clock) + ms).toISOString() };
       this.#secrets.release(tx, [...(before.previous === null ? [] : [before.previous.secret]), ...(kept === null ? [before.secret] : [])]);
       const next: WebhookDocument = { ...before, secret, previous: kept, rotated_at: tx.now, changed_at: tx.now };
       tx.put(keys.webhook(id), next);

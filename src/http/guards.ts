@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { isIP } from "node:net";
 import { AppError } from "../errors.ts";
 import { isLoopback, type Settings } from "../settings.ts";
+import type { Asked } from "./asked.ts";
 
 /** Scripts, styles and connections from the engine alone; nobody may frame it. `data:` images are Swagger UI's icons. */
 const CONTENT_SECURITY_POLICY = [
@@ -41,8 +43,19 @@ export function isHostGuarded({ host, allowedHosts }: Pick<Settings, "host" | "a
  * only gate. It sends its name in `Host`: where that can be known, only loopback names and allowed ones are served.
  * @throws host_not_allowed
  */
-export function checkHost(request: IncomingMessage, allowed: readonly string[]): void {
-  if (!isKnownHost(request.headers.host, allowed)) throw new AppError("host_not_allowed");
+export function checkHost(request: Asked, allowed: readonly string[]): void {
+  if (!isKnownHost(request.headers.host, allowed) && !isProbe(request)) throw new AppError("host_not_allowed");
+}
+
+const PROBED: ReadonlySet<string> = new Set(["/healthz", "/readyz", "/metrics"]);
+
+/**
+ * Load balancers, kubelets and Prometheus ask each engine by its address, or by HTTP/1.0 without a `Host`: there is no name in that by which a
+ * page elsewhere could have got here.
+ */
+function isProbe({ originalUrl, headers: { host } }: Asked): boolean {
+  if (!PROBED.has(originalUrl)) return false;
+  return host === undefined || isIP(hostName(host)?.replace(/^\[|\]$/g, "") ?? "") !== 0;
 }
 
 /** Whether a `Host` header names a loopback host, or one that is allowed. */

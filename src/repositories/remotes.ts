@@ -143,11 +143,27 @@ function checkSsh(url: URL, host: string, credential: string | null, hostKeys: r
       "Send `ssh_key`: the text of a key file without a passphrase, of an account that may push there.",
     );
   }
+  if (hasPassphrase(credential)) {
+    throw invalid(
+      "The private key has a passphrase, and nobody is there to type it.",
+      "Send `ssh_key` without one: make a key for this mirror alone (ssh-keygen -t ed25519 -N ''), or take it away from a copy (ssh-keygen -p).",
+    );
+  }
   if (hostKeys.length > 0 && hostKeys.every((line) => HOST_KEY.test(line))) return;
   throw invalid(
     "A mirror by ssh needs the public keys of its host, by which the engine knows it.",
     `Send \`host_keys\`: what \`ssh-keyscan ${host}\` prints, without the name at the beginning of each line, after comparing it with what the host publishes.`,
   );
+}
+
+/** What OpenSSH's own format says after its mark: with which cipher the key is sealed. */
+const UNSEALED = Buffer.from("openssh-key-v1\0\0\0\0\x04none");
+
+function hasPassphrase(key: string): boolean {
+  const [, body] = /BEGIN OPENSSH PRIVATE KEY-----([^-]*)/.exec(key) ?? [];
+  if (body === undefined) return /ENCRYPTED/.test(key);
+  const head = Buffer.from(body, "base64").subarray(0, UNSEALED.length);
+  return head.length === UNSEALED.length && !head.equals(UNSEALED);
 }
 
 /** Also as scp has it: `git@example.com:team/platform.git`. */

@@ -140,16 +140,17 @@ export class Calls {
     const { signal } = options;
     const waitedMs = /[?&]wait=/.test(prepared.target) ? BOUNDS.waitMs : 0;
     const ms = options.timeoutMs ?? this.#defaults.timeoutMs + waitedMs;
-    const end = Date.now() + this.#defaults.totalMs + waitedMs;
+    const end = performance.now() + this.#defaults.totalMs + waitedMs;
     const retries = Math.min(options.retries ?? this.#defaults.retries, BOUNDS.retriesMax);
     for (let repetition = 0; ; repetition++) {
-      const deadline = new Deadline(Math.min(ms, Math.max(0, end - Date.now())), signal);
+      const deadline = new Deadline(Math.min(ms, Math.max(0, end - performance.now())), signal);
       try {
         return await attempt(deadline.signal);
       } catch (thrown) {
         const error = this.#transport.failure(thrown, deadline.signal);
         const waitMs = Math.max(backoffMs(repetition), error.retryAfterMs ?? 0);
-        if (repetition >= retries || !mayRepeat(operation, error) || waitMs > BOUNDS.retryMaxMs || Date.now() + waitMs >= end) throw error;
+        if (repetition >= retries || !mayRepeat(operation, error) || waitMs > BOUNDS.retryMaxMs || performance.now() + waitMs >= end)
+          throw error;
         await pause(waitMs, signal);
         if (signal?.aborted) throw this.#transport.failure(signal.reason, signal);
       } finally {
@@ -163,7 +164,7 @@ function answerOf(operation: Operation, response: Response, text: string, condit
   const { status, headers } = response;
   const facts = {
     status,
-    etag: headers.get("etag")?.replace(/^W\/|"/g, "") ?? null,
+    etag: headers.get("etag")?.replace(AROUND_TAG, "") ?? null,
     requestId: headers.get("x-request-id"),
     stale: headers.has("x-envm-stale"),
   };
@@ -182,6 +183,9 @@ const STREAMED: Readonly<Record<string, string>> = { lines: "application/x-ndjso
 function silent(ms: number): EnvmError {
   return new EnvmError("timeout", { reason: `Nothing came from the engine for ${ms} ms.`, fix: "Check the connection to it." });
 }
+
+/** A tag's quotes, and what a proxy makes of it where it compresses: nginx weakens it, Apache and newer Caddys name the coding at its end. */
+const AROUND_TAG = /^W\/|"|-(?:gzip|br|zstd|deflate)(?="$)/g;
 
 /** Statuses that say: not now. */
 const TRANSIENT: readonly number[] = [429, 502, 503, 504];

@@ -88,7 +88,11 @@ export function notTheEngine({ status, headers }: Response, facts: Partial<EnvmE
     status,
     ...facts,
     reason: redirected ? "The address answers with a redirect." : `What answers is not the engine (status ${status}, ${type}).`,
-    fix: redirected ? "Give the address that it leads to." : "Check the address, and what stands between here and the engine.",
+    fix: redirected
+      ? "Give the address that it leads to."
+      : status === 413
+        ? "Send less in one request, or let the proxy before the engine take bodies as large as the engine does: 64 MiB."
+        : "Check the address, and what stands between here and the engine.",
   });
 }
 

@@ -69,6 +69,13 @@ export class Transport {
     }
     const code = codeOf(error);
     const why = code === null ? "" : ` (${code})`;
+    if (code !== null && CERTIFICATE.test(code)) {
+      return new EnvmError("connection_failed", {
+        reason: `The certificate at ${this.base} is not trusted${why}.`,
+        fix: "Start this program with NODE_EXTRA_CA_CERTS naming a file with the certificate of the authority that signed it. Where it is for another name, or has expired, that has to be mended at the proxy.",
+        cause: error,
+      });
+    }
     const isCut = hasBegun || (code !== null && CUT.has(code));
     const cut = hasBegun
       ? `The answer of the engine at ${this.base} broke off in the middle${why}.`
@@ -85,6 +92,9 @@ export class Transport {
 
 /** What the system says of a connection that was there, and ended. */
 const CUT: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE", "UND_ERR_SOCKET"]);
+
+/** What OpenSSL and Node say of a certificate. */
+const CERTIFICATE = /CERT|^UNABLE_TO_VERIFY_LEAF_SIGNATURE$/;
 
 /** The token to use now; empty where there is none. @throws token_unavailable */
 export async function tokenOf(source: TokenSource = ""): Promise<string> {

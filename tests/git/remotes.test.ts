@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -119,6 +120,28 @@ describe("the way to a mirror", () => {
     await expect(openRemote(target("https://gone.example.com/x"), options())).rejects.toMatchObject({ code: "mirror_unavailable" });
     await expect(checkRemote(target("https://gone.example.com/x"), options())).resolves.toBeUndefined();
   });
+});
+
+test.each([
+  ["OpenSSH's own", [["-t", "ed25519"]]],
+  [
+    "OpenSSL's",
+    [
+      ["-t", "rsa", "-b", "2048", "-m", "PEM"],
+      ["-t", "rsa", "-b", "2048", "-m", "PKCS8"],
+    ],
+  ],
+])("a key of %s format is taken as it is, and refused where it has a passphrase, which nobody would type", async (_format, kinds) => {
+  for (const [index, kind] of kinds.entries()) {
+    for (const passphrase of ["", "pass phrase"]) {
+      const file = join(folder(), `key-${index}`);
+      execFileSync("ssh-keygen", ["-q", ...kind, "-N", passphrase, "-f", file]);
+      const given = { credential: readFileSync(file, "utf8"), host_keys: [HOST_KEY] };
+      const found = checkRemote(target("ssh://git@git.example.com/x", given), options());
+      if (passphrase === "") await found;
+      else await expect(found).rejects.toMatchObject({ code: "invalid_request", message: expect.stringContaining("has a passphrase") });
+    }
+  }
 });
 
 test.each([

@@ -365,14 +365,12 @@ describe("a clock that jumps", () => {
     pass(world.clock, "5h");
     await project.set("development", { "entities/Note": {} });
     world.clock.time -= 5 * 3_600_000;
-    // In one project time never goes back, so that it ends an hour after the newest change.
-    expect(await preview("pr-1", { expires_in: "1h" })).toMatchObject({ expires_at: "2026-01-01T06:00:00.000Z" });
-    for (let hour = 0; hour < 5; hour++) {
-      pass(world.clock, "1h");
-      await runDue();
-      expect(await actionsOf()).toEqual(["create"]);
-    }
-    pass(world.clock, "1h");
+    // Though what is written down in the project is stamped as the newest change was.
+    expect(await preview("pr-1", { expires_in: "1h" })).toMatchObject({ expires_at: "2026-01-01T01:00:00.000Z" });
+    pass(world.clock, "59m");
+    await runDue();
+    expect(await actionsOf()).toEqual(["create"]);
+    pass(world.clock, "1m");
     await runDue();
     expect(await actionsOf()).toEqual(["create", "expire"]);
   });

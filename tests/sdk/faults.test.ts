@@ -1,10 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { BOUNDS } from "../../src/sdk/bounds.ts";
 import { type Client, createClient } from "../../src/sdk/index.ts";
 import { backoffMs } from "../../src/sdk/waiting.ts";
+import { selfSigned } from "../engines/certificate.ts";
 import { tracesIn } from "../support/signals.ts";
 import { deadUrl, failure } from "./support.ts";
 
@@ -31,6 +34,19 @@ describe("a request that may be sent again is:", () => {
   test("a read, while the engine says that it is away", async () => {
     await client("away-twice").getConfig(AT);
     expect(await seen("away-twice")).toHaveLength(3);
+  });
+
+  test("as often as it may be, though this machine's clock is set meanwhile", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const sent: string[] = [];
+    const fetch = async (input: string | URL | Request, init?: RequestInit) => {
+      vi.setSystemTime(Date.now() + 24 * 3_600_000);
+      sent.push(String(input));
+      return globalThis.fetch(input, init);
+    };
+    await client("away-while-set", { fetch, totalMs: 60_000 }).getConfig(AT);
+    expect(sent).toHaveLength(3);
   });
 
   test("a write whose answer was lost, with the key that it had", async () => {
@@ -82,6 +98,13 @@ describe("a request is not sent again", () => {
   });
 });
 
+test.each(["nginx", "apache", "brotli"])(
+  "a tag is the engine's own again, whatever %s made of it when it compressed the reply",
+  async (scene) => {
+    expect(await client(scene).answer("getConfig", AT)).toMatchObject({ etag: "abc" });
+  },
+);
+
 describe("what is no answer of the engine's is told as that:", () => {
   test.each([
     ["proxy", "invalid_answer", 502],
@@ -93,6 +116,24 @@ describe("what is no answer of the engine's is told as that:", () => {
 
   test("nothing at all, in time", async () => {
     expect(await failure(client("silent", { timeoutMs: 50, retries: 0 }).getConfig(AT))).toMatchObject({ code: "timeout", status: 0 });
+  });
+
+  test("a body that a proxy finds too large, which the engine may not", async () => {
+    const error = await failure(client("small-proxy", { retries: 0 }).patchConfig({ ...AT, vars: { A: "1" } }));
+    expect(error).toMatchObject({ code: "invalid_answer", status: 413, fix: expect.stringContaining("64 MiB") });
+  });
+
+  test("a certificate that is not trusted: it is said how it would be, and not that nobody is there", async () => {
+    const server = createTlsServer(selfSigned("localhost"));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const error = await failure(createClient({ url: `https://localhost:${port}`, retries: 0 }).getConfig(AT));
+    server.close();
+    expect(error).toMatchObject({
+      code: "connection_failed",
+      reason: expect.stringMatching(/^The certificate at \S+ is not trusted \([A-Z_]+\)\.$/),
+      fix: expect.stringContaining("NODE_EXTRA_CA_CERTS"),
+    });
   });
 
   test("nobody there", async () => {
