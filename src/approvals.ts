@@ -2,7 +2,7 @@ import { personOf } from "./actors.ts";
 import { forbidden, may } from "./callers.ts";
 import { AppError } from "./errors.ts";
 import type { Caller, CheckResult, DiffFromPrevious } from "./model.ts";
-import { quoted } from "./names.ts";
+import { quoted, sentence } from "./names.ts";
 import type { Force, PromotionOrder } from "./plan.ts";
 import type { Json } from "./ports.ts";
 
@@ -121,9 +121,8 @@ export function checkOpen(promotion: PendingPromotion): void {
 
 export function promotionClosed(promotion: PendingPromotion): AppError {
   const why = promotion.closed_reason === null ? "" : `: ${promotion.closed_reason}`;
-  const end = /[.!?]$/.test(why) ? "" : ".";
   return new AppError("promotion_closed", {
-    reason: `The promotion ${quoted(promotion.id)} is ${promotion.status}${why}${end}`,
+    reason: sentence(`The promotion ${quoted(promotion.id)} is ${promotion.status}${why}`),
     fix: promotion.status === "applied" ? "There is nothing left to do." : "Promote again to put up a new plan.",
     details: { status: promotion.status },
   });

@@ -4,6 +4,7 @@ import { AppError, isPassing } from "./errors.ts";
 import { documentsOf, isExpired } from "./heads.ts";
 import { keys } from "./keys.ts";
 import type { AuditRecord, Environment } from "./model.ts";
+import { sentence } from "./names.ts";
 import { type EffectivePolicy, policyFor, policyOf } from "./policy.ts";
 import type { Deployer, DeployOutcome, Sent, Sink, Store } from "./ports.ts";
 
@@ -94,5 +95,5 @@ export class AutoDeploy implements Sink {
 }
 
 function reasonOf({ reason, stage, fix }: Extract<DeployOutcome, { ok: false }>): string {
-  return `${stage === null ? "" : `${stage}: `}${reason}${fix === null ? "" : ` ${fix}`}`;
+  return `${stage === null ? "" : `${stage}: `}${fix === null ? reason : `${sentence(reason)} ${fix}`}`;
 }

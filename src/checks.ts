@@ -169,7 +169,10 @@ function diverged({ relation, base, lost, source, target, strategy, conflicts }:
   return {
     status: "failed",
     reason: `${since}: ${listed(lost)}. Promoting would undo that.`,
-    fix: 'Ask for "strategy":"merge" to keep both sides\' changes, or for "strategy":"replace" to give up the target\'s.',
+    fix:
+      base === null
+        ? 'Ask for "strategy":"replace" to give up the target\'s; there is nothing to merge against.'
+        : 'Ask for "strategy":"merge" to keep both sides\' changes, or for "strategy":"replace" to give up the target\'s.',
     details,
   };
 }

@@ -310,8 +310,8 @@ function parsePatch(request: ConfigPatch): { edits: ReadonlyMap<string, Json | u
   for (const [name, value] of Object.entries(request.secrets ?? {})) {
     checkSecret(name, value);
     once(`secrets/${name}`);
+    if (named.has(`vars/${name}`)) throw namedTwice(name);
     secrets.set(name, { value });
-    if (named.has(`vars/${name}`)) throw staysSecret(name);
   }
   for (const [entry, value] of flagEntries(request)) {
     once(entry);

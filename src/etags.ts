@@ -49,7 +49,7 @@ export function checkPrecondition(project: string, head: Environment, ifMatch: r
   if (ifMatch.length === 0) throw weakTags();
   throw new AppError("precondition_failed", {
     reason: `The environment ${quoted(head.env)} changed since it was read: it is at revision ${head.revision} now.`,
-    fix: "Read it again, apply your change to what you read, and send that with the new ETag.",
+    fix: "Read its state or config again, apply your change to what you read, and send that with the ETag of this read.",
     details: { revision: head.revision, version: head.version },
   });
 }

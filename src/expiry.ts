@@ -41,8 +41,13 @@ export function expiryOf(
       end <= Date.parse(now)
         ? `The expiry of ${quoted(env)} is not in the future.`
         : `A preview lives for at most ${durationText(longest)}.`,
-    fix: `Choose a time within the next ${durationText(longest)}, for example "expires_in":"1h", "24h", "72h" or "7d".`,
+    fix: `Choose a time within the next ${durationText(longest)}, for example "expires_in":"${exampleWithin(longest)}".`,
   });
+}
+
+/** The longest of the usual lives of a preview that may be asked for. */
+function exampleWithin(longest: number): string {
+  return ["72h", "24h", "1h"].find((usual) => (durationMs(usual) ?? 0) <= longest) ?? durationText(longest);
 }
 
 /** Milliseconds since 1970; not a number's worth of sense is refused here. */

@@ -2,14 +2,15 @@ import { Cron } from "croner";
 import { durationMs } from "./durations.ts";
 import { isObject } from "./json.ts";
 import { type LocalTime, localTime, SAME_TIME } from "./local-time.ts";
+import { sentence } from "./names.ts";
 import type { Json } from "./ports.ts";
 
 /** When promotions into an environment are closed or open. Pure: the moment is an argument. */
 
 /** A window that opens at each time of a cron expression in a time zone and stays open for a duration. */
 export interface FreezeWindow {
-  /** `deny` closes the environment inside the window; `allow` closes it outside of all allowed windows. */
-  readonly kind: "deny" | "allow";
+  /** `deny`, also where left out, closes the environment inside the window; `allow` closes it outside of all allowed windows. */
+  readonly kind?: "deny" | "allow";
   /** Five fields: minute, hour, day of month, month, day of week. */
   readonly cron: string;
   /** For example `8h`. */
@@ -49,7 +50,7 @@ export function freezeAt(windows: readonly FreezeWindow[], now: Date): Freeze {
   }
   const opens = isoTime(nextOpen(sides, now.getTime()));
   const until = opens === null ? "It is not known when it opens." : `It opens at ${opens}.`;
-  return { closed: true, reason: `${why} ${until}`, ...(opens !== null && { next_open: opens }) };
+  return { closed: true, reason: `${sentence(why)} ${until}`, ...(opens !== null && { next_open: opens }) };
 }
 
 /** A window with its cron expression read. */
@@ -72,9 +73,9 @@ interface Budget {
   lookups: number;
 }
 
-function schedules(windows: readonly FreezeWindow[], kind: FreezeWindow["kind"]): Schedule[] {
+function schedules(windows: readonly FreezeWindow[], kind: "deny" | "allow"): Schedule[] {
   return windows
-    .filter((window) => window.kind === kind)
+    .filter((window) => (window.kind ?? "deny") === kind)
     .map((window) => ({ window, ...timesOf(window), length: durationMs(window.duration) ?? 0 }));
 }
 
@@ -154,13 +155,13 @@ function isoTime(time: number | null): string | null {
 
 /** What is wrong with a window, as [member, message]; empty where nothing is. */
 export function windowFaults(window: Json): [string, string][] {
-  if (!isObject(window)) return [["", "must be an object with kind, cron and duration"]];
+  if (!isObject(window)) return [["", "must be an object with cron and duration"]];
   const { kind, cron, duration, timezone, reason, ...unknown } = window;
   const faults: [string, string][] = Object.keys(unknown).map((name) => [
     `/${name}`,
     "is not known; known are: kind, cron, duration, timezone, reason",
   ]);
-  if (kind !== "deny" && kind !== "allow") faults.push(["/kind", 'must be "deny" or "allow"']);
+  if (kind !== undefined && kind !== "deny" && kind !== "allow") faults.push(["/kind", 'must be "deny" or "allow"']);
   if (typeof duration !== "string" || durationMs(duration) === null) faults.push(["/duration", "must be a duration such as `8h`"]);
   if (reason !== undefined && (typeof reason !== "string" || reason.length > 200))
     faults.push(["/reason", "must be a string of at most 200 characters"]);

@@ -111,6 +111,12 @@ export async function resolveRevision(documents: Documents, head: Environment, r
   if (REVISION.test(reference)) return findRevision(documents, head, Number(reference));
   const moment = momentMs(reference);
   if (moment !== null) return revisionAtTime(documents, head, new Date(moment).toISOString());
+  if (labelPrefix(reference) === null) {
+    throw new AppError("invalid_request", {
+      reason: `${quoted(reference)} names no revision.`,
+      fix: "Give a version (`v2.3.1`), the beginning of one (`v2.9`), a revision number (`12`) or an ISO time (`2026-01-31T12:00:00Z`).",
+    });
+  }
   return findRevision(documents, head, await revisionOfVersion(documents, head, reference));
 }
 
@@ -119,8 +125,8 @@ export async function revisionOfVersion(documents: Documents, head: Environment,
   const prefix = labelPrefix(text);
   if (prefix === null) {
     throw new AppError("invalid_request", {
-      reason: `${quoted(text)} names no revision.`,
-      fix: "Give a version (`v2.3.1`), the beginning of one (`v2.9`), a revision number (`12`) or an ISO time (`2026-01-31T12:00:00Z`).",
+      reason: `${quoted(text)} is no version.`,
+      fix: "Give a version (`v2.3.1`), or the beginning of one (`v2.9`).",
     });
   }
   if (prefix.every((part, index) => part === parseLabel(head.version)[index])) return head.revision;

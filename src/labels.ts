@@ -18,7 +18,7 @@ export function exactLabel(text: string): string {
   if (found === null) {
     throw new AppError("invalid_version", {
       reason: `${quoted(text)} is not a version.`,
-      fix: "Give all three numbers, for example `v2.3.1`.",
+      fix: "Give all three numbers, of at most nine digits each, for example `v2.3.1`.",
     });
   }
   return formatLabel([Number(found[1]), Number(found[2]), Number(found[3])]);

@@ -66,6 +66,11 @@ export function quoted(name: string): string {
   return JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}…` : name);
 }
 
+/** What somebody else wrote, where more words follow: with a full stop, unless it ends in one or in something like it. */
+export function sentence(text: string): string {
+  return /[.!?…]$/.test(text) ? text : `${text}.`;
+}
+
 export function checkProject(name: string): void {
   if (PROJECT.test(name) && !isReserved(name)) return;
   throw invalidName("project", name, "1 to 64 letters, digits, `_` and `-`, starting with a letter or digit, for example `pf-777`");

@@ -162,6 +162,7 @@ export async function checkPlatformSize(maps: Maps, platform: Hash, before: Hash
 function flatten(state: PlatformState): Map<string, Json> {
   const components = new Map<string, Json>();
   for (const [collection, members] of Object.entries(state)) {
+    if (collection.includes("/")) throw byCollection(collection);
     checkCollection(collection);
     for (const [name, value] of Object.entries(members)) {
       checkNewComponent(`${collection}/${name}`, value);
@@ -169,6 +170,15 @@ function flatten(state: PlatformState): Map<string, Json> {
     }
   }
   return components;
+}
+
+/** A change names components in full; a whole state is written as it is read. */
+function byCollection(name: string): AppError {
+  return new AppError("invalid_name", {
+    reason: `${quoted(name)} cannot name a collection: a whole state is by collection, and within each by name.`,
+    fix: 'Send {"state":{"flows":{"onboarding":…}}}, as GET shows it, or a change with PATCH {"set":{"flows/onboarding":…}}.',
+    details: { kind: "collection" },
+  });
 }
 
 /** @throws invalid_name, invalid_request, too_large */

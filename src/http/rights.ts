@@ -214,7 +214,7 @@ function refusal(caller: Caller, need: Need, project: Named, env: Named): AppErr
   return forbidden(
     caller,
     what,
-    `Use a token with the right ${need.right === "reveal" ? "secrets:reveal" : need.right} there, or ask an administrator for one.`,
+    `Use a token with the right \`${need.right === "reveal" ? "secrets:reveal" : need.right}\` there, or ask an administrator for one.`,
   );
 }
 

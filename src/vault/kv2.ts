@@ -55,8 +55,9 @@ export class Kv2Entries implements RemoteEntries {
     if (reply.status === 204) return;
     if (reply.status === 200) {
       const end = memberOf(reply.json(), "data", "deletion_time");
-      if (end === undefined) throw malformed(SUBJECT, doing, reply);
-      if (end !== "") throw shortLived();
+      // The version's number alone says as well that it is kept; what does not end need not be told.
+      if (end === undefined && typeof memberOf(reply.json(), "data", "version") !== "number") throw malformed(SUBJECT, doing, reply);
+      if (end !== undefined && end !== "") throw shortLived();
       return;
     }
     // Without the right to update, what exists is forbidden rather than in the way.

@@ -228,6 +228,14 @@ describe("what a check says", () => {
     expect(resultOf(freezing({ closed: true, reason: "Weekend." }), "freeze_window")).not.toHaveProperty("details");
   });
 
+  test("a merge is offered where there is something to merge against, and there alone", () => {
+    const forked = { relation: "diverged", lost: ["flows/a"] } as const;
+    expect(resultOf(forked, "diverged").fix).toContain('"strategy":"merge"');
+    const strangers = resultOf({ ...forked, base: null }, "diverged").fix;
+    expect(strangers).toContain('"strategy":"replace"');
+    expect(strangers).not.toContain('"strategy":"merge"');
+  });
+
   test("a soak time says how long it has been and how much is left", () => {
     expect(resultOf(soaked("1d", 23 * HOUR + 59 * 60_000), "soak_time")).toMatchObject({
       reason: "v1.4.0 has stayed in staging for 23h59m, and 1d is needed.",

@@ -87,7 +87,7 @@ describe("a config write", () => {
   test.each<readonly [string, Parameters<Project["configure"]>[1], string]>([
     ["a var that is a secret", { vars: { API_KEY: "x" } }, "secret_stays_secret"],
     ["a var that is declared a secret", { vars: { DECLARED: "x" } }, "secret_stays_secret"],
-    ["a name as var and as secret", { vars: { NEW: "x" }, secrets: { NEW: "y" } }, "secret_stays_secret"],
+    ["a name as var and as secret", { vars: { NEW: "x" }, secrets: { NEW: "y" } }, "invalid_request"],
     ["a name that is set and unset", { vars: { NEW: "x" }, unset: ["vars/NEW"] }, "invalid_request"],
     ["a name that is unset twice", { unset: ["vars/REGION", "vars/REGION"] }, "invalid_request"],
     ["a name among the vars and among env_variables", { vars: { NEW: "x" }, env_variables: { NEW: "x" } }, "invalid_request"],

@@ -53,7 +53,15 @@ describe("a denied window", () => {
       next_close: "2026-01-02T16:00:00.000Z",
     });
     expect(at([window("0 16 * * 5", "1h")], "2026-01-02T16:30:00.000Z").reason).toContain("0 16 * * 5, 1h");
+    expect(at([window("0 16 * * 5", "1h", { reason: "Weekend" })], "2026-01-02T16:30:00.000Z").reason).toMatch(/^Weekend\. It opens at /);
   });
+});
+
+test("a window that does not say whether it denies or allows is one of a freeze", () => {
+  const bare = { cron: "0 16 * * 5", duration: "62h" };
+  expect(windowFaults(bare)).toEqual([]);
+  expect(at([bare], "2026-01-03T00:00:00.000Z").closed).toBe(true);
+  expect(at([bare], "2026-01-01T00:00:00.000Z").closed).toBe(false);
 });
 
 test("without windows it is open, and nobody asks until when", () => {
@@ -329,7 +337,7 @@ const durations = fc.oneof(
 const windowLists = (timezone: string) =>
   fc.array(
     fc.record({
-      kind: fc.constantFrom<FreezeWindow["kind"]>("deny", "deny", "allow"),
+      kind: fc.constantFrom<NonNullable<FreezeWindow["kind"]>>("deny", "deny", "allow"),
       cron: crons,
       duration: durations,
       timezone: fc.constant(timezone),
@@ -374,7 +382,7 @@ describe("a window is refused with the place of each fault:", () => {
   test.each<readonly [string, Json, string[]]>([
     ["no object", "0 18 * * 5", [""]],
     ["a list", [], [""]],
-    ["nothing given", {}, ["/kind", "/duration", "/cron"]],
+    ["nothing given", {}, ["/duration", "/cron"]],
     ["an unknown member", { ...good, until: "monday" }, ["/until"]],
     ["another kind", { ...good, kind: "maybe" }, ["/kind"]],
     ["no duration", { ...good, duration: "long" }, ["/duration"]],

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { documentsOf, resolveRevision } from "../../src/heads.ts";
+import { documentsOf, resolveRevision, revisionOfVersion } from "../../src/heads.ts";
 import { keys } from "../../src/keys.ts";
 import { parseLabel } from "../../src/labels.ts";
 import type { Label, Revision } from "../../src/model.ts";
@@ -192,6 +192,13 @@ describe("what names no revision says so:", () => {
     const error = await errorOf(resolveRevision(documentsOf(store, PROJECT), await headOf(store, "staging"), "v4.0.0"));
     expect(error).toMatchObject({ code: "version_not_found", fix: expect.stringContaining("/staging/revisions") });
   });
+});
+
+test("where a version alone is asked for, no number or time is offered instead", async () => {
+  const { store, project } = await openWorld();
+  await project.create("dev");
+  const refused = errorOf(revisionOfVersion(documentsOf(store, PROJECT), await headOf(store, "dev"), "2026-01-31T12:00:00Z"));
+  expect(await refused).toMatchObject({ code: "invalid_request", fix: "Give a version (`v2.3.1`), or the beginning of one (`v2.9`)." });
 });
 
 test("a version's own entry is the revision that made it, wherever that was", async () => {

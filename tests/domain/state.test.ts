@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { StateEdit } from "../../src/state.ts";
-import { codeOf, documents, openWorld, PROJECT, type World } from "./support.ts";
+import { codeOf, documents, errorOf, openWorld, PROJECT, type World } from "./support.ts";
 
 async function world(): Promise<World> {
   const world = await openWorld();
@@ -42,4 +42,12 @@ describe("a state write that is only planned", () => {
     expect(await patch({ set: { "flows/c": 1 } })).toBe("environment_protected");
     expect(await codeOf(domain.state.replace(project.caller, { ...asked, state: {} }))).toBe("environment_protected");
   });
+});
+
+test("a whole state whose components are named as in a change is refused, with the form that it takes", async () => {
+  const { project, domain } = await openWorld();
+  await project.create("staging");
+  const state = { "entities/Customer": { fields: {} } };
+  const refused = errorOf(domain.state.replace(project.caller, { project: PROJECT, env: "staging", ifMatch: null, state }));
+  expect(await refused).toMatchObject({ code: "invalid_name", fix: expect.stringContaining('{"state":{"flows":{"onboarding":…}}}') });
 });

@@ -90,6 +90,12 @@ describe("two sides are compared", () => {
     expect(full).toEqual({ name: "entities/Order", left: { fields: { total: "money" } }, right: { fields: {} } });
   });
 
+  test.each(["+", "%2B"])("a moment whose zone is written with %s", async (plus) => {
+    const there = new Date(Date.parse(created) + 2 * 3_600_000).toISOString().replace("Z", `${plus}02:00`);
+    const url = `/env/compare?project_id=${project.id}&left=staging@${there}&right=staging`;
+    expect(await engine.get(url)).toMatchObject({ status: 200, body: { left: { revision: 2 }, right: { revision: 4 } } });
+  });
+
   test("and no secret's value is shown, bodies or not", async () => {
     const reply = await engine.get(`/env/compare?project_id=${project.id}&left=staging&right=production&bodies=1`);
     expect(reply.text).not.toContain("-value");

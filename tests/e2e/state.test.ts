@@ -181,6 +181,10 @@ describe("ETag", () => {
     const before = await project.mark("development");
     expectError(await engine.request("PATCH", url, { set: { "entities/B": {} } }, { "if-match": etag }), 412, "precondition_failed");
     expectError(await engine.request("PUT", url, { state: {} }, { "if-match": etag }), 412, "precondition_failed");
+    // The ETag of another read names more than what is changed, and never lets a write through: it is said which one does.
+    const active = (await engine.get(project.path("development", "active"))).headers.etag ?? "";
+    const refused = expectError(await engine.request("PUT", url, { state: {} }, { "if-match": active }), 412, "precondition_failed");
+    expect(refused.fix_suggestion).toMatch(/^Read its state or config again/);
     expect(await project.mark("development")).toEqual(before);
   });
 

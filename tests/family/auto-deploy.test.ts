@@ -44,6 +44,14 @@ describe("what the Deployment Planner answers", () => {
     expect((await world.project.view("production")).deployment?.reason).toBe("No.");
   });
 
+  test("a reason without a full stop gets one before what to do", async () => {
+    const world = await scene();
+    world.planner.answer = () => ({ ok: false, reason: "no quota", stage: "build", fix: "Ask for more." });
+    await promoted(world);
+    await world.settled();
+    expect((await world.project.view("production")).deployment?.reason).toBe("build: no quota. Ask for more.");
+  });
+
   test("while it is at work, the environment shows that it is deploying", async () => {
     const world = await scene();
     const [begun, done] = [gate(), gate()];

@@ -86,6 +86,7 @@ describe("a preview ends", () => {
       expect(await errorOf(preview("pr-1", wishes))).toMatchObject({
         code: "invalid_request",
         message: expect.stringContaining("at most 1d"),
+        fix: expect.stringMatching(/"expires_in":"24h"\.$/),
       });
     }
     expect(await codeOf(project.view("pr-1"))).toBe("environment_not_found");

@@ -61,7 +61,7 @@ describe("who asks", () => {
     const refused = await reader.call("promote", { source_env: "development", target_env: "staging" });
     expect(refused).toMatchObject({ isError: true, data: { code: "forbidden" } });
     expect(refused.text).toContain("may not promote");
-    expect(refused.text).toContain("Use a token with the right promote there, or ask an administrator for one.");
+    expect(refused.text).toContain("Use a token with the right `promote` there, or ask an administrator for one.");
     await reader.close();
   });
 

@@ -287,7 +287,7 @@ export class World {
   }
 
   configure(actor: Actor, wish: ConfigWish): Expected {
-    if (Object.keys(wish.secrets).some((name) => Object.hasOwn(wish.vars, name))) refuse("secret_stays_secret");
+    if (Object.keys(wish.secrets).some((name) => Object.hasOwn(wish.vars, name))) refuse("invalid_request");
     const kinds = ["vars", "secrets", "flags"] as const;
     const named = [...kinds.flatMap((kind) => Object.keys(wish[kind]).map((name) => `${kind}/${name}`)), ...wish.unset];
     if (new Set(named).size < named.length) refuse("invalid_request");

@@ -120,6 +120,13 @@ describe("an entry", () => {
     expect(await vault.has?.(entry())).toBe(true);
   });
 
+  test("is kept where the vault tells the number of its version and no more", async () => {
+    const vault = await kind.open();
+    await kind.standIn.control({ deleteAfter: null });
+    await vault.put(entry(), "value");
+    expect(await vault.get(entry())).toBe("value");
+  });
+
   test("is not kept where the vault would delete it after a while", async () => {
     const vault = await kind.open();
     await kind.standIn.control({ deleteAfter: "2026-01-02T00:00:00Z" });

@@ -23,7 +23,12 @@ const compare = route({
     "revision_not_found",
   ],
   handler: ({ query, caller, domain }) =>
-    domain.comparison.compare(caller, query.project_id, query.left, query.right, { bodies: query.bodies ?? false }),
+    domain.comparison.compare(caller, query.project_id, withZone(query.left), withZone(query.right), { bodies: query.bodies ?? false }),
 });
+
+/** A `+` that nobody encoded is a blank in a query: `…T12:00:00+02:00` comes as `…T12:00:00 02:00`, which can mean nothing else. */
+function withZone(side: string): string {
+  return side.replace(/(T[\d:.]+) (?=\d{2}:?\d{2}$)/, "$1+");
+}
 
 export const comparisonRoutes: readonly Route[] = [compare];

@@ -37,7 +37,8 @@ const USUAL = {
   ttl: 0,
   creationTtl: 0,
   subkeys: true,
-  deleteAfter: "",
+  /** When it says that what is written ends; `null` where it tells the version's number alone. */
+  deleteAfter: "" as string | null,
 };
 const settings = { ...USUAL };
 clear();
@@ -111,6 +112,7 @@ function write(path: string, { options, data }: Record<string, unknown>): Answer
     return { status: 400, body: errors("check-and-set parameter did not match the current version") };
   versions.push({ data: data as Record<string, unknown>, deleted: false });
   paths.set(path, versions);
+  if (settings.deleteAfter === null) return { status: 200, body: reply({ version: versions.length }) };
   return { status: 200, body: reply({ ...metadata(versions.length, false), deletion_time: settings.deleteAfter }) };
 }
 
