@@ -1,8 +1,11 @@
+import { createHash } from "node:crypto";
+import { dirname, join } from "node:path";
 import { EnvmError } from "../sdk/errors.ts";
 import { fileStore } from "../sdk/node.ts";
 import { seal, unseal } from "../sdk/sealing.ts";
 import type { Context } from "./context.ts";
 import { systemCode, usage } from "./failure.ts";
+import { loginFile } from "./settings.ts";
 import { longName } from "./short-names.ts";
 import { span } from "./telling.ts";
 import { fetchVariables, type SecretsWanted, type Variables } from "./variables.ts";
@@ -25,6 +28,12 @@ const AWAY: ReadonlySet<string> = new Set([
   "vault_unavailable",
   "identity_unavailable",
 ]);
+
+/** Where a copy is kept that no file is named for: one for each environment, as it is typed. */
+export function usualPlace({ settings, project }: Context, wanted: SecretsWanted): string {
+  const whose = [settings.url, project, settings.env ?? "", wanted].join("\n");
+  return join(dirname(loginFile()), "copies", `${createHash("sha256").update(whose).digest("hex").slice(0, 32)}.envm`);
+}
 
 /** The engine's variables, which are kept sealed; or, while it is away, those that were. Sealed with the token, or with ENVM_FALLBACK_KEY. */
 export async function withFallback(context: Context, path: string, wanted: SecretsWanted): Promise<Variables> {

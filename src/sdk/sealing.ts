@@ -26,7 +26,8 @@ export async function unseal(sealed: string, secret: string, about: string): Pro
     return new TextDecoder().decode(text);
   } catch {
     throw new EnvmError("copy_unreadable", {
-      reason: "The kept copy cannot be opened: it was kept with another token or for another environment, or somebody changed it.",
+      reason:
+        "The kept copy cannot be opened: it was kept with another token, of an engine at another address or for another environment, or somebody changed it.",
       fix: "It is written anew as soon as the engine answers.",
     });
   }

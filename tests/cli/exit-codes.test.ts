@@ -175,12 +175,23 @@ test("what stands in the way of a command is told with what to type, not with wh
     [["state", "put", "flows/a", "{}", "-e", "guarded"], /envm promote/],
     [["promote", "open", "retired", "-y"], /envm env restore retired/],
     [["promote", "open", "guarded", "--vars", "NONE", "-y"], /envm var list -e open/],
+    [["rollback", "open", "v9.9", "-y"], /envm history open lists what it ran/],
+    [["rollback", "open", "99", "-y"], /envm history open/],
+    [["versions", "v9.9.9"], /envm versions/],
+    [["preview", "extend", "pr-fix"], /--ttl 24h, or --until/],
+    [["preview", "extend", "open", "--ttl", "1h"], /envm preview create/],
+    [["preview", "extend", "pr-fix", "--ttl", "9999d"], /for example --ttl 1h/],
+    [["preview", "extend", "pr-fix", "--ttl", "1h", "--until", "2099-01-01T00:00:00Z"], /--ttl or --until/],
+    [["state", "put", "vars/A", "1", "-e", "open"], /envm var set/],
+    [["flag", "set", "f=maybe", "-e", "open"], /say on or off/],
+    [["env", "create", "typed", "--type", "nope"], /--help shows/],
+    [["promote", "open", "open"], /Name two different environments\.$/m],
   ];
   for (const [args, typed] of refused) {
     const { code, err } = await cli.run(args);
     expect(code, args.join(" ")).toBeGreaterThan(0);
     expect(err).toMatch(typed);
-    expect(err).not.toMatch(/\b(GET|POST|PUT|PATCH|DELETE) [/…]/);
+    expect(err).not.toMatch(/\b(GET|POST|PUT|PATCH|DELETE) [/…]|fix: .*(details\.|expires_in|source_env)/);
   }
   cli.file("open.json", "{}");
   await cli.ok(["policy", "set", "open.json"]);
@@ -203,6 +214,8 @@ test.each([
     "Set it anew: envm secret set API_KEY -e staging.",
   ],
   ["invalid_transition", "Create another: POST /tokens.", "Create another: envm token create."],
+  ["message_required", "Send a `message`.", "Say why: -m."],
+  ["write_conflict", "Send the request again.", "Send the command again."],
 ])("of %s too: %s", (code, said, typed) => {
   expect(fixFor(code, said)).toBe(typed);
 });

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { request as ask, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -198,6 +198,26 @@ describe("--fallback", () => {
     });
     await engine.start();
   });
+});
+
+test("--fallback without a file keeps the copy beside the logins, and takes nothing of the program's for one", async () => {
+  const { cli, engine } = context;
+  const typed = { env: { ENVM_URL: engine.url } };
+  const args = ["run", "-e", "dev", "--fallback", "--", "printenv", "COLOUR"];
+  expect(await cli.run(args, typed)).toMatchObject({ code: 0, out: "red\n", err: "" });
+  expect(readdirSync(cli.folder)).not.toContain("--");
+  await engine.stop();
+  expect(await cli.run(args, typed)).toMatchObject({
+    code: 0,
+    out: "red\n",
+    err: expect.stringMatching(/cannot be reached.*copy of revision/),
+  });
+  // Another environment's is no stand-in.
+  expect(await cli.run(["run", "-e", "other", "--fallback", "--", "true"], typed)).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("cannot be reached"),
+  });
+  await engine.start();
 });
 
 test("--fallback says why the engine's own is not to be had, as the engine says it", async () => {

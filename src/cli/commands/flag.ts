@@ -1,4 +1,5 @@
 import { does, group, leaf } from "../command.ts";
+import type { Context } from "../context.ts";
 import { isObject, parsedDocument } from "../documents.ts";
 import { usage } from "../failure.ts";
 import { isStdout, writeWhole } from "../files.ts";
@@ -46,7 +47,7 @@ const set = () =>
     leaf("set", {
       summary: "Set flags",
       about:
-        "on and off (true, false) make a boolean flag of a new name, and choose the default of a boolean flag that is there. Anything else is a flagd definition: as JSON, @FILE, or - for standard input",
+        "on and off (true, false) make a boolean flag of a new name, and choose the default of a boolean flag that is there. Anything else is a flagd definition: as JSON, @FILE, or - for standard input, which is read too where a name stands alone",
       examples: [
         "envm flag set new-checkout=on beta=off -e staging",
         "envm flag set colour=@colour.flag.json",
@@ -58,7 +59,7 @@ const set = () =>
       .option("--dry-run", "say what would change, and change nothing"),
     async (context, options, ...typed) => {
       const { client, project } = context;
-      const pairs = await Promise.all(assignedFlags(typed));
+      const pairs = await Promise.all(assignedFlags(context, typed));
       const { body, etag } = await client.answer("getConfig", { project, env: await context.env() });
       const present = body?.flags ?? {};
       const flags = pairs.map(
@@ -71,10 +72,12 @@ const set = () =>
     },
   );
 
-function assignedFlags(typed: readonly string[]): Promise<readonly [string, unknown]>[] {
-  return assignments(typed).map(async ({ name, given }): Promise<readonly [string, unknown]> => {
-    if (given === null) throw usage(`${name} does not say what the flag is to be.`, `For example: envm flag set ${name}=on`);
-    return [name, await flagValue(name, given)];
+function assignedFlags({ prompts }: Context, typed: readonly string[]): Promise<readonly [string, unknown]>[] {
+  return assignments(typed).map(async ({ name, given }, _index, all): Promise<readonly [string, unknown]> => {
+    // What is piped in is the value of the one that is named.
+    if (given === null && (all.length > 1 || prompts.possible || process.stdin.isTTY))
+      throw usage(`${name} does not say what the flag is to be.`, `For example: envm flag set ${name}=on`);
+    return [name, await flagValue(name, given ?? "-")];
   });
 }
 

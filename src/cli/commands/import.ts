@@ -58,7 +58,8 @@ export const importCommand = (): Command =>
     async (context, options, file) => {
       const { git } = options;
       if (git === undefined) {
-        if (file === undefined) throw usage("There is nothing to import.", "Name a .env file, or a repository: --git.");
+        if (file === undefined)
+          throw usage("There is nothing to import.", "Name a .env file (- is standard input), or a repository: --git.");
         return importFile(context, options, file);
       }
       if (file !== undefined) throw usage("A file and --git do not go together.", "Leave one out.");

@@ -12,7 +12,7 @@ interface Running {
   readonly onlySecrets?: boolean;
   readonly preserveEnv?: boolean;
   readonly watch?: boolean;
-  readonly fallback?: string;
+  readonly fallback?: string | true;
 }
 
 export const run = () =>
@@ -33,7 +33,7 @@ export const run = () =>
       .option("--only-secrets", "secrets alone; fails where the token may not reveal them")
       .option("--preserve-env", "what is set here already wins")
       .option("--watch", "start the program anew whenever the environment changes")
-      .option("--fallback <file>", "keep a sealed copy there, and use it while the engine is away")
+      .option("--fallback [file]", "keep a sealed copy, there or beside the logins, and use it while the engine is away")
       .passThroughOptions(),
     async (context, options, ...words) => {
       const { command, secrets, onlySecrets } = options;
@@ -90,8 +90,8 @@ function tellWhyNotStarted({ output }: Context, program: Started | null, name: s
   else if (failure !== null) output.error(`${name} cannot be run (${failure}).`, "Check its rights, and that it is a program.");
 }
 
-async function variablesOf(context: Context, wanted: SecretsWanted, fallback: string | undefined): Promise<Variables> {
+async function variablesOf(context: Context, wanted: SecretsWanted, fallback: string | true | undefined): Promise<Variables> {
   if (fallback === undefined) return fetchVariables(context, { secrets: wanted });
-  const { withFallback } = await import("../fallback.ts");
-  return withFallback(context, fallback, wanted);
+  const { usualPlace, withFallback } = await import("../fallback.ts");
+  return withFallback(context, fallback === true ? usualPlace(context, wanted) : fallback, wanted);
 }

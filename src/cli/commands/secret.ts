@@ -1,16 +1,18 @@
 import { does, group, leaf } from "../command.ts";
+import type { Context } from "../context.ts";
 import { usage } from "../failure.ts";
 import { assignments, readValues } from "../values.ts";
 import { type Editing, unset, written } from "./var.ts";
 
 const list = () =>
-  does(
+  does<{ readonly showValues?: boolean }>(
     leaf("list", {
-      summary: "Which secrets are set; never their values",
+      summary: "Which secrets are set",
       aliases: ["ls"],
       examples: ["envm secret list -e staging", "envm secret ls --plain"],
-    }),
-    async (context) => {
+    }).option("--show-values", "their values too: the same as envm secret reveal"),
+    async (context, { showValues }) => {
+      if (showValues) return revealed(context, []);
       const { client, output, project } = context;
       const { secrets, version, revision } = await client.getConfig({ project, env: await context.env() });
       if (output.mode === "json") return output.json({ version, revision, secrets });
@@ -59,15 +61,17 @@ const reveal = () =>
       aliases: ["get"],
       examples: ["envm secret reveal API_KEY -e staging", "envm secret reveal API_KEY --plain", "envm secret reveal --json"],
     }).argument("[name...]", "which; all where none is named"),
-    async (context, _options, ...wanted) => {
-      const { client, output, project } = context;
-      const reply = await client.revealSecrets({ project, env: await context.env(), ...(wanted.length > 0 && { names: wanted }) });
-      if (output.mode === "json") return output.json(reply);
-      const entries = Object.entries(reply.secrets);
-      if (output.mode === "plain" || wanted.length === 1)
-        return output.lines(entries.map(([name, value]) => (wanted.length === 1 ? value : `${name}=${value}`)));
-      output.table(["SECRET", "VALUE"], entries);
-    },
+    (context, _options, ...wanted) => revealed(context, wanted),
   );
+
+async function revealed(context: Context, wanted: readonly string[]): Promise<void> {
+  const { client, output, project } = context;
+  const reply = await client.revealSecrets({ project, env: await context.env(), ...(wanted.length > 0 && { names: [...wanted] }) });
+  if (output.mode === "json") return output.json(reply);
+  const entries = Object.entries(reply.secrets);
+  if (output.mode === "plain" || wanted.length === 1)
+    return output.lines(entries.map(([name, value]) => (wanted.length === 1 ? value : `${name}=${value}`)));
+  output.table(["SECRET", "VALUE"], entries);
+}
 
 export const secret = () => group("secret", "Secrets", ["secrets"], [list(), set(), unset("secret"), reveal()]);

@@ -62,11 +62,14 @@ const put = () =>
       ],
     })
       .argument("<name>", "collection/name")
-      .argument("<json>", "its body: JSON, @FILE, or - for standard input")
+      .argument("[json]", "its body: JSON, @FILE, or - for standard input, which is read where none is given")
       .option("--version <version>", "the exact version to make")
       .option("-m, --message <why>", "why")
       .option("--dry-run", DRY_RUN),
-    async (context, options, name = "", given = "") => {
+    async (context, options, name = "", typed?: string) => {
+      if (typed === undefined && process.stdin.isTTY)
+        throw usage(`The body of ${name} is not given.`, `For example: envm state put ${name} @FILE`);
+      const given = typed ?? "-";
       const isElsewhere = given === "-" || given.startsWith("@");
       const text = isElsewhere ? await readDocument(given) : given;
       const body = await parsedDocument(text, given.startsWith("@") ? given.slice(1) : `the body of ${name}`);

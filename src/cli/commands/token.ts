@@ -28,18 +28,20 @@ const create = () =>
       .argument("<name>", "who uses it: what the audit log names")
       .requiredOption("--role <role>", ROLES.join(", "))
       .option("--projects <patterns>", "projects, separated by commas; the one that is set where not given", collectNames)
-      .option("--envs <patterns>", "environments, separated by commas; all where not given", collectNames)
+      .option("--envs <patterns>", "environments, separated by commas; the one of -e where not given, and all without it", collectNames)
       .option("--reveal", "it may reveal secrets")
       .option("--expires <duration>", "how long it is taken: 12h, 30d; never for no end"),
     async (context, { role, projects, envs, reveal, expires }, name = "") => {
       const { client, output } = context;
       const known = ROLES.find((each) => each === role);
       if (known === undefined) throw usage(`There is no role ${role}.`, `Roles: ${ROLES.join(", ")}.`);
+      // Who types -e means that environment alone. What `.envm.json` or the shell names is where work is done, and says nothing of a token.
+      const reached = envs ?? (context.options.env === undefined ? undefined : [await context.resolve(context.options.env)]);
       const made = await client.createToken({
         name,
         role: known,
         projects: projects ?? [context.project],
-        ...(envs !== undefined && { envs }),
+        ...(reached !== undefined && { envs: reached }),
         ...(reveal && { rights: ["secrets:reveal" as const] }),
         ...(expires !== undefined && { expires_in: expires === "never" ? null : expires }),
       });
