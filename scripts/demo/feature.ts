@@ -1,3 +1,4 @@
+import { isObject } from "../../src/json.ts";
 import type { JsonValue, PlatformState } from "./platform.ts";
 
 /** The key that the feature needs: every environment that is to run it must bind one of its own. */
@@ -50,8 +51,4 @@ export function withMember(component: JsonValue, member: string, name: string, v
 
 function isList(value: JsonValue | undefined): value is readonly JsonValue[] {
   return Array.isArray(value);
-}
-
-function isObject(value: JsonValue | undefined): value is { readonly [member: string]: JsonValue } {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { isObject } from "../json.ts";
 import { BOUNDS } from "./bounds.ts";
 import { EXIT } from "./exit-codes.ts";
 import { Failure, fileFailure, usage } from "./failure.ts";
@@ -8,8 +9,6 @@ import { writeWhole } from "./files.ts";
 
 export const DEFAULT_URL = "http://127.0.0.1:4006";
 export const PROJECT_FILE = ".envm.json";
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** What can be typed of it. */
 export interface Typed {
@@ -45,11 +44,11 @@ export interface Logins {
   readonly logins: Readonly<Record<string, Login>>;
 }
 
-export function readSettings(typed: Typed, environment: Environment = process.env, folder: string = process.cwd()): Settings {
-  const file = findProjectFile(folder);
+export function readSettings(typed: Typed): Settings {
+  const file = findProjectFile(process.cwd());
   const named = file === null ? {} : readProjectFile(file);
-  const env = (name: string) => environment[name]?.trim() || undefined;
-  const logins = readLogins(environment);
+  const env = (name: string) => process.env[name]?.trim() || undefined;
+  const logins = readLogins();
   const [url, urlFrom] = firstOf(
     [typed.url, "--url"],
     [env("ENVM_URL"), "ENVM_URL"],
@@ -121,7 +120,7 @@ function parsedFile(path: string): Record<string, unknown> {
   try {
     if (statSync(path).size > BOUNDS.settingsBytes) throw usage(`${path} is too large.`, "Write it anew: `envm init`.");
     const content: unknown = JSON.parse(readFileSync(path, "utf8").replace(/^\uFEFF/, ""));
-    if (typeof content === "object" && content !== null && !Array.isArray(content)) return content as Record<string, unknown>;
+    if (isObject(content)) return content;
   } catch (error) {
     if (error instanceof Failure) throw error;
     if (!(error instanceof SyntaxError)) throw fileFailure("read", path, error);
@@ -134,13 +133,13 @@ export async function writeProjectFile(path: string, content: { readonly project
   await writeWhole(path, `${JSON.stringify(content, null, 2)}\n`);
 }
 
-export function loginFile(environment: Environment = process.env): string {
-  const home = environment["XDG_CONFIG_HOME"]?.trim() || join(homedir(), ".config");
+export function loginFile(): string {
+  const home = process.env["XDG_CONFIG_HOME"]?.trim() || join(homedir(), ".config");
   return join(home, "envm", "logins.json");
 }
 
-export function readLogins(environment: Environment = process.env): Logins {
-  const path = loginFile(environment);
+export function readLogins(): Logins {
+  const path = loginFile();
   if (!existsSync(path)) return { current: null, logins: {} };
   const { current, logins } = parsedFile(path);
   const entries = Object.entries((logins ?? {}) as Record<string, Login>).filter(([, login]) => typeof login?.token === "string");
@@ -148,8 +147,8 @@ export function readLogins(environment: Environment = process.env): Logins {
 }
 
 /** Replaces the login file, which nobody but its owner may read. */
-export async function writeLogins(logins: Logins, environment: Environment = process.env): Promise<void> {
-  const path = loginFile(environment);
+export async function writeLogins(logins: Logins): Promise<void> {
+  const path = loginFile();
   const { mkdir } = await import("node:fs/promises");
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });

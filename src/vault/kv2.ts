@@ -1,10 +1,11 @@
 import type { AppError } from "../errors.ts";
+import { isObject } from "../json.ts";
 import type { Json, SecretEntry } from "../ports.ts";
 import { errorsIn, Kv2Client } from "./kv2-client.ts";
 import { SUBJECT, type Timers, TokenRequests } from "./kv2-lease.ts";
 import { entryPath, partsOf } from "./kv2-paths.ts";
 import { type Kv2Credentials, type Kv2Session, sessionWith } from "./kv2-session.ts";
-import { isObject, malformed, memberOf, type Remote, type RemoteEntries, type RemoteReply, refused, told, unavailable } from "./remote.ts";
+import { malformed, memberOf, type Remote, type RemoteEntries, type RemoteReply, refused, told, unavailable } from "./remote.ts";
 
 export interface Kv2Settings {
   /** The path of a KV version 2 mount: `secret`. */

@@ -26,10 +26,6 @@ export function readJsonFile(bytes: Uint8Array<ArrayBuffer>): ReadJson {
   }
 }
 
-export function isJsonObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 // A byte order mark in the middle of a text is a character like any other.
 const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
