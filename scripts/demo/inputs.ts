@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
-import { packageRoot } from "../../src/settings.ts";
+import { packageRoot } from "../../src/package.ts";
 import { type JsonValue, type PlatformState, type RequiredKey, readPlatform, requiredKeys } from "./platform.ts";
 
 export type Variables = Readonly<Record<string, string | { readonly value: string; readonly secret: boolean }>>;

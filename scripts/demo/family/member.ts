@@ -1,6 +1,7 @@
 import { join } from "node:path";
+import { packageRoot } from "../../../src/package.ts";
 import { EngineProcess } from "../engine-process.ts";
-import { memberArguments, packageFolder } from "../package.ts";
+import { memberArguments } from "../package.ts";
 import type { Behaviour } from "./behaviour.ts";
 import type { BuilderMemory } from "./builder.ts";
 import type { Members } from "./contract.ts";
@@ -61,7 +62,7 @@ export class Member<Name extends MemberName> {
   async start(): Promise<this> {
     const port = this.#url === "" ? "0" : new URL(this.#url).port;
     const args = [...memberArguments(), this.name, port, this.#file];
-    const started = new EngineProcess({ args, cwd: packageFolder(), env: process.env, ownGroup: true });
+    const started = new EngineProcess({ args, cwd: packageRoot(), env: process.env, ownGroup: true });
     this.#process = started;
     this.#url = await started.listening;
     return this;
