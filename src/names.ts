@@ -66,6 +66,11 @@ export function quoted(name: string): string {
   return JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}…` : name);
 }
 
+/** What a fault is told with, where names that somebody chose are part of it: they may be of any length. */
+export function faultText(text: string): string {
+  return text.length > LIMITS.faultLength ? `${text.slice(0, LIMITS.faultLength)}…` : text;
+}
+
 export function checkProject(name: string): void {
   if (PROJECT.test(name) && !isReserved(name)) return;
   throw invalidName("project", name, "1 to 64 letters, digits, `_` and `-`, starting with a letter or digit, for example `pf-777`");
