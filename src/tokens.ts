@@ -204,14 +204,14 @@ export class Tokens {
   }
 
   /** The holder of a token that was shown before: what sessions rest on. @throws unauthorized */
-  async holder(id: string, freshness: Freshness = "current"): Promise<Principal> {
-    const document = await this.#find(id, freshness);
+  async holder(id: string): Promise<Principal> {
+    const document = await this.#find(id, "current");
     if (document === null) throw notValid();
     return this.#admit(document, this.#clock.now().getTime());
   }
 
   /** The digests of a token's secrets that are taken now, the newest first: what its tickets are made with. None of one that there is not. */
-  async digests(id: string, freshness: Freshness = "current"): Promise<readonly Uint8Array[]> {
+  async digests(id: string, freshness: Freshness): Promise<readonly Uint8Array[]> {
     return this.#digestsIn(await this.#find(id, freshness));
   }
 
