@@ -22,7 +22,7 @@ export interface ReadyFlags {
 }
 
 /** The flags of a head. */
-export interface FlagHead extends ReadyFlags {
+interface FlagHead extends ReadyFlags {
   readonly project_id: string;
   readonly env: string;
   readonly version: string;
@@ -32,7 +32,7 @@ export interface FlagHead extends ReadyFlags {
 }
 
 /** All flags for one context. */
-export interface BulkEvaluation {
+interface BulkEvaluation {
   /** Names what `load` answers. */
   readonly tag: string;
   load(): readonly Evaluation[];

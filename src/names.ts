@@ -90,7 +90,7 @@ export function checkEnvironmentName(name: string): void {
 }
 
 /** What an environment's config holds, by the name of one of each. */
-export type ConfigKind = "var" | "secret" | "flag" | "evaluator" | "flag_metadata";
+type ConfigKind = "var" | "secret" | "flag" | "evaluator" | "flag_metadata";
 
 /** What the collections of a config hold. */
 export const CONFIG_COLLECTIONS: ReadonlyMap<string, ConfigKind> = new Map([

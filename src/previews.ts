@@ -22,7 +22,7 @@ export interface ExtendRequest extends Expiry {
   readonly reason?: string | undefined;
 }
 
-export interface StatusResult<Status extends string> {
+interface StatusResult<Status extends string> {
   readonly status: Status;
   readonly env: string;
   readonly version: string;

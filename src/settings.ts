@@ -47,7 +47,7 @@ export interface Settings {
 }
 
 /** Where secrets are kept: in the engine's own store, in the family's Vault engine, or in HashiCorp Vault or OpenBao. */
-export type VaultSettings =
+type VaultSettings =
   /** `unused`: settings that only a vault elsewhere has, where no kind was asked for by its name. */
   | { readonly kind: "builtin"; readonly unused?: readonly string[] }
   | { readonly kind: "puraify"; readonly url: string; readonly token: string | null }

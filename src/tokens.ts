@@ -59,7 +59,7 @@ const TOKEN = /^envm_([0-9a-f]{16})_[A-Za-z0-9_-]{43}$/;
 const ID = /^[0-9a-f]{16}$/;
 const NAME = /^[\p{L}\p{N}][\p{L}\p{N} ._@:/+-]*$/u;
 
-export interface TokensParts {
+interface TokensParts {
   readonly store: Store;
   readonly ledger: Ledger;
   readonly readIndex: ReadIndex;

@@ -5,7 +5,7 @@ import type { JsonValue, PlatformState } from "./platform.ts";
 const REQUIRED_KEY = "NOTIFICATION_API_KEY";
 const FLOWS_CHANGED = 2;
 
-export interface Feature {
+interface Feature {
   /** As `PATCH …/state` takes it. */
   readonly set: Readonly<Record<string, JsonValue>>;
   readonly variables: Readonly<Record<string, string>>;

@@ -6,7 +6,7 @@ export type JsonValue = null | boolean | number | string | readonly JsonValue[] 
 /** A platform's state as people write it: collections, in them components by name. */
 export type PlatformState = Readonly<Record<string, Readonly<Record<string, JsonValue>>>>;
 
-export type RequiredKind = "var" | "secret" | "flag";
+type RequiredKind = "var" | "secret" | "flag";
 export interface RequiredKey {
   readonly name: string;
   readonly kind: RequiredKind;

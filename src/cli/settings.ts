@@ -7,11 +7,11 @@ import { EXIT } from "./exit-codes.ts";
 import { Failure, fileFailure, usage } from "./failure.ts";
 import { writeWhole } from "./files.ts";
 
-export const DEFAULT_URL = "http://127.0.0.1:4006";
+const DEFAULT_URL = "http://127.0.0.1:4006";
 export const PROJECT_FILE = ".envm.json";
 
 /** What can be typed of it. */
-export interface Typed {
+interface Typed {
   readonly url?: string | undefined;
   readonly token?: string | undefined;
   readonly project?: string | undefined;
@@ -32,13 +32,13 @@ export interface Settings {
 }
 
 /** A login: the token is sent to the address that it was given for, and to no other. */
-export interface Login {
+interface Login {
   readonly token: string;
   readonly actor: string;
   readonly token_id: string;
 }
 
-export interface Logins {
+interface Logins {
   /** The address of the newest login. */
   readonly current: string | null;
   readonly logins: Readonly<Record<string, Login>>;
@@ -76,7 +76,7 @@ function firstOf<From>(...choices: readonly (readonly [value: string | undefined
 }
 
 /** One spelling of each address, so that a login is found again. */
-export function addressOf(given: string, from: string): string {
+function addressOf(given: string, from: string): string {
   const url = URL.canParse(given) ? new URL(given) : null;
   if (url === null || !/^https?:$/.test(url.protocol) || url.search !== "" || url.hash !== "" || url.username + url.password !== "") {
     throw usage(`The engine's address (${from}) is not one.`, `Give one such as ${DEFAULT_URL}, without a user, query or fragment.`);
@@ -85,7 +85,7 @@ export function addressOf(given: string, from: string): string {
 }
 
 /** In the folder or the nearest one above it. */
-export function findProjectFile(folder: string): string | null {
+function findProjectFile(folder: string): string | null {
   let at = resolve(folder);
   for (let depth = 0; depth < BOUNDS.folders; depth++) {
     const candidate = join(at, PROJECT_FILE);

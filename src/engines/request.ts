@@ -6,7 +6,7 @@ import { type Lookup, lookupBySystem } from "./lookup.ts";
 import { encodePath, type OutgoingRequest, toMessage } from "./message.ts";
 import type { OutgoingResponse } from "./reply.ts";
 
-export interface EngineOptions {
+interface EngineOptions {
   /** Names the engine in messages: `The Vault engine`. */
   readonly name: string;
   readonly connectTimeoutMs?: number;

@@ -2,13 +2,13 @@ import { compareKeys } from "../merkle/keys.ts";
 import type { Range } from "../ports.ts";
 
 /** The keys of a range as one interval: `lower` belongs to it, `upper` does not, `null` is "no upper bound". */
-export interface Bounds {
+interface Bounds {
   readonly lower: string;
   readonly upper: string | null;
 }
 
 /** The smallest string greater than every string that begins with `prefix`; `null` where there is none. */
-export function prefixEnd(prefix: string): string | null {
+function prefixEnd(prefix: string): string | null {
   const points = [...prefix];
   for (let last = points.pop(); last !== undefined; last = points.pop()) {
     const point = last.codePointAt(0) ?? 0;

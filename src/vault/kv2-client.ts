@@ -8,7 +8,7 @@ import { memberOf, type Remote, type RemoteCall, type RemoteReply, unavailable }
 
 type Asked = Omit<RemoteCall, "headers" | "idempotent">;
 
-export interface Kv2ClientParts {
+interface Kv2ClientParts {
   readonly remote: Remote;
   readonly aside: Remote;
   readonly session: Kv2Session;

@@ -16,7 +16,7 @@ export interface Kv2Settings {
   readonly credentials: Kv2Credentials;
 }
 
-export interface Kv2Parts {
+interface Kv2Parts {
   readonly remote: Remote;
   /** A second way to the same vault: see `Kv2Client`. */
   readonly aside: Remote;

@@ -1,7 +1,7 @@
 import { ANY_SIZE, type JsonBytes, scanJson } from "../../src/json-text/scan.ts";
 
 /** What a JSON text holds; or where it is wrong and why, as the end of a sentence. */
-export type ReadJson = { readonly value: unknown; readonly fault: null } | { readonly value: undefined; readonly fault: string };
+type ReadJson = { readonly value: unknown; readonly fault: null } | { readonly value: undefined; readonly fault: string };
 
 /**
  * Reads JSON that somebody wrote, held to what the engine takes: `JSON.parse` alone rounds a long number, and takes the last of two members

@@ -22,7 +22,7 @@ interface Memories {
 }
 
 /** What an engine of the family was asked since it was started, and what it remembers. */
-export interface Seen<Name extends MemberName> {
+interface Seen<Name extends MemberName> {
   readonly calls: readonly { readonly method: string; readonly path: string; readonly status: number | null }[];
   /** What its contract does not know. */
   readonly breaches: readonly string[];
