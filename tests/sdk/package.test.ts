@@ -152,6 +152,7 @@ describe("the bundle", () => {
       "node_modules/object-hash",
       "node_modules/semver",
       "src/flagd",
+      "src/json.ts",
       "src/limits",
       "src/sdk",
     ]);
