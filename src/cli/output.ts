@@ -4,7 +4,7 @@ import { BOUNDS } from "./bounds.ts";
 import { failed, systemCode } from "./failure.ts";
 import { cut, padded, shown, widthOf } from "./width.ts";
 
-export interface OutputOptions {
+interface OutputOptions {
   readonly json?: boolean | undefined;
   readonly plain?: boolean | undefined;
   readonly silent?: boolean | undefined;
@@ -25,7 +25,7 @@ export interface Listing<Item> {
   readonly row: (item: Item) => readonly string[];
 }
 
-export type Tone = "good" | "bad" | "warn" | "dim" | "strong";
+type Tone = "good" | "bad" | "warn" | "dim" | "strong";
 
 const TONES: Readonly<Record<Tone, readonly [open: number, close: number]>> = {
   good: [32, 39],
@@ -74,7 +74,7 @@ export class Output {
   }
 
   /** A line of the result. */
-  line(text = ""): void {
+  line(text: string): void {
     this.write(`${text}\n`);
   }
 
