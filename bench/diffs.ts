@@ -72,7 +72,7 @@ export async function diffs(): Promise<Row[]> {
   });
 }
 
-export interface TwoVersions {
+interface TwoVersions {
   readonly engine: InProcess;
   /** Both states whole, without a single object that is in both. */
   readonly before: object;

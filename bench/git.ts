@@ -89,7 +89,7 @@ export class GitHistory {
 }
 
 /** Continues a branch that has commits. */
-export class GitSession {
+class GitSession {
   readonly #git: ChildProcessWithoutNullStreams;
   #knowsBranch = false;
 
@@ -115,7 +115,7 @@ export class GitSession {
 const DONE = "done";
 
 /** `git diff-tree --stdin`: what differs, by path and hashes, without the cost of a start. */
-export class GitDiffs {
+class GitDiffs {
   readonly #folder: string;
   readonly #git: ChildProcessWithoutNullStreams;
   #line: (line: string) => void = () => {};

@@ -6,7 +6,7 @@ export interface LoadRequest {
   readonly body?: object;
 }
 
-export interface Load {
+interface Load {
   /** Connections that stay open; each sends its next request when it has the answer to the last. */
   readonly clients: number;
   readonly amount: number;

@@ -44,7 +44,7 @@ export interface Point {
   readonly counts: Readonly<Record<string, number>>;
 }
 
-export interface Sides {
+interface Sides {
   readonly subject: number;
   readonly baseline: number;
 }
@@ -56,7 +56,7 @@ export interface Latency {
 }
 
 /** What a row says beside its figure. */
-export interface Words {
+interface Words {
   readonly about?: string;
   /** One text for each end: which one the row shows is decided by the figure. */
   readonly next?: { readonly met: string; readonly missed: string };
@@ -113,7 +113,7 @@ export function timesAsMuch(pairs: readonly Pair[]): number[] {
   return pairs.map(({ subject, baseline }) => subject / baseline);
 }
 
-export interface Compared extends Words {
+interface Compared extends Words {
   readonly id: string;
   readonly work: string;
   readonly subject: string;
@@ -150,7 +150,7 @@ function said({ about, next, latency = [] }: Words, met: boolean | null): Pick<R
   return { about: about ?? null, next: next === undefined || met === null ? null : met ? next.met : next.missed, latency };
 }
 
-export interface Counted extends Words {
+interface Counted extends Words {
   readonly id: string;
   readonly work: string;
   readonly subject: string;

@@ -9,12 +9,12 @@ import type { PlatformState } from "../src/state.ts";
 const COLLECTIONS = ["entities", "flows", "pages", "forms", "queries", "roles", "themes", "reports", "mails", "jobs"];
 
 /** `collection/name` of component `index`. */
-export function componentName(index: number): string {
+function componentName(index: number): string {
   return `${COLLECTIONS[index % COLLECTIONS.length]}/component-${String(index).padStart(6, "0")}`;
 }
 
 /** Component `index` as its `edition`th edit left it: about 700 bytes, of which an edit changes a few. */
-export function component(index: number, edition: number): JsonObject {
+function component(index: number, edition: number): JsonObject {
   const fields = Array.from({ length: 8 }, (_, field) => ({
     id: `f${(index * 131 + field * 17) % 99_991}`,
     label: `Field ${field} of ${index}`,
@@ -63,7 +63,7 @@ export interface HistoricChange {
 }
 
 /** MDN's browser compatibility data (CC0): 2,600 components and the 400 changes that followed. */
-export interface History {
+interface History {
   readonly base: PlatformState;
   readonly changes: readonly HistoricChange[];
 }

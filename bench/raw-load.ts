@@ -1,7 +1,7 @@
 import { connect } from "node:net";
 import { type Latency, latencyOf } from "./measure.ts";
 
-export interface RawLoadOptions {
+interface RawLoadOptions {
   /** Connections, each of which sends the next request when it has the answer to the last. */
   readonly clients: number;
   readonly amount: number;

@@ -3,7 +3,7 @@ import { cpus, totalmem } from "node:os";
 import { here } from "./processes.ts";
 
 /** Where runs of this machine are kept. What `docs/benchmarks.md` shows is a copy, made by `npm run bench:docs`. */
-export const RESULTS = here("results.json");
+const RESULTS = here("results.json");
 
 export interface Machine {
   readonly node: string;
@@ -15,7 +15,7 @@ export interface Machine {
 }
 
 /** One group of rows, one curve, one soak: measured together, at one time. */
-export interface Measured<Content> {
+interface Measured<Content> {
   readonly at: string;
   readonly seconds: number;
   readonly machine: Machine;

@@ -1,7 +1,7 @@
 import type { Row } from "./measure.ts";
 
 /** A few rows that are measured together, in a process of their own. */
-export interface Group {
+interface Group {
   /** Loads what measures it: only the process that does so needs it. */
   readonly load: () => Promise<() => Promise<readonly Row[]>>;
   /** When it is ended, and told as failed. */

@@ -8,7 +8,7 @@ import type { Route } from "../src/http/route.ts";
 import { apiRoutes } from "../src/http/routes/index.ts";
 import { operationRoutes } from "../src/http/routes/operations.ts";
 import { sessionRoutes } from "../src/http/routes/sessions.ts";
-import { packageRoot } from "../src/settings.ts";
+import { packageRoot } from "../src/package.ts";
 import { runCommand, say } from "./command.ts";
 
 /** `npx tsx scripts/access-doc.ts`: writes the tables of `docs/access.md` from those that the engine itself goes by. */

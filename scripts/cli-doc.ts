@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import { examplesOf } from "../src/cli/command.ts";
 import { EXIT, EXIT_OF } from "../src/cli/exit-codes.ts";
 import { createProgram, everyCommand } from "../src/cli/program.ts";
-import { packageRoot } from "../src/settings.ts";
+import { packageRoot } from "../src/package.ts";
 import { runCommand, say } from "./command.ts";
 
 /** `npx tsx scripts/cli-doc.ts`: writes the parts of `docs/cli.md` that the command line itself says. */

@@ -5,7 +5,7 @@ import { createKeyFile, removeKeyFile } from "../src/vault/master-key.ts";
 import { UsageError } from "./command.ts";
 
 /** What `store:backup` and `store:restore` are told: one file, and where a copy of the master key's file is. */
-export interface BackupArguments {
+interface BackupArguments {
   readonly file: string;
   readonly key: string | null;
 }

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
-import { packageRoot } from "../src/settings.ts";
+import { packageRoot } from "../src/package.ts";
 import { logIn, openBrowser } from "../tests/dashboard/browser.ts";
 import { pagesOf, setScene } from "../tests/dashboard/scene.ts";
 import { Engine } from "../tests/support/engine.ts";

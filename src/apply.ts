@@ -68,9 +68,9 @@ export async function applyPlan(
   return { ...resultOf("ready_for_deploy", prepared, head.revision), version: head.version };
 }
 
-/** `mayWait`: missing approvals alone do not refuse, they are waited for. */
-export function checkApplicable(plan: Plan, mayWait: boolean): void {
-  const failed = plan.checks.filter(({ name, status }) => status === "failed" && !(mayWait && name === "approvals"));
+/** Missing approvals alone do not refuse: they are waited for. */
+export function checkApplicable(plan: Plan): void {
+  const failed = plan.checks.filter(({ name, status }) => status === "failed" && name !== "approvals");
   if (failed.length === 0) return;
   throw new AppError(refusalCode(plan, failed), {
     reason: `Promoting ${plan.version} from ${plan.source.env} to ${plan.target.env} is refused: ${failed.map(({ reason }) => reason).join(" ")}`,

@@ -10,7 +10,7 @@ import type { Json } from "./ports.ts";
 
 export type PendingStatus = "pending" | "applied" | "rejected" | "voided" | "expired";
 
-export interface Approval {
+interface Approval {
   readonly by: string;
   readonly at: string;
   readonly comment: string | null;

@@ -10,7 +10,7 @@ import type { JsonObject, SecretEntry, Store, Vault } from "./ports.ts";
 const ENGINE = mayDoLittle("engine", "audit-signing");
 
 /** The public half of a key that exports of audit logs are signed with. */
-export interface AuditKey {
+interface AuditKey {
   /** The first 32 hexadecimal digits of the SHA-256 of the public key. */
   readonly kid: string;
   /** The public key, 32 bytes in base64url. */

@@ -13,19 +13,19 @@ import { turn } from "./scan.ts";
 import { AUDIT_ORIGIN, auditHash, type Project, projectNotFound } from "./transaction.ts";
 import { cursorNumber } from "./versions.ts";
 
-export interface AuditFilter {
+interface AuditFilter {
   readonly env?: string | undefined;
   readonly action?: string | undefined;
   readonly actor?: string | undefined;
 }
 
 /** What goes out of a log, and what is stated of it: the head's hash covers every record. */
-export interface AuditExport {
+interface AuditExport {
   readonly records: AsyncIterable<AuditRecord>;
   readonly statement: { readonly project_id: string; readonly records: number; readonly head: string; readonly exported_at: string };
 }
 
-export interface AuditVerification {
+interface AuditVerification {
   readonly valid: boolean;
   readonly records: number;
   /** `<seq>:<hash>` of the newest record: what `expect` takes later. */

@@ -29,7 +29,7 @@ export interface IdentityProvider {
   verify(token: string): Promise<Identity | null>;
 }
 
-export interface AuthenticationParts {
+interface AuthenticationParts {
   /** SHA-256 of the token that may do everything. */
   readonly rootDigest: Uint8Array;
   readonly tokens: Tokens;

@@ -47,7 +47,7 @@ function flagsIn(config: readonly EntryChange[]): string[] {
 const LOGIC = ["flows", "logic"];
 const VARIABLES = ["vars", "secrets"];
 
-export function isAdded(change: EntryChange): boolean {
+function isAdded(change: EntryChange): boolean {
   return change.left === null;
 }
 
@@ -60,7 +60,7 @@ function isChanged(change: EntryChange): boolean {
 }
 
 /** The names without their collection, each once: a key that turned from a var into a secret is one change. */
-export function namesIn(changes: readonly EntryChange[], collections: readonly string[]): string[] {
+function namesIn(changes: readonly EntryChange[], collections: readonly string[]): string[] {
   if (changes.length === 0) return [];
   const found = changes.filter(({ key }) => collections.includes(key.slice(0, key.indexOf("/"))));
   return [...new Set(found.map(({ key }) => key.slice(key.indexOf("/") + 1)))].sort();

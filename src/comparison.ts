@@ -12,13 +12,13 @@ import type { Json, Store } from "./ports.ts";
 import { factsKey, type SecretFacts } from "./secrets.ts";
 import type { Maps, Snapshots } from "./snapshots.ts";
 
-export interface Difference {
+interface Difference {
   readonly name: string;
   readonly left?: Json;
   readonly right?: Json;
 }
 
-export interface Comparison {
+interface Comparison {
   readonly only_left: readonly string[];
   readonly only_right: readonly string[];
   readonly different: readonly Difference[];
@@ -29,7 +29,7 @@ export interface Comparison {
   readonly omitted?: number;
 }
 
-export interface ComparedSide {
+interface ComparedSide {
   readonly env: string;
   readonly version: string;
   readonly revision: number;

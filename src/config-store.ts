@@ -31,13 +31,13 @@ export interface ConfigPatch extends EditRequest, FlagEdits {
   readonly dry_run?: boolean | undefined;
 }
 
-export interface ConfigPatched extends Omit<EditResult, "status"> {
+interface ConfigPatched extends Omit<EditResult, "status"> {
   readonly status: EditResult["status"] | "planned";
   /** Where `env_variables` were sent: which of them are vars, and which secrets. */
   readonly stored?: { readonly vars: readonly string[]; readonly secrets: readonly string[] };
 }
 
-export interface RuntimeRequest {
+interface RuntimeRequest {
   readonly at?: number | undefined;
   /** What flags are evaluated for. */
   readonly context?: JsonObject | undefined;
@@ -278,7 +278,7 @@ function shownDefaults(defaults: Defaults): { readonly defaults?: Defaults } {
   return isEmpty ? {} : { defaults };
 }
 
-export async function readConfig(maps: Maps, config: Hash): Promise<ConfigContent> {
+async function readConfig(maps: Maps, config: Hash): Promise<ConfigContent> {
   const kinds: Record<string, Record<string, Json>> = {
     vars: Object.create(null),
     secrets: Object.create(null),

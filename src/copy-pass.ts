@@ -15,7 +15,7 @@ export interface CopyCounts {
   removed: number;
 }
 
-export interface Pass {
+interface Pass {
   readonly source: Store;
   readonly target: Store;
   readonly partition: string;

@@ -13,7 +13,7 @@ export const COPY_PARTITION = "_copy";
 const STATE = "state";
 const atKey = (partition: string) => `at/${partition}`;
 
-export interface CopyState {
+interface CopyState {
   /** What it is a copy of: the source's address, without its password. */
   readonly source: string;
   /** `exact`: the copy was the source's whole content at one moment, and was verified. */

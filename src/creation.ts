@@ -53,7 +53,7 @@ interface CreationPlan {
 /** Ends a transaction that was run to see what it would do. */
 class NotCommitted extends Error {}
 
-export interface CreatedEnvironment {
+interface CreatedEnvironment {
   readonly status: "env_created" | "env_updated" | "planned";
   readonly env: string;
   readonly linked_version: string;

@@ -24,7 +24,7 @@ export interface DeploymentReport {
   readonly reason?: string | undefined;
 }
 
-export interface ActiveState {
+interface ActiveState {
   readonly project_id: string;
   readonly env: string;
   readonly version: string;

@@ -3,7 +3,7 @@ import { FifoMap } from "./fifo-map.ts";
 import type { Key, Store } from "./ports.ts";
 import type { ReadIndex } from "./read-index.ts";
 
-export interface DocumentCacheOptions {
+interface DocumentCacheOptions {
   /** Documents that are kept. */
   readonly limit: number;
   /** Milliseconds for which a document may be shown after it was last known to be current, while the store cannot be reached; 0 for never. */

@@ -74,7 +74,6 @@ export interface Domain {
   readonly policies: Policies;
   readonly audit: Audit;
   readonly auditSigning: AuditSigning;
-  readonly alerts: Alerts;
   readonly sinks: Sinks;
   readonly webhooks: Webhooks;
   readonly mirrors: Mirrors;
@@ -149,7 +148,7 @@ export function createDomain(parts: DomainParts): Domain {
   const timers = new Timers(store);
   const news = new News(store);
   const heads = new HeadCache(store, readIndex, clock, staleMs);
-  const evaluations = new Evaluations(store, snapshots, heads);
+  const evaluations = new Evaluations(snapshots, heads);
   const validation = new Validation(validator);
   const promotions = new Promotion(store, ledger, snapshots, secrets, timers, validation);
   const pending = new PendingPromotions(store, ledger, snapshots, secrets, timers, validation);
@@ -199,7 +198,6 @@ export function createDomain(parts: DomainParts): Domain {
     policies: new Policies(store, ledger),
     audit: new Audit(store, alerts),
     auditSigning: new AuditSigning(store, ledger, vault),
-    alerts,
     sinks,
     webhooks: new Webhooks(store, ledger, webhookSecrets, outlets),
     mirrors,

@@ -24,7 +24,7 @@ export interface EditResult {
   readonly changes: ChangeSummary;
 }
 
-export interface Edit {
+interface Edit {
   readonly action: "update" | "config";
   readonly snapshot: Snapshot;
   /** How much the version rises where the request does not say. */

@@ -15,14 +15,14 @@ import { syncStatus } from "./sync.ts";
 import { type Project, projectNotFound, type Transaction } from "./transaction.ts";
 import { countVisible, type Sight, visibleEntries } from "./visible.ts";
 
-export interface StatusRequest {
+interface StatusRequest {
   readonly project: string;
   readonly env: string;
   readonly reason?: string | undefined;
 }
 
 /** Which environments a list is to show; all where nothing is given. */
-export interface EnvironmentFilter {
+interface EnvironmentFilter {
   readonly previews?: "only" | "none" | undefined;
   readonly status?: Environment["status"] | undefined;
   /** A part of the name. */
@@ -32,7 +32,7 @@ export interface EnvironmentFilter {
 }
 
 /** One environment as the registry shows it. */
-export interface EnvironmentView extends Omit<Environment, "platform" | "config" | "labelled_at" | "platform_since"> {
+interface EnvironmentView extends Omit<Environment, "platform" | "config" | "labelled_at" | "platform_since"> {
   readonly project_id: string;
   readonly snapshot: string;
   readonly sync_status: SyncStatus;

@@ -71,7 +71,7 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
-export interface ErrorDetail {
+interface ErrorDetail {
   /** What happened, with the names that the caller used; never a secret's value. */
   readonly reason?: string;
   /** What to do next. */

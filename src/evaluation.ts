@@ -6,11 +6,10 @@ import { type Context, contextFault } from "./flagd/context.ts";
 import type { Shared } from "./flagd/definition.ts";
 import type { compileFlags, Evaluation, FlagSet } from "./flagd/flag-set.ts";
 import type { HeadCache } from "./head-cache.ts";
-import { documentsOf, findRevision } from "./heads.ts";
 import { LIMITS } from "./limits.ts";
 import { canonicalJson } from "./merkle/canonical.ts";
 import type { Snapshot } from "./model.ts";
-import type { Json, JsonObject, Store } from "./ports.ts";
+import type { Json, JsonObject } from "./ports.ts";
 import { defaultsOf, requirementsOf } from "./requirements.ts";
 import type { Maps, Snapshots } from "./snapshots.ts";
 
@@ -22,8 +21,8 @@ export interface ReadyFlags {
   readonly tag: string;
 }
 
-/** The flags of a revision. */
-export interface FlagHead extends ReadyFlags {
+/** The flags of a head. */
+interface FlagHead extends ReadyFlags {
   readonly project_id: string;
   readonly env: string;
   readonly version: string;
@@ -33,7 +32,7 @@ export interface FlagHead extends ReadyFlags {
 }
 
 /** All flags for one context. */
-export interface BulkEvaluation {
+interface BulkEvaluation {
   /** Names what `load` answers. */
   readonly tag: string;
   load(): readonly Evaluation[];
@@ -57,7 +56,6 @@ interface SharedFlags {
  * look at its definitions, and a change of something else no preparation.
  */
 export class Evaluations {
-  readonly #store: Store;
   readonly #snapshots: Snapshots;
   readonly #heads: HeadCache;
   /** By snapshot, least recently asked for first. */
@@ -69,19 +67,17 @@ export class Evaluations {
   #count = 0;
   readonly #loading = new Map<string, Promise<ReadyFlags>>();
 
-  constructor(store: Store, snapshots: Snapshots, heads: HeadCache, limit: number = LIMITS.cachedFlags) {
+  constructor(snapshots: Snapshots, heads: HeadCache, limit: number = LIMITS.cachedFlags) {
     this.#limit = limit;
-    this.#store = store;
     this.#heads = heads;
     this.#snapshots = snapshots;
   }
 
-  /** The head's flags, or revision `at`'s, ready to be evaluated. */
-  async head(project: string, env: string, { at }: { readonly at?: number | undefined } = {}): Promise<FlagHead> {
+  /** The head's flags, ready to be evaluated. */
+  async head(project: string, env: string): Promise<FlagHead> {
     const { value: head, ageMs } = await this.#heads.readable(project, env, "known");
-    const shown = at === undefined ? head : await findRevision(documentsOf(this.#store, project), head, at);
-    const { version, revision } = shown;
-    return { project_id: project, env, version, revision, ageMs, ...(await this.flags(project, shown)) };
+    const { version, revision } = head;
+    return { project_id: project, env, version, revision, ageMs, ...(await this.flags(project, head)) };
   }
 
   /** The flags of a snapshot, from memory where they were asked for before. */

@@ -51,13 +51,13 @@ async function asked({ validation, monitoring, deployment, builder, feedback }: 
 }
 
 async function openWebhooks(allow: readonly string[]): Promise<WebhookDeliverer> {
-  const [{ AllowList }, { HttpWebhooks }] = await Promise.all([import("./engines/request.ts"), import("./engines/webhooks.ts")]);
+  const [{ AllowList }, { HttpWebhooks }] = await Promise.all([import("./engines/address.ts"), import("./engines/webhooks.ts")]);
   return new HttpWebhooks({ allow: new AllowList(allow, "WEBHOOK_ALLOW") });
 }
 
 async function openRepositories(allow: readonly string[]): Promise<Repositories> {
   const [{ AllowList }, { checkRepository }, { RemoteRepositories }] = await Promise.all([
-    import("./engines/request.ts"),
+    import("./engines/address.ts"),
     import("./engines/repository-address.ts"),
     import("./git/remote.ts"),
   ]);

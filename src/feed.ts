@@ -1,7 +1,7 @@
 import { LIMITS } from "./limits.ts";
 import type { News } from "./news.ts";
 
-export interface FeedParts<Place> {
+interface FeedParts<Place> {
   readonly news: News;
   readonly project: string;
   /**

@@ -21,13 +21,13 @@ export interface FlagFile {
   readonly metadata?: JsonObject | undefined;
 }
 
-export interface ReplaceFlags extends EditRequest {
+interface ReplaceFlags extends EditRequest {
   readonly file: FlagFile;
   /** Keeps the flags, evaluators and metadata that the file does not name. */
   readonly keep: boolean;
 }
 
-export const FLAG_SCHEMA = "https://flagd.dev/schema/v0/flags.json";
+const FLAG_SCHEMA = "https://flagd.dev/schema/v0/flags.json";
 
 /** The flags of an environment as a file that flagd reads, and the way back. */
 export class FlagFiles {

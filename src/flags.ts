@@ -5,7 +5,7 @@ import { isObject } from "./json.ts";
 import { LIMITS } from "./limits.ts";
 import { canonicalJson } from "./merkle/canonical.ts";
 import type { FlagDefinition } from "./model.ts";
-import { checkConfigKey, quoted } from "./names.ts";
+import { checkConfigKey, faultText, quoted } from "./names.ts";
 import type { Json, JsonObject } from "./ports.ts";
 
 /**
@@ -54,7 +54,7 @@ export function checkSteps(flags: readonly (readonly [string, Json])[], evaluato
     reason: `The flags of the environment may take ${total} steps together where ${LIMITS.environmentSteps} are allowed.`,
     fix: "Shorten the rules that details.faults names, or switch flags off that are not needed: those that look through lists of the context take the most.",
     details: {
-      faults: costs.slice(0, LIMITS.faults).map(({ name, steps }) => ({ path: cut(name), message: `it may take ${steps} steps` })),
+      faults: costs.slice(0, LIMITS.faults).map(({ name, steps }) => ({ path: faultText(name), message: `it may take ${steps} steps` })),
     },
   });
 }
@@ -70,7 +70,7 @@ function checkSize(what: string, value: Json): void {
 }
 
 function invalid(what: string, faults: readonly Fault[]): AppError {
-  const told = faults.map(({ path, message }) => ({ path: cut(path), message: cut(message) }));
+  const told = faults.map(({ path, message }) => ({ path: faultText(path), message: faultText(message) }));
   const [first] = told;
   const where = first === undefined || first.path === "" ? "" : `\`${first.path}\`: `;
   const more = told.length > 1 ? ` (and ${told.length - 1} more, in details.faults)` : "";
@@ -79,8 +79,4 @@ function invalid(what: string, faults: readonly Fault[]): AppError {
     fix: 'Correct what details.faults names, or send true or false, or a definition such as {"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"off"}.',
     details: { faults: told },
   });
-}
-
-function cut(text: string): string {
-  return text.length > LIMITS.faultLength ? `${text.slice(0, LIMITS.faultLength)}…` : text;
 }

@@ -13,10 +13,10 @@ import { isAhead } from "./store-clock.ts";
 import { revisionsNamed, Watermark } from "./watermark.ts";
 
 /** Who collects, in audit records. */
-export const COLLECTOR: Caller = mayDoLittle("engine", "collect");
+const COLLECTOR: Caller = mayDoLittle("engine", "collect");
 
 /** How much one run took away. */
-export interface Collected {
+interface Collected {
   /** Objects that nothing referred to. */
   readonly objects: number;
   /** Answers to requests with an idempotency key, kept long enough. */

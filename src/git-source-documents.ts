@@ -48,7 +48,7 @@ export interface GitSourceDocument {
 }
 
 /** A source as it is shown: no secret, and no way to one. */
-export interface GitSourceView {
+interface GitSourceView {
   readonly url: string;
   readonly branch: string;
   readonly path: string;

@@ -24,7 +24,7 @@ import type { PullRequest, PullResult, Pulls } from "./pulls.ts";
 import type { SecretReference, Secrets } from "./secrets.ts";
 import type { Timers } from "./timers.ts";
 
-export interface GitSourceRequest {
+interface GitSourceRequest {
   readonly url: string;
   readonly branch: string;
   readonly path?: string | undefined;
@@ -47,7 +47,7 @@ export interface Delivery {
 
 type Choices = Pick<PullRequest, "project" | "env" | "rewritten" | "resolve" | "dry_run" | "plan_id" | "bump" | "version" | "message">;
 
-export interface GitSourceParts {
+interface GitSourceParts {
   readonly store: Store;
   readonly ledger: Ledger;
   readonly secrets: Secrets;

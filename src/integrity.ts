@@ -21,7 +21,7 @@ export interface IntegrityCounts {
   faults: number;
 }
 
-export interface IntegrityOptions {
+interface IntegrityOptions {
   /** Told of each fault, in a sentence that names the thing and what is wrong with it. */
   readonly onFault: (project: string, what: string) => void;
   /** Told now and then how far the check of a project has come. */

@@ -1,5 +1,5 @@
-import type { Json, JsonObject } from "./ports.ts";
+import type { JsonObject } from "./ports.ts";
 
-export function isObject(value: Json | undefined): value is JsonObject {
+export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

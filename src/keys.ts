@@ -41,7 +41,6 @@ export const keys = {
   intent: (id: string): Key => `intent/${id}`,
   secretsPrefix: "secret/",
   /** What is known of one vault entry: `name` is `NAME@<id>`. */
-  secretPrefix: (env: string): Key => `secret/${env}/`,
   secret: (env: string, entry: string): Key => `secret/${env}/${entry}`,
   /** Which webhooks there are: a transaction may read it together with others that change them. */
   webhooks: "webhooks",

@@ -10,7 +10,7 @@ import type { Maps } from "./snapshots.ts";
 /** Three-way merge of two platforms: by component, and inside a component by JSON member. Pure: plans, applies nothing. */
 
 /** Platform roots. */
-export interface MergeSides {
+interface MergeSides {
   /** Of the newest common ancestor; `EMPTY_ROOT` where there is none and everything counts as added. */
   readonly base: Hash;
   /** Of the environment that is promoted *into*, the target: what the edits are for. */
@@ -25,7 +25,7 @@ export interface MergeSides {
  */
 export type Resolution = "ours" | "theirs" | boolean | number | readonly Json[] | JsonObject;
 
-export type ComponentChange = "added" | "changed" | "removed";
+type ComponentChange = "added" | "changed" | "removed";
 
 /** A component that both sides changed in ways that do not go together. */
 export interface ComponentConflict {
@@ -48,7 +48,7 @@ export interface ComponentConflict {
 }
 
 /** All lists are sorted by component, by UTF-8 bytes. */
-export interface PlatformMerge {
+interface PlatformMerge {
   /** To apply to *ours*, of what both sides changed; `undefined` removes. Holds nothing for a component in conflict; may hold what ours has already. */
   readonly edits: ReadonlyMap<string, Json | undefined>;
   /** Every component that is in conflict and has no resolution. */

@@ -6,7 +6,7 @@ import type { Outcome } from "./sink-state.ts";
 /** What a project's mirror is called among its sinks. */
 export const MIRROR = "git";
 
-export interface MirrorOutletParts {
+interface MirrorOutletParts {
   readonly from: number;
   readonly since: string;
   /** Up to which record everything was pushed by an earlier turn; 0 where that is not known. */

@@ -15,7 +15,7 @@ import { type Project, projectNotFound, type Transaction } from "./transaction.t
 const ENV = "_mirror";
 const CREDENTIAL = "credential";
 
-export interface MirrorRequest {
+interface MirrorRequest {
   readonly url: string;
   readonly username?: string | undefined;
   /** A token or password for https. */
@@ -27,7 +27,7 @@ export interface MirrorRequest {
 }
 
 /** The document `mirror`. */
-export interface MirrorDocument {
+interface MirrorDocument {
   readonly url: string;
   readonly username: string | null;
   readonly host_keys: readonly string[];
@@ -39,7 +39,7 @@ export interface MirrorDocument {
 }
 
 /** A mirror as it is shown: never its credential. */
-export interface MirrorView {
+interface MirrorView {
   readonly project_id: string;
   readonly url: string;
   readonly username: string | null;

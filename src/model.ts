@@ -39,7 +39,7 @@ export interface Caller {
   readonly grants: readonly Grant[];
 }
 
-export interface Hold {
+interface Hold {
   readonly by: string;
   readonly at: string;
   readonly reason: string;

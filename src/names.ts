@@ -71,6 +71,11 @@ export function sentence(text: string): string {
   return /[.!?…]$/.test(text) ? text : `${text}.`;
 }
 
+/** What a fault is told with, where names that somebody chose are part of it: they may be of any length. */
+export function faultText(text: string): string {
+  return text.length > LIMITS.faultLength ? `${text.slice(0, LIMITS.faultLength)}…` : text;
+}
+
 export function checkProject(name: string): void {
   if (PROJECT.test(name) && !isReserved(name)) return;
   throw invalidName("project", name, "1 to 64 letters, digits, `_` and `-`, starting with a letter or digit, for example `pf-777`");
@@ -90,7 +95,7 @@ export function checkEnvironmentName(name: string): void {
 }
 
 /** What an environment's config holds, by the name of one of each. */
-export type ConfigKind = "var" | "secret" | "flag" | "evaluator" | "flag_metadata";
+type ConfigKind = "var" | "secret" | "flag" | "evaluator" | "flag_metadata";
 
 /** What the collections of a config hold. */
 export const CONFIG_COLLECTIONS: ReadonlyMap<string, ConfigKind> = new Map([

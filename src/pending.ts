@@ -293,7 +293,7 @@ function boundOf({ vars, references, fingerprint }: PendingPromotion): BoundVari
 }
 
 /** What a waiting promotion keeps of its request. */
-export interface PutUp {
+interface PutUp {
   readonly id: string;
   readonly order: PromotionOrder;
   readonly variables: BoundVariables;

@@ -4,7 +4,7 @@ import { canonicalJson } from "./merkle/index.ts";
 import type { JsonObject } from "./ports.ts";
 
 /** What can be looked at first and applied afterwards, exactly as it was shown. */
-export type PlanKind = "env-plan" | "env-rollback" | "env-create";
+type PlanKind = "env-plan" | "env-rollback" | "env-create";
 
 /** Names what was planned, by all that it rests on. Neither time nor outcomes are part of it: applying checks everything again. */
 export function planIdOf(kind: PlanKind, covered: JsonObject): string {

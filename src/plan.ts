@@ -89,7 +89,7 @@ export interface Plan {
 }
 
 /** `full` carries the source's platform as it is; the others make one of their own, under a label of its own. */
-export type PromotionKind = "full" | "selective" | "merged";
+type PromotionKind = "full" | "selective" | "merged";
 
 export interface PreparedPlan {
   readonly plan: Plan;

@@ -5,7 +5,7 @@ import { windowFaults } from "./freeze.ts";
 import { isObject } from "./json.ts";
 import { LIMITS } from "./limits.ts";
 import type { CheckName, EnvironmentType } from "./model.ts";
-import { isEnvironmentName, quoted } from "./names.ts";
+import { faultText, isEnvironmentName, quoted } from "./names.ts";
 import type { EnvironmentPolicy, Policy } from "./policy.ts";
 import { POLICY_PRESETS } from "./policy-presets.ts";
 import type { Json, JsonObject } from "./ports.ts";
@@ -173,16 +173,11 @@ function autoPromoteFaults(path: string, env: string, rules: EnvironmentPolicy, 
 
 export function invalidPolicy(found: readonly Fault[]): AppError {
   const count = found.length === 1 ? "a fault" : `${found.length} faults`;
-  const faults = found.slice(0, LIMITS.faults).map(({ path, message }) => ({ path: cut(path), message }));
+  const faults = found.slice(0, LIMITS.faults).map(({ path, message }) => ({ path: faultText(path), message }));
   const more = found.length > faults.length ? `; and ${found.length - faults.length} more` : "";
   return new AppError("invalid_policy", {
     reason: `The policy has ${count}: ${faults.map(({ path, message }) => `${path || "it"} ${message}`).join("; ")}${more}.`,
     fix: 'Mend each path in details.faults, for example {"environments":{"production":{"protected":true}}}.',
     details: { faults },
   });
-}
-
-/** Names that somebody chose may be of any length. */
-function cut(text: string): string {
-  return text.length > LIMITS.faultLength ? `${text.slice(0, LIMITS.faultLength)}…` : text;
 }

@@ -12,7 +12,7 @@ import { invalidPolicy, parsePolicy } from "./policy-rules.ts";
 import type { Json, Store } from "./ports.ts";
 import { projectNotFound } from "./transaction.ts";
 
-export type Mode = "fail" | "warn" | "off";
+type Mode = "fail" | "warn" | "off";
 
 /** What a project demands of the promotions into one environment, or into all environments of one type. */
 export interface EnvironmentPolicy {
@@ -56,7 +56,7 @@ export interface Policy {
 }
 
 /** The document `policy`. A project without one has revision 0 and demands nothing but complete config. */
-export interface PolicyDocument {
+interface PolicyDocument {
   readonly revision: number;
   readonly policy: Policy;
   readonly updated_at: string;
@@ -96,7 +96,7 @@ export function approvalsOf({ approvals }: EnvironmentPolicy): {
 }
 
 /** What somebody says of a promotion or rollback besides what it is. */
-export interface Word {
+interface Word {
   readonly message?: string | undefined;
   readonly confirm?: string | undefined;
 }

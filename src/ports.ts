@@ -109,7 +109,7 @@ export interface Turn {
  * (`storage_full`, `too_large` and the like: nothing was written). `Value` is `Json` for the domain and
  * canonical JSON text for a backend; `storage/checked.ts` stands between the two.
  */
-export interface StoreOf<Value> {
+interface StoreOf<Value> {
   /** One consistent read: one answer for each key, in the order asked. */
   get(partition: string, keys: readonly Key[]): Promise<readonly (Entry<Value> | null)[]>;
   list(partition: string, range: Range): Promise<readonly Entry<Value>[]>;

@@ -6,7 +6,7 @@ import { snapshotId } from "./merkle/index.ts";
 import type { Caller, Environment } from "./model.ts";
 import type { PreviewBuilder, Store } from "./ports.ts";
 
-export interface PreviewUrl {
+interface PreviewUrl {
   readonly url: string;
   /** Why it is not the Platform Builder's. */
   readonly warning?: string;

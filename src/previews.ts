@@ -22,7 +22,7 @@ export interface ExtendRequest extends Expiry {
   readonly reason?: string | undefined;
 }
 
-export interface StatusResult<Status extends string> {
+interface StatusResult<Status extends string> {
   readonly status: Status;
   readonly env: string;
   readonly version: string;
@@ -44,7 +44,10 @@ export class Previews {
     this.#timers = timers;
   }
 
-  /** Moves a preview's end. @throws environment_expired where it has come already */
+  /**
+   * Moves a preview's end. One that has come is moved by nobody: it is answered 410 (`environment_expired`), within the grace time too, in
+   * which `restore` brings the preview back.
+   */
   async extend(caller: Caller, request: ExtendRequest): Promise<StatusResult<"extended">> {
     const { project, env } = request;
     checkProject(project);

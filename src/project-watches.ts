@@ -10,14 +10,14 @@ import type { Store } from "./ports.ts";
 import { type Project, projectNotFound } from "./transaction.ts";
 
 /** From which record on a watcher is told: the first thing that one who names none hears. */
-export interface ProjectWatched {
+interface ProjectWatched {
   readonly type: "projectWatched";
   readonly project_id: string;
   readonly seq: number;
 }
 
 /** What whoever watches a project is told of one audit record: enough to know what to read again. */
-export interface ProjectChanged {
+interface ProjectChanged {
   readonly type: "projectChanged";
   readonly project_id: string;
   readonly seq: number;

@@ -103,7 +103,7 @@ export class Promotion {
           verdicts: inquiry?.recalled() ?? "no_engine",
         });
         checkCurrent(request, prepared.plan);
-        checkApplicable(prepared.plan, true);
+        checkApplicable(prepared.plan);
         checkWord((await policyOf(tx)).policy, prepared.target, request);
         if (prepared.plan.changes_nothing) return unchanged(prepared);
         if (!prepared.plan.applicable) {
@@ -130,7 +130,7 @@ export class Promotion {
   /** That the Validation engine refuses a promotion is kept, and told to whoever watches the log. */
   async #checkApplicable(caller: Caller, { plan, source, target }: PreparedPlan): Promise<void> {
     try {
-      checkApplicable(plan, true);
+      checkApplicable(plan);
     } catch (error) {
       const refused = plan.checks.find(
         ({ name, status, details }) => name === "validation" && status === "failed" && !details?.["unavailable"],

@@ -37,7 +37,7 @@ export interface Pulled extends Snapshot {
 
 export const EMPTY: Snapshot = { platform: EMPTY_ROOT, config: EMPTY_ROOT };
 
-export interface Base {
+interface Base {
   readonly base: Snapshot;
   readonly rewritten: boolean;
 }

@@ -7,7 +7,7 @@ import type { Requirement } from "./requirements.ts";
 import type { Unasked, ValidationFacts } from "./validation.ts";
 
 /** All that the checks of a pull look at. */
-export interface PullFacts {
+interface PullFacts {
   readonly project: string;
   readonly target: Environment;
   readonly targetPolicy: EffectivePolicy;

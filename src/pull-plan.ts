@@ -21,7 +21,7 @@ import { type Unasked, type Verdicts, validationOf } from "./validation.ts";
 import { checkVar } from "./variables.ts";
 
 /** What a commit holds, or changed since another: what travels, and the config of its environment. Of secrets it has names alone. */
-export interface CommitContent {
+interface CommitContent {
   readonly set?: JsonObject | undefined;
   readonly remove?: readonly string[] | undefined;
   readonly vars?: JsonObject | undefined;
@@ -41,7 +41,7 @@ export interface PullOrder extends CommitContent, PullStart {
   readonly resolve?: JsonObject | undefined;
 }
 
-export interface PullContext {
+interface PullContext {
   readonly now: string;
   readonly automatic: boolean;
   readonly verdicts: Verdicts | Unasked;

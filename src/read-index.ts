@@ -11,7 +11,7 @@ interface Waiter {
   readonly reject: (error: unknown) => void;
 }
 
-export interface ReadIndexOptions {
+interface ReadIndexOptions {
   /**
    * Whether this process alone writes the store, and the store's watch tells of each commit before its writer is answered and before
    * any reader is answered with it: `sqlite:` and `memory:`.

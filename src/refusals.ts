@@ -5,7 +5,7 @@ import type { Caller } from "./model.ts";
 import type { Clock, JsonObject } from "./ports.ts";
 import { isAhead } from "./store-clock.ts";
 
-export interface Refusal {
+interface Refusal {
   readonly action: "token_refused" | "access_refused";
   /** Of which there is a fixed number: nothing that the caller chose. */
   readonly what: string;

@@ -104,14 +104,9 @@ export async function secretNames(
   return new Set(names.filter((_, index) => bound[index] || (declared[index] as { kind?: string } | undefined)?.kind === "secret"));
 }
 
-/** Those without a default that the config does not bind. `added`: keys that are about to be bound. */
-export async function unbound(
-  maps: Maps,
-  requirements: readonly Requirement[],
-  config: Hash,
-  added: ReadonlySet<string> = new Set(),
-): Promise<Requirement[]> {
-  const needed = requirements.filter((requirement) => requirement.default === undefined && !added.has(boundAt(requirement)));
+/** Those without a default that the config does not bind. */
+export async function unbound(maps: Maps, requirements: readonly Requirement[], config: Hash): Promise<Requirement[]> {
+  const needed = requirements.filter((requirement) => requirement.default === undefined);
   const found = await maps.has(config, needed.map(boundAt));
   return needed.filter((_, index) => !found[index]);
 }

@@ -14,7 +14,7 @@ import type { Transaction } from "./transaction.ts";
 /** The version of a new revision: a label that exists already, or a new one. */
 export type VersionChoice = { readonly link: string } | { readonly create: string };
 
-export interface RevisionDraft {
+interface RevisionDraft {
   /** The head before, with whatever else of it changes; `revision` 0 for a new environment. */
   readonly head: Omit<Environment, "version" | "labelled_at" | "platform_since" | "updated_at" | "updated_by"> &
     ({ readonly version: string; readonly labelled_at: number | null; readonly platform_since: string } | { readonly version: null });

@@ -4,7 +4,7 @@ import type { Store } from "./ports.ts";
 import { tokenDigest } from "./token-documents.ts";
 
 /** The token that may do everything, known by its digest alone. */
-export interface RootToken {
+interface RootToken {
   /** SHA-256 of the token. */
   readonly digest: Buffer;
   /** The token itself, at the one start that made it: to be shown once. */

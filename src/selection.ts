@@ -8,7 +8,7 @@ import { turn } from "./scan.ts";
 import type { Maps } from "./snapshots.ts";
 
 /** Which components a selective promotion carries. A pattern is a component's name, or a beginning of one before `*`. */
-export interface Selection {
+interface Selection {
   readonly only?: readonly string[] | undefined;
   readonly except?: readonly string[] | undefined;
 }

@@ -1,9 +1,9 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
-import { dirname, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join, resolve } from "node:path";
 import { parse } from "dotenv";
 import { LIMITS } from "./limits.ts";
+import { packageRoot } from "./package.ts";
 
 /** Everything that an operator can set, parsed once and frozen. `.env.example` and the README's table list the same names. */
 export interface Settings {
@@ -47,7 +47,7 @@ export interface Settings {
 }
 
 /** Where secrets are kept: in the engine's own store, in the family's Vault engine, or in HashiCorp Vault or OpenBao. */
-export type VaultSettings =
+type VaultSettings =
   /** `unused`: settings that only a vault elsewhere has, where no kind was asked for by its name. */
   | { readonly kind: "builtin"; readonly unused?: readonly string[] }
   | { readonly kind: "puraify"; readonly url: string; readonly token: string | null }
@@ -285,17 +285,6 @@ function oidc(read: (name: string) => string | null): OidcSettings | null {
 export function isLoopback(host: string): boolean {
   const name = host.toLowerCase().replace(/^\[|\]$/g, "");
   return name === "localhost" || name === "::1" || (isIP(name) === 4 && name.startsWith("127."));
-}
-
-/** The folder that holds `package.json`: found by walking up, so that it is the same from `src/`, `dist/` and `dist/scripts/`. */
-export function packageRoot(from: string = fileURLToPath(import.meta.url)): string {
-  let folder = dirname(from);
-  while (!existsSync(join(folder, "package.json"))) {
-    const parent = dirname(folder);
-    if (parent === folder) throw new Error(`No package.json in any folder above ${from}.`);
-    folder = parent;
-  }
-  return folder;
 }
 
 function readDotenv(path: string): Environment {

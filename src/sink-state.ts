@@ -53,7 +53,7 @@ export function moved(state: SinkState, seq: number, outcome: Outcome, at: strin
  * After a failure: the next try comes later after each, at a time of its own, so that not all projects come back at once, and not
  * before `restMs` are over where the other side asked for that.
  */
-export function failed(state: SinkState, reason: string, now: Date, restMs = 0): SinkState {
+export function failed(state: SinkState, reason: string, now: Date, restMs: number): SinkState {
   const at = now.toISOString();
   const longest = Math.min(LIMITS.sinkRetryMs * 2 ** Math.min(state.failures, 30), LIMITS.sinkRetryMaxMs);
   const pause = Math.min(restMs, LIMITS.sinkRestMs) + longest * (0.5 + Math.random() / 2);

@@ -18,7 +18,7 @@ import type { WebhookDocument } from "./webhook-documents.ts";
 import type { WebhookOutlets } from "./webhook-outlets.ts";
 import { WorkQueue } from "./work-queue.ts";
 
-export interface SinksParts {
+interface SinksParts {
   readonly store: Store;
   readonly timers: Timers;
   readonly sinks: readonly Sink[];
@@ -43,7 +43,7 @@ export interface SinkView extends Omit<SinkState, "lease" | "failing_since"> {
 }
 
 /** Records that are left to be sent, and how long the oldest of them has been there, in milliseconds; 0 where there is none. */
-export interface Backlog {
+interface Backlog {
   readonly records: number;
   readonly ageMs: number;
 }

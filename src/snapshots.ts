@@ -61,7 +61,7 @@ export class Maps {
   }
 
   /** Bytes of its values, but for those that are short: see `weigh`. */
-  weight(root: Hash, prefix = ""): Promise<number> {
+  weight(root: Hash, prefix: string): Promise<number> {
     return weigh(this.source, root, prefix);
   }
 

@@ -21,7 +21,7 @@ export interface StateEdit extends EditRequest {
   readonly dry_run?: boolean | undefined;
 }
 
-export interface StateEdited extends Omit<EditResult, "status"> {
+interface StateEdited extends Omit<EditResult, "status"> {
   readonly status: EditResult["status"] | "planned";
 }
 

@@ -6,7 +6,7 @@ import { SYSTEM_PARTITION } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
 import type { Store } from "./ports.ts";
 
-export interface CopyOptions {
+interface CopyOptions {
   readonly source: Store;
   readonly target: Store;
   /** The source's address without its password: what the target remembers it by. */

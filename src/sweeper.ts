@@ -20,7 +20,7 @@ import type { WebhookSecrets } from "./webhook-secrets.ts";
 /** Who acts where nobody asked: what audit records of the engine's own work name. */
 export const ENGINE: Caller = mayDoLittle("engine", "sweep");
 
-export interface SweeperParts {
+interface SweeperParts {
   readonly store: Store;
   readonly leases: Leases;
   readonly secrets: Secrets;

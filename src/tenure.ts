@@ -3,7 +3,7 @@ import { LIMITS } from "./limits.ts";
 import type { Json, Put, Store } from "./ports.ts";
 import { cut, type SinkState } from "./sink-state.ts";
 
-export interface TenureFacts {
+interface TenureFacts {
   readonly project: string;
   readonly name: string;
   readonly owner: string;

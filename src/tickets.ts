@@ -6,7 +6,7 @@ import { LIMITS } from "./limits.ts";
  * address. It is made with the digest of a token's secret, so that it holds no longer than the token, on every instance, and nothing is kept
  * of it. For about an hour it is the same, so that a page that asks again need not connect again.
  */
-export interface Ticket {
+interface Ticket {
   /** Whose token it was made with. */
   readonly holder: string;
   /** Milliseconds since 1970. */

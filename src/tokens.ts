@@ -59,7 +59,7 @@ const TOKEN = /^envm_([0-9a-f]{16})_[A-Za-z0-9_-]{43}$/;
 const ID = /^[0-9a-f]{16}$/;
 const NAME = /^[\p{L}\p{N}][\p{L}\p{N} ._@:/+-]*$/u;
 
-export interface TokensParts {
+interface TokensParts {
   readonly store: Store;
   readonly ledger: Ledger;
   readonly readIndex: ReadIndex;
@@ -204,14 +204,14 @@ export class Tokens {
   }
 
   /** The holder of a token that was shown before: what sessions rest on. @throws unauthorized */
-  async holder(id: string, freshness: Freshness = "current"): Promise<Principal> {
-    const document = await this.#find(id, freshness);
+  async holder(id: string): Promise<Principal> {
+    const document = await this.#find(id, "current");
     if (document === null) throw notValid();
     return this.#admit(document, this.#clock.now().getTime());
   }
 
   /** The digests of a token's secrets that are taken now, the newest first: what its tickets are made with. None of one that there is not. */
-  async digests(id: string, freshness: Freshness = "current"): Promise<readonly Uint8Array[]> {
+  async digests(id: string, freshness: Freshness): Promise<readonly Uint8Array[]> {
     return this.#digestsIn(await this.#find(id, freshness));
   }
 

@@ -25,7 +25,7 @@ export function isTracing(): boolean {
   return api !== null;
 }
 
-export interface SpanFacts {
+interface SpanFacts {
   readonly name: string;
   readonly kind: "server" | "client" | "internal";
   readonly attributes?: Attributes;
@@ -34,7 +34,7 @@ export interface SpanFacts {
 }
 
 /** Told what came of it, before it ends. */
-export type Tell = (attributes: Attributes) => void;
+type Tell = (attributes: Attributes) => void;
 
 /** Does some work as a span, part of the one that it is begun in. Of an error, its code alone is told. */
 export function traced<Result>(facts: SpanFacts, work: (tell: Tell) => Promise<Result>): Promise<Result> {

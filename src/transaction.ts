@@ -17,7 +17,7 @@ export interface Project {
   readonly audit: { readonly seq: number; readonly hash: Hash; readonly at: string };
 }
 
-export interface AuditDraft {
+interface AuditDraft {
   readonly action: string;
   readonly environment?: string;
   readonly version?: string;
@@ -61,7 +61,7 @@ function isoTime(moment: Date): string {
 /** What every batch reads: whether the project is there, where its audit log ends, and whether garbage was taken away meanwhile. */
 const READ_FIRST = [keys.project, keys.gcEpoch];
 
-export interface ViewParts {
+interface ViewParts {
   readonly store: Store;
   readonly project: string;
   readonly recent: KnownDocuments;

@@ -71,7 +71,7 @@ export class Validation {
 }
 
 /** One operation's questions, and the answers to them. */
-export class Inquiry implements Verdicts {
+class Inquiry implements Verdicts {
   readonly #validator: Validator;
   readonly #known: FifoMap<Hash, Verdict>;
   readonly #requestId: string;

@@ -28,7 +28,7 @@ export interface MoveOptions {
   readonly onProgress?: (phase: MovePhase, entries: number) => void;
 }
 
-export interface MoveResult {
+interface MoveResult {
   readonly projects: number;
   readonly entries: number;
   /** In neither vault, as `<project> <env>/<NAME>@<id>`. Where there are any and they are not skipped, nothing was switched. */

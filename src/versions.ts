@@ -22,7 +22,7 @@ import type { EditableMaps, Maps, Snapshots } from "./snapshots.ts";
 import { type Project, projectNotFound } from "./transaction.ts";
 
 /** One entry of the version log. */
-export type VersionEntry = Omit<Revision, "lineage" | "platform" | "config">;
+type VersionEntry = Omit<Revision, "lineage" | "platform" | "config">;
 
 export interface RollbackRequest {
   readonly project: string;
@@ -41,7 +41,7 @@ export interface RollbackRequest {
   readonly confirm?: string | undefined;
 }
 
-export interface RollbackResult {
+interface RollbackResult {
   readonly status: "rolled_back" | "planned" | "no_changes";
   readonly env: string;
   readonly version: string;
@@ -238,7 +238,7 @@ async function withSecretsOf(maps: EditableMaps, config: Hash, secrets: Hash): P
   return root;
 }
 
-export function versionEntry(revision: Revision): VersionEntry {
+function versionEntry(revision: Revision): VersionEntry {
   const { lineage, platform, config, ...entry } = revision;
   return entry;
 }

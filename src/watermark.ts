@@ -8,7 +8,7 @@ import type { Project } from "./transaction.ts";
 export type Decide = () => Promise<Partial<Pick<Change, "puts" | "deletes" | "objectDeletes">> | null>;
 
 /** Told of what was recorded since it was last told, oldest first. */
-export type Mind = (records: readonly AuditRecord[]) => Promise<void>;
+type Mind = (records: readonly AuditRecord[]) => Promise<void>;
 
 /**
  * Lets a decision that takes many reads be committed as if all of them had been made in one moment, beside any writer and

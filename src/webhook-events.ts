@@ -7,7 +7,7 @@ import type { JsonObject, WebhookEvent } from "./ports.ts";
 const TYPE = "io.puraify.environment-manager";
 
 /** What an event is called: the record's action, and for a deployment what was said of it, as in `deployment.failed`. */
-export function eventName({ action, details }: AuditRecord): string {
+function eventName({ action, details }: AuditRecord): string {
   return action === "deployment" && typeof details.status === "string" ? `${action}.${details.status}` : action;
 }
 

@@ -25,7 +25,7 @@ export interface Deliveries {
   readonly attempts: readonly Delivery[];
 }
 
-export interface WebhookOutletParts {
+interface WebhookOutletParts {
   readonly store: Store;
   readonly project: string;
   readonly webhook: WebhookDocument;

@@ -1,5 +1,5 @@
 /** What work-queue.ts asks of whoever makes one. */
-export interface WorkQueueParts {
+interface WorkQueueParts {
   /** How many keys are worked on at a time. */
   readonly workers: number;
   /** How many may wait. */

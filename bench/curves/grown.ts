@@ -26,7 +26,7 @@ export interface Operation {
   readonly atMost?: number;
 }
 
-export interface At {
+interface At {
   readonly n: number;
   /** Another number each time. */
   readonly nth: number;

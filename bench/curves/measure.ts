@@ -12,7 +12,7 @@ const AT_MOST = 2;
 /** Below this, what is timed is a fraction of what the machine does between two turns. */
 const NOISE_MS = 0.05;
 
-export interface CurveOptions {
+interface CurveOptions {
   readonly sizes: readonly number[];
   /** Whether it takes times too, beside counts. */
   readonly timed: boolean;

@@ -10,7 +10,7 @@ import { documentsOf } from "./page.ts";
  */
 
 const FOLDER = here("../docs/benchmarks");
-export const PUBLISHED = join(FOLDER, "results.json");
+const PUBLISHED = join(FOLDER, "results.json");
 const NOTES = join(FOLDER, "notes.md");
 const README = here("../README.md");
 const BLOCK = /(<!-- figures -->\n)[\s\S]*?(<!-- \/figures -->)/;

@@ -4,7 +4,7 @@ import type { SoakReport } from "../soak/windows.ts";
 import * as charts from "./charts.ts";
 
 /** What `npm run bench:docs` writes, from results alone. */
-export interface Documents {
+interface Documents {
   /** `docs/benchmarks.md` */
   readonly page: string;
   /** What stands in README.md between its two marks. */
@@ -97,7 +97,7 @@ const COMMANDS = [
   ["half an hour of mixed load", "npm run soak -- --minutes 30", "soak"],
 ] as const;
 
-export function rowsOf(section: Section = {}): Row[] {
+function rowsOf(section: Section = {}): Row[] {
   return Object.values(section).flatMap(({ content }) => content as Row[]);
 }
 

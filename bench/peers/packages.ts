@@ -17,7 +17,7 @@ const PEERS = {
   "unleash-server": "7.5.1",
 } as const;
 
-export type Peer = keyof typeof PEERS;
+type Peer = keyof typeof PEERS;
 
 const INSTALL_MS = 300_000;
 

@@ -6,7 +6,7 @@ export const LOAD =
   "reads, evaluations, config writes, state changes with promotions, previews that come and end, watchers that come and go, and a Monitoring engine that is killed again and again";
 
 /** One who does the same thing again and again, so many times a second. */
-export interface Actor {
+interface Actor {
   readonly perSecond: number;
   act(client: SoakClient, n: number): Promise<unknown>;
 }

@@ -19,7 +19,7 @@ export interface SoakWindow {
   readonly handles: number;
 }
 
-export interface Verdict {
+interface Verdict {
   readonly what: string;
   readonly first: string;
   readonly last: string;

@@ -2,7 +2,7 @@ import type { Narration } from "./narration.ts";
 import { StepFailed } from "./step-failed.ts";
 import { until } from "./waiting.ts";
 
-export interface Question<Body> {
+interface Question<Body> {
   readonly method: "GET" | "POST" | "PUT" | "PATCH";
   readonly path: string;
   readonly body?: unknown;
@@ -15,7 +15,7 @@ export interface Question<Body> {
 }
 
 /** Who asks. */
-export interface Person {
+interface Person {
   readonly name: string;
   readonly token: string;
 }

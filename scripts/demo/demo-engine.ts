@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { packageRoot } from "../../src/settings.ts";
+import { packageRoot } from "../../src/package.ts";
 import { EngineProcess, standaloneEnvironment } from "./engine-process.ts";
 import { engineArguments } from "./package.ts";
 import { StepFailed } from "./step-failed.ts";

@@ -38,7 +38,7 @@ export function standaloneEnvironment(settings: Readonly<Record<string, string>>
   return { ...process.env, ...NEUTRAL, ...settings };
 }
 
-export interface EngineCommand {
+interface EngineCommand {
   /** What Node runs: the engine's entry, after any flags. */
   readonly args: readonly string[];
   readonly cwd: string;
@@ -48,7 +48,7 @@ export interface EngineCommand {
 }
 
 /** How a process ended, in words: `exit code 1`, `SIGKILL`. */
-export type Ending = string;
+type Ending = string;
 
 /** One engine as a separate process. It never outlives the process that started it, unless that one is killed. */
 export class EngineProcess {

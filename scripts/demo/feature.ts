@@ -1,10 +1,11 @@
+import { isObject } from "../../src/json.ts";
 import type { JsonValue, PlatformState } from "./platform.ts";
 
 /** The key that the feature needs: every environment that is to run it must bind one of its own. */
 const REQUIRED_KEY = "NOTIFICATION_API_KEY";
 const FLOWS_CHANGED = 2;
 
-export interface Feature {
+interface Feature {
   /** As `PATCH …/state` takes it. */
   readonly set: Readonly<Record<string, JsonValue>>;
   readonly variables: Readonly<Record<string, string>>;
@@ -50,8 +51,4 @@ export function withMember(component: JsonValue, member: string, name: string, v
 
 function isList(value: JsonValue | undefined): value is readonly JsonValue[] {
   return Array.isArray(value);
-}
-
-function isObject(value: JsonValue | undefined): value is { readonly [member: string]: JsonValue } {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
-import { packageRoot } from "../../src/settings.ts";
+import { packageRoot } from "../../src/package.ts";
 import { type JsonValue, type PlatformState, type RequiredKey, readPlatform, requiredKeys } from "./platform.ts";
 
-export type Variables = Readonly<Record<string, string | { readonly value: string; readonly secret: boolean }>>;
+type Variables = Readonly<Record<string, string | { readonly value: string; readonly secret: boolean }>>;
 /** A patch of an environment's config, as `PATCH …/config` takes it. */
-export interface ConfigPatch {
+interface ConfigPatch {
   readonly vars?: Readonly<Record<string, string>>;
   readonly secrets?: Readonly<Record<string, string>>;
   readonly flags?: Readonly<Record<string, JsonValue>>;

@@ -1,11 +1,12 @@
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
+import { isObject } from "../../src/json.ts";
 
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [member: string]: JsonValue };
 /** A platform's state as people write it: collections, in them components by name. */
 export type PlatformState = Readonly<Record<string, Readonly<Record<string, JsonValue>>>>;
 
-export type RequiredKind = "var" | "secret" | "flag";
+type RequiredKind = "var" | "secret" | "flag";
 export interface RequiredKey {
   readonly name: string;
   readonly kind: RequiredKind;
@@ -17,8 +18,8 @@ export function readPlatform(path: string): PlatformState {
   const bytes = readFileSync(path);
   const text = (bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes).toString("utf8");
   const content: unknown = JSON.parse(text);
-  const state = isRecord(content) && Object.keys(content).length === 1 && isRecord(content.state) ? content.state : content;
-  if (!isRecord(state) || !Object.values(state).every(isRecord)) {
+  const state = isObject(content) && Object.keys(content).length === 1 && isObject(content.state) ? content.state : content;
+  if (!isObject(state) || !Object.values(state).every(isObject)) {
     throw new Error(`${path} is no platform state: it must hold {"collection": {"name": …}}.`);
   }
   return state as PlatformState;
@@ -31,12 +32,8 @@ export function countComponents(state: PlatformState): number {
 /** The keys that a platform declares in its collection `requires`. */
 export function requiredKeys(state: PlatformState): readonly RequiredKey[] {
   return Object.entries(state.requires ?? {}).map(([name, declared]) => {
-    const members: Readonly<Record<string, unknown>> = isRecord(declared) ? declared : {};
+    const members: Readonly<Record<string, unknown>> = isObject(declared) ? declared : {};
     const kind = members.kind;
     return { name, kind: kind === "secret" || kind === "flag" ? kind : "var", hasDefault: members.default !== undefined };
   });
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { constants } from "node:os";
 import { systemCode } from "./failure.ts";
 
-export interface Program {
+interface Program {
   readonly command: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -76,7 +76,7 @@ function isAtTerminal(): boolean {
   return process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
 }
 
-export interface Forwarding {
+interface Forwarding {
   /** Whether somebody wanted it all to end. */
   readonly asked: () => boolean;
   readonly release: () => void;

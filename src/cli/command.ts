@@ -14,7 +14,7 @@ export function examplesOf(command: Command): readonly string[] {
   return examples.get(command) ?? [];
 }
 
-export interface CommandFacts {
+interface CommandFacts {
   readonly summary: string;
   /** More than the summary, where that is needed. */
   readonly about?: string;

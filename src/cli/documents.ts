@@ -70,7 +70,3 @@ function placeIn(text: string, error: unknown): string {
   if (position !== undefined) return `, line ${lineAt(text, Number(position))}`;
   return /end of JSON input/.test(message) ? `, line ${text.split("\n").length}` : "";
 }
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}

@@ -20,7 +20,7 @@ export function usage(reason: string, fix = ""): Failure {
   return new Failure(EXIT.usage, "usage", reason, fix);
 }
 
-export function failed(reason: string, fix = ""): Failure {
+export function failed(reason: string, fix: string): Failure {
   return new Failure(EXIT.failed, "failed", reason, fix);
 }
 

@@ -12,7 +12,6 @@ import { fetchVariables, type SecretsWanted, type Variables } from "./variables.
 
 interface Kept {
   readonly at: string;
-  readonly wanted: SecretsWanted;
   readonly variables: Variables;
 }
 
@@ -45,7 +44,7 @@ export async function withFallback(context: Context, path: string, wanted: Secre
   const { output } = context;
   try {
     const variables = await fetchVariables(context, { secrets: wanted });
-    const kept: Kept = { at: new Date().toISOString(), wanted, variables };
+    const kept: Kept = { at: new Date().toISOString(), variables };
     await store.write(await seal(JSON.stringify(kept), key, about(variables.env))).catch((error: unknown) => {
       // The program matters more than its copy.
       output.warn(

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { failed, fileFailure, systemCode, usage } from "./failure.ts";
 
 /** What is written: a text, or parts of one as they come. */
-export type Content = string | AsyncIterable<string>;
+type Content = string | AsyncIterable<string>;
 
 /** Whether what is exported goes to standard output. */
 export function isStdout(file: string | undefined): file is undefined {

@@ -59,7 +59,7 @@ const COMMANDS: readonly (readonly [said: RegExp, typed: string])[] = [
     /Leave the expiry out, or create the environment with "type":"preview"/,
     "Leave it as it is, or make a preview of it: envm preview create",
   ],
-  [/, for example "expires_in":"1h", "24h", "72h" or "7d"/, ", for example --ttl 1h, 24h, 72h or 7d"],
+  [/, for example "expires_in":"([^"]+)"/, ", for example --ttl $1"],
   [/^Send one of them\.$/, "Give --ttl or --until, not both."],
   [/^Send the request again\.$/, "Send the command again."],
   [/ as source_env and target_env/, ""],

@@ -4,7 +4,7 @@ import { BOUNDS } from "./bounds.ts";
 import { failed, systemCode } from "./failure.ts";
 import { cut, padded, shown, widthOf } from "./width.ts";
 
-export interface OutputOptions {
+interface OutputOptions {
   readonly json?: boolean | undefined;
   readonly plain?: boolean | undefined;
   readonly silent?: boolean | undefined;
@@ -25,7 +25,7 @@ export interface Listing<Item> {
   readonly row: (item: Item) => readonly string[];
 }
 
-export type Tone = "good" | "bad" | "warn" | "dim" | "strong";
+type Tone = "good" | "bad" | "warn" | "dim" | "strong";
 
 const TONES: Readonly<Record<Tone, readonly [open: number, close: number]>> = {
   good: [32, 39],
@@ -44,23 +44,15 @@ type Stream = (NodeJS.WriteStream | WriteStream) & { readonly fd?: number };
 export class Output {
   readonly mode: "human" | "json" | "plain";
   readonly #silent: boolean;
-  readonly #out: Stream;
-  readonly #err: Stream;
-  readonly #environment: Readonly<Record<string, string | undefined>>;
+  readonly #out: Stream = process.stdout;
+  readonly #err: Stream = process.stderr;
   #closed = false;
   #broken: NodeJS.ErrnoException | null = null;
   #onClosed: (() => void)[] = [];
 
-  constructor(
-    options: OutputOptions,
-    environment: Readonly<Record<string, string | undefined>> = process.env,
-    streams: { readonly out: Stream; readonly err: Stream } = { out: process.stdout, err: process.stderr },
-  ) {
+  constructor(options: OutputOptions) {
     this.mode = options.json ? "json" : options.plain ? "plain" : "human";
     this.#silent = options.silent ?? false;
-    this.#environment = environment;
-    this.#out = streams.out;
-    this.#err = streams.err;
     // A reader that has enough closes the pipe: from then on nothing is written, and the work goes on to its end.
     this.#out.on("error", (error: NodeJS.ErrnoException) => this.#stop(error));
     this.#err.on("error", () => {});
@@ -73,7 +65,7 @@ export class Output {
 
   /** Whether somebody looks at what goes to stderr. */
   get watched(): boolean {
-    return this.#err.isTTY === true && !this.#silent && this.#environment["TERM"] !== "dumb";
+    return this.#err.isTTY === true && !this.#silent && process.env["TERM"] !== "dumb";
   }
 
   /** Columns of the terminal; without one, so many that nothing is cut. */
@@ -82,7 +74,7 @@ export class Output {
   }
 
   /** A line of the result. */
-  line(text = ""): void {
+  line(text: string): void {
     this.write(`${text}\n`);
   }
 
@@ -162,7 +154,7 @@ export class Output {
   }
 
   paint(text: string, tone: Tone, stream: Stream = this.#out): string {
-    if (!coloured(stream, this.#environment)) return text;
+    if (!coloured(stream)) return text;
     const [open, close] = TONES[tone];
     return `\x1b[${open}m${text}\x1b[${close}m`;
   }
@@ -201,11 +193,11 @@ export class Output {
 }
 
 /** `NO_COLOR` and `FORCE_COLOR` decide where they are set (https://no-color.org, https://force-color.org); else a terminal does. */
-function coloured(stream: Stream, environment: Readonly<Record<string, string | undefined>>): boolean {
-  const force = environment["FORCE_COLOR"];
+function coloured(stream: Stream): boolean {
+  const force = process.env["FORCE_COLOR"];
   if (force !== undefined && force !== "") return force !== "0" && force !== "false";
-  if ((environment["NO_COLOR"] ?? "") !== "") return false;
-  return stream.isTTY === true && environment["TERM"] !== "dumb";
+  if ((process.env["NO_COLOR"] ?? "") !== "") return false;
+  return stream.isTTY === true && process.env["TERM"] !== "dumb";
 }
 
 /** Widths that fit: as long as a line is too long, the widest column gives way, down to its heading. */

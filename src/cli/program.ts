@@ -1,6 +1,6 @@
 import { Command } from "commander";
+import { packageVersion } from "../package.ts";
 import { withCommonOptions, withExamples } from "./command.ts";
-import { packageVersion } from "./package.ts";
 
 interface Verb {
   readonly names: readonly string[];

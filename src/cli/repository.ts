@@ -64,7 +64,7 @@ function needsBranch(where: string): Failure {
 }
 
 /** What is wrong with a repository, told as the engine tells it. */
-export function asFailure(error: unknown): unknown {
+function asFailure(error: unknown): unknown {
   if (!(error instanceof AppError)) return error;
   return new Failure(EXIT_OF[error.code] ?? EXIT.failed, error.code, error.message, error.fix ?? "");
 }

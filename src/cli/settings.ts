@@ -1,18 +1,17 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { isObject } from "../json.ts";
 import { BOUNDS } from "./bounds.ts";
 import { EXIT } from "./exit-codes.ts";
 import { Failure, fileFailure, usage } from "./failure.ts";
 import { writeWhole } from "./files.ts";
 
-export const DEFAULT_URL = "http://127.0.0.1:4006";
+const DEFAULT_URL = "http://127.0.0.1:4006";
 export const PROJECT_FILE = ".envm.json";
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 /** What can be typed of it. */
-export interface Typed {
+interface Typed {
   readonly url?: string | undefined;
   readonly token?: string | undefined;
   readonly project?: string | undefined;
@@ -33,23 +32,23 @@ export interface Settings {
 }
 
 /** A login: the token is sent to the address that it was given for, and to no other. */
-export interface Login {
+interface Login {
   readonly token: string;
   readonly actor: string;
   readonly token_id: string;
 }
 
-export interface Logins {
+interface Logins {
   /** The address of the newest login. */
   readonly current: string | null;
   readonly logins: Readonly<Record<string, Login>>;
 }
 
-export function readSettings(typed: Typed, environment: Environment = process.env, folder: string = process.cwd()): Settings {
-  const file = findProjectFile(folder);
+export function readSettings(typed: Typed): Settings {
+  const file = findProjectFile(process.cwd());
   const named = file === null ? {} : readProjectFile(file);
-  const env = (name: string) => environment[name]?.trim() || undefined;
-  const logins = readLogins(environment);
+  const env = (name: string) => process.env[name]?.trim() || undefined;
+  const logins = readLogins();
   const [url, urlFrom] = firstOf(
     [typed.url, "--url"],
     [env("ENVM_URL"), "ENVM_URL"],
@@ -77,7 +76,7 @@ function firstOf<From>(...choices: readonly (readonly [value: string | undefined
 }
 
 /** One spelling of each address, so that a login is found again. */
-export function addressOf(given: string, from: string): string {
+function addressOf(given: string, from: string): string {
   const url = URL.canParse(given) ? new URL(given) : null;
   if (url === null || !/^https?:$/.test(url.protocol) || url.search !== "" || url.hash !== "" || url.username + url.password !== "") {
     throw usage(`The engine's address (${from}) is not one.`, `Give one such as ${DEFAULT_URL}, without a user, query or fragment.`);
@@ -86,7 +85,7 @@ export function addressOf(given: string, from: string): string {
 }
 
 /** In the folder or the nearest one above it. */
-export function findProjectFile(folder: string): string | null {
+function findProjectFile(folder: string): string | null {
   let at = resolve(folder);
   for (let depth = 0; depth < BOUNDS.folders; depth++) {
     const candidate = join(at, PROJECT_FILE);
@@ -121,7 +120,7 @@ function parsedFile(path: string): Record<string, unknown> {
   try {
     if (statSync(path).size > BOUNDS.settingsBytes) throw usage(`${path} is too large.`, "Write it anew: `envm init`.");
     const content: unknown = JSON.parse(readFileSync(path, "utf8").replace(/^\uFEFF/, ""));
-    if (typeof content === "object" && content !== null && !Array.isArray(content)) return content as Record<string, unknown>;
+    if (isObject(content)) return content;
   } catch (error) {
     if (error instanceof Failure) throw error;
     if (!(error instanceof SyntaxError)) throw fileFailure("read", path, error);
@@ -134,13 +133,13 @@ export async function writeProjectFile(path: string, content: { readonly project
   await writeWhole(path, `${JSON.stringify(content, null, 2)}\n`);
 }
 
-export function loginFile(environment: Environment = process.env): string {
-  const home = environment["XDG_CONFIG_HOME"]?.trim() || join(homedir(), ".config");
+export function loginFile(): string {
+  const home = process.env["XDG_CONFIG_HOME"]?.trim() || join(homedir(), ".config");
   return join(home, "envm", "logins.json");
 }
 
-export function readLogins(environment: Environment = process.env): Logins {
-  const path = loginFile(environment);
+export function readLogins(): Logins {
+  const path = loginFile();
   if (!existsSync(path)) return { current: null, logins: {} };
   const { current, logins } = parsedFile(path);
   const entries = Object.entries((logins ?? {}) as Record<string, Login>).filter(([, login]) => typeof login?.token === "string");
@@ -148,8 +147,8 @@ export function readLogins(environment: Environment = process.env): Logins {
 }
 
 /** Replaces the login file, which nobody but its owner may read. */
-export async function writeLogins(logins: Logins, environment: Environment = process.env): Promise<void> {
-  const path = loginFile(environment);
+export async function writeLogins(logins: Logins): Promise<void> {
+  const path = loginFile();
   const { mkdir } = await import("node:fs/promises");
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });

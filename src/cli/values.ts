@@ -4,13 +4,13 @@ import { readStdin, readText } from "./files.ts";
 import type { Prompts } from "./prompts.ts";
 
 /** `NAME=VALUE`, or `NAME` alone: its value is asked for, or comes from standard input. */
-export interface Assignment {
+interface Assignment {
   readonly name: string;
   /** As typed: a value, `-`, `@FILE`, or `null` where none was. */
   readonly given: string | null;
 }
 
-export interface ReadingValues {
+interface ReadingValues {
   readonly prompts: Prompts;
   /** Whether an empty value is meant; left out where none can be. */
   readonly empty?: boolean;

@@ -6,7 +6,7 @@ import { forwardSignals, type Started } from "./child.ts";
 import type { Context } from "./context.ts";
 import type { Variables } from "./variables.ts";
 
-export interface Watching {
+interface Watching {
   readonly first: Variables;
   readonly start: (given: Variables) => Started;
   readonly fetchAgain: () => Promise<Variables>;

@@ -9,7 +9,7 @@ import type { Message } from "./message.ts";
 import { type OutgoingResponse, readReply } from "./reply.ts";
 import { Turns } from "./turns.ts";
 
-export interface ChannelOptions {
+interface ChannelOptions {
   /** How messages name the other side. */
   readonly subject: string;
   /** Connections at a time. */
@@ -19,7 +19,7 @@ export interface ChannelOptions {
   readonly connectTimeoutMs?: number | undefined;
 }
 
-export interface Bounds {
+interface Bounds {
   /** Milliseconds from the call to the last byte of the reply, waiting for a connection included. */
   readonly timeoutMs: number;
   /** Bytes of the reply's body. */

@@ -2,7 +2,7 @@ import { LIMITS } from "../limits.ts";
 import type { AuditRecord } from "../ports.ts";
 
 /** What a log entry says of a record in words, and where it belongs. */
-export interface Told {
+interface Told {
   /** As a person would say it: `ada promoted v2.3.1 to production`. */
   readonly message: string;
   readonly level: "info" | "warn" | "error";

@@ -5,7 +5,7 @@ import { allowedAddresses, pinOf, type RepositoryOptions, withoutLastDots } from
 import { PublicTarget } from "./request.ts";
 
 /** Where a repository is, once that was looked at. */
-export interface RepositoryAddress {
+interface RepositoryAddress {
   readonly url: string;
   readonly protocol: "https" | "http";
   /** Host, port and addresses as curl takes them, so that what was checked is what is connected to; `null` for an address itself. */

@@ -6,20 +6,10 @@ import { type Lookup, lookupBySystem } from "./lookup.ts";
 import { encodePath, type OutgoingRequest, toMessage } from "./message.ts";
 import type { OutgoingResponse } from "./reply.ts";
 
-export { AllowList, isPublicAddress } from "./address.ts";
-export type { Failure } from "./failures.ts";
-export type { Lookup } from "./lookup.ts";
-export type { OutgoingRequest } from "./message.ts";
-export type { OutgoingResponse } from "./reply.ts";
-
-export interface EngineOptions {
+interface EngineOptions {
   /** Names the engine in messages: `The Vault engine`. */
   readonly name: string;
   readonly connectTimeoutMs?: number;
-}
-
-export interface EngineRequest extends OutgoingRequest {
-  readonly query?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -60,9 +50,8 @@ export class EngineTarget {
    * Each element of `path` is one part of the path, whatever it holds.
    * @throws AppError `engine_unavailable` (see `Failure`), `invalid_request`, `too_large`, `shutting_down`
    */
-  async request(path: readonly string[], request: EngineRequest): Promise<OutgoingResponse> {
-    const query = new URLSearchParams(request.query).toString();
-    const target = (this.#basePath + encodePath(path) || "/") + (query && `?${query}`);
+  async request(path: readonly string[], request: OutgoingRequest): Promise<OutgoingResponse> {
+    const target = this.#basePath + encodePath(path) || "/";
     return this.#channel.send(toMessage(target, request, this.#preset), boundsOf(request, LIMITS.engineReplyBytes));
   }
 
@@ -119,16 +108,6 @@ export class PublicTarget {
   /** Ends its connections; what is under way is refused with `shutting_down`. */
   close(): Promise<void> {
     return this.#channel.close();
-  }
-}
-
-/** One request to an address that a user gave: see `PublicTarget`. */
-export async function requestPublic(address: string, request: OutgoingRequest, options?: PublicOptions): Promise<OutgoingResponse> {
-  const target = new PublicTarget(address, options);
-  try {
-    return await target.request(request);
-  } finally {
-    await target.close();
   }
 }
 

@@ -14,8 +14,9 @@ import { AppError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { traced, traceHeaders } from "../tracing.ts";
 import { unavailable } from "./failures.ts";
+import type { OutgoingRequest } from "./message.ts";
 import type { OutgoingResponse } from "./reply.ts";
-import { type EngineRequest, EngineTarget } from "./request.ts";
+import { EngineTarget } from "./request.ts";
 
 /** How a sibling engine does, as this one sees it. `degraded`: its newest request failed; `down`: it is not asked for a while. */
 export interface SiblingStatus {
@@ -33,7 +34,7 @@ export interface Counts {
   readonly notSent: number;
 }
 
-export interface SiblingCall extends EngineRequest {
+export interface SiblingCall extends OutgoingRequest {
   /** Whether doing it twice does it once: then what failed on its way is tried again. */
   readonly idempotent: boolean;
   /** Whether a reply with a status of 500 or more is an answer all the same. */
@@ -156,7 +157,7 @@ export class Sibling {
 
   async #send(
     path: readonly string[],
-    request: EngineRequest,
+    request: OutgoingRequest,
     isAnswer: (response: OutgoingResponse) => boolean,
   ): Promise<OutgoingResponse> {
     this.#counts.requests++;

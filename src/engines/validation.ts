@@ -1,3 +1,4 @@
+import { isObject } from "../json.ts";
 import { LIMITS } from "../limits.ts";
 import type { Json, Validator, Verdict } from "../ports.ts";
 import { unavailable } from "./failures.ts";
@@ -34,8 +35,8 @@ export class ValidationEngine implements Validator {
 function verdictIn(response: OutgoingResponse): Verdict | null {
   if (response.status !== 200 && response.status !== 400) return null;
   const body = response.json();
-  if (body === null || typeof body !== "object" || Array.isArray(body)) return null;
-  const { valid, errors, warnings = [] } = body as { readonly [member: string]: Json };
+  if (!isObject(body)) return null;
+  const { valid, errors, warnings = [] } = body;
   const found = { errors: faultsIn(errors), warnings: faultsIn(warnings) };
   if (found.errors === null || found.warnings === null || valid !== (response.status === 200)) return null;
   const agrees = valid === (found.errors.length === 0);

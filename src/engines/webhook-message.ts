@@ -3,7 +3,7 @@ import { Webhook } from "standardwebhooks";
 import type { WebhookEvent } from "../ports.ts";
 
 /** One event as it is sent: its body is what the signatures are of, to the byte. */
-export interface WebhookMessage {
+interface WebhookMessage {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }

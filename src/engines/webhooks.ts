@@ -4,7 +4,7 @@ import { AllowList, isPublicAddress, notAllowed } from "./address.ts";
 import { type Lookup, lookupBySystem } from "./lookup.ts";
 import { PublicTarget } from "./request.ts";
 
-export interface HttpWebhooksOptions {
+interface HttpWebhooksOptions {
   /** What the operator allows besides public addresses; plain http is allowed there, and nowhere else. */
   readonly allow?: AllowList;
   /** Tests replace it. */

@@ -1,6 +1,7 @@
+import { isObject } from "../json.ts";
 import { CONTENT } from "../limits/content.ts";
 import type { Json, JsonObject } from "../ports.ts";
-import { isList, isRecord } from "./rule.ts";
+import { isList } from "./rule.ts";
 
 /** What flags are evaluated for. */
 export interface Context extends JsonObject {}
@@ -10,7 +11,7 @@ export interface Context extends JsonObject {}
  * that pass.
  */
 export function contextFault(context: Json): string | null {
-  if (!isRecord(context)) return "The context must be an object.";
+  if (!isObject(context)) return "The context must be an object.";
   const { targetingKey } = context;
   if (targetingKey !== undefined && typeof targetingKey !== "string") return "`targetingKey` must be a string.";
   if (isLongerThan(CONTENT.contextBytes, JSON.stringify(context))) {

@@ -1,7 +1,8 @@
+import { isObject } from "../json.ts";
 import { CONTENT } from "../limits/content.ts";
 import type { Json, JsonObject } from "../ports.ts";
 import { type Fault, ruleFaults, ruleSteps } from "./check-rule.ts";
-import { isList, isRecord } from "./rule.ts";
+import { isList } from "./rule.ts";
 
 /** A flag as flagd defines it: https://flagd.dev/schema/v0/flags.json */
 export interface Definition {
@@ -32,14 +33,14 @@ export function expanded(definition: Json): Json {
  */
 export function definitionFaults(definition: Json, evaluators: JsonObject | null = {}): readonly Fault[] {
   if (typeof definition === "boolean") return [];
-  if (!isRecord(definition)) return [{ path: "", message: "it must be `true`, `false` or a flagd definition" }];
+  if (!isObject(definition)) return [{ path: "", message: "it must be `true`, `false` or a flagd definition" }];
   const { state, variants, defaultVariant, targeting, metadata } = definition;
   const faults: Fault[] = [];
   const fault = (path: string, message: string) => faults.push({ path, message });
   if (state !== "ENABLED" && state !== "DISABLED") fault("state", 'it must be "ENABLED" or "DISABLED"');
-  if (isRecord(variants)) faults.push(...variantFaults(variants, defaultVariant));
+  if (isObject(variants)) faults.push(...variantFaults(variants, defaultVariant));
   else fault("variants", "it must be an object that names at least one variant");
-  if (targeting !== undefined && !isRecord(targeting)) fault("targeting", "it must be an object: one operator with its arguments");
+  if (targeting !== undefined && !isObject(targeting)) fault("targeting", "it must be an object: one operator with its arguments");
   else if (targeting !== undefined && Object.keys(targeting).length > 0) faults.push(...ruleFaults(targeting, evaluators));
   faults.push(...metadataFaults(metadata));
   return faults.slice(0, CONTENT.faults);
@@ -47,16 +48,16 @@ export function definitionFaults(definition: Json, evaluators: JsonObject | null
 
 /** Steps that it may take to evaluate a flag in whose definition nothing is wrong; none for one that is switched off or has no rule. */
 export function definitionSteps(definition: Json, evaluators: JsonObject = {}): number {
-  if (!isRecord(definition) || definition["state"] === "DISABLED" || !isRecord(definition["targeting"])) return 0;
+  if (!isObject(definition) || definition["state"] === "DISABLED" || !isObject(definition["targeting"])) return 0;
   return Object.keys(definition["targeting"]).length === 0 ? 0 : ruleSteps(definition["targeting"], evaluators);
 }
 
 /** Everything that is wrong with `$evaluators`. */
 export function evaluatorFaults(evaluators: Json): readonly Fault[] {
-  if (!isRecord(evaluators)) return [{ path: "", message: "it must be an object that holds a rule for each name" }];
+  if (!isObject(evaluators)) return [{ path: "", message: "it must be an object that holds a rule for each name" }];
   const faults = Object.entries(evaluators).flatMap(([name, rule]) => {
     if (name === "") return [{ path: "", message: "a rule's name must not be empty" }];
-    if (!isRecord(rule)) return [{ path: name, message: "it must be an object: one operator with its arguments" }];
+    if (!isObject(rule)) return [{ path: name, message: "it must be an object: one operator with its arguments" }];
     // flagd looks into no evaluator for further references: to the others, it is as if there were none.
     return ruleFaults(rule, {}, name);
   });
@@ -67,7 +68,7 @@ export function evaluatorFaults(evaluators: Json): readonly Fault[] {
 export function metadataFaults(metadata: Json | undefined, path = "metadata"): readonly Fault[] {
   if (metadata === undefined) return [];
   const scalar = (value: Json) => ["string", "number", "boolean"].includes(typeof value);
-  if (isRecord(metadata) && Object.values(metadata).every(scalar)) return [];
+  if (isObject(metadata) && Object.values(metadata).every(scalar)) return [];
   return [{ path, message: "it must be an object of strings, numbers and booleans" }];
 }
 

@@ -1,11 +1,11 @@
 import { ErrorCode, type EvaluationContext, type Logger } from "@openfeature/core";
 import { FeatureFlag } from "@openfeature/flagd-core";
+import { isObject } from "../json.ts";
 import { CONTENT } from "../limits/content.ts";
 import type { Json, JsonObject } from "../ports.ts";
 import type { Context } from "./context.ts";
 import { type Definition, definitionFaults, definitionSteps, expanded, type Shared } from "./definition.ts";
 import { BY_TARGETING_KEY, hashes, preparedRule, readsTime } from "./prepare.ts";
-import { isRecord } from "./rule.ts";
 import { bytesOf, UTF8, utf8Bytes } from "./utf8.ts";
 
 export type Reason = "STATIC" | "TARGETING_MATCH" | "SPLIT" | "DEFAULT" | "DISABLED" | "UNKNOWN";
@@ -236,7 +236,7 @@ function constant(evaluation: Evaluation, room: Room): Flag {
 }
 
 function isDefinition(value: Json): value is Definition & JsonObject {
-  return isRecord(value);
+  return isObject(value);
 }
 
 /** flagd-core hashes all that it can enumerate of a definition, to tell later what has changed: nobody asks it here. */

@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from "../ports.ts";
+import type { Json } from "../ports.ts";
 
 export type Shape =
   | { readonly kind: "literal"; readonly value: Json }
@@ -20,8 +20,4 @@ export function shapeOf(rule: Json): Shape {
 
 export function isList(value: Json | undefined): value is readonly Json[] {
   return Array.isArray(value);
-}
-
-export function isRecord(value: Json | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -12,10 +12,7 @@ import { prettyJson } from "./pretty-json.ts";
 
 /** What files mean: a difference of two trees as components and config that come and go. */
 
-export type ChangedContent = Pick<
-  RepositoryChange,
-  "set" | "remove" | "vars" | "flags" | "evaluators" | "flag_metadata" | "unset" | "secrets"
->;
+type ChangedContent = Pick<RepositoryChange, "set" | "remove" | "vars" | "flags" | "evaluators" | "flag_metadata" | "unset" | "secrets">;
 
 const ABSENT = "000000";
 /** Stands for what is not UTF-8. The layout never has it as it is: it is written as %EF%BF%BD. */

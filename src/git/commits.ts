@@ -6,7 +6,7 @@ import { GitError, type GitOptions, type GitProcess, gitText, runGit, startGit }
 
 /** Reads commits and their differences, by plumbing alone: nothing is checked out, no filter, hook or attribute of the repository runs. */
 
-export type Commit = RepositoryChange["commit"];
+type Commit = RepositoryChange["commit"];
 
 /** One file that differs between two trees. */
 export interface FileChange {

@@ -36,7 +36,7 @@ export const CONFIG_FILES: Readonly<Record<string, Readonly<Record<string, strin
 };
 
 /** What a path of the layout holds; `null` for a path that has nothing to do with it. */
-export type FileRole = { readonly component: string } | { readonly shared: string } | null;
+type FileRole = { readonly component: string } | { readonly shared: string } | null;
 
 /** The paths of components, given all names of their collections: where two look alike to some file system, both are written out. */
 export function componentPaths(names: Iterable<string>): Map<string, string> {
@@ -67,17 +67,6 @@ export function roleOf(path: string): FileRole {
     reason: `The file ${JSON.stringify(path.slice(0, 200))} is none that an environment is kept in.`,
     fix: "Components are platform/<collection>/<name>.json, with what is unsafe in a file name as %XX; config is config/vars.json, config/secrets.json and config/flags.json; required keys are requires.json.",
   });
-}
-
-/** All files of an environment, by path. */
-export function filesOf({ platform, config }: Content): Files {
-  const components = [...platform].filter(([name]) => !name.startsWith(REQUIRES));
-  const paths = componentPaths(components.map(([name]) => name));
-  return new Map([
-    ...components.map(([name, value]): [string, string] => [paths.get(name) ?? "", prettyJson(value)]),
-    [REQUIRES_FILE, requiresText(platform)],
-    ...Object.keys(CONFIG_FILES).map((path): [string, string] => [path, configText(path, config)]),
-  ]);
 }
 
 /** `requires.json`, of all entries of a platform or of those of `requires` alone. */

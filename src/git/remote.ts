@@ -8,7 +8,7 @@ import { changeSince } from "./source.ts";
 import { untilAny } from "./until.ts";
 
 /** An address that was looked at: what it leads to, and nothing else, is connected to. */
-export interface CheckedAddress {
+interface CheckedAddress {
   readonly url: string;
   readonly protocol: "https" | "http";
   /** `<host>:<port>:<address>[,<address>…]`, as curl takes it; `null` where the host is an address itself. */
@@ -16,7 +16,7 @@ export interface CheckedAddress {
 }
 
 /** @throws target_not_allowed, repository_unavailable */
-export type CheckAddress = (url: string) => Promise<CheckedAddress>;
+type CheckAddress = (url: string) => Promise<CheckedAddress>;
 
 /** Other than the usual ones; tests have shorter times. */
 export interface RemoteBounds extends Pick<Fetch, "timeoutMs" | "maxBytes"> {

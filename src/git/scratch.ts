@@ -13,7 +13,7 @@ import { LIMITS } from "../limits.ts";
  */
 
 /** What a folder is for: a fetch, a key for ssh, or the repositories of an engine that keeps none. */
-export type ScratchKind = "git" | "ssh" | "repositories";
+type ScratchKind = "git" | "ssh" | "repositories";
 
 /** Whose a folder is. */
 interface Owner {

@@ -5,7 +5,7 @@ import { changedContent } from "./changes.ts";
 import type { Commits, LineCommit } from "./commits.ts";
 
 /** Where an environment is in a repository. */
-export interface Place {
+interface Place {
   readonly branch: string;
   /** The folder that holds it; empty for the root. */
   readonly path: string;

@@ -1,12 +1,11 @@
-import { readFileSync } from "node:fs";
 import type { RequestListener } from "node:http";
-import { join } from "node:path";
 import type { Logger } from "pino";
 import type { Authentication } from "../authentication.ts";
 import type { Domain } from "../domain.ts";
 import type { GitReader } from "../git-reading.ts";
 import { LIMITS } from "../limits.ts";
-import { packageRoot, type Settings } from "../settings.ts";
+import { packageVersion } from "../package.ts";
+import type { Settings } from "../settings.ts";
 import { isTracing } from "../tracing.ts";
 import { openGate, type Rates } from "./auth.ts";
 import { Cors } from "./cors.ts";
@@ -109,11 +108,6 @@ function ratesOf({ requestsPerSecond: { perAddress, perToken } }: Pick<Settings,
     sessions: new RateLimiter({ perSecond: LIMITS.sessionsPerSecondPerToken, burst: LIMITS.sessionsBurstPerToken }),
     refused: new RateLimiter({ perSecond: LIMITS.refusedPerSecondPerAddress, burst: LIMITS.refusedBurstPerAddress }),
   };
-}
-
-function packageVersion(): string {
-  const { version } = JSON.parse(readFileSync(join(packageRoot(), "package.json"), "utf8")) as { readonly version: string };
-  return version;
 }
 
 function lazy<Value>(make: () => Value): () => Value {

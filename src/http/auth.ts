@@ -36,7 +36,7 @@ export interface Rates {
   readonly refused: RateLimiter;
 }
 
-export interface GateParts {
+interface GateParts {
   /** `null` where auth is off: for development on a loopback host, whoever gets here may do everything. */
   readonly authentication: Authentication | null;
   /** Who is known without being looked up. */

@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
-import type { Express, Response } from "express";
+import { basename, join } from "node:path";
+import type { Express, Request, Response } from "express";
 import { AppError } from "../errors.ts";
-import { packageRoot } from "../settings.ts";
+import { packageRoot } from "../package.ts";
 
 /**
  * The dashboard: files that the build made, under the same strict content security policy as everything else. What it shows it
@@ -26,23 +26,20 @@ const TYPES: Readonly<Record<string, string>> = {
 /** A year: another content has another name. */
 const FOREVER = "public, max-age=31536000, immutable";
 
-export function mountDashboard(app: Express, folder = join(packageRoot(), "dist/web")): void {
-  app.get(PAGES, async (request, response) => {
-    await send(response, folder, "index.html", "no-cache", acceptsGzip(request.headers["accept-encoding"]));
-  });
-  app.get("/favicon.svg", async (request, response) => {
-    await send(response, folder, "favicon.svg", "public, max-age=86400", acceptsGzip(request.headers["accept-encoding"]));
-  });
+export function mountDashboard(app: Express): void {
+  const folder = join(packageRoot(), "dist/web");
+  app.get(PAGES, (request, response) => send(request, response, join(folder, "index.html"), "no-cache"));
+  app.get("/favicon.svg", (request, response) => send(request, response, join(folder, "favicon.svg"), "public, max-age=86400"));
   app.get("/assets/:file", async (request, response) => {
     const { file } = request.params;
     if (!ASSET.test(file)) throw new AppError("route_not_found");
-    await send(response, folder, join("assets", file), FOREVER, acceptsGzip(request.headers["accept-encoding"]));
+    await send(request, response, join(folder, "assets", file), FOREVER);
   });
 }
 
-async function send(response: Response, folder: string, file: string, cacheControl: string, gzip: boolean): Promise<void> {
-  const packed = gzip ? await found(join(folder, `${file}.gz`)) : null;
-  const content = packed ?? (await found(join(folder, file)));
+async function send(request: Request, response: Response, file: string, cacheControl: string): Promise<void> {
+  const packed = acceptsGzip(request.headers["accept-encoding"]) ? await found(`${file}.gz`) : null;
+  const content = packed ?? (await found(file));
   if (content === null) throw notBuilt(file);
   response.set("content-type", TYPES[file.slice(file.lastIndexOf(".") + 1)] ?? "application/octet-stream");
   response.set({ "cache-control": cacheControl, vary: "accept-encoding" });
@@ -67,7 +64,7 @@ function acceptsGzip(header = ""): boolean {
 }
 
 function notBuilt(file: string): AppError {
-  if (file !== "index.html") return new AppError("route_not_found");
+  if (basename(file) !== "index.html") return new AppError("route_not_found");
   return new AppError("route_not_found", {
     reason: "The dashboard was not built.",
     fix: "Run `npm run build` where the engine is installed, and load the page again. The API works without it.",

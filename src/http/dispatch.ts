@@ -11,7 +11,7 @@ interface Judging {
   readonly failed: Failed;
 }
 
-export interface DispatchParts extends Judging {
+interface DispatchParts extends Judging {
   readonly served: readonly Served[];
   /** Whether anybody's word is taken for whom a request comes from. */
   readonly believesProxies: boolean;

@@ -9,7 +9,7 @@ import { holdStream } from "./streams.ts";
 type ToldEvent = HeadEvent | ProjectEvent;
 
 /** Events as a reader gets them: all that is told of a head, or, for whoever may only evaluate, that there is a new one. */
-export type EventView = "whole" | "bare";
+type EventView = "whole" | "bare";
 
 export interface EventSource {
   readonly view: EventView;
@@ -17,7 +17,7 @@ export interface EventSource {
   watch(watcher: { tell(events: readonly ToldEvent[]): void; end(): void }): () => void;
 }
 
-export type EventBounds = Readonly<Record<"watchReturnMs" | "watchHeartbeatMs" | "watchBufferBytes", number>>;
+type EventBounds = Readonly<Record<"watchReturnMs" | "watchHeartbeatMs" | "watchBufferBytes", number>>;
 
 const SIGN_OF_LIFE = Buffer.from(":\n\n");
 /** Turns in which everybody is given a sign of life, so that they are not all given it at once. */

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Authentication } from "../authentication.ts";
 import type { Domain } from "../domain.ts";
@@ -49,9 +49,8 @@ export class FastDoor {
   }
 
   /** The headers of a request that is as plain as can be. */
-  headersOf({ httpVersionMinor, rawHeaders }: IncomingMessage, response: ServerResponse, unusual: Unusual): PlainHeaders | null {
-    // A server that is closing has said so in a header.
-    if (httpVersionMinor !== 1 || response.hasHeader("connection")) return null;
+  headersOf({ httpVersionMinor, rawHeaders }: IncomingMessage, unusual: Unusual): PlainHeaders | null {
+    if (httpVersionMinor !== 1) return null;
     const headers = plainHeaders(rawHeaders, unusual, this.#believesProxies);
     return headers !== null && this.#isGoodHost(headers.host) ? headers : null;
   }

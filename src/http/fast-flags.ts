@@ -75,7 +75,7 @@ export class FastFlags {
   answer(request: IncomingMessage, response: ServerResponse): Promise<boolean> | null {
     const [target, project_id, env] = TARGET.exec(request.url ?? "") ?? [];
     if (target === undefined) return null;
-    const headers = this.#door.headersOf(request, response, OF_EVALUATIONS);
+    const headers = this.#door.headersOf(request, OF_EVALUATIONS);
     if (headers === null || !hasGoodBody(request, SMALL_BODY)) return null;
     const question = { query: { project_id, env }, headers, start: performance.now() };
     if (!this.#door.isWorthAsking(request, headers, question.start)) return null;

@@ -45,7 +45,7 @@ export class FastLane {
       else void answered.then((isAnswered) => isAnswered || this.#routes(request, response));
       return;
     }
-    const plain = this.#plain(request, response);
+    const plain = this.#plain(request);
     if (plain === null) {
       this.#routes(request, response);
       return;
@@ -62,11 +62,11 @@ export class FastLane {
     else this.#routes(request, response);
   };
 
-  #plain(request: IncomingMessage, response: ServerResponse): PlainRead | null {
+  #plain(request: IncomingMessage): PlainRead | null {
     const { method, url = "" } = request;
     if (method !== "GET" && method !== "HEAD") return null;
     const lane = this.#replies.lane(url);
-    const headers = lane === null ? null : this.#door.headersOf(request, response, OF_READS);
+    const headers = lane === null ? null : this.#door.headersOf(request, OF_READS);
     return lane === null || headers === null ? null : { lane, headers, start: performance.now() };
   }
 

@@ -17,7 +17,7 @@ import type { Metrics } from "./metrics.ts";
 import { requestIdOf } from "./mount.ts";
 import { holdStream, Streams } from "./streams.ts";
 
-export interface GitServices {
+interface GitServices {
   readonly domain: Pick<Domain, "refusals">;
   readonly gate: Gate;
   readonly metrics: Metrics;

@@ -1,6 +1,7 @@
 import { isAscii, isUtf8 } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 import { AppError } from "../errors.ts";
+import { isObject } from "../json.ts";
 import { scanJson } from "../json-text/scan.ts";
 import { LIMITS } from "../limits.ts";
 import type { Json, JsonObject } from "../ports.ts";
@@ -56,7 +57,7 @@ export async function readJsonBytes(request: IncomingMessage, { bytes }: BodyBou
 /** The JSON object that a body is. @throws invalid_json, too_large, invalid_request */
 export function objectIn(bytes: Buffer, { members }: BodyBounds): JsonObject {
   const value = parseJson(bytes, members);
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
+  if (isObject(value)) return value;
   throw new AppError("invalid_request", { reason: `The body must be a JSON object, and is ${kindOf(value)}.` });
 }
 

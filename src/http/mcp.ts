@@ -6,7 +6,7 @@ import { Inside } from "./inside.ts";
 import { readJsonBody, SMALL_BODY } from "./json.ts";
 import { requestIdOf } from "./mount.ts";
 
-export interface McpParts {
+interface McpParts {
   readonly gate: Gate;
   /** Whether nobody needs a token. */
   readonly open: boolean;

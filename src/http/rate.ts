@@ -2,7 +2,7 @@ import { isIPv4, isIPv6 } from "node:net";
 import ipaddr from "ipaddr.js";
 import { LIMITS } from "../limits.ts";
 
-export interface Rate {
+interface Rate {
   /** What one key may do in a second, in the long run. A whole number. */
   readonly perSecond: number;
   /** What one key may do at once, after a time without anything. A whole number, at least 1. */
@@ -65,7 +65,7 @@ export class RateLimiter {
   }
 
   /** Whether a request of `key` may go on: counts nothing. */
-  admits(key: string, now: number = performance.now()): boolean {
+  admits(key: string, now: number): boolean {
     const at = Math.floor(now) * this.#perSecond;
     return (this.#younger.get(key) ?? this.#elder.get(key) ?? at) - at <= this.#tolerance;
   }

@@ -20,7 +20,7 @@ export interface BodyReply extends ReplyFacts {
 }
 
 /** A body that need not be loaded where the reader has it already. */
-export interface LazyReply extends ReplyFacts {
+interface LazyReply extends ReplyFacts {
   readonly tag: string;
   /** Where the store cannot be reached: how many milliseconds ago this was known to be current. */
   readonly ageMs?: number;
@@ -28,19 +28,19 @@ export interface LazyReply extends ReplyFacts {
 }
 
 /** A body of any size, as the pieces of its JSON. Sent whole where it is short, and otherwise as fast as the reader takes it. */
-export interface PiecesReply extends ReplyFacts {
+interface PiecesReply extends ReplyFacts {
   readonly tag: string;
   readonly ageMs?: number;
   pieces(): AsyncIterable<string>;
 }
 
 /** Lines of JSON, one for each record, sent as fast as the reader takes them. */
-export interface LinesReply extends ReplyFacts {
+interface LinesReply extends ReplyFacts {
   readonly lines: AsyncIterable<unknown>;
 }
 
 /** Text that is written already; as bytes, where it is sent again and again. Without a tag it is another each time. */
-export interface TextReply extends ReplyFacts {
+interface TextReply extends ReplyFacts {
   readonly text: string | Buffer;
   readonly contentType: string;
   readonly tag?: string;
@@ -52,7 +52,7 @@ export interface EventsReply extends ReplyFacts {
 }
 
 /** A status that says everything. */
-export interface EmptyReply extends ReplyFacts {
+interface EmptyReply extends ReplyFacts {
   readonly status: 204;
 }
 

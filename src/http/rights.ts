@@ -158,7 +158,7 @@ export function accessOf(operation: OperationId): Access {
 }
 
 /** The parts of a request, as far as they are known. */
-export interface Parts {
+interface Parts {
   readonly path?: unknown;
   readonly query?: unknown;
   readonly body?: unknown;

@@ -15,9 +15,9 @@ import { validate } from "./validate.ts";
  * that does it. `mount.ts` serves it and `openapi.ts` documents it, both from this object alone.
  */
 
-export type Method = "get" | "post" | "put" | "patch" | "delete";
+type Method = "get" | "post" | "put" | "patch" | "delete";
 
-export type Tag =
+type Tag =
   | "Environments"
   | "State"
   | "Config"
@@ -44,7 +44,7 @@ export interface ResponseFacts {
 }
 
 /** What does not depend on the route's types. */
-export interface RouteFacts {
+interface RouteFacts {
   readonly method: Method;
   /** As Express writes it: `/env/:project`. */
   readonly path: string;
@@ -104,7 +104,7 @@ export interface Connection {
 }
 
 /** What a handler is given, all of it checked. */
-export interface Context<Params, Query, Body> {
+interface Context<Params, Query, Body> {
   readonly params: Params;
   readonly query: Query;
   readonly body: Body;
@@ -115,7 +115,7 @@ export interface Context<Params, Query, Body> {
   readonly ifMatch: readonly string[] | null;
 }
 
-export interface RouteSpec<Params extends z.ZodObject, Query extends z.ZodObject, Body extends z.ZodType> extends RouteFacts {
+interface RouteSpec<Params extends z.ZodObject, Query extends z.ZodObject, Body extends z.ZodType> extends RouteFacts {
   readonly params?: Params;
   readonly query?: Query;
   readonly body?: Body;
@@ -123,7 +123,7 @@ export interface RouteSpec<Params extends z.ZodObject, Query extends z.ZodObject
 }
 
 /** A request before its parts are checked. The body is read last, once the rest is known to be good. */
-export interface RawRequest extends Pick<Context<unknown, unknown, unknown>, "caller" | "connection" | "domain" | "ifMatch"> {
+interface RawRequest extends Pick<Context<unknown, unknown, unknown>, "caller" | "connection" | "domain" | "ifMatch"> {
   readonly params: unknown;
   readonly query: unknown;
   /** The token, the route and the idempotency key, where the request has one. */

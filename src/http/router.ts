@@ -12,7 +12,7 @@ import { mountMcp } from "./mcp.ts";
 import { statusOf } from "./metrics.ts";
 import { mountRoutes, type RouteServices, refuseUnknown, requestIdOf, type Served } from "./mount.ts";
 
-export interface RouterParts extends Pick<RouteServices, "domain" | "gate" | "metrics"> {
+interface RouterParts extends Pick<RouteServices, "domain" | "gate" | "metrics"> {
   readonly judge: Judge;
   readonly served: readonly Served[];
   readonly failed: Failed;

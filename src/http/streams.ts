@@ -2,7 +2,7 @@ import type { Writable } from "node:stream";
 import { AppError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 
-export interface StreamBounds {
+interface StreamBounds {
   readonly streams: number;
   readonly streamsPerToken: number;
 }

@@ -1,6 +1,7 @@
 import type * as z from "zod";
 import { AppError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
+import { faultText } from "../names.ts";
 import { nearest } from "./nearest.ts";
 
 interface Fault {
@@ -30,7 +31,7 @@ function faultsOf(issue: z.core.$ZodIssue): Fault[] {
   if (issue.code === "unrecognized_keys") {
     return issue.keys.slice(0, LIMITS.faults).map((key) => ({ path: pathOf([...issue.path, key]), message: UNKNOWN_FIELD }));
   }
-  return [{ path: pathOf(issue.path), message: cut(messageOf(issue)) }];
+  return [{ path: pathOf(issue.path), message: faultText(messageOf(issue)) }];
 }
 
 function messageOf(issue: z.core.$ZodIssue): string {
@@ -70,11 +71,7 @@ function unitOf(origin: string): string {
 }
 
 function pathOf(path: readonly PropertyKey[]): string {
-  return cut(path.map(String).join("."));
-}
-
-function cut(text: string): string {
-  return text.length > LIMITS.faultLength ? `${text.slice(0, LIMITS.faultLength)}…` : text;
+  return faultText(path.map(String).join("."));
 }
 
 /** The first of the faults, the first unknown field, since a slip in a name is what the others often come from, and how many are left. */

@@ -1,5 +1,6 @@
 import type { JWTPayload } from "jose";
 import type { Grant } from "../access.ts";
+import { isObject } from "../json.ts";
 import { LIMITS } from "../limits.ts";
 
 /** Who a verified token speaks for, and what that grants. */
@@ -33,7 +34,7 @@ export function identityOf(payload: JWTPayload, { claim, roles, actorClaim }: Ma
 
 /** The claim of that name, or else the one that its dots lead to: names of claims may hold dots (`https://example.com/roles`). */
 function claimAt(claims: unknown, path: string): unknown {
-  if (typeof claims !== "object" || claims === null || Array.isArray(claims)) return undefined;
+  if (!isObject(claims)) return undefined;
   const members = new Map(Object.entries(claims));
   if (members.has(path)) return members.get(path);
   for (let dot = path.indexOf("."); dot !== -1; dot = path.indexOf(".", dot + 1)) {

@@ -1,3 +1,4 @@
+import { isObject } from "../json.ts";
 import { LIMITS } from "../limits.ts";
 import { type Fetch, fetchText } from "./fetch-text.ts";
 
@@ -49,7 +50,7 @@ function isTrusted({ protocol, hostname }: URL, loopbackToo: boolean): boolean {
 function asObject(text: string): Readonly<Record<string, unknown>> | null {
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : null;
+    return isObject(value) ? value : null;
   } catch {
     return null;
   }

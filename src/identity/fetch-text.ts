@@ -1,7 +1,7 @@
 /** How a request goes out: the part of `fetch` that is used here. */
 export type Fetch = (url: string, init: FetchInit) => Promise<FetchAnswer>;
 
-export interface FetchInit {
+interface FetchInit {
   readonly headers: Readonly<Record<string, string>>;
   /** A redirect is an answer like any other: it is never followed. */
   readonly redirect: "manual";
@@ -9,12 +9,12 @@ export interface FetchInit {
   readonly signal: AbortSignal;
 }
 
-export interface FetchAnswer {
+interface FetchAnswer {
   readonly status: number;
   readonly body: AsyncIterable<Uint8Array> | null;
 }
 
-export interface Bounds {
+interface Bounds {
   readonly bytes: number;
   /** For the whole of it, until the last byte was read. */
   readonly timeoutMs: number;

@@ -1,5 +1,6 @@
 import { checkPattern, EXTRA_RIGHTS, type ExtraRight, type Grant, hasRight, ROLES, type Role } from "../access.ts";
 import { AppError } from "../errors.ts";
+import { isObject } from "../json.ts";
 import { LIMITS } from "../limits.ts";
 
 const MEMBERS = ["role", "projects", "envs", "rights"];
@@ -87,10 +88,6 @@ function parsePattern(place: string, member: string, value: unknown): string {
     if (!(error instanceof AppError)) throw error;
     throw wrong(`${place}: ${error.message} ${error.fix ?? ""}`.trimEnd());
   }
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function shown(value: unknown): string {

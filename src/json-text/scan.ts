@@ -10,7 +10,7 @@ export interface JsonBytes {
 }
 
 /** What a JSON text may hold. */
-export interface JsonBounds {
+interface JsonBounds {
   /** Nesting of arrays and objects. */
   readonly depth: number;
   /** Members and elements, all levels together. */

@@ -2,7 +2,7 @@ import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/
 import { createClient, type Fetch } from "../sdk/index.ts";
 import { createMcpServer } from "./server.ts";
 
-export interface McpRequest {
+interface McpRequest {
   /** Those that the protocol looks at. */
   readonly headers: Readonly<Record<string, string>>;
   /** One message of JSON-RPC, parsed. */
@@ -13,7 +13,7 @@ export interface McpRequest {
   readonly fetch: Fetch;
 }
 
-export interface McpReply {
+interface McpReply {
   readonly status: number;
   readonly contentType: string | null;
   readonly text: string;

@@ -26,7 +26,7 @@ export interface Tool {
 }
 
 /** `reads` changes nothing. `adds`: what is there stays as it is. `changes`: something is another than before. */
-export type Effect = "reads" | "adds" | "changes";
+type Effect = "reads" | "adds" | "changes";
 
 interface ToolSpec<Input extends z.ZodObject> extends Omit<Tool, "input" | "run"> {
   readonly input: Input;

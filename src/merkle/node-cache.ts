@@ -15,7 +15,7 @@ interface Slot {
   settled: boolean;
 }
 
-export interface NodeCacheOptions {
+interface NodeCacheOptions {
   /** Milliseconds after which what nobody asks for makes room, though there is some left; for ever where it is not given. */
   readonly idleMs?: number;
   /** Milliseconds of any clock that does not run backwards. */

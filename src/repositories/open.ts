@@ -5,7 +5,7 @@ import type { Snapshots } from "../snapshots.ts";
 import { History } from "./history.ts";
 import { ProjectRepositories } from "./project-repositories.ts";
 
-export interface RepositoriesParts {
+interface RepositoriesParts {
   /** What the operator chose; `null` where nothing. */
   readonly path: string | null;
   readonly storeUrl: string;

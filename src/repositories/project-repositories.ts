@@ -16,7 +16,7 @@ import type { History } from "./history.ts";
 import type { Tips } from "./import-script.ts";
 import { headOf, Repository, type RepositoryState } from "./repository.ts";
 
-export interface ProjectRepositoriesOptions {
+interface ProjectRepositoriesOptions {
   /** The folder that they are in: nobody else's. */
   readonly folder: string;
   readonly history: History;

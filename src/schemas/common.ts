@@ -126,7 +126,7 @@ export function pageOf<Item extends z.ZodType>(item: Item) {
   });
 }
 
-export const CountedNames = z.object({ count: z.int().min(0), names: z.array(z.string()) }).meta({
+const CountedNames = z.object({ count: z.int().min(0), names: z.array(z.string()) }).meta({
   id: "CountedNames",
   description: "Names, cut at a bound; `count` is exact.",
   examples: [{ count: 1, names: ["entities/Notification"] }],

@@ -8,7 +8,6 @@ import {
   editMembers,
   exampleOf,
   mapOf,
-  numberText,
   ProjectId,
   RevisionNumber,
   VariableValue,
@@ -143,10 +142,6 @@ export const RuntimeQuery = AtQuery.extend({
       description: "What flags are evaluated for, as JSON; the empty context where not given.",
       examples: ['{"targetingKey":"user-1"}'],
     }),
-});
-
-export const RevealQuery = z.strictObject({
-  at: numberText(1, Number.MAX_SAFE_INTEGER).optional().meta({ description: "Reads this revision instead of the newest." }),
 });
 
 export const RevealBody = z

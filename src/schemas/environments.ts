@@ -70,7 +70,6 @@ export const CreateEnvironmentBody = z
       },
     ],
   });
-export type CreateEnvironmentInput = z.input<typeof CreateEnvironmentBody>;
 
 export const EnvironmentCreated = z
   .object({

@@ -33,7 +33,7 @@ export const OfrepBody = z
 const reason = z.enum(["STATIC", "TARGETING_MATCH", "SPLIT", "DISABLED", "DEFAULT", "UNKNOWN"]);
 const errorCode = z.enum(["PARSE_ERROR", "TARGETING_KEY_MISSING", "INVALID_CONTEXT", "GENERAL", "FLAG_NOT_FOUND"]);
 
-export const OfrepEvaluation = z
+const OfrepEvaluation = z
   .object({
     key: z.string(),
     reason,
@@ -47,7 +47,7 @@ export const OfrepEvaluation = z
     examples: [{ key: "new-checkout", reason: "TARGETING_MATCH", value: true, variant: "on" }],
   });
 
-export const OfrepFailure = z.object({ key: z.string(), errorCode, errorDetails: z.string().optional() }).meta({
+const OfrepFailure = z.object({ key: z.string(), errorCode, errorDetails: z.string().optional() }).meta({
   id: "OfrepFailure",
   description: "Why one flag could not be evaluated.",
   examples: [

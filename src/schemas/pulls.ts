@@ -19,7 +19,7 @@ import { CheckResultSchema, ConflictSchema } from "./promotions.ts";
 
 const commitId = "6f1ed002ab5595859014ebf0951522d9f1e4b378";
 
-export const CommitId = z
+const CommitId = z
   .string()
   .regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/, "must be a commit's whole id: 40 or 64 hexadecimal digits")
   .meta({ description: "A commit's id.", examples: [commitId] });

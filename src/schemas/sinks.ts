@@ -18,7 +18,7 @@ const example = {
   last_error: { at: "2026-01-31T12:00:00.000Z", reason: "The Monitoring engine cannot be reached (ECONNREFUSED)." },
 };
 
-export const SinkSchema = z
+const SinkSchema = z
   .object({
     name: z.string().meta({ description: "The engine that it is, a webhook's id, or `git`: the project's mirror." }),
     kind: z.string().meta({ description: "`monitoring`, `deployment`, `feedback`, `webhook` or `git`." }),

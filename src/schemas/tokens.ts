@@ -6,7 +6,7 @@ import { pageMembers, pageOf, Timestamp } from "./common.ts";
 
 const tokenId = "9f2c1e7ab3d04f5c";
 
-export const RoleName = z
+const RoleName = z
   .enum(["client", "reader", "editor", "promoter", "engine", "admin"])
   .meta({ description: "What it may do: docs/access.md says what each role lets through.", examples: ["editor"] });
 

@@ -23,7 +23,7 @@ export interface Encoded {
 }
 
 /** The links of these objects and of all that they stand upon. */
-export type LoadLinks = (partition: string, hashes: readonly Hash[]) => Promise<readonly NamedLink[]>;
+type LoadLinks = (partition: string, hashes: readonly Hash[]) => Promise<readonly NamedLink[]>;
 
 /**
  * Encodes objects for a store on another machine, upon what was written or loaded lately. It may be out of date: the store itself looks whether

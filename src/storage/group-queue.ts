@@ -3,7 +3,7 @@ import { AppError } from "../errors.ts";
 /** What became of one item of a group: its own result, or its own error. */
 export type Outcome<Result> = { readonly value: Result } | { readonly error: unknown };
 
-export interface GroupLimits {
+interface GroupLimits {
   /** Items in one group. */
   readonly items: number;
   /** Bytes in one group; a single item may exceed them and then goes alone. */

@@ -1,35 +1,14 @@
+import { compareKeys } from "../merkle/keys.ts";
 import type { Range } from "../ports.ts";
 
 /** The keys of a range as one interval: `lower` belongs to it, `upper` does not, `null` is "no upper bound". */
-export interface Bounds {
+interface Bounds {
   readonly lower: string;
   readonly upper: string | null;
 }
 
-/**
- * Orders two well-formed strings as their UTF-8 bytes do: negative, zero or positive.
- *
- * JavaScript's `<` compares UTF-16 units, which puts U+1F600 (units D83D DE00) before U+FF5E though its bytes come after.
- */
-export function compareKeys(left: string, right: string): number {
-  if (left === right) return 0;
-  const shared = Math.min(left.length, right.length);
-  for (let index = 0; index < shared; index++) {
-    const a = left.charCodeAt(index);
-    const b = right.charCodeAt(index);
-    if (a !== b) return byCodePoint(a) - byCodePoint(b);
-  }
-  return left.length - right.length;
-}
-
-/** Moves surrogates, halves of the code points above U+FFFF, behind all other units. */
-function byCodePoint(unit: number): number {
-  if (unit < 0xd800) return unit;
-  return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
-}
-
 /** The smallest string greater than every string that begins with `prefix`; `null` where there is none. */
-export function prefixEnd(prefix: string): string | null {
+function prefixEnd(prefix: string): string | null {
   const points = [...prefix];
   for (let last = points.pop(); last !== undefined; last = points.pop()) {
     const point = last.codePointAt(0) ?? 0;

@@ -1,4 +1,4 @@
-import { compareKeys } from "./keys.ts";
+import { compareKeys } from "../merkle/keys.ts";
 
 /** A map whose keys can be walked in the order of their UTF-8 bytes. Lookups are O(1), changes O(log n) and one array move. */
 export class OrderedMap<Value> {

@@ -6,7 +6,7 @@ import { Backoff } from "./backoff.ts";
 import { destroy } from "./postgres-connections.ts";
 import { isAnswer, NoConnection } from "./postgres-errors.ts";
 
-export interface ListenerParts {
+interface ListenerParts {
   /** Makes a connection to the server itself: a pooler would give it to others. */
   connect(): Promise<pg.Client>;
   readonly channel: string;

@@ -36,7 +36,7 @@ export interface PostgresOptions extends StoreOptions {
 }
 
 /** Counted since the store was opened. */
-export interface PostgresStats {
+interface PostgresStats {
   /** Statements that commit: one for each group. */
   readonly statements: number;
   /** Writes in them, those that lost their checks included. */

@@ -14,7 +14,7 @@ interface Subscription {
   probe: number;
 }
 
-export interface RedisFeedParts {
+interface RedisFeedParts {
   readonly target: RedisTarget;
   readonly servers: RedisServers;
   readonly watchers: Watchers;

@@ -5,7 +5,7 @@ import { storeError } from "./redis-errors.ts";
 import type { RedisAddress, RedisTarget } from "./redis-url.ts";
 
 /** What is to be done with each new connection before it is used, for example subscribing. */
-export type SetUp = (connection: RedisConnection) => Promise<void>;
+type SetUp = (connection: RedisConnection) => Promise<void>;
 
 /**
  * The way to one server: a connection, and another one whenever that breaks. What was on its way when it broke is rejected, never sent
@@ -66,7 +66,7 @@ export class RedisLink {
   }
 
   /** As `send`, for a slot that is moving: only with this word before it does the server that will have it take the command. */
-  async sendAsking(args: RedisArgs | (() => RedisArgs), bytes = false): Promise<unknown> {
+  async sendAsking(args: RedisArgs | (() => RedisArgs), bytes: boolean): Promise<unknown> {
     const connection = this.#connection ?? (await this.#nextConnection());
     const asking = connection.send(["ASKING"]);
     const [, reply] = await Promise.all([asking, connection.send(typeof args === "function" ? args() : args, bytes)]);

@@ -33,7 +33,7 @@ import { commitWords, entryOf, keysOf, lexBounds, linksOf, objectInfos, sizeOf }
 import { Watchers } from "./watchers.ts";
 import { Window } from "./window.ts";
 
-export interface RedisOptions extends StoreOptions {
+interface RedisOptions extends StoreOptions {
   /** Milliseconds for which a server may owe answers and give none. */
   readonly replyMs?: number;
 }

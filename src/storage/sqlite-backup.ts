@@ -14,7 +14,7 @@ import { identify } from "./sqlite-schema.ts";
 const PAGES_A_TURN = 2_000;
 
 /** Told how many pages of how many are copied. */
-export type OnPages = (done: number, of: number) => void;
+type OnPages = (done: number, of: number) => void;
 
 /**
  * Writes a copy of the database that `url` names to the new file `destination`, as of this moment, while an engine may write to it. The
@@ -22,7 +22,7 @@ export type OnPages = (done: number, of: number) => void;
  *
  * Throws `invalid_request` where the destination is there already, `store_unavailable` or `storage_full` where it cannot be written.
  */
-export async function backUp(url: string, destination: string, onPages: OnPages = () => {}): Promise<string> {
+export async function backUp(url: string, destination: string, onPages: OnPages): Promise<string> {
   const path = resolve(destination);
   mustBeFree(path);
   const { db } = openReadable(url);
@@ -51,7 +51,7 @@ export async function backUp(url: string, destination: string, onPages: OnPages 
 }
 
 /** Does what belongs to a copy before that has its name, and answers what takes it back. */
-export type Beside = () => Promise<() => Promise<void>>;
+type Beside = () => Promise<() => Promise<void>>;
 
 /**
  * Puts a copy of the backup `file` where `url` says that the database is to be, where there is none. What is there is never written over.

@@ -25,7 +25,7 @@ export interface PackedAnswers {
 export type PackedAnswer = { readonly outcomes: readonly (number | PackedError)[] } | { readonly failed: PackedError };
 
 /** Of an error, what a copy from thread to thread would lose, and the rest. */
-export interface PackedError {
+interface PackedError {
   readonly message: string;
   /** SQLite's, Node's or the engine's. */
   readonly code: unknown;
@@ -38,7 +38,7 @@ export interface PackedError {
  * Writes on their way to the thread that makes them. Few and flat members: what is copied from thread to thread costs by its members, far more
  * than by its length.
  */
-export interface PackedGroup {
+interface PackedGroup {
   /** When the objects are stored, in milliseconds since 1970. */
   readonly now: number;
   /** Writes, and what `sizeOf` says of all of them. */

@@ -21,7 +21,7 @@ interface Partition {
 }
 
 /** A link by the numbers of its row and of the row of its base. */
-export interface SqliteLink extends Link {
+interface SqliteLink extends Link {
   readonly id: number;
   readonly base: number | null;
 }

@@ -9,7 +9,7 @@ import { SqliteReader } from "./sqlite-reader.ts";
 import { identify } from "./sqlite-schema.ts";
 
 /** A database of the engine, open for reading beside the engine that has it. */
-export interface ReadableFile {
+interface ReadableFile {
   readonly path: string;
   readonly db: Database.Database;
 }

@@ -21,7 +21,7 @@ import { SqliteWriting } from "./sqlite-writing.ts";
 import { Watchers } from "./watchers.ts";
 import { sizeOf, type Write } from "./write.ts";
 
-export interface SqliteOptions {
+interface SqliteOptions {
   /** Milliseconds since 1970; the machine's clock unless a test brings its own. */
   readonly clock?: () => number;
   /** Milliseconds to wait for an engine that still holds the file. */
@@ -29,7 +29,7 @@ export interface SqliteOptions {
 }
 
 /** Counted since the file was opened. */
-export interface SqliteStats {
+interface SqliteStats {
   /** Durable transactions, and those that failed. */
   readonly transactions: number;
   /** Writes in those that did not fail, with those that lost their checks. */

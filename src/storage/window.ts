@@ -1,7 +1,7 @@
 import { AppError } from "../errors.ts";
 
 /** How much may be on its way to a store at a time. */
-export interface WindowLimits {
+interface WindowLimits {
   /** Bytes that may be on their way; what is larger than that goes alone. */
   readonly bytes: number;
   /** Operations that may wait for their turn. */

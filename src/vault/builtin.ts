@@ -7,7 +7,7 @@ import { loadMasterKey } from "./master-key.ts";
 import { type Binding, fingerprint, type ProjectKeys, readSealed, seal, unseal } from "./sealing.ts";
 import { wellFormed } from "./values.ts";
 
-export interface BuiltinVaultOptions {
+interface BuiltinVaultOptions {
   readonly store: Store;
   /** `STORE_URL`: says whether, and where, a key file may lie. */
   readonly storeUrl: string;

@@ -1,5 +1,6 @@
 import { AppError } from "../errors.ts";
-import type { Change, Entry, Json, JsonObject, SecretEntry, Store } from "../ports.ts";
+import { isObject } from "../json.ts";
+import type { Change, Entry, SecretEntry, Store } from "../ports.ts";
 import { readSealed, type Sealed } from "./sealing.ts";
 
 /**
@@ -61,7 +62,7 @@ export async function readDocuments(store: Store, partition: string, keys: reado
 export function asSeals(partition: string, entry: Entry | null): Found<Seals> {
   if (entry === null) return { value: null, revision: null };
   const seals: Record<string, Sealed> = {};
-  for (const [id, json] of Object.entries(asObject(entry.value) ?? {})) {
+  for (const [id, json] of Object.entries(isObject(entry.value) ? entry.value : {})) {
     const sealed = readSealed(json);
     if (sealed === null) throw damaged(partition, entry.key);
     seals[id] = sealed;
@@ -73,7 +74,7 @@ export function asSeals(partition: string, entry: Entry | null): Found<Seals> {
 /** Throws `vault_unavailable` where the document is not what the vault once wrote. */
 export function asRotation(entry: Entry | null): Found<Rotation> {
   if (entry === null) return { value: null, revision: null };
-  const { from, to, ...rest } = asObject(entry.value) ?? {};
+  const { from, to, ...rest } = isObject(entry.value) ? entry.value : {};
   const phase = PHASES.find((name) => name === rest.phase);
   if (typeof from !== "string" || typeof to !== "string" || phase === undefined) throw damaged(VAULT_PARTITION, entry.key);
   return { value: { from, to, phase }, revision: entry.revision };
@@ -90,8 +91,4 @@ export function damaged(partition: string, key: string): AppError {
     reason: `The vault's document "${key}" in partition "${partition}" was changed or damaged outside the engine, so it is not used.`,
     fix: "Restore the store from a backup. If only one secret is affected, setting it again is enough.",
   });
-}
-
-function asObject(json: Json): JsonObject | null {
-  return typeof json === "object" && json !== null && !Array.isArray(json) ? (json as JsonObject) : null;
 }

@@ -1,13 +1,14 @@
 import { AppError } from "../errors.ts";
+import { isObject } from "../json.ts";
 import { LIMITS } from "../limits.ts";
 import type { Json } from "../ports.ts";
 import { SUBJECT, type Timers, type TokenRequests } from "./kv2-lease.ts";
 import type { Kv2Session } from "./kv2-session.ts";
-import { isObject, memberOf, type Remote, type RemoteCall, type RemoteReply, unavailable } from "./remote.ts";
+import { memberOf, type Remote, type RemoteCall, type RemoteReply, unavailable } from "./remote.ts";
 
 type Asked = Omit<RemoteCall, "headers" | "idempotent">;
 
-export interface Kv2ClientParts {
+interface Kv2ClientParts {
   readonly remote: Remote;
   readonly aside: Remote;
   readonly session: Kv2Session;

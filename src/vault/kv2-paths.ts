@@ -13,14 +13,6 @@ export function entryPath(prefix: readonly string[], { project, env, name, id }:
   return [...prefix, ...[project, env, name, id].map(encode)];
 }
 
-/** The entry at a path, or `null` where there is none that the engine could have put. */
-export function entryAt(prefix: readonly string[], path: readonly string[]): SecretEntry | null {
-  const parts = path.slice(prefix.length).map(decode);
-  const [project, env, name, id] = parts;
-  if (parts.length !== 4 || !prefix.every((part, index) => part === path[index])) return null;
-  return project && env && name && id ? { project, env, name, id } : null;
-}
-
 /** The parts of a mount or a prefix, as `team/secret`. @throws AppError `invalid_request`, naming the setting */
 export function partsOf(setting: string, path: string): string[] {
   const parts = path.replace(/^\/+|\/+$/g, "").split("/");
@@ -33,16 +25,6 @@ export function partsOf(setting: string, path: string): string[] {
 
 function encode(part: string): string {
   return part.replace(/[^A-Za-z0-9_-]/gu, (character) => [...Buffer.from(character)].map((byte) => `~${hex(byte)}`).join(""));
-}
-
-/** `null` for what `encode` does not make. */
-function decode(part: string): string | null {
-  const text = Buffer.from(
-    part.replace(/~([0-9A-F]{2})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16))),
-    "latin1",
-  );
-  const decoded = text.toString("utf8");
-  return encode(decoded) === part ? decoded : null;
 }
 
 function hex(byte: number): string {

@@ -4,7 +4,7 @@ import { type Lease, leaseIn, SUBJECT, type Timers, type TokenRequests } from ".
 import { unavailable } from "./remote.ts";
 
 export type Kv2Credentials = { readonly token: string } | AppRoleCredentials;
-export interface AppRoleCredentials {
+interface AppRoleCredentials {
   readonly roleId: string;
   readonly secretId: string;
 }

@@ -1,10 +1,11 @@
 import type { AppError } from "../errors.ts";
+import { isObject } from "../json.ts";
 import type { Json, SecretEntry } from "../ports.ts";
 import { errorsIn, Kv2Client } from "./kv2-client.ts";
 import { SUBJECT, type Timers, TokenRequests } from "./kv2-lease.ts";
 import { entryPath, partsOf } from "./kv2-paths.ts";
 import { type Kv2Credentials, type Kv2Session, sessionWith } from "./kv2-session.ts";
-import { isObject, malformed, memberOf, type Remote, type RemoteEntries, type RemoteReply, refused, told, unavailable } from "./remote.ts";
+import { malformed, memberOf, type Remote, type RemoteEntries, type RemoteReply, refused, told, unavailable } from "./remote.ts";
 
 export interface Kv2Settings {
   /** The path of a KV version 2 mount: `secret`. */
@@ -15,7 +16,7 @@ export interface Kv2Settings {
   readonly credentials: Kv2Credentials;
 }
 
-export interface Kv2Parts {
+interface Kv2Parts {
   readonly remote: Remote;
   /** A second way to the same vault: see `Kv2Client`. */
   readonly aside: Remote;

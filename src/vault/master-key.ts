@@ -9,7 +9,7 @@ import { KEY_BYTES, type MasterKey, masterKey } from "./sealing.ts";
 const KEY_FILE_BYTES = 256;
 const HOW_TO_MAKE = "`openssl rand -base64 32` makes one.";
 
-export interface LoadedKey {
+interface LoadedKey {
   readonly key: MasterKey;
   /** In words, for messages: `ENV_MANAGER_MASTER_KEY`, or the key file's path. */
   readonly origin: string;

@@ -16,7 +16,7 @@ export type VaultSettings =
   | { readonly kind: "puraify"; readonly url: string; readonly token: string | null }
   | ({ readonly kind: "kv2"; readonly url: string } & Kv2Settings);
 
-export interface OpenVaultParts {
+interface OpenVaultParts {
   readonly store: Store;
   /** `STORE_URL`, and `ENV_MANAGER_MASTER_KEY` or `null`: the built-in vault's. */
   readonly storeUrl: string;
@@ -69,7 +69,7 @@ export async function reachVault(settings: VaultSettings, parts: OpenVaultParts)
 }
 
 /** A vault elsewhere, whichever protocol it speaks. */
-export class RemoteVault implements OpenVault {
+class RemoteVault implements OpenVault {
   readonly kind: VaultSettings["kind"];
   readonly notices = [];
   readonly has?: (entry: SecretEntry) => Promise<boolean>;

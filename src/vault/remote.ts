@@ -1,5 +1,6 @@
 import { AppError } from "../errors.ts";
-import type { Json, JsonObject, SecretEntry, Vault } from "../ports.ts";
+import { isObject } from "../json.ts";
+import type { Json, SecretEntry, Vault } from "../ports.ts";
 
 /** What a vault elsewhere needs of the way to it: `Sibling` in `engines/` is one. */
 export interface Remote {
@@ -15,7 +16,6 @@ export type Connect = (name: string, url: string) => Remote;
 export interface RemoteCall {
   readonly method: "GET" | "POST" | "DELETE";
   readonly headers?: Readonly<Record<string, string>>;
-  readonly query?: Readonly<Record<string, string>>;
   readonly json?: Json;
   readonly timeoutMs?: number;
   /** Whether doing it twice does it once. */
@@ -94,10 +94,6 @@ export function memberOf(json: Json, ...path: readonly string[]): Json | undefin
   let at: Json | undefined = json;
   for (const name of path) at = isObject(at) && Object.hasOwn(at, name) ? at[name] : undefined;
   return at;
-}
-
-export function isObject(json: Json | undefined): json is JsonObject {
-  return typeof json === "object" && json !== null && !Array.isArray(json);
 }
 
 /** How a vault elsewhere does: what the way to it knows, and what its answers say. */

@@ -44,7 +44,7 @@ export interface RotationOptions {
   readonly onProgress?: (phase: Rotation["phase"], projects: number) => void;
 }
 
-export interface RotationResult {
+interface RotationResult {
   /** Projects whose data key opens with the new master key, of those that exist at the end. */
   readonly projects: number;
 }

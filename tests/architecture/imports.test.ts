@@ -12,6 +12,7 @@ type Room =
   | "domain"
   | "wiring"
   | "start"
+  | "package"
   | "settings"
   | "log"
   | "errors"
@@ -21,6 +22,7 @@ type Room =
   | "merkle"
   | "flagd"
   | "dotenv"
+  | "json"
   | "json-text"
   | "storage"
   | "engines"
@@ -46,34 +48,37 @@ interface Right {
 }
 
 const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
+  // What a JSON object is, for whoever is given one.
+  json: { rooms: ["ports"], modules: [] },
   errors: { rooms: [], modules: [] },
   limits: { rooms: [], modules: [] },
   ports: { rooms: [], modules: [] },
   tracing: { rooms: [], modules: ["@opentelemetry/api"] },
   merkle: { rooms: ["errors", "limits", "ports"], files: ["src/fifo-map.ts"], modules: ["node:crypto"] },
   // It runs in browsers too: nothing of Node's, and no error table.
-  flagd: { rooms: ["limits", "ports"], modules: ["@openfeature/flagd-core", "@openfeature/core"] },
+  flagd: { rooms: ["json", "limits", "ports"], modules: ["@openfeature/flagd-core", "@openfeature/core"] },
   // Packages that only calculate are no driver: croner says when a freeze window is open.
-  domain: { rooms: ["errors", "limits", "ports", "tracing", "merkle", "flagd"], modules: ["node:crypto", "croner"] },
+  domain: { rooms: ["json", "errors", "limits", "ports", "tracing", "merkle", "flagd"], modules: ["node:crypto", "croner"] },
   wiring: { rooms: ["domain", "ports"], modules: [] },
+  // Where the package lies, and which it is.
+  package: { rooms: [], modules: ["node:*"] },
   log: { rooms: ["settings"], modules: ["pino"] },
-  settings: { rooms: ["errors", "limits"], modules: ["node:*", "dotenv"] },
+  settings: { rooms: ["package", "errors", "limits"], modules: ["node:*", "dotenv"] },
   storage: {
     rooms: ["errors", "limits", "ports"],
-    files: ["src/merkle/canonical.ts", "src/fifo-map.ts"],
+    files: ["src/merkle/canonical.ts", "src/merkle/keys.ts", "src/fifo-map.ts"],
     modules: ["node:*", "better-sqlite3", "pg", "redis"],
   },
   engines: {
-    rooms: ["errors", "limits", "ports", "tracing"],
+    rooms: ["json", "errors", "limits", "ports", "tracing"],
     modules: ["node:*", "undici", "ipaddr.js", "cockatiel", "cloudevents", "standardwebhooks"],
   },
-  identity: { rooms: ["errors", "limits", "ports"], files: ["src/access.ts", "src/fifo-map.ts"], modules: ["node:*", "jose"] },
-  vault: { rooms: ["errors", "limits", "ports"], files: ["src/fifo-map.ts"], modules: ["node:*"] },
+  identity: { rooms: ["json", "errors", "limits", "ports"], files: ["src/access.ts", "src/fifo-map.ts"], modules: ["node:*", "jose"] },
+  vault: { rooms: ["json", "errors", "limits", "ports"], files: ["src/fifo-map.ts"], modules: ["node:*"] },
   // Files of an environment, the system's git, and what is asked of it.
   git: {
     // A file is read with the very rules that a request's body is.
-    rooms: ["json-text", "errors", "limits", "ports"],
-    files: ["src/json.ts"],
+    rooms: ["json", "json-text", "errors", "limits", "ports"],
     modules: ["node:*"],
   },
   // Projects as repositories: made of what the domain has recorded.
@@ -84,7 +89,7 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
   },
   schemas: { rooms: ["errors", "limits", "ports"], modules: ["zod"] },
   http: {
-    rooms: ["schemas", "domain", "wiring", "settings", "json-text", "errors", "limits", "ports", "tracing", "mcp"],
+    rooms: ["schemas", "domain", "wiring", "package", "settings", "json", "json-text", "errors", "limits", "ports", "tracing", "mcp"],
     modules: ["node:*", "express", "pino", "zod", "ipaddr.js", "prom-client"],
   },
   // Tools for assistants: over the client, whoever starts them, and never past a route.
@@ -99,7 +104,7 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
   "sdk for OpenFeature": { rooms: ["sdk"], modules: ["@openfeature/core", "@openfeature/server-sdk"] },
   // Repositories lie where commands are typed: they are read there, as the engine reads them.
   cli: {
-    rooms: ["sdk", "sdk on node", "dotenv", "json-text", "mcp", "git", "errors"],
+    rooms: ["sdk", "sdk on node", "package", "dotenv", "json", "json-text", "mcp", "git", "errors"],
     modules: ["node:*", "commander", "dotenv", "yaml"],
   },
   // As in `flagd`: nothing of Node's by itself. `dotenv` is its parser alone.
@@ -107,7 +112,7 @@ const RIGHTS: Readonly<Record<Exclude<Room, "start">, Right>> = {
   // What of JSON is taken, wherever it is typed: in browsers too.
   "json-text": { rooms: ["errors"], modules: [] },
   // Who may do what is one table, for what is offered too.
-  web: { rooms: ["sdk", "flagd", "dotenv", "json-text"], files: ["src/access.ts", "src/actors.ts"], modules: ["*"] },
+  web: { rooms: ["sdk", "flagd", "dotenv", "json", "json-text"], files: ["src/access.ts", "src/actors.ts"], modules: ["*"] },
 };
 
 /** Files at the top of `src` that are not the domain. */
@@ -115,8 +120,10 @@ const TOP: Readonly<Record<string, Room>> = {
   "src/index.ts": "start",
   "src/family.ts": "start",
   "src/domain.ts": "wiring",
+  "src/package.ts": "package",
   "src/settings.ts": "settings",
   "src/log.ts": "log",
+  "src/json.ts": "json",
   "src/errors.ts": "errors",
   "src/limits.ts": "limits",
   "src/ports.ts": "ports",

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { standaloneEnvironment } from "../../scripts/demo/engine-process.ts";
-import { packageRoot } from "../../src/settings.ts";
+import { packageRoot } from "../../src/package.ts";
 import { built } from "../support/built.ts";
 
 /** Runs one of the commands that `package.json` has. Resolves with its exit code and all that it printed. */

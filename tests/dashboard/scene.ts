@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { packageRoot } from "../../src/package.ts";
 import { type Client, createClient } from "../../src/sdk/client.ts";
-import { packageRoot } from "../../src/settings.ts";
 
 /** A project in the middle of its life: something to look at on every page. */
 export interface Scene {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { packageRoot } from "../../src/settings.ts";
+import { packageRoot } from "../../src/package.ts";
 import { built } from "../support/built.ts";
 import { useEngine } from "../support/engine.ts";
 import { hasShell, withoutShell } from "./curl.ts";

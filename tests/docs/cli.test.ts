@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { CLI_COMMAND, CLI_PAGE, withCommands } from "../../scripts/cli-doc.ts";
-import { packageRoot } from "../../src/settings.ts";
+import { packageRoot } from "../../src/package.ts";
 import { setScene, writeExampleFiles } from "../cli/scene.ts";
 import { ENVM, PROJECT, ROOT_TOKEN, useCli } from "../cli/support.ts";
 import { layOutPackage } from "../support/package.ts";

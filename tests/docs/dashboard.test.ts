@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { packageRoot } from "../../src/settings.ts";
+import { packageRoot } from "../../src/package.ts";
 import { PROJECT_PAGES } from "../../web/src/shell/pages.ts";
 import { pagesOf } from "../dashboard/scene.ts";
 

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { packageRoot } from "../../src/settings.ts";
+import { packageRoot } from "../../src/package.ts";
 import { exposedNames, metricsText } from "../http/exposed.ts";
 
 const read = (file: string) => readFileSync(join(packageRoot(), "docs/operations", file), "utf8");

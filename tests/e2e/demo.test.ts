@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
-import { packageRoot } from "../../src/settings.ts";
+import { packageRoot } from "../../src/package.ts";
 import { built } from "../support/built.ts";
 
 const root = packageRoot();

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { countComponents, readPlatform } from "../../scripts/demo/platform.ts";
-import { packageRoot } from "../../src/settings.ts";
+import { packageRoot } from "../../src/package.ts";
 import { useEngine } from "../support/engine.ts";
 import { expectError, Project, succeeded } from "../support/project.ts";
 

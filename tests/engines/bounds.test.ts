@@ -115,7 +115,7 @@ describe("a reply that is not HTTP is refused:", () => {
 describe("a request ends", () => {
   test("when no headers come in time", async () => {
     const server = await serve(() => {});
-    const error = await refusal(engineAt(server.url).request(["canary"], { ...GET, timeoutMs: 50, query: { canary: "canary" } }));
+    const error = await refusal(engineAt(server.url).request(["canary"], { ...GET, timeoutMs: 50 }));
     expect(error.message).toBe("The Test engine did not answer within 50 ms.");
     expect(error.details).toEqual({ failure: "timeout" });
     expect(shown(error)).not.toContain("canary");
@@ -228,7 +228,7 @@ describe("a request ends", () => {
 describe("an engine that is not there", () => {
   test("is unreachable for every request at once, however many wait", async () => {
     const target = engineAt(`http://canary:canary@127.0.0.1:${await closedPort()}/canary`);
-    const asked = Array.from({ length: 100 }, () => refusal(target.request(["canary"], { ...GET, query: { canary: "canary" } })));
+    const asked = Array.from({ length: 100 }, () => refusal(target.request(["canary"], { ...GET })));
     const errors = await Promise.all(asked);
     expect(new Set(errors.map(({ message }) => message))).toEqual(new Set(["The Test engine cannot be reached (ECONNREFUSED)."]));
     expect(new Set(errors.map(({ details }) => details?.failure))).toEqual(new Set(["unreachable"]));

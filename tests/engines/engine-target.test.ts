@@ -87,12 +87,6 @@ describe("a request goes under the base path, and nowhere else", () => {
     expect(hits).toEqual([]);
   });
 
-  test("a query is encoded too", async () => {
-    const { url } = await serveEcho();
-    const echo = await ask(engineAt(url), ["a"], { method: "GET", query: { "x&y": "1#2", z: "a b" } });
-    expect(echo.url).toBe("/a?x%26y=1%232&z=a+b");
-  });
-
   test("a redirect is a reply, and its target is never asked", async () => {
     const elsewhere = await serveEcho();
     const { url, hits } = await serve((_, response) => response.writeHead(307, { location: `${elsewhere.url}/secret` }).end("moved"));

@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { AllowList, type Lookup, PublicTarget, requestPublic } from "../../src/engines/request.ts";
-import { closedPort, failureOf, gone, type Listening, publicAt, refusal, serve, serveRaw, shown } from "./support.ts";
+import { AllowList } from "../../src/engines/address.ts";
+import type { Lookup } from "../../src/engines/lookup.ts";
+import { PublicTarget } from "../../src/engines/request.ts";
+import { askPublic, closedPort, failureOf, gone, type Listening, publicAt, refusal, serve, serveRaw, shown } from "./support.ts";
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -34,7 +36,7 @@ describe("a name is refused for the addresses that it has:", () => {
   ])("%s", async (_, addresses) => {
     const server = await serveOk();
     const lookup = answers(addresses);
-    const error = await refusal(requestPublic(at(server, "/canary?canary"), { ...POST, headers: { canary: "canary" } }, { lookup }));
+    const error = await refusal(askPublic(at(server, "/canary?canary"), { ...POST, headers: { canary: "canary" } }, { lookup }));
     expect(error.code).toBe("target_not_allowed");
     expect(error.message).toContain("a private address");
     expect(shown(error)).not.toContain("canary");
@@ -43,20 +45,20 @@ describe("a name is refused for the addresses that it has:", () => {
   });
 
   test("none", async () => {
-    const error = await refusal(requestPublic("http://hooks.example/", POST, { lookup: answers([]) }));
+    const error = await refusal(askPublic("http://hooks.example/", POST, { lookup: answers([]) }));
     expect([error.code, error.details]).toEqual(["engine_unavailable", { failure: "unreachable" }]);
   });
 
   test("a resolver that fails", async () => {
     const lookup = () => Promise.reject(Object.assign(new Error("queryA ESERVFAIL canary"), { code: "ESERVFAIL" }));
-    const error = await refusal(requestPublic("http://hooks.example/", POST, { lookup }));
+    const error = await refusal(askPublic("http://hooks.example/", POST, { lookup }));
     expect(error.message).toBe('The host "hooks.example" cannot be reached (ESERVFAIL).');
     expect(shown(error)).not.toContain("canary");
   });
 
   test("localhost, by the system's own resolver", async () => {
     const server = await serveOk();
-    expect(await failureOf(requestPublic(`http://localhost:${server.port}/`, POST))).toBe("target_not_allowed");
+    expect(await failureOf(askPublic(`http://localhost:${server.port}/`, POST))).toBe("target_not_allowed");
     expect(server.sockets).toEqual([]);
   });
 });
@@ -65,7 +67,7 @@ describe("a name is resolved once for each connection, and the address checked i
   test("an answer that changes after the check changes nothing", async () => {
     const server = await serveOk();
     const lookup = answers(["127.0.0.1"], ["10.0.0.1"]);
-    expect((await requestPublic(at(server), POST, { allow, lookup })).text()).toBe("ok");
+    expect((await askPublic(at(server), POST, { allow, lookup })).text()).toBe("ok");
     expect([lookup.asked.length, server.hits.length]).toEqual([1, 1]);
   });
 
@@ -81,7 +83,7 @@ describe("a name is resolved once for each connection, and the address checked i
   test("of several addresses, one that does not answer is passed over for the next", async () => {
     const server = await serveOk();
     const lookup = answers(["::1", "127.0.0.1"]);
-    const reply = await requestPublic(at(server), POST, { allow: new AllowList(["::1", "127.0.0.1"]), lookup });
+    const reply = await askPublic(at(server), POST, { allow: new AllowList(["::1", "127.0.0.1"]), lookup });
     expect([reply.text(), lookup.asked.length]).toEqual(["ok", 1]);
   });
 
@@ -89,14 +91,14 @@ describe("a name is resolved once for each connection, and the address checked i
     // Of these two, the server listens at the second alone.
     const addresses = (nth: number) => [...Array<string>(nth).fill("::1"), "127.0.0.1"];
     const server = await serveOk();
-    const ask = (nth: number) => requestPublic(at(server), POST, { allow: new AllowList(addresses(1)), lookup: answers(addresses(nth)) });
+    const ask = (nth: number) => askPublic(at(server), POST, { allow: new AllowList(addresses(1)), lookup: answers(addresses(nth)) });
     expect((await ask(15)).text()).toBe("ok");
     expect(await failureOf(ask(16))).toBe("engine_unavailable: unreachable");
   });
 
   test("the server hears the name, not the address", async () => {
     const server = await serve((request, response) => response.end(request.headers.host));
-    const reply = await requestPublic(at(server), POST, { allow, lookup: answers(["127.0.0.1"]) });
+    const reply = await askPublic(at(server), POST, { allow, lookup: answers(["127.0.0.1"]) });
     expect(reply.text()).toBe(`hooks.example:${server.port}`);
   });
 
@@ -134,21 +136,21 @@ describe("what the operator allows passes:", () => {
     ["a range, for a decimal address", "127.0.0.0/8", "2130706433"],
   ])("%s", async (_, entry, host) => {
     const server = await serveOk();
-    const reply = await requestPublic(`http://${host}:${server.port}/`, POST, { allow: new AllowList([entry]) });
+    const reply = await askPublic(`http://${host}:${server.port}/`, POST, { allow: new AllowList([entry]) });
     expect(reply.text()).toBe("ok");
   });
 
   test("a host name, whatever address it has", async () => {
     const server = await serveOk();
     const options = { allow: new AllowList(["hooks.example"]), lookup: answers(["127.0.0.1"]) };
-    expect((await requestPublic(at(server), POST, options)).text()).toBe("ok");
-    expect((await requestPublic(at(server).replace("example", "example."), POST, options)).text()).toBe("ok");
-    expect(await failureOf(requestPublic(at(server).replace("hooks", "other"), POST, options))).toBe("target_not_allowed");
+    expect((await askPublic(at(server), POST, options)).text()).toBe("ok");
+    expect((await askPublic(at(server).replace("example", "example."), POST, options)).text()).toBe("ok");
+    expect(await failureOf(askPublic(at(server).replace("hooks", "other"), POST, options))).toBe("target_not_allowed");
   });
 
   test("and nothing beside it", async () => {
     const lookup = answers(["127.0.0.1", "10.0.0.1"]);
-    expect(await failureOf(requestPublic("http://hooks.example/", POST, { allow, lookup }))).toBe("target_not_allowed");
+    expect(await failureOf(askPublic("http://hooks.example/", POST, { allow, lookup }))).toBe("target_not_allowed");
     expect(await failureOf(() => new PublicTarget("http://127.0.0.2/", { allow }))).toBe("target_not_allowed");
   });
 });
@@ -188,14 +190,14 @@ describe("a URL is refused", () => {
 describe("a request to an address that a user gave", () => {
   test("goes to the URL's path and query as they are", async () => {
     const server = await serveOk();
-    await requestPublic(at(server, "/a/../b%2Fc?x=1&y=%20#fragment"), POST, { allow, lookup: answers(["127.0.0.1"]) });
+    await askPublic(at(server, "/a/../b%2Fc?x=1&y=%20#fragment"), POST, { allow, lookup: answers(["127.0.0.1"]) });
     expect(server.hits).toEqual(["POST /b%2Fc?x=1&y=%20"]);
   });
 
   test.each([301, 302, 303, 307, 308, 300, 304])("follows no redirect (%i), and says so without the address", async (status) => {
     const secret = await serveOk();
     const server = await serve((_, response) => response.writeHead(status, { location: `${secret.url}/canary` }).end());
-    const error = await refusal(requestPublic(at(server), POST, { allow, lookup: answers(["127.0.0.1"]) }));
+    const error = await refusal(askPublic(at(server), POST, { allow, lookup: answers(["127.0.0.1"]) }));
     expect(error.code).toBe("target_not_allowed");
     expect(error.message).toContain("redirect");
     expect(shown(error)).not.toContain("canary");
@@ -205,28 +207,28 @@ describe("a request to an address that a user gave", () => {
   test("takes 64 KiB of reply where it does not say", async () => {
     const server = await serve((_, response) => response.end("x".repeat(64 * 1024 + 1)));
     const options = { allow, lookup: answers(["127.0.0.1"]) };
-    expect(await failureOf(requestPublic(at(server), POST, options))).toBe("engine_unavailable: too_large");
-    expect((await requestPublic(at(server), { ...POST, maxResponseBytes: 100_000 }, options)).text().length).toBe(64 * 1024 + 1);
+    expect(await failureOf(askPublic(at(server), POST, options))).toBe("engine_unavailable: too_large");
+    expect((await askPublic(at(server), { ...POST, maxResponseBytes: 100_000 }, options)).text().length).toBe(64 * 1024 + 1);
   });
 
   test("uses no proxy of the environment", async () => {
     const proxy = await serveOk();
     for (const name of ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]) vi.stubEnv(name, proxy.url);
     const server = await serveOk();
-    await requestPublic(at(server), POST, { allow, lookup: answers(["127.0.0.1"]) });
+    await askPublic(at(server), POST, { allow, lookup: answers(["127.0.0.1"]) });
     expect(proxy.sockets).toEqual([]);
   });
 
   test("leaves no connection behind, however long the server would keep it", { timeout: 60_000 }, async () => {
     const server = await serveRaw("HTTP/1.1 200 OK\r\nkeep-alive: timeout=600\r\ncontent-length: 2\r\n\r\nok", "stay");
-    const reply = await requestPublic(at(server), POST, { allow, lookup: answers(["127.0.0.1"]) });
+    const reply = await askPublic(at(server), POST, { allow, lookup: answers(["127.0.0.1"]) });
     expect(reply.text()).toBe("ok");
     await gone(server);
   });
 
   test("names the host where it fails, and neither path nor query", async () => {
     const url = `http://hooks.example:${await closedPort()}/canary?canary`;
-    const error = await refusal(requestPublic(url, POST, { allow, lookup: answers(["127.0.0.1"]) }));
+    const error = await refusal(askPublic(url, POST, { allow, lookup: answers(["127.0.0.1"]) }));
     expect(error.message).toBe('The host "hooks.example" cannot be reached (ECONNREFUSED).');
     expect(shown(error)).not.toMatch(/canary|127\.0\.0\.1/);
   });

@@ -2,7 +2,8 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type RequestListener } from "node:http";
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from "node:net";
 import { inspect } from "node:util";
-import { EngineTarget, PublicTarget } from "../../src/engines/request.ts";
+import type { OutgoingRequest } from "../../src/engines/message.ts";
+import { EngineTarget, type PublicOptions, PublicTarget } from "../../src/engines/request.ts";
 import { AppError } from "../../src/errors.ts";
 import { later } from "../support/clean-up.ts";
 
@@ -82,6 +83,16 @@ export function publicAt(...arguments_: ConstructorParameters<typeof PublicTarge
   const target = new PublicTarget(...arguments_);
   later(() => target.close());
   return target;
+}
+
+/** One request to an address that a user gave. */
+export async function askPublic(address: string, request: OutgoingRequest, options?: PublicOptions) {
+  const target = new PublicTarget(address, options);
+  try {
+    return await target.request(request);
+  } finally {
+    await target.close();
+  }
 }
 
 export async function readAll(request: IncomingMessage): Promise<string> {

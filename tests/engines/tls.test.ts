@@ -6,11 +6,11 @@ import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
 import { promisify } from "node:util";
 import { afterEach, expect, test, vi } from "vitest";
-import { AllowList, requestPublic } from "../../src/engines/request.ts";
-import { packageRoot } from "../../src/settings.ts";
+import { AllowList } from "../../src/engines/address.ts";
+import { packageRoot } from "../../src/package.ts";
 import { childScript } from "../support/children.ts";
 import { selfSigned } from "./certificate.ts";
-import { engineAt, later, listen, refusal, serve } from "./support.ts";
+import { askPublic, engineAt, later, listen, refusal, serve } from "./support.ts";
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -31,7 +31,7 @@ test.each([undefined, "0"])("a certificate that nobody vouches for is refused, w
   if (value !== undefined) vi.stubEnv("NODE_TLS_REJECT_UNAUTHORIZED", value);
   const { port, hits } = await serveTls();
   const reasons = await Promise.all([
-    refusal(requestPublic(`https://hooks.example:${port}/`, GET, options)),
+    refusal(askPublic(`https://hooks.example:${port}/`, GET, options)),
     refusal(engineAt(`https://127.0.0.1:${port}/`).request([], GET)),
   ]);
   expect(reasons.map(({ message, details }) => [message, details?.failure])).toEqual([

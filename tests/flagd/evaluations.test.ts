@@ -35,14 +35,14 @@ test("flags are kept ready up to a bound, and those asked for longest ago are gi
     await project.configure(env, { flags: { [`flag-of-${env}`]: true } });
   }
   // An environment with one flag counts for two: the flag, and the place of its set.
-  const evaluations = new Evaluations(store, new Snapshots(store), domain.heads, 4);
+  const evaluations = new Evaluations(new Snapshots(store), domain.heads, 4);
   const setOf = async (env: string) => (await evaluations.head(project.id, env)).set;
   const [a, b] = [await setOf("aa"), await setOf("bb")];
   expect(await setOf("aa")).toBe(a);
   await setOf("cc");
   expect(await setOf("aa")).toBe(a);
   expect(await setOf("bb")).not.toBe(b);
-  const one = new Evaluations(store, new Snapshots(store), domain.heads, 0);
+  const one = new Evaluations(new Snapshots(store), domain.heads, 0);
   expect((await one.head(project.id, "aa")).set).toBe((await one.head(project.id, "aa")).set);
 });
 
@@ -52,7 +52,7 @@ test("flags that many snapshots have stay for as long as one of these is kept, a
   await project.create("staging");
   await project.configure("staging", { flags: { beta: true, gamma: true } });
   // Two flags, and two snapshots that have them.
-  const evaluations = new Evaluations(store, new Snapshots(store), domain.heads, 4);
+  const evaluations = new Evaluations(new Snapshots(store), domain.heads, 4);
   const setOf = async (env: string) => (await evaluations.head(project.id, env)).set;
   const first = await setOf("staging");
   for (const value of ["a", "b", "c"]) {

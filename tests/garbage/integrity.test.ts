@@ -187,7 +187,7 @@ describe("a store check", () => {
 
   test("finds a secret of which nothing is known any more, and one that points into another environment", async () => {
     const store = await openStore();
-    const [facts] = await store.list(PROJECT, { prefix: keys.secretPrefix("staging"), limit: 1 });
+    const [facts] = await store.list(PROJECT, { prefix: keys.secret("staging", ""), limit: 1 });
     await tamper(store, { remove: [facts?.key ?? ""] });
     expect(await faultsOf(store)).toEqual([
       expect.stringMatching(/^the secret API_KEY of revision \d of staging refers to a vault entry of which nothing is known$/),

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { expect, test } from "vitest";
-import { packageRoot } from "../../src/settings.ts";
+import { packageRoot } from "../../src/package.ts";
 import { openStore } from "../../src/storage/open.ts";
 import { openVault, openWorld, PROJECT } from "../domain/support.ts";
 import { childScript } from "../support/children.ts";

@@ -1,6 +1,17 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Content, contentOf, filesOf, roleOf } from "../../src/git/layout.ts";
+import {
+  CONFIG_FILES,
+  type Content,
+  componentPaths,
+  configText,
+  contentOf,
+  type Files,
+  REQUIRES,
+  REQUIRES_FILE,
+  requiresText,
+  roleOf,
+} from "../../src/git/layout.ts";
 import { prettyJson } from "../../src/git/pretty-json.ts";
 import { canonicalJson } from "../../src/merkle/index.ts";
 import type { Json } from "../../src/ports.ts";
@@ -20,6 +31,17 @@ const small = (platform: Record<string, Json>, config: Record<string, Json> = {}
   platform: new Map(Object.entries(platform)),
   config: new Map(Object.entries(config)),
 });
+
+/** All files of an environment, by path. */
+function filesOf({ platform, config }: Content): Files {
+  const components = [...platform].filter(([name]) => !name.startsWith(REQUIRES));
+  const paths = componentPaths(components.map(([name]) => name));
+  return new Map([
+    ...components.map(([name, value]): [string, string] => [paths.get(name) ?? "", prettyJson(value)]),
+    [REQUIRES_FILE, requiresText(platform)],
+    ...Object.keys(CONFIG_FILES).map((path): [string, string] => [path, configText(path, config)]),
+  ]);
+}
 
 describe("an environment as files:", () => {
   test("whatever it holds, it is read back as it was", () => {

@@ -1,7 +1,7 @@
 import { build } from "esbuild";
 import { expect, onTestFinished, test } from "vitest";
+import { packageRoot } from "../../src/package.ts";
 import { createClient } from "../../src/sdk/index.ts";
-import { packageRoot } from "../../src/settings.ts";
 import { launchChromium } from "../support/chromium.ts";
 import { useEngine } from "../support/engine.ts";
 import { connected } from "./support.ts";

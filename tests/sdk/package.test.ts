@@ -5,8 +5,8 @@ import { dirname, join } from "node:path";
 import type { Metafile } from "esbuild";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildSdk } from "../../scripts/sdk.mjs";
+import { packageRoot } from "../../src/package.ts";
 import { createClient } from "../../src/sdk/index.ts";
-import { packageRoot } from "../../src/settings.ts";
 import { blocks, read, section } from "../docs/support.ts";
 import { useEngine } from "../support/engine.ts";
 
@@ -152,6 +152,7 @@ describe("the bundle", () => {
       "node_modules/object-hash",
       "node_modules/semver",
       "src/flagd",
+      "src/json.ts",
       "src/limits",
       "src/sdk",
     ]);

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { EngineProcess, standaloneEnvironment } from "../../scripts/demo/engine-process.ts";
-import { packageRoot } from "../../src/settings.ts";
+import { packageRoot } from "../../src/package.ts";
 import { childScript } from "../support/children.ts";
 import { Receiver } from "./support.ts";
 

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { buildEngine } from "../../scripts/engine/build.mjs";
 import { cachePath, sealed } from "../../scripts/engine/compiled.mjs";
-import { packageRoot } from "../../src/settings.ts";
+import { packageRoot } from "../../src/package.ts";
 import { Engine } from "../support/engine.ts";
 
 const root = packageRoot();

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
-import { packageRoot } from "../../src/settings.ts";
+import { packageRoot } from "../../src/package.ts";
 
 /** Programs of the tests that are processes of their own: files in `tests`, without their ending. */
 const CHILDREN = [

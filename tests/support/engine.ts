@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll } from "vitest";
 import { EngineProcess, standaloneEnvironment } from "../../scripts/demo/engine-process.ts";
-import { packageRoot } from "../../src/settings.ts";
+import { packageRoot } from "../../src/package.ts";
 import { SentSecrets } from "../canary/sent-secrets.ts";
 import { bodyOf } from "./body.ts";
 import { built } from "./built.ts";

@@ -25,7 +25,7 @@ export interface CheckReply {
   readonly fix?: string;
 }
 
-export interface DiffReply {
+interface DiffReply {
   readonly entities_added: readonly string[];
   readonly logic_changed: number;
   readonly env_updated: readonly string[];
@@ -41,7 +41,7 @@ export interface Promoted {
   readonly diff_from_previous: DiffReply;
 }
 
-export interface RolledBack {
+interface RolledBack {
   readonly status: "rolled_back";
   readonly env: string;
   readonly version: string;
@@ -62,7 +62,7 @@ export interface Active {
   readonly config_url: string;
 }
 
-export interface Config {
+interface Config {
   readonly version: string;
   readonly revision: number;
   readonly vars: Readonly<Record<string, string>>;
@@ -93,14 +93,14 @@ export interface PageOf<Item> {
   readonly next_cursor: string | null;
 }
 
-export interface Side {
+interface Side {
   readonly only_left: readonly string[];
   readonly only_right: readonly string[];
   readonly different: readonly { readonly name: string; readonly left?: unknown; readonly right?: unknown }[];
   readonly same_count: number;
 }
 
-export interface Comparison {
+interface Comparison {
   readonly left: Members;
   readonly right: Members;
   readonly components: Side;
@@ -115,7 +115,7 @@ export interface Verified {
   readonly head: string;
 }
 
-export interface Runtime {
+interface Runtime {
   readonly version: string;
   readonly revision: number;
   readonly vars: Readonly<Record<string, string>>;

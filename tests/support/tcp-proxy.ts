@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 
 /** Towards the server, or back to the client. */
-export type Direction = "requests" | "answers";
+type Direction = "requests" | "answers";
 
 /** A TCP proxy of this process that a test can make misbehave. What it does it does to all connections, those to come included. */
 export class TcpProxy {

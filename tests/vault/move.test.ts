@@ -240,7 +240,7 @@ describe("npm run vault:move", () => {
 
   test("names what the old vault lacks and switches nothing, unless that is what is wanted", async () => {
     await live("puraify");
-    const [lost] = (await inStore((store) => documents(store, PROJECT, keys.secretPrefix("staging")))).map(({ key }) =>
+    const [lost] = (await inStore((store) => documents(store, PROJECT, keys.secret("staging", "")))).map(({ key }) =>
       key.slice(keys.secretsPrefix.length),
     );
     const [, name = "", id = ""] = /^staging\/(.*)@(.*)$/.exec(lost ?? "") ?? [];

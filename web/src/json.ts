@@ -1,7 +1,7 @@
 import { ANY_SIZE, type JsonBytes, scanJson } from "../../src/json-text/scan.ts";
 
 /** What a JSON text holds; or where it is wrong and why, as the end of a sentence. */
-export type ReadJson = { readonly value: unknown; readonly fault: null } | { readonly value: undefined; readonly fault: string };
+type ReadJson = { readonly value: unknown; readonly fault: null } | { readonly value: undefined; readonly fault: string };
 
 /**
  * Reads JSON that somebody wrote, held to what the engine takes: `JSON.parse` alone rounds a long number, and takes the last of two members
@@ -24,10 +24,6 @@ export function readJsonFile(bytes: Uint8Array<ArrayBuffer>): ReadJson {
   } catch {
     return { value: undefined, fault: "it is not in UTF-8: save it again as that." };
   }
-}
-
-export function isJsonObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 // A byte order mark in the middle of a text is a character like any other.

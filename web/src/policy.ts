@@ -3,7 +3,7 @@ import type { Environment } from "./api.ts";
 import { environmentQuery, environmentsQuery, policyQuery } from "./queries.ts";
 import { PENDING, useRead } from "./useRead.ts";
 
-export type Rules = Readonly<Record<string, unknown>>;
+type Rules = Readonly<Record<string, unknown>>;
 
 /** What the policy says of one environment: its type's rules, and its own over them. */
 export function rulesOf(policy: Readonly<Record<string, unknown>> | undefined, { env, type }: Pick<Environment, "env" | "type">): Rules {

@@ -6,7 +6,7 @@ import { useLiveness } from "./live/Live.tsx";
 type Reading<Data> = Pick<UseQueryResult<Data>, "data" | "dataUpdatedAt" | "error" | "isPending" | "isSuccess" | "refetch">;
 
 /** What a page has of something that it reads: nothing yet, why there is nothing, or what it is. */
-export type Read<Data> = { refetch(): Promise<unknown> } & (
+type Read<Data> = { refetch(): Promise<unknown> } & (
   | { readonly isPending: true; readonly isError: false; readonly isSuccess: false; readonly data: undefined; readonly error: null }
   | { readonly isPending: false; readonly isError: true; readonly isSuccess: false; readonly data: Data | undefined; readonly error: Error }
   | { readonly isPending: false; readonly isError: false; readonly isSuccess: true; readonly data: Data; readonly error: null }

@@ -4,7 +4,7 @@ import { exactTime } from "./time.ts";
 
 /** The engine's terms in words that need no manual. The terms themselves stay findable under "Technical details". */
 
-export interface Words {
+interface Words {
   readonly tone: Tone;
   readonly text: string;
 }

@@ -1,3 +1,5 @@
+import { isObject } from "../../../src/json.ts";
+
 /** What the engines of the family have in common here: each is a contract over a memory of its own. */
 
 export type Members = Readonly<Record<string, unknown>>;
@@ -35,8 +37,8 @@ export function shaped(
   answer: (body: Members) => Answer,
   refusal: (reason: string) => Members = plain,
 ): Answer {
-  const members = isMembers(body) ? body : {};
-  const wrong = isMembers(body)
+  const members = isObject(body) ? body : {};
+  const wrong = isObject(body)
     ? [...new Set([...Object.keys(body), ...Object.keys(shape)])].filter((name) => !fits(members, name, shape))
     : ["body"];
   if (wrong.length === 0) return answer(members);
@@ -57,8 +59,4 @@ function fits(members: Members, name: string, shape: Shape): boolean {
   const value = Object.hasOwn(members, name) ? members[name] : undefined;
   const type = value === null ? "null" : Array.isArray(value) ? "array" : typeof value;
   return Object.hasOwn(shape, name) && shape[name]?.includes(type) === true;
-}
-
-function isMembers(value: unknown): value is Members {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,6 +1,7 @@
 import { join } from "node:path";
+import { packageRoot } from "../../../src/package.ts";
 import { EngineProcess } from "../engine-process.ts";
-import { memberArguments, packageFolder } from "../package.ts";
+import { memberArguments } from "../package.ts";
 import type { Behaviour } from "./behaviour.ts";
 import type { BuilderMemory } from "./builder.ts";
 import type { Members } from "./contract.ts";
@@ -21,7 +22,7 @@ interface Memories {
 }
 
 /** What an engine of the family was asked since it was started, and what it remembers. */
-export interface Seen<Name extends MemberName> {
+interface Seen<Name extends MemberName> {
   readonly calls: readonly { readonly method: string; readonly path: string; readonly status: number | null }[];
   /** What its contract does not know. */
   readonly breaches: readonly string[];
@@ -61,7 +62,7 @@ export class Member<Name extends MemberName> {
   async start(): Promise<this> {
     const port = this.#url === "" ? "0" : new URL(this.#url).port;
     const args = [...memberArguments(), this.name, port, this.#file];
-    const started = new EngineProcess({ args, cwd: packageFolder(), env: process.env, ownGroup: true });
+    const started = new EngineProcess({ args, cwd: packageRoot(), env: process.env, ownGroup: true });
     this.#process = started;
     this.#url = await started.listening;
     return this;

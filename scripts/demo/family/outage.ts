@@ -4,7 +4,7 @@ import { PROJECT } from "../telling.ts";
 import type { Previewed, Unavailable } from "./replies.ts";
 import type { Scene } from "./scene.ts";
 
-export const OUTAGE_FLOW = "operations/monthly-report";
+const OUTAGE_FLOW = "operations/monthly-report";
 const SECRET = { secrets: { SLACK_WEBHOOK_URL: "https://hooks.example/dummy-staging/rotated" }, message: "Rotated" };
 
 /** The chapter on an outage: all six are gone. What needs one of them is refused or waits; the rest goes on. */

@@ -7,7 +7,7 @@ import { validation } from "./validation.ts";
 import { vault } from "./vault.ts";
 
 /** An engine at work: its contract, and what it remembers. */
-export interface Play {
+interface Play {
   readonly memory: unknown;
   answer(asked: Asked): Answer;
   told(wish: Members): void;

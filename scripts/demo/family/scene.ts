@@ -7,7 +7,7 @@ import { checkLines, PROJECT } from "../telling.ts";
 import type { Family } from "./member.ts";
 import type { EnvironmentReply, ReadyReply, SinksReply } from "./replies.ts";
 
-export type Body = Readonly<Record<string, unknown>>;
+type Body = Readonly<Record<string, unknown>>;
 
 /** What the chapters of the family's story have in common: who is there, and what they do over and over. */
 export class Scene {

@@ -2,7 +2,7 @@ import { names } from "../narration.ts";
 import { PROJECT } from "../telling.ts";
 import type { Scene } from "./scene.ts";
 
-export const ENVIRONMENTS = ["development", "staging", "production"] as const;
+const ENVIRONMENTS = ["development", "staging", "production"] as const;
 
 /** The chapter on secrets: three environments, and what the Vault has of each. */
 export async function tellSecrets(scene: Scene): Promise<void> {

@@ -1,10 +1,10 @@
+import { packageVersion } from "../../package.ts";
 import type { Client } from "../../sdk/client.ts";
 import { EnvmError } from "../../sdk/errors.ts";
 import { BOUNDS } from "../bounds.ts";
 import { does, leaf } from "../command.ts";
 import type { Context } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
-import { packageVersion } from "../package.ts";
 import { checkLines, counted, moment, names, oldestOf, span } from "../telling.ts";
 import { grantLine } from "./whoami.ts";
 

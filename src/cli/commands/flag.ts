@@ -1,6 +1,7 @@
+import { isObject } from "../../json.ts";
 import { does, group, leaf } from "../command.ts";
 import type { Context } from "../context.ts";
-import { isObject, parsedDocument } from "../documents.ts";
+import { parsedDocument } from "../documents.ts";
 import { usage } from "../failure.ts";
 import { isStdout, writeWhole } from "../files.ts";
 import { type Definition, switched } from "../flag-switch.ts";
@@ -107,7 +108,7 @@ const importFlags = () =>
 
 function flagFile(content: unknown, file: string): Record<string, unknown> {
   const isFile = isObject(content) && (isObject(content["flags"]) || Array.isArray(content["flags"]));
-  const { flags, $evaluators: evaluators, metadata } = isFile ? content : { flags: content };
+  const { flags, $evaluators: evaluators, metadata }: Readonly<Record<string, unknown>> = isFile ? content : { flags: content };
   const byName = Array.isArray(flags) ? byKey(flags, file) : flags;
   if (!isObject(byName) || Object.keys(byName).length === 0)
     throw usage(`${file} holds no flags.`, 'Write {"flags":{"new-checkout":true}}.');

@@ -15,7 +15,7 @@ interface Importing {
 }
 
 /** What a file of variables does to an environment, by name. */
-export interface ImportPlan {
+interface ImportPlan {
   readonly added: readonly string[];
   readonly changed: readonly string[];
   readonly unchanged: readonly string[];
@@ -129,7 +129,7 @@ interface Present {
 }
 
 /** A secret that is set already counts as changed: nobody is told whether its value is another. */
-export function importPlan(variables: Readonly<Record<string, string>>, secrets: readonly string[], present: Present): ImportPlan {
+function importPlan(variables: Readonly<Record<string, string>>, secrets: readonly string[], present: Present): ImportPlan {
   const secret = new Set(secrets);
   const isThere = (name: string) => Object.hasOwn(present.vars, name) || Object.hasOwn(present.secrets, name);
   const isSame = (name: string) => !secret.has(name) && Object.hasOwn(present.vars, name) && present.vars[name] === variables[name];

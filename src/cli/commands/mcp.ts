@@ -1,5 +1,5 @@
+import { packageVersion } from "../../package.ts";
 import { does, leaf } from "../command.ts";
-import { packageVersion } from "../package.ts";
 
 export const mcp = () =>
   does(

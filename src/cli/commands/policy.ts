@@ -1,3 +1,4 @@
+import { isObject } from "../../json.ts";
 import { does, group, leaf } from "../command.ts";
 import { parsedDocument } from "../documents.ts";
 import { usage } from "../failure.ts";
@@ -33,8 +34,7 @@ const set = () =>
       if ((file === undefined) === (preset === undefined))
         throw usage("Give a file or --preset.", "For example: envm policy set --preset team");
       const policy = file === undefined ? { preset } : await parsedDocument(await readDocument(file), file);
-      if (typeof policy !== "object" || policy === null || Array.isArray(policy))
-        throw usage(`${file} holds no policy.`, "Write an object; {} demands nothing but complete config.");
+      if (!isObject(policy)) throw usage(`${file} holds no policy.`, "Write an object; {} demands nothing but complete config.");
       // Its faults are the engine's to name.
       const reply = await client.replacePolicy({ project, policy } as Parameters<typeof client.replacePolicy>[0]);
       if (output.mode === "json") return output.json(reply);

@@ -1,6 +1,6 @@
 import { forwardSignals, started } from "../child.ts";
 import { does, leaf } from "../command.ts";
-import { engineEntry } from "../package.ts";
+import { engineEntry } from "../engine-entry.ts";
 
 interface Serving {
   readonly port?: string;

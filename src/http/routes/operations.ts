@@ -14,7 +14,7 @@ export interface DependencyStatus {
 /** What the engine depends on, by name. */
 export type Readiness = Readonly<Record<string, DependencyStatus>>;
 
-export interface OperationServices {
+interface OperationServices {
   readonly version: string;
   readonly readiness: () => Promise<Readiness>;
   /** Whether the engine is about to stop. */

@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { entryAt } from "../../../src/vault/kv2-paths.ts";
 import { type Answer, run, type Seen } from "./stand-in.ts";
 
 /**
@@ -217,8 +216,15 @@ function errors(...texts: string[]) {
 
 function entries(): string[] {
   return [...paths.keys()].flatMap((path) => {
-    const parts = path.split("/");
-    const entry = entryAt(parts.slice(0, -4), parts);
-    return entry === null ? [] : [`${entry.project}/${entry.env}/${entry.name}@${entry.id}`];
+    const [project, env, name, id] = path.split("/").slice(-4).map(decoded);
+    return id === undefined ? [] : [`${project}/${env}/${name}@${id}`];
   });
+}
+
+/** A part of a path as `entryPath` writes it. */
+function decoded(part: string): string {
+  return Buffer.from(
+    part.replace(/~([0-9A-F]{2})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16))),
+    "latin1",
+  ).toString("utf8");
 }

@@ -1,7 +1,7 @@
 import { Table } from "../components/Table.tsx";
 import styles from "./Charts.module.css";
 
-export interface Bar {
+interface Bar {
   readonly label: string;
   /** One number for each series. */
   readonly values: readonly number[];

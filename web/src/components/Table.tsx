@@ -2,7 +2,7 @@ import type { ReactNode } from "react";
 import { Scroll } from "./Scroll.tsx";
 import styles from "./Table.module.css";
 
-export interface Column<Row> {
+interface Column<Row> {
   readonly title: string;
   readonly cell: (row: Row) => ReactNode;
   /** Numbers stand at the right. */

@@ -1,7 +1,8 @@
 import { type FormEvent, useMemo, useState } from "react";
 import { type Context, compileFlags, definitionFaults, type Evaluation, expanded } from "../../../src/flagd/index.ts";
+import { isObject } from "../../../src/json.ts";
 import { Field } from "../components/Field.tsx";
-import { isJsonObject, readJson } from "../json.ts";
+import { readJson } from "../json.ts";
 import { Actions, type FormProps } from "./Actions.tsx";
 import styles from "./FlagForm.module.css";
 
@@ -104,7 +105,7 @@ function Why({ name, definition, flags, evaluators }: { readonly name: string; r
   const [text, setText] = useState('{\n  "targetingKey": "user-1"\n}');
   const result = useMemo(() => {
     const { value: context } = readJson(text);
-    if (!isJsonObject(context)) return null;
+    if (!isObject(context)) return null;
     const shared = { evaluators: evaluators as Flags };
     return compileFlags({ ...(flags as Flags), [name]: definition }, shared).evaluate(name, context as Context);
   }, [text, definition, flags, evaluators, name]);
@@ -160,7 +161,7 @@ interface Read {
 function definitionOf(draft: Draft, before: unknown, evaluators: Flags): Read {
   const { value: variants, fault: noVariants } = readJson(draft.variants);
   const { value: targeting, fault: noTargeting } = draft.targeting.trim() === "" ? { value: null, fault: null } : readJson(draft.targeting);
-  const names = isJsonObject(variants) ? Object.keys(variants) : [];
+  const names = isObject(variants) ? Object.keys(variants) : [];
   const faults = [
     ...(noVariants === null ? [] : [`What it can be is no JSON that can be kept: ${noVariants}`]),
     ...(noTargeting === null ? [] : [`The rules are no JSON that can be kept: ${noTargeting}`]),

@@ -6,9 +6,7 @@ import { oneAtATime } from "./repeat.ts";
 
 /** One stream for all that a page shows: what it tells of is fetched again, whoever changed it. */
 
-export type Liveness =
-  | { readonly state: "connecting" | "live" }
-  | { readonly state: "away"; readonly since: number; readonly refused: boolean };
+type Liveness = { readonly state: "connecting" | "live" } | { readonly state: "away"; readonly since: number; readonly refused: boolean };
 
 const LiveContext = createContext<Liveness | null>(null);
 

@@ -1,6 +1,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { Link, useParams, useSearchParams } from "react-router";
+import { isObject } from "../../../src/json.ts";
 import { api, type Environment } from "../api.ts";
 import { useAnnounce } from "../components/Announcer.tsx";
 import { Button, LinkButton } from "../components/Button.tsx";
@@ -12,7 +13,7 @@ import { Scroll } from "../components/Scroll.tsx";
 import { currentQuery, SearchField } from "../components/SearchField.tsx";
 import { Empty, Failure, Loading } from "../components/States.tsx";
 import { TextDiff, textOf } from "../components/TextDiff.tsx";
-import { isJsonObject, readJsonFile } from "../json.ts";
+import { readJsonFile } from "../json.ts";
 import { useEnvironments } from "../policy.ts";
 import { componentQuery, stateQuery } from "../queries.ts";
 import { useMay } from "../rights.ts";
@@ -306,13 +307,12 @@ function Upload({ environment: { project_id: project, env }, file: { name, state
 
 function readState(bytes: Uint8Array<ArrayBuffer>): Pick<ReadFile, "state" | "fault"> {
   const { value, fault } = readJsonFile(bytes);
-  return { state: isJsonObject(value) && Object.values(value).every(isJsonObject) ? (value as StateOf) : null, fault };
+  return { state: isObject(value) && Object.values(value).every(isObject) ? (value as StateOf) : null, fault };
 }
 
 /** An object's members in one order: what is written in another is the same. */
 function ordered(_name: string, value: unknown): unknown {
-  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-  return isObject ? Object.fromEntries(Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1))) : value;
+  return isObject(value) ? Object.fromEntries(Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1))) : value;
 }
 
 export function countsOf(before: StateOf, after: StateOf): { readonly added: number; readonly changed: number; readonly removed: number } {

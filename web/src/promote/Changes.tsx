@@ -7,7 +7,7 @@ import { useRead } from "../useRead.ts";
 import styles from "./Changes.module.css";
 
 /** Where a component is looked at: an environment, as it was in a revision. */
-export interface Place {
+interface Place {
   readonly project: string;
   readonly env: string;
   readonly at: number;

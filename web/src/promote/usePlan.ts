@@ -5,7 +5,7 @@ import { api, type Environment, type PromoteReply } from "../api.ts";
 type PromoteRequest = Parameters<typeof api.promote>[0];
 
 /** What somebody decides about a promotion beside its two ends. */
-export interface Decisions {
+interface Decisions {
   readonly strategy: "replace" | "merge" | null;
   /** Of a merge: whose side each conflict takes, by component. */
   readonly resolve: Readonly<Record<string, "ours" | "theirs">>;
@@ -13,7 +13,7 @@ export interface Decisions {
   readonly values: Readonly<Record<string, string>>;
 }
 
-export const UNDECIDED: Decisions = { strategy: null, resolve: {}, values: {} };
+const UNDECIDED: Decisions = { strategy: null, resolve: {}, values: {} };
 
 interface Ends {
   readonly source: Environment;
@@ -23,7 +23,7 @@ interface Ends {
 }
 
 /** The request that a plan is made for and that, with the plan's id, applies it. */
-export function requestOf({ source, target, version, only }: Ends, { strategy, resolve, values }: Decisions): PromoteRequest {
+function requestOf({ source, target, version, only }: Ends, { strategy, resolve, values }: Decisions): PromoteRequest {
   const env_variables = Object.fromEntries(
     Object.entries(values).map(([key, value]) => [key.slice(key.indexOf("/") + 1), { value, secret: key.startsWith("secrets/") }]),
   );

@@ -1,5 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
+import { isObject } from "../../../src/json.ts";
 import { api, type Environment, type Policy } from "../api.ts";
 import { useAnnounce } from "../components/Announcer.tsx";
 import { Button } from "../components/Button.tsx";
@@ -7,7 +8,7 @@ import { ConfirmDialog } from "../components/ConfirmDialog.tsx";
 import { Field } from "../components/Field.tsx";
 import { Notice } from "../components/Notice.tsx";
 import { Failure } from "../components/States.tsx";
-import { isJsonObject, readJson } from "../json.ts";
+import { readJson } from "../json.ts";
 import { pipelineOf, rulesOf } from "../policy.ts";
 import { policyQuery } from "../queries.ts";
 import { useAction } from "../useAction.ts";
@@ -264,5 +265,5 @@ function Text({ draft, typed, fault, onChange }: TextProps) {
 function readPolicy(text: string): { readonly rules: Rules; readonly fault: null } | { readonly rules: null; readonly fault: string } {
   const { value, fault } = readJson(text);
   if (fault !== null) return { rules: null, fault: `This is no JSON that can be kept: ${fault}` };
-  return isJsonObject(value) ? { rules: value, fault: null } : { rules: null, fault: "This is no JSON object." };
+  return isObject(value) ? { rules: value, fault: null } : { rules: null, fault: "This is no JSON object." };
 }

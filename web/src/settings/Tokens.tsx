@@ -23,7 +23,7 @@ const STATUS: Readonly<Record<string, { readonly tone: Tone; readonly text: stri
   revoked: { tone: "bad", text: "Revoked" },
 };
 
-export const ROLES = [
+const ROLES = [
   { value: "client", text: "Evaluates flags, for applications" },
   { value: "reader", text: "Reads everything but passwords" },
   { value: "editor", text: "Changes what is not protected" },
