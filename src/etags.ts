@@ -34,19 +34,24 @@ export function headTag(
   return hash("sha256", `env-etag-2\0${parts.join("\0")}`, "hex").slice(0, 32);
 }
 
-/** Of an `If-Match` that names weak tags alone: the engine gives none, and what changed is not what is wrong. */
-export function weakTags(): AppError {
-  return new AppError("precondition_failed", {
-    reason:
-      "The If-Match header has no strong entity tag, and weak ones (W/) match nothing. The engine gives none: a proxy that compresses replies weakens theirs.",
-    fix: 'Send the tag without its W/, for example If-Match: "9f2c1e7a", or read without Accept-Encoding.',
-  });
+/**
+ * Whether a write may go on: it has no `If-Match` (`null`), or one that names what is there.
+ * @throws precondition_failed where it names weak tags alone, of which the engine gives none: what changed is not what is wrong
+ */
+export function isMatch(ifMatch: readonly string[] | null, tag: () => string): boolean {
+  if (ifMatch?.length === 0) {
+    throw new AppError("precondition_failed", {
+      reason:
+        "The If-Match header has no strong entity tag, and weak ones (W/) match nothing. The engine gives none: a proxy that compresses replies weakens theirs.",
+      fix: 'Send the tag without its W/, for example If-Match: "9f2c1e7a", or read without Accept-Encoding.',
+    });
+  }
+  return ifMatch === null || ifMatch.includes("*") || ifMatch.includes(tag());
 }
 
 /** Refuses a write whose `If-Match` names another state than the head. @throws precondition_failed */
 export function checkPrecondition(project: string, head: Environment, ifMatch: readonly string[] | null): void {
-  if (ifMatch === null || ifMatch.includes("*") || ifMatch.includes(headTag(project, head))) return;
-  if (ifMatch.length === 0) throw weakTags();
+  if (isMatch(ifMatch, () => headTag(project, head))) return;
   throw new AppError("precondition_failed", {
     reason: `The environment ${quoted(head.env)} changed since it was read: it is at revision ${head.revision} now.`,
     fix: "Read its state or config again, apply your change to what you read, and send that with the ETag of this read.",

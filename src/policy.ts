@@ -1,6 +1,6 @@
 import { forbidden, may } from "./callers.ts";
 import { AppError } from "./errors.ts";
-import { weakTags } from "./etags.ts";
+import { isMatch } from "./etags.ts";
 import { type FreezeWindow, freezeAt } from "./freeze.ts";
 import type { Documents } from "./heads.ts";
 import { keys } from "./keys.ts";
@@ -178,8 +178,7 @@ export class Policies {
       await checkPipeline(tx, policy);
       checkOpens(policy, new Date(tx.clock));
       const current = await policyOf(tx);
-      if (ifMatch?.length === 0) throw weakTags();
-      if (ifMatch !== null && !ifMatch.includes("*") && !ifMatch.includes(policyTag(project, current.revision))) {
+      if (!isMatch(ifMatch, () => policyTag(project, current.revision))) {
         throw new AppError("precondition_failed", {
           reason: "The policy changed since it was read.",
           fix: "Read it again, then send the change again.",
