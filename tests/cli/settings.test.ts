@@ -49,7 +49,9 @@ test.each([
 test("a login is tried before it is kept, in a file that nobody else may read, and is sent to its own address alone", async () => {
   const { cli, engine } = context;
   const env = { ENVM_TOKEN: "", ENVM_URL: engine.url };
-  expect(await cli.run(["login"], { env, input: "envm_0000000000000000_wrong\n" })).toMatchObject({ code: 3 });
+  const refused = await cli.run(["login"], { env, input: "envm_0000000000000000_wrong\n" });
+  expect(refused).toMatchObject({ code: 3, err: expect.stringContaining("Look whether it was copied whole") });
+  expect(refused.err).not.toContain("envm login");
   expect(existsSync(loginFile())).toBe(false);
 
   const { out, err } = await cli.run(["login"], { env, input: `${ROOT_TOKEN}\n` });

@@ -1,6 +1,8 @@
 import type { Client } from "../../sdk/client.ts";
 import { EnvmError } from "../../sdk/errors.ts";
 import { does, leaf } from "../command.ts";
+import { EXIT } from "../exit-codes.ts";
+import { Failure } from "../failure.ts";
 import { loginFile, readLogins, writeLogins } from "../settings.ts";
 import { readValue } from "../values.ts";
 import { grantLine } from "./whoami.ts";
@@ -17,7 +19,7 @@ export const login = () =>
       const { settings, output } = context;
       const typed = context.options.token === undefined ? (process.env["ENVM_TOKEN"]?.trim() ?? "") : (settings.token ?? "");
       const token = typed || (await readValue("the token", null, { prompts: context.prompts, hidden: true })).trim();
-      const { actor, token_id, grants } = await context.newClient({ token }).getSession();
+      const { actor, token_id, grants } = await context.newClient({ token }).getSession().catch(notTaken);
       const { logins } = readLogins();
       await writeLogins({ current: settings.url, logins: { ...logins, [settings.url]: { token, actor, token_id } } });
       if (output.mode === "json") output.json({ actor, token_id, grants });
@@ -26,6 +28,17 @@ export const login = () =>
       if (process.env["ENVM_TOKEN"]) output.warn("ENVM_TOKEN is set, and is used in place of what was kept.");
     },
   );
+
+/** Who is logging in is not told to log in. */
+function notTaken(error: unknown): never {
+  if (!(error instanceof EnvmError && error.code === "unauthorized")) throw error;
+  throw new Failure(
+    EXIT.access,
+    error.code,
+    error.message,
+    "Look whether it was copied whole, and for this engine; else ask who administers it for a new one: envm token create.",
+  );
+}
 
 export const logout = () =>
   does<{ readonly all?: boolean; readonly revoke?: boolean }>(
