@@ -180,7 +180,7 @@ test("what stands in the way of a command is told with what to type, not with wh
     [["versions", "v9.9.9"], /envm versions/],
     [["preview", "extend", "pr-fix"], /--ttl 24h, or --until/],
     [["preview", "extend", "open", "--ttl", "1h"], /envm preview create/],
-    [["preview", "extend", "pr-fix", "--ttl", "9999d"], /for example --ttl 1h/],
+    [["preview", "extend", "pr-fix", "--ttl", "9999d"], /for example --ttl 72h\.$/m],
     [["preview", "extend", "pr-fix", "--ttl", "1h", "--until", "2099-01-01T00:00:00Z"], /--ttl or --until/],
     [["state", "put", "vars/A", "1", "-e", "open"], /envm var set/],
     [["flag", "set", "f=maybe", "-e", "open"], /say on or off/],
