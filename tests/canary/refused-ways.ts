@@ -56,7 +56,7 @@ async function refusedEdits(run: Run, reader: Headers): Promise<void> {
   await patch("too_large", { secrets: { API_KEY: run.mint("in too large a body", (core) => core + "x".repeat(1_100_000)) } });
   await patch("invalid_request", { secrets: { API_KEY: run.mint("beside an edit that names it twice") }, unset: ["secrets/API_KEY"] });
   await patch("secret_stays_secret", { vars: { API_KEY: run.mint("as a var under a secret's name") } });
-  await patch("secret_stays_secret", { vars: { BOTH: "x" }, secrets: { BOTH: run.mint("as a secret and a var") } });
+  await patch("invalid_request", { vars: { BOTH: "x" }, secrets: { BOTH: run.mint("as a secret and a var") } });
   await patch("invalid_flag", { flags: { beta: "neither" }, secrets: { API_KEY: run.mint("beside a flag that is none") } });
   await patch("version_taken", { version: "v0.1.0", secrets: { TAKEN_KEY: run.mint("under a version that is taken") } });
   await patch("invalid_request", { message: "m".repeat(2_001), secrets: { API_KEY: run.mint("beside too long a message") } });
