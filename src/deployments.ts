@@ -92,14 +92,17 @@ export class Deployments {
     checkUrl(report.url);
     const next = await this.#next(report);
     // Before the commit, so that a crash in between forgets nothing; and after it, since who looks too early finds nothing to do.
-    await this.#setTimer(project, next);
+    if (next !== null) await this.#setTimer(project, next);
     const reply = await this.#ledger.once(project, caller, () => this.#record(caller, report));
-    await this.#setTimer(project, next);
+    if (next !== null) {
+      await this.#setTimer(project, next);
+      this.#timers.hurry();
+    }
     return reply;
   }
 
-  async #setTimer(project: string, what: string | null): Promise<void> {
-    if (what !== null) await this.#timers.setFor({ project, what }, (await this.#store.now()).toISOString());
+  async #setTimer(project: string, what: string): Promise<void> {
+    await this.#timers.setFor({ project, what }, (await this.#store.now()).toISOString());
   }
 
   /** What the policy lets follow by itself, as a timer names it: a promotion of what was deployed, or a way back from what was not. */

@@ -46,7 +46,7 @@ interface SweeperParts {
  */
 export class Sweeper {
   readonly #parts: SweeperParts;
-  #timers: NodeJS.Timeout[] = [];
+  readonly #timers: NodeJS.Timeout[] = [];
   readonly #running = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
 
@@ -58,11 +58,9 @@ export class Sweeper {
     this.#parts.sinks.start();
     // Whoever waits for an answer comes first: this reads something of every project. After a stop it does nothing.
     setTimeout(() => this.#parts.sinks.lookThrough(), LIMITS.firstLookMs).unref();
-    this.#timers = [
-      this.#every(LIMITS.dueEveryMs, () => this.#runDueAlone()),
-      this.#every(LIMITS.useNotedMs, () => this.#parts.tokens.noteUse()),
-      this.#every(LIMITS.sweepSeconds * 1_000, () => this.#sweepAlone()),
-    ];
+    this.#parts.timers.onHurry(this.#every(LIMITS.dueEveryMs, () => this.#runDueAlone()));
+    this.#every(LIMITS.useNotedMs, () => this.#parts.tokens.noteUse());
+    this.#every(LIMITS.sweepSeconds * 1_000, () => this.#sweepAlone());
   }
 
   async stop(): Promise<void> {
@@ -157,19 +155,29 @@ export class Sweeper {
     return this.#parts.secrets.sweep(ENGINE, project, intents, before);
   }
 
-  /** One run of each kind at a time: where it takes longer, the next is left out. */
-  #every(ms: number, run: () => Promise<unknown>): NodeJS.Timeout {
-    let running: Promise<void> | null = null;
-    const timer = setInterval(() => {
-      if (running !== null) return;
+  /**
+   * One run of each kind at a time: where it takes longer, the next is left out.
+   * @returns what begins a run at once or, where one goes on that may have looked already, as soon as that has ended
+   */
+  #every(ms: number, run: () => Promise<unknown>): () => void {
+    let isRunning = false;
+    let isAskedFor = false;
+    const begin = () => {
+      if (isRunning || this.#stopping.signal.aborted) return;
+      isRunning = true;
+      isAskedFor = false;
       const begun = this.#run(run).finally(() => {
-        running = null;
+        isRunning = false;
         this.#running.delete(begun);
+        if (isAskedFor) begin();
       });
-      running = begun;
       this.#running.add(begun);
-    }, ms);
-    return timer.unref();
+    };
+    this.#timers.push(setInterval(begin, ms).unref());
+    return () => {
+      isAskedFor = true;
+      begin();
+    };
   }
 
   async #run(run: () => Promise<unknown>): Promise<void> {

@@ -19,6 +19,7 @@ export type Stop = Pick<AbortSignal, "aborted">;
  */
 export class Timers {
   readonly #store: Store;
+  #look: () => void = () => {};
 
   constructor(store: Store) {
     this.#store = store;
@@ -51,17 +52,25 @@ export class Timers {
     await this.#store.commit(SYSTEM_PARTITION, { checks: [], puts: [put], deletes: [], objects: [], objectDeletes: [] });
   }
 
+  /** Has `look` called where somebody waits to see what is due done. */
+  onHurry(look: () => void): void {
+    this.#look = look;
+  }
+
+  /** Has what is due looked for at once, by this instance; where another is at it, the next look finds what is left. */
+  hurry(): void {
+    this.#look();
+  }
+
   /** Environments whose time has come and that nobody has acted on yet, as far as one look tells. */
   async dueEnvironments(): Promise<number> {
-    const now = (await this.#store.now()).toISOString();
-    const entries = await this.#store.list(SYSTEM_PARTITION, { ...dueBefore(now), limit: LIMITS.pageItems });
+    const entries = await this.#store.list(SYSTEM_PARTITION, { ...dueAt(await this.#store.now()), limit: LIMITS.pageItems });
     return entries.filter(({ value }) => (value as unknown as Due).what.startsWith("env:")).length;
   }
 
   /** Whether anything is due. */
   async isDue(): Promise<boolean> {
-    const now = (await this.#store.now()).toISOString();
-    return (await this.#store.list(SYSTEM_PARTITION, { ...dueBefore(now), limit: 1 })).length > 0;
+    return (await this.#store.list(SYSTEM_PARTITION, { ...dueAt(await this.#store.now()), limit: 1 })).length > 0;
   }
 
   /**
@@ -69,11 +78,11 @@ export class Timers {
    * what is left when `stop` is aborted. Returns how many were due.
    */
   async run(act: (due: Due) => Promise<void>, failed: (error: unknown) => void, stop: Stop): Promise<number> {
-    const now = (await this.#store.now()).toISOString();
+    const due = dueAt(await this.#store.now());
     let after: string | undefined;
     let count = 0;
     while (true) {
-      const range = { ...dueBefore(now), limit: LIMITS.dueAtOnce, ...(after !== undefined && { after }) };
+      const range = { ...due, limit: LIMITS.dueAtOnce, ...(after !== undefined && { after }) };
       const entries = stop.aborted ? [] : await this.#store.list(SYSTEM_PARTITION, range);
       const done = await Promise.all(
         entries.map(async (entry) => {
@@ -105,6 +114,7 @@ export class Timers {
   }
 }
 
-function dueBefore(now: string) {
-  return { prefix: systemKeys.duePrefix, before: systemKeys.due(now, "", "") };
+/** All up to this very millisecond: what is set for now, and looked for at once, is found. */
+function dueAt(now: Date) {
+  return { prefix: systemKeys.duePrefix, before: systemKeys.due(new Date(now.getTime() + 1).toISOString(), "", "") };
 }

@@ -24,8 +24,8 @@ export const LIFECYCLE = {
   clockSetMs: 60_000,
   /** Milliseconds that an instance has the engine's own work to itself, from its last commit of the lease on. */
   workLeaseMs: 15_000,
-  /** Milliseconds between two looks for what is due: whoever reported a deployment sees what follows it about so much later. */
-  dueEveryMs: 1_000,
+  /** Milliseconds between two looks for what is due; what failed is tried again as often. */
+  dueEveryMs: 5_000,
   /** Characters of a preview's source reference. */
   sourceRefLength: 500,
   /** Milliseconds after which a secret's unfinished intent is swept away. */

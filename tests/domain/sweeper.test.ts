@@ -47,6 +47,40 @@ test("what is due is acted on though a sweep over all projects takes long, and o
   expect(sweeps).toBe(1);
 });
 
+test("what follows a reported deployment follows at once, also where a look goes on already", async () => {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  const inner = memoryStore(new TestClock());
+  const [looking, go] = [gate(), gate()];
+  const store = wrapped(inner, {
+    async list(partition: string, range: Range) {
+      const found = await inner.list(partition, range);
+      if (partition === SYSTEM_PARTITION && range.prefix === systemKeys.duePrefix && range.limit === 1) {
+        looking.open();
+        await go.opened;
+      }
+      return found;
+    },
+  });
+  const domain = domainOn(store, await openVault(store), []);
+  const project = new Project(domain);
+  await project.create("staging");
+  await project.create("production");
+  await project.policy({ environments: { production: { auto_promote_from: "staging" } } });
+  await project.set("staging", { "flows/a": 1 });
+  const promoted = new Promise<void>((resolve) => {
+    inner.watch({ onChange: async () => (await project.view("production")).revision === 2 && resolve(), onGap() {} });
+  });
+  domain.sweeper.start();
+
+  vi.advanceTimersByTime(LIMITS.dueEveryMs);
+  await looking.opened;
+  const { revision, version } = await project.view("staging");
+  await domain.deployments.report(project.caller, { project: project.id, env: "staging", version, revision, status: "deployed" });
+  go.open();
+  await promoted;
+  await domain.sweeper.stop();
+});
+
 test("a start reads nothing of any project: what was not sent before it is looked for a while after", async () => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   const inner = memoryStore(new TestClock());

@@ -23,9 +23,7 @@ beforeEach(async () => {
   await project.set("staging", { "entities/Note": {} });
 });
 
-/** What is due at a moment is acted on from the next one on. */
 async function runDue(engines: readonly Pick<Domain, "sweeper">[] = [world.domain]): Promise<void> {
-  world.clock.time += 1;
   await Promise.all(engines.map(({ sweeper }) => sweeper.runDue()));
 }
 

@@ -46,9 +46,7 @@ const actionsOf = async (env = "pr-1") => (await storedRevisions(world.store, en
 const audited = async (env = "pr-1") =>
   (await auditRecords(world.store)).filter(({ environment }) => environment === env).map(({ action }) => action);
 
-/** What is due at a moment is acted on from the next one on. */
 async function runDue(engines: readonly Pick<Domain, "sweeper">[] = [world.domain]): Promise<number> {
-  world.clock.time += 1;
   const counts = await Promise.all(engines.map(({ sweeper }) => sweeper.runDue()));
   return Math.max(...counts);
 }
