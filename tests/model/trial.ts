@@ -296,7 +296,7 @@ export class Trial {
     const hints = (await documents(engine.store, SYSTEM_PARTITION, systemKeys.duePrefix)).map(
       ({ key, value }) => ({ key, what: (value as { what: string }).what }) as const,
     );
-    const due = hints.filter(({ key }) => key.slice(systemKeys.duePrefix.length) < (iso(world.now) ?? ""));
+    const due = hints.filter(({ key }) => key.slice(systemKeys.duePrefix.length) < (iso(world.now + 1) ?? ""));
     for (const { what } of due) {
       const [kind, name = ""] = what.split(":");
       if (kind === "env") world.expire(name);
@@ -305,7 +305,8 @@ export class Trial {
     }
     await engine.domain.sweeper.runDue();
     const left = await documents(engine.store, SYSTEM_PARTITION, `${systemKeys.duePrefix}`);
-    if (left.some(({ key }) => key.slice(systemKeys.duePrefix.length) < (iso(world.now) ?? ""))) throw new Error("Something due was left.");
+    if (left.some(({ key }) => key.slice(systemKeys.duePrefix.length) < (iso(world.now + 1) ?? "")))
+      throw new Error("Something due was left.");
     await this.#learnIds();
   }
 
