@@ -251,7 +251,7 @@ test("what fails is tried again later each time, and never in between, until the
     }
   };
   await minutes(10);
-  expect(tried).toEqual([5, 25, 60, 125, 250, 495]);
+  expect(tried).toEqual([5, 20, 50, 110, 230, 470]);
   await push(world, secret);
   await minutes(1);
   expect(tried.slice(6)).toEqual([605]);
