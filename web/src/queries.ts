@@ -197,8 +197,13 @@ export const webhooksQuery = (project: string) =>
 export const deliveriesQuery = (project: string, id: string) =>
   queryOptions({ queryKey: of(project, "deliveries", id), queryFn: ({ signal }) => api.listDeliveries({ project, id }, { signal }) });
 
+/** No revision tells of what a sink met with. */
 export const sinksQuery = (project: string) =>
-  queryOptions({ queryKey: of(project, "sinks"), queryFn: ({ signal }) => api.listSinks({ project }, { signal }) });
+  queryOptions({
+    queryKey: of(project, "sinks"),
+    queryFn: ({ signal }) => api.listSinks({ project }, { signal }),
+    refetchInterval: 10_000,
+  });
 
 export const tokensQuery = queryOptions({
   queryKey: ["tokens"],
