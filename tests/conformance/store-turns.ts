@@ -6,28 +6,15 @@ import { type Opened, partitionName, put, type Suite, win } from "./store.ts";
 export function turns(suite: Suite): void {
   describe("turns at a partition", () => {
     it("go to one after another, in the order in which they asked", async () => {
-      const stores = await sides(await suite.open());
+      const opened = await suite.open();
+      const stores = await sides(opened);
       if (stores === null) return expect(suite.notShared, "engines that share a store need turns").not.toBeNull();
-      const p = partitionName();
-      const order: number[] = [];
-      const first = await take(stores, 0, p);
-      expect(first.waited).toBe(false);
-      const others: Promise<void>[] = [];
-      for (let n = 1; n <= 6; n++) {
-        others.push(
-          take(stores, n, p).then((turn) => {
-            order.push(n);
-            expect(turn.waited).toBe(true);
-            turn.end();
-          }),
-        );
-        // Until it has asked, whichever way that goes.
-        await new Promise((resolve) => setTimeout(resolve, 50));
+      // Nobody waits for longer than `LIMITS.writeTurnWaitMs`, which a machine that is busy elsewhere may take to line everybody up.
+      let p = partitionName();
+      for (let again = 4; !(await served(opened, stores, p)); again--) {
+        expect(again, "who waited in vain").toBeGreaterThan(0);
+        p = partitionName();
       }
-      expect(order).toEqual([]);
-      first.end();
-      await Promise.all(others);
-      expect(order).toEqual([1, 2, 3, 4, 5, 6]);
       expect(await ended(take(stores, 0, p))).toMatchObject({ waited: false });
     });
 
@@ -41,6 +28,45 @@ export function turns(suite: Suite): void {
       turn.end();
     });
   });
+}
+
+/** Lines up six behind one, on both ways to the store, and lets them go. @returns whether nobody was too late for it to tell anything */
+async function served(opened: Opened, stores: readonly Store[], partition: string): Promise<boolean> {
+  const order: number[] = [];
+  const first = await take(stores, 0, partition);
+  expect(first.waited).toBe(false);
+  const others: Promise<boolean>[] = [];
+  for (let n = 1; n <= 6; n++) {
+    const turn = take(stores, n, partition).then(({ waited, end }) => {
+      order.push(n);
+      end();
+      return waited;
+    });
+    others.push(turn.catch(isTooLate));
+    await waiting(opened, partition, n, others);
+  }
+  const early = [...order];
+  first.end();
+  const waited = await Promise.all(others);
+  if (waited.includes(false)) return false;
+  expect(early).toEqual([]);
+  expect(order).toEqual([1, 2, 3, 4, 5, 6]);
+  return true;
+}
+
+/** Until so many wait, or one of them no longer does. */
+async function waiting(opened: Opened, partition: string, count: number, others: readonly Promise<unknown>[]): Promise<void> {
+  if (opened.turnsWaiting === undefined) return;
+  let late = false;
+  void Promise.race(others).then(() => {
+    late = true;
+  });
+  while (!late && (await opened.turnsWaiting(partition)) < count) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+function isTooLate(error: unknown): false {
+  expect(error).toMatchObject({ code: "store_unavailable" });
+  return false;
 }
 
 /** The ways to the store, two where engines share it; `null` where it gives no turns. */

@@ -29,6 +29,8 @@ export interface Opened {
    * A backend that cannot fail half-way leaves this out, and the suite says that it skips.
    */
   failWrites?(kind: WriteKind, partition: string): Promise<() => Promise<void>>;
+  /** How many wait for a turn at `partition`. Left out where a turn is asked for at once, or there is none. */
+  turnsWaiting?(partition: string): Promise<number>;
   /** Closes everything and takes the data away. */
   dispose(): Promise<void>;
 }

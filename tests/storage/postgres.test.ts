@@ -38,6 +38,11 @@ storeConformance("postgres", async (): Promise<Opened> => {
       }
       return async () => void (await sql(`DROP FUNCTION ${fault} CASCADE`));
     },
+    // Of the whole server, which no other test uses meanwhile.
+    async turnsWaiting() {
+      const waiting = await sql("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted");
+      return waiting.length;
+    },
     async dispose() {
       for (const one of opened) await one.close();
     },

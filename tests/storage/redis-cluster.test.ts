@@ -7,7 +7,7 @@ import { redisTarget } from "../../src/storage/redis-url.ts";
 import { change, object, partitionName, put, read, storeConformance, win } from "../conformance/store.ts";
 import type { RedisServer } from "../support/redis.ts";
 import { RedisCluster } from "../support/redis-cluster.ts";
-import { ageObjects } from "./redis-support.ts";
+import { ageObjects, turnsWaiting } from "./redis-support.ts";
 
 let cluster: RedisCluster;
 beforeAll(async () => {
@@ -34,6 +34,7 @@ storeConformance(
         return store;
       },
       age: (ms) => ageObjects(cluster.servers, ms),
+      turnsWaiting: (partition) => turnsWaiting(cluster.servers, partition),
       async dispose() {
         for (const store of [current, ...others]) await store.close();
       },

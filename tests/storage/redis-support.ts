@@ -1,3 +1,4 @@
+import { keysOf } from "../../src/storage/redis-words.ts";
 import type { RedisServer } from "../support/redis.ts";
 
 /** Makes every object of these servers look so many milliseconds older: by the times that they keep. */
@@ -9,4 +10,15 @@ export async function ageObjects(servers: readonly RedisServer[], ms: number): P
   for (const server of servers) {
     for (const key of (await server.command("KEYS", "envm:*:uses")) as string[]) await server.command("EVAL", script, "1", key, String(ms));
   }
+}
+
+/** How many of a partition's list of turns wait: all but the first. In a cluster one server has the list, and the others say so. */
+export async function turnsWaiting(servers: readonly RedisServer[], partition: string): Promise<number> {
+  const lengths = await Promise.all(servers.map((server) => server.command("LLEN", keysOf(partition).turns).catch(movedAway)));
+  return Math.max(0, ...lengths.map((length) => Number(length) - 1));
+}
+
+function movedAway(error: unknown): number {
+  if (String(error).includes("MOVED")) return 0;
+  throw error;
 }

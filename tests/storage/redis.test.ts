@@ -4,7 +4,7 @@ import { checked } from "../../src/storage/checked.ts";
 import { openRedis } from "../../src/storage/redis.ts";
 import { type Opened, storeConformance } from "../conformance/store.ts";
 import { RedisServer } from "../support/redis.ts";
-import { ageObjects } from "./redis-support.ts";
+import { ageObjects, turnsWaiting } from "./redis-support.ts";
 
 let server: RedisServer;
 beforeAll(async () => {
@@ -33,6 +33,7 @@ async function openShared(): Promise<Opened> {
       return store;
     },
     age: (ms) => ageObjects([server], ms),
+    turnsWaiting: (partition) => turnsWaiting([server], partition),
     async dispose() {
       for (const store of [current, ...others]) await store.close();
     },
