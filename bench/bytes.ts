@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import Database from "better-sqlite3";
 import { canonicalJson } from "../src/merkle/canonical.ts";
 import type { Json, JsonObject } from "../src/ports.ts";
 import type { PlatformState } from "../src/state.ts";
+import Database from "../src/storage/sqlite-driver.cjs";
 import { CALLER, closedSize, createWith, databasePath, type InProcess, openEngine, PROJECT } from "./engine.ts";
 import { withFolder } from "./folders.ts";
 import { GitHistory, gitVersion, hasGit } from "./git.ts";

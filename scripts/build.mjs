@@ -6,6 +6,7 @@ import { build } from "esbuild";
 import { build as buildPages } from "vite";
 import { buildEngine } from "./engine/build.mjs";
 import { buildSdk } from "./sdk.mjs";
+import { REQUIRE, SQLITE_DRIVERS } from "./threads.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const [folder = "dist", ...more] = process.argv.slice(2);
@@ -53,9 +54,9 @@ await build({
   minifyWhitespace: true,
   legalComments: "linked",
   // Native code, and files that are served as they are.
-  external: ["better-sqlite3", "swagger-ui-dist"],
-  // Some libraries are CommonJS: bundled into ES modules, their `require` of Node's own modules needs one to call.
-  banner: { js: 'import { createRequire as bundleRequire } from "node:module"; const require = bundleRequire(import.meta.url);' },
+  external: [...SQLITE_DRIVERS, "swagger-ui-dist"],
+  // Some libraries are CommonJS.
+  banner: { js: REQUIRE },
   chunkNames: "chunk-[hash]",
   logLevel: "warning",
 });

@@ -27,7 +27,8 @@ const runtime = new Set(
 const engine = bom.metadata.component;
 // npm names the component by the folder that it is in.
 engine.name = packages[""].name;
-bom.components = bom.components.filter(({ name, version }) => runtime.has(`${name}@${version}`));
+// By reference: its `name` is the folder's, which another version of a package may have a name of its own for.
+bom.components = bom.components.filter((component) => runtime.has(component["bom-ref"]));
 const kept = new Set([engine, ...bom.components].map((component) => component["bom-ref"]));
 bom.dependencies = bom.dependencies
   .filter(({ ref }) => kept.has(ref))

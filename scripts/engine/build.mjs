@@ -68,7 +68,7 @@ export async function buildEngine(root, outdir) {
     banner: { js: 'const bundleUrl=require("node:url").pathToFileURL(__filename).href;' },
     // Scripts that are not Node's own to load have none. They become `require`.
     supported: { "dynamic-import": false },
-    external: ["better-sqlite3/build/*", "swagger-ui-dist"],
+    external: ["better-sqlite3/build/*", "better-sqlite3-napi", "swagger-ui-dist"],
     plugins: [librariesApart, sqliteAddon],
   });
   await build({ ...options, entryPoints: Object.fromEntries(APART.map((name) => [`lib/${name}`, name])), plugins: [withoutBodyParser] });

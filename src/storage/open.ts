@@ -1,6 +1,7 @@
 import { AppError } from "../errors.ts";
 import type { Backend, Store } from "../ports.ts";
 import { checked } from "./checked.ts";
+import { driverError } from "./sqlite-errors.ts";
 
 export interface StoreOptions {
   /** Refuse a shared store that may lose what it acknowledged, instead of giving notice. */
@@ -16,7 +17,7 @@ export interface StoreOptions {
 /** Loads a backend only when its scheme is asked for, so that a start pays for one driver. */
 const BACKENDS: Readonly<Record<string, (url: string, options: StoreOptions) => Promise<Backend>>> = {
   memory: async () => new (await import("./memory.ts")).MemoryBackend(),
-  sqlite: async (url) => (await import("./sqlite.ts")).openSqlite(url),
+  sqlite: (url) => withDriver(async () => (await import("./sqlite.ts")).openSqlite(url)),
   postgres: openPostgres,
   postgresql: openPostgres,
   redis: openRedis,
@@ -52,7 +53,16 @@ export async function openStore(url: string, options: StoreOptions = {}): Promis
  */
 export async function openForReading(url: string): Promise<Store> {
   if (!url.startsWith("sqlite:")) return openStore(url, { existing: true });
-  return checked((await import("./sqlite-reading.ts")).openSqliteReading(url));
+  return checked(await withDriver(async () => (await import("./sqlite-reading.ts")).openSqliteReading(url)));
+}
+
+/** The driver is native code, which is there for one Node and not for another. */
+async function withDriver<T>(open: () => Promise<T>): Promise<T> {
+  try {
+    return await open();
+  } catch (error) {
+    throw driverError(error);
+  }
 }
 
 async function openPostgres(url: string, options: StoreOptions): Promise<Backend> {

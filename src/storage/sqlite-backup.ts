@@ -1,9 +1,9 @@
 import { chmodSync, closeSync, copyFileSync, existsSync, fsyncSync, linkSync, openSync, realpathSync, rmSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import Database from "better-sqlite3";
 import { AppError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { makeFolder } from "./folder.ts";
+import Database from "./sqlite-driver.cjs";
 import { storeError } from "./sqlite-errors.ts";
 import { sqlitePath } from "./sqlite-file.ts";
 import { lockFile } from "./sqlite-lock.ts";

@@ -1,6 +1,6 @@
 // @ts-check
 import { parentPort, workerData } from "node:worker_threads";
-import Database from "better-sqlite3";
+import Database from "./sqlite-driver.cjs";
 
 // The thread of `SqliteCheckpoints`. JavaScript, so that it runs as it is wherever it is started from: a thread has nobody who translates.
 

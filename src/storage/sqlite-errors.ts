@@ -60,6 +60,20 @@ const REASONS: readonly (readonly [prefix: string, reason: string, fix: string])
   ["SQLITE_BUSY", "is locked by another program.", "Close the program that writes to the file."],
 ];
 
+/** Node's own names of what is amiss with a driver: it is not there, or its native code is of another Node. */
+const UNUSABLE = new Set(["MODULE_NOT_FOUND", "ERR_DLOPEN_FAILED"]);
+
+/** What it means that SQLite's driver cannot be loaded: `store_unavailable`. What is something else comes back unchanged. */
+export function driverError(error: unknown): unknown {
+  if (!(error instanceof Error) || !UNUSABLE.has(String((error as Error & { code?: unknown }).code))) return error;
+  const [what] = error.message.split("\n");
+  return new AppError("store_unavailable", {
+    reason: `The driver of SQLite cannot be loaded in Node ${process.versions.node}: ${what}`,
+    fix: "Install the packages anew with the Node that runs the engine: npm ci, or npm install -g of the package. Optional packages belong to it.",
+    cause: error,
+  });
+}
+
 function isFull(path: string): boolean {
   try {
     const { bavail, bsize } = statfsSync(dirname(path));

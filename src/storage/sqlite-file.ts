@@ -1,9 +1,9 @@
 import { chmodSync, existsSync, realpathSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import Database from "better-sqlite3";
 import { AppError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { makeFolder } from "./folder.ts";
+import Database from "./sqlite-driver.cjs";
 import { storeError } from "./sqlite-errors.ts";
 import { type FileLock, lockFile } from "./sqlite-lock.ts";
 import { identify, migrate } from "./sqlite-schema.ts";

@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
-import Database from "better-sqlite3";
 import { AppError } from "../errors.ts";
+import Database from "./sqlite-driver.cjs";
 import { sqliteCode, storeError } from "./sqlite-errors.ts";
 
 const POLL_MS = 50;

@@ -1,8 +1,8 @@
-import type Database from "better-sqlite3";
 import type { Hash, StoredObject } from "../ports.ts";
 import { LineMemory } from "./line-memory.ts";
 import { assemble, deltaAt, type Seat, type Standing, seatAfter } from "./lines.ts";
 import { RENEW_AFTER_MS } from "./renewal.ts";
+import type Database from "./sqlite-driver.cjs";
 import { GONE, IS_OBJECT, SqliteObjects } from "./sqlite-objects.ts";
 
 interface Known {

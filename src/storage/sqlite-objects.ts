@@ -1,6 +1,6 @@
-import type Database from "better-sqlite3";
 import type { Hash, ObjectInfo } from "../ports.ts";
 import { type Chain, chainFrom, DELTA_HEAD_BYTES, type Link, objectBytes, resolveChain } from "./lines.ts";
+import type Database from "./sqlite-driver.cjs";
 
 /** A proper prefix of the smallest hash. Not empty: `substr` makes NULL of an empty blob. */
 const BEFORE_ALL_HASHES = Buffer.from([0]);

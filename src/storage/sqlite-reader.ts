@@ -1,7 +1,7 @@
-import type Database from "better-sqlite3";
 import { LIMITS } from "../limits.ts";
 import type { Entry, Hash, Key, ObjectInfo, Range } from "../ports.ts";
 import { bounds } from "./keys.ts";
+import type Database from "./sqlite-driver.cjs";
 import { SqliteObjects } from "./sqlite-objects.ts";
 
 /** Greater than any text, by SQLite's order of types. */

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
-import Database from "better-sqlite3";
 import { AppError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import type { Backend, CommitResult } from "../ports.ts";
+import Database from "./sqlite-driver.cjs";
 import { RUNNING, storeError } from "./sqlite-errors.ts";
 import { sqlitePath } from "./sqlite-file.ts";
 import { SqliteReader } from "./sqlite-reader.ts";

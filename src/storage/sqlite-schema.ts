@@ -1,5 +1,5 @@
-import type Database from "better-sqlite3";
 import { AppError } from "../errors.ts";
+import type Database from "./sqlite-driver.cjs";
 
 /** "PEnv" in ASCII: marks the file as this engine's in SQLite's header. */
 const APPLICATION_ID = 0x50456e76;

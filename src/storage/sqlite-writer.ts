@@ -1,7 +1,7 @@
-import type Database from "better-sqlite3";
 import { LIMITS } from "../limits.ts";
 import type { Change, CommitResult, Key, StoredObject } from "../ports.ts";
 import type { Outcome } from "./group-queue.ts";
+import type Database from "./sqlite-driver.cjs";
 import { SqliteObjectWriter } from "./sqlite-object-writer.ts";
 import type { Write } from "./write.ts";
 

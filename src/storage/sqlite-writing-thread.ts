@@ -1,7 +1,7 @@
 import { parentPort, workerData } from "node:worker_threads";
-import type Database from "better-sqlite3";
 import { LIMITS } from "../limits.ts";
 import { SqliteCheckpoints } from "./sqlite-checkpoints.ts";
+import type Database from "./sqlite-driver.cjs";
 import { DURABLE, openWriting } from "./sqlite-file.ts";
 import { type FromThread, type PackedAnswer, packedError, packedOutcome, type ToThread, unpacked } from "./sqlite-messages.ts";
 import { SqliteWriter } from "./sqlite-writer.ts";

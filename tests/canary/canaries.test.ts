@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import Database from "better-sqlite3";
 import { describe, expect, test } from "vitest";
+import Database from "../../src/storage/sqlite-driver.cjs";
 import { Canaries } from "./canaries.ts";
 import { ByteSearch, encodingsOf } from "./search.ts";
 

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import Database from "better-sqlite3";
+import Database from "../../src/storage/sqlite-driver.cjs";
 import { filesIn } from "./files.ts";
 import { ByteSearch, encodingsOf } from "./search.ts";
 

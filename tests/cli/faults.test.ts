@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import Database from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BOUNDS } from "../../src/cli/bounds.ts";
+import Database from "../../src/storage/sqlite-driver.cjs";
 import { TcpProxy } from "../support/tcp-proxy.ts";
 import { Lines } from "./lines.ts";
 import { ENVM, PROJECT, useCli } from "./support.ts";

@@ -1,11 +1,11 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import Database from "better-sqlite3";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Hash } from "../../src/ports.ts";
 import { checked } from "../../src/storage/checked.ts";
 import { openSqlite } from "../../src/storage/sqlite.ts";
+import Database from "../../src/storage/sqlite-driver.cjs";
 import { openBuiltinVault } from "../../src/vault/builtin.ts";
 import { domainOn, PROJECT, Project, TestClock, wrapped } from "../domain/support.ts";
 import { temporaryFolder } from "../storage/support.ts";

@@ -1,11 +1,11 @@
 import { existsSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LIMITS } from "../../src/limits.ts";
 import { checked } from "../../src/storage/checked.ts";
 import { openSqlite, type SqliteBackend } from "../../src/storage/sqlite.ts";
 import { SqliteCheckpoints } from "../../src/storage/sqlite-checkpoints.ts";
+import Database from "../../src/storage/sqlite-driver.cjs";
 import { openFile } from "../../src/storage/sqlite-file.ts";
 import { change } from "../conformance/store.ts";
 import { temporaryFolder } from "./support.ts";

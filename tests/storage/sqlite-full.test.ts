@@ -1,12 +1,12 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Store } from "../../src/ports.ts";
 import { checked } from "../../src/storage/checked.ts";
 import { openStore } from "../../src/storage/open.ts";
 import { SqliteBackend } from "../../src/storage/sqlite.ts";
+import Database from "../../src/storage/sqlite-driver.cjs";
 import { openFile } from "../../src/storage/sqlite-file.ts";
 import { change, object, put } from "../conformance/store.ts";
 import { Engine } from "../support/engine.ts";

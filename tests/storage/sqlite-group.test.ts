@@ -1,12 +1,12 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
-import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { LIMITS } from "../../src/limits.ts";
 import type { CommitResult, Store } from "../../src/ports.ts";
 import { checked } from "../../src/storage/checked.ts";
 import { openSqlite, type SqliteBackend } from "../../src/storage/sqlite.ts";
+import Database from "../../src/storage/sqlite-driver.cjs";
 import { change, hash, object, put } from "../conformance/store.ts";
 import { temporaryFolder } from "./support.ts";
 

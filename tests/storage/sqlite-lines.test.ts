@@ -1,9 +1,9 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LIMITS } from "../../src/limits.ts";
 import { openForReading, openStore } from "../../src/storage/open.ts";
+import Database from "../../src/storage/sqlite-driver.cjs";
 import { change, win } from "../conformance/store.ts";
 import { unreadable, version, writeVersions } from "./lines-support.ts";
 import { temporaryFolder } from "./support.ts";

@@ -1,10 +1,10 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isMainThread } from "node:worker_threads";
-import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openStore } from "../../src/storage/open.ts";
 import { openSqlite } from "../../src/storage/sqlite.ts";
+import Database from "../../src/storage/sqlite-driver.cjs";
 import { openFile, sqlitePath } from "../../src/storage/sqlite-file.ts";
 import { change } from "../conformance/store.ts";
 import { errorOf, runChild, temporaryFolder } from "./support.ts";

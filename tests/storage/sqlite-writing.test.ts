@@ -3,7 +3,6 @@ import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from "node:
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
-import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { THREADS } from "../../scripts/threads.mjs";
 import { AppError } from "../../src/errors.ts";
@@ -13,6 +12,7 @@ import type { Store } from "../../src/ports.ts";
 import { ReadIndex } from "../../src/read-index.ts";
 import { checked } from "../../src/storage/checked.ts";
 import { openSqlite } from "../../src/storage/sqlite.ts";
+import Database from "../../src/storage/sqlite-driver.cjs";
 import { openFile, openWriting } from "../../src/storage/sqlite-file.ts";
 import { packed, packedError, packedOutcome, unpacked, unpackedError, unpackedOutcome } from "../../src/storage/sqlite-messages.ts";
 import { SqliteWriting } from "../../src/storage/sqlite-writing.ts";

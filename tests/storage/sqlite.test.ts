@@ -1,8 +1,8 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import Database from "better-sqlite3";
 import { checked } from "../../src/storage/checked.ts";
 import { openSqlite } from "../../src/storage/sqlite.ts";
+import Database from "../../src/storage/sqlite-driver.cjs";
 import { type Opened, storeConformance, type WriteKind } from "../conformance/store.ts";
 import { temporaryFolder } from "./support.ts";
 

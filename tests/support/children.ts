@@ -33,7 +33,7 @@ export default async function buildBefore(project: TestProject): Promise<void> {
 }
 
 async function build(): Promise<void> {
-  const [esbuild, { buildThreads }] = await Promise.all([import("esbuild"), import("../../scripts/threads.mjs")]);
+  const [esbuild, { buildThreads, REQUIRE }] = await Promise.all([import("esbuild"), import("../../scripts/threads.mjs")]);
   await esbuild.build({
     absWorkingDir: packageRoot(),
     entryPoints: CHILDREN.map((name) => ({ in: `tests/${name}.ts`, out: childScript(name).slice(FOLDER.length + 1, -".mjs".length) })),
@@ -44,6 +44,7 @@ async function build(): Promise<void> {
     target: "node20",
     format: "esm",
     packages: "external",
+    banner: { js: REQUIRE },
     logLevel: "warning",
   });
   // Looked for beside whatever opens a SQLite store.
