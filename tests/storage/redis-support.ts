@@ -12,9 +12,20 @@ export async function ageObjects(servers: readonly RedisServer[], ms: number): P
   }
 }
 
+type Client = Awaited<ReturnType<RedisServer["client"]>>;
+
+/** A connection for each server, for as long as that runs: one for each question takes longer than anybody waits for a turn. */
+const clients = new WeakMap<RedisServer, Promise<Client>>();
+
 /** How many of a partition's list of turns wait: all but the first. In a cluster one server has the list, and the others say so. */
 export async function turnsWaiting(servers: readonly RedisServer[], partition: string): Promise<number> {
-  const lengths = await Promise.all(servers.map((server) => server.command("LLEN", keysOf(partition).turns).catch(movedAway)));
+  const lengths = await Promise.all(
+    servers.map(async (server) => {
+      const client = clients.get(server) ?? server.client();
+      clients.set(server, client);
+      return (await client).sendCommand(["LLEN", keysOf(partition).turns]).catch(movedAway);
+    }),
+  );
   return Math.max(0, ...lengths.map((length) => Number(length) - 1));
 }
 
