@@ -13,7 +13,10 @@ function page(load: () => Promise<{ readonly default: ComponentType }>) {
   return async () => ({ Component: (await load()).default });
 }
 
-const whileLoading = { errorElement: <Lost />, hydrateFallbackElement: <Loading what="the dashboard" /> };
+const whileLoading = {
+  errorElement: <Lost />,
+  hydrateFallbackElement: <Loading what="the dashboard" onRetry={() => window.location.reload()} />,
+};
 
 export const router = createBrowserRouter([
   { path: "/login", lazy: page(() => import("./pages/Login.tsx")), ...whileLoading },

@@ -1,5 +1,7 @@
+import { useRef } from "react";
 import type { Config, Environment, Revision } from "../api.ts";
 import { Scroll } from "../components/Scroll.tsx";
+import { ShowMore, useFirst } from "../components/ShowMore.tsx";
 import { Ago } from "../components/Time.tsx";
 import styles from "./Matrix.module.css";
 import { type Origins, originInWords } from "./origins.ts";
@@ -40,6 +42,9 @@ export function keysOf(places: readonly Pick<Place, "config" | "environment">[])
   );
 }
 
+/** Keys shown at a time: a browser takes seconds to show thousands, and again for each letter that is looked for. */
+const SHOWN = 100;
+
 interface MatrixProps {
   readonly keys: readonly Key[];
   readonly columns: readonly Place[];
@@ -48,53 +53,59 @@ interface MatrixProps {
 
 /** Keys down, environments across. Each cell says what is there, and opens what changes it. */
 export function Matrix({ keys, columns, onEdit }: MatrixProps) {
+  const first = useFirst(SHOWN);
+  const shown = keys.slice(0, first.count);
+  const scroller = useRef<HTMLElement>(null);
   return (
-    <Scroll label="Configuration of each environment" className={styles.scroll}>
-      <table className={`${styles.table} stacks`}>
-        <caption className="visually-hidden">Configuration: a row for each key, a column for each environment</caption>
-        <thead>
-          <tr>
-            <th scope="col">Key</th>
-            {columns.map(({ environment: { env, version } }) => (
-              <th key={env} scope="col">
-                {env} <span className={styles.soft}>{version}</span>
-              </th>
-            ))}
-          </tr>
-        </thead>
-        {KINDS.map((kind) => {
-          const rows = keys.filter((key) => key.kind === kind);
-          if (rows.length === 0) return null;
-          return (
-            <tbody key={kind}>
-              <tr>
-                <th scope="rowgroup" colSpan={columns.length + 1} className={styles.group}>
-                  {HEADINGS[kind]}
+    <>
+      <Scroll ref={scroller} label="Configuration of each environment" className={styles.scroll}>
+        <table className={`${styles.table} stacks`}>
+          <caption className="visually-hidden">Configuration: a row for each key, a column for each environment</caption>
+          <thead>
+            <tr>
+              <th scope="col">Key</th>
+              {columns.map(({ environment: { env, version } }) => (
+                <th key={env} scope="col">
+                  {env} <span className={styles.soft}>{version}</span>
                 </th>
-              </tr>
-              {rows.map((key) => (
-                <tr key={key.name}>
-                  <th scope="row" className={styles.name}>
-                    {key.name}
-                  </th>
-                  {columns.map(({ environment, config, origins }) => (
-                    <td key={environment.env} data-title={environment.env}>
-                      <button type="button" className={styles.cell} onClick={() => onEdit(key, environment.env)}>
-                        <Shown of={key} config={config} environment={environment} />
-                        {boundIn(config, key) !== undefined && <From origin={origins?.(key)} environment={environment} />}
-                        <span className="visually-hidden">
-                          , change {key.name} in {environment.env}
-                        </span>
-                      </button>
-                    </td>
-                  ))}
-                </tr>
               ))}
-            </tbody>
-          );
-        })}
-      </table>
-    </Scroll>
+            </tr>
+          </thead>
+          {KINDS.map((kind) => {
+            const rows = shown.filter((key) => key.kind === kind);
+            if (rows.length === 0) return null;
+            return (
+              <tbody key={kind}>
+                <tr>
+                  <th scope="rowgroup" colSpan={columns.length + 1} className={styles.group}>
+                    {HEADINGS[kind]}
+                  </th>
+                </tr>
+                {rows.map((key) => (
+                  <tr key={key.name}>
+                    <th scope="row" className={styles.name}>
+                      {key.name}
+                    </th>
+                    {columns.map(({ environment, config, origins }) => (
+                      <td key={environment.env} data-title={environment.env}>
+                        <button type="button" className={styles.cell} onClick={() => onEdit(key, environment.env)}>
+                          <Shown of={key} config={config} environment={environment} />
+                          {boundIn(config, key) !== undefined && <From origin={origins?.(key)} environment={environment} />}
+                          <span className="visually-hidden">
+                            , change {key.name} in {environment.env}
+                          </span>
+                        </button>
+                      </td>
+                    ))}
+                  </tr>
+                ))}
+              </tbody>
+            );
+          })}
+        </table>
+      </Scroll>
+      <ShowMore first={first} total={keys.length} what="keys" within={scroller} each="tr:has(> th[scope=row])" />
+    </>
   );
 }
 

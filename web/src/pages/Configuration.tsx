@@ -18,6 +18,10 @@ import styles from "./Configuration.module.css";
 
 /** Environments shown beside one another where nobody chose. */
 const SHOWN = 4;
+/** Environments offered at a time. */
+const OFFERED = 100;
+/** Environments of which one is found without looking for it. */
+const FEW = 12;
 
 /** Every key, and what it is in each environment. */
 export default function Configuration() {
@@ -122,16 +126,19 @@ interface ColumnsProps {
 
 /** Which environments stand beside one another. */
 function Columns({ all, shown, onChange }: ColumnsProps) {
+  const [search, setSearch] = useState("");
   if (all.length <= 1) return null;
   const names = shown.map(({ env }) => env);
+  const found = all.filter(({ env }) => env.includes(search.toLowerCase()));
   return (
     <details className={styles.columns}>
       <summary>
         {shown.length} of {all.length} environments
       </summary>
+      {all.length > FEW && <SearchField label="Find an environment" value={search} onChange={setSearch} />}
       <fieldset className={styles.choices}>
         <legend className="visually-hidden">Environments shown</legend>
-        {all.slice(0, 200).map(({ env }) => (
+        {found.slice(0, OFFERED).map(({ env }) => (
           <label key={env} className="check">
             <input
               type="checkbox"
@@ -142,6 +149,8 @@ function Columns({ all, shown, onChange }: ColumnsProps) {
           </label>
         ))}
       </fieldset>
+      {found.length === 0 && <p>No environment is called “{search}”.</p>}
+      {found.length > OFFERED && <p>{found.length - OFFERED} more: search for them.</p>}
     </details>
   );
 }

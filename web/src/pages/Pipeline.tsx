@@ -1,10 +1,11 @@
-import { useState } from "react";
+import { useRef, useState } from "react";
 import { Link, useParams } from "react-router";
 import type { Environment, PromoteReply } from "../api.ts";
 import { Badge } from "../components/Badge.tsx";
 import { Button, LinkButton } from "../components/Button.tsx";
 import { Page } from "../components/Page.tsx";
 import { Panel } from "../components/Panel.tsx";
+import { ShowMore, useFirst } from "../components/ShowMore.tsx";
 import { Empty, Failure, Loading } from "../components/States.tsx";
 import { Ago } from "../components/Time.tsx";
 import { VersionsChart } from "../components/VersionsChart.tsx";
@@ -18,6 +19,9 @@ import { useRead } from "../useRead.ts";
 import { listed, plural, statusOf } from "../words.ts";
 import styles from "./Pipeline.module.css";
 
+/** Environments shown at a time: of each it is asked what is ahead of it, and which versions it had. */
+const SHOWN = 24;
+
 /** Where each version is, what comes next, and what stands in its way. */
 export default function Pipeline() {
   const { project = "" } = useParams();
@@ -26,6 +30,9 @@ export default function Pipeline() {
   const all = environments.data?.items ?? [];
   const stages = inOrder(all, policy.data?.policy).filter(({ status }) => status === "active");
   const archived = all.filter(({ status }) => status === "archived");
+  const first = useFirst(SHOWN);
+  const shown = stages.slice(0, first.count);
+  const list = useRef<HTMLOListElement>(null);
   const [isCreating, setCreating] = useState(false);
   const mayCreate = useMay(project)("edit", SOME);
   const create = mayCreate && <Button onClick={() => setCreating(true)}>New environment …</Button>;
@@ -49,8 +56,8 @@ export default function Pipeline() {
         </Empty>
       )}
       {stages.length > 0 && (
-        <ol className={styles.stages} aria-label="Pipeline">
-          {stages.map((environment, index) => (
+        <ol ref={list} className={styles.stages} aria-label="Pipeline">
+          {shown.map((environment, index) => (
             <li key={environment.env} className={styles.stage}>
               <Stage environment={environment} />
               {stages[index + 1] !== undefined && <Step from={environment} to={stages[index + 1] as Environment} />}
@@ -58,6 +65,7 @@ export default function Pipeline() {
           ))}
         </ol>
       )}
+      <ShowMore first={first} total={stages.length} what="environments" within={list} each=":scope > li" />
       {previews !== undefined && previews.items.length > 0 && (
         <Panel title="Temporary copies" actions={<LinkButton to={`/projects/${project}/previews`}>All previews</LinkButton>}>
           <p>
@@ -68,7 +76,7 @@ export default function Pipeline() {
           </p>
         </Panel>
       )}
-      {stages.length > 0 && <VersionsChart project={project} environments={stages.map(({ env }) => env)} />}
+      {stages.length > 0 && <VersionsChart project={project} environments={shown.map(({ env }) => env)} />}
       {archived.length > 0 && <Archived project={project} environments={archived} />}
       {isCreating && <CreateEnvironment project={project} environments={stages} onClose={() => setCreating(false)} />}
     </Page>
