@@ -185,7 +185,10 @@ export class GitSources {
       return { status: "accepted" as const };
     });
     // And again: whoever acted on it before the commit found nothing to pull, and took it away.
-    if (taken.status === "accepted") await this.#parts.timers.setFor(due, at);
+    if (taken.status === "accepted") {
+      await this.#parts.timers.setFor(due, at);
+      this.#parts.timers.hurry();
+    }
     return taken;
   }
 

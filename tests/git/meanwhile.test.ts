@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import { expect, test, vi } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { AppError } from "../../src/errors.ts";
 import { keys } from "../../src/keys.ts";
 import { LIMITS } from "../../src/limits.ts";
@@ -109,6 +109,19 @@ test("a push whose timer is acted on before it is written down is pulled all the
   await later(world);
   (await begun(world)).answer(change("a", { set: { "flows/a": 1 } }));
   await world.domain.gitSources.idle();
+  expect(await world.project.state("staging")).toEqual({ flows: { a: 1 } });
+});
+
+test("a push is fetched at once, and not at the next look for what is due", async () => {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const world = await scene();
+  world.domain.sweeper.start();
+  await push(world, world.secret);
+  await vi.waitFor(() => expect(world.slow.begun).toBe(1));
+  (await world.slow.next()).answer(change("a", { set: { "flows/a": 1 } }));
+  await world.domain.gitSources.idle();
+  await world.domain.sweeper.stop();
   expect(await world.project.state("staging")).toEqual({ flows: { a: 1 } });
 });
 
