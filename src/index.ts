@@ -207,7 +207,9 @@ function providerStatus(provider: Provider): DependencyStatus {
 async function storeStatus(store: Store): Promise<DependencyStatus> {
   try {
     await store.revision([SYSTEM_PARTITION]);
-    return { status: "ok" };
+    const full = store.full?.() ?? null;
+    // Not down: whoever sends requests elsewhere then would take the reads away too, and all instances have the same store.
+    return full === null ? { status: "ok" } : { status: "degraded", reason: `${full} Writes are refused, reads go on.` };
   } catch (error) {
     return { status: "down", reason: error instanceof AppError ? error.message : "unexpected error" };
   }

@@ -126,6 +126,11 @@ interface StoreOf<Value> {
    * @throws where none is to be had in time
    */
   turn?(partition: string): Promise<Turn>;
+  /**
+   * Why it takes no writes for want of room, in words that may be shown to anybody, as far as that can be told without writing; `null` where
+   * nothing says so. Reads go on meanwhile.
+   */
+  full?(): string | null;
   close(): Promise<void>;
 }
 

@@ -1,7 +1,8 @@
 import { AppError } from "../errors.ts";
 import type { Commits } from "../git/commits.ts";
 import { EXIT, EXIT_OF } from "./exit-codes.ts";
-import { Failure } from "./failure.ts";
+import { Failure, usage } from "./failure.ts";
+import { shown } from "./width.ts";
 
 /** A repository that somebody names: a folder of it, or an address that is fetched from as `git clone` would. */
 
@@ -23,6 +24,17 @@ export async function withRepository<Result>(
   } catch (error) {
     throw asFailure(error);
   }
+}
+
+/** A folder of a repository as Git writes it, however somebody types it: `./deploy/` is `deploy`, `.` its root. @throws Failure */
+export function folderWithin(path: string): string {
+  const folder = path.replace(/^(?:\.\/+)+|\/+$/g, "").replace(/^\.$/, "");
+  const isWithin = folder === "" ? !path.startsWith("/") : folder.split("/").every((part) => part !== "" && part !== "." && part !== "..");
+  if (isWithin) return folder;
+  throw usage(
+    `${shown(path)} names no folder of the repository.`,
+    "Give the way from the repository's root, without a / before it and without ..: for example --path deploy/staging.",
+  );
 }
 
 async function local(folder: string): Promise<Commits> {

@@ -118,7 +118,11 @@ function readProjectFile(path: string): { project?: string; env?: string } {
 
 function parsedFile(path: string): Record<string, unknown> {
   try {
-    if (statSync(path).size > BOUNDS.settingsBytes) throw usage(`${path} is too large.`, "Write it anew: `envm init`.");
+    const found = statSync(path);
+    if (found.isDirectory()) throw usage(`${path} is a folder.`, "Remove it, and write the file anew.");
+    // A pipe would be waited for until somebody writes to it.
+    if (!found.isFile()) throw usage(`${path} is no regular file.`, "Remove it, and write the file anew.");
+    if (found.size > BOUNDS.settingsBytes) throw usage(`${path} is too large.`, "Write it anew: `envm init`.");
     const content: unknown = JSON.parse(readFileSync(path, "utf8").replace(/^\uFEFF/, ""));
     if (isObject(content)) return content;
   } catch (error) {

@@ -86,6 +86,8 @@ const CONFIG: Readonly<Record<string, string>> = {
   // Would have a repository's own configuration say which program looks at signatures.
   "log.showSignature": "false",
   "core.quotePath": "false",
+  // Else a repository that is set to another encoding has its messages told in that.
+  "i18n.logOutputEncoding": "UTF-8",
   "credential.helper": "",
   "gc.auto": "0",
   "maintenance.auto": "false",

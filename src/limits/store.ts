@@ -58,6 +58,8 @@ export const STORE = {
   cachedHeads: 10_000,
   /** Milliseconds that a read waits for the store before it is answered from memory, where that is allowed. */
   staleAfterMs: 1_000,
+  /** Milliseconds for which a store counts as full after it refused a write for want of room, unless it takes one as large before. */
+  fullToldMs: 60_000,
   /** Milliseconds that `STALE_READS` may allow at most: how long a revoked token may still read while the store is away. */
   staleMaxMs: 60 * 60_000,
   /** Partitions that a store remembers something of in memory: their number in the SQLite file, what was told of them. */

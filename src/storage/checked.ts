@@ -19,6 +19,7 @@ import type {
   Turn,
   WatchHandlers,
 } from "../ports.ts";
+import { Fullness } from "./fullness.ts";
 
 const PARTITION = /^[A-Za-z0-9_][A-Za-z0-9_:.-]*$/;
 const HASH = /^[0-9a-f]{64}$/;
@@ -43,6 +44,7 @@ class CheckedStore implements Store {
   readonly objects: Objects;
   readonly turn?: (partition: string) => Promise<Turn>;
   readonly #backend: Backend;
+  readonly #fullness = new Fullness();
   #closed: Promise<void> | null = null;
 
   constructor(backend: Backend) {
@@ -94,7 +96,8 @@ class CheckedStore implements Store {
   async commit(partition: string, change: Change): Promise<CommitResult> {
     this.#mustBeOpen();
     checkPartition(partition);
-    return this.#backend.commit(partition, checkChange(change));
+    const written = checkChange(change);
+    return this.#fullness.told(written, this.#backend.commit(partition, written));
   }
 
   watch(handlers: WatchHandlers): Subscription {
@@ -105,6 +108,10 @@ class CheckedStore implements Store {
   async now(): Promise<Date> {
     this.#mustBeOpen();
     return this.#backend.now();
+  }
+
+  full(): string | null {
+    return this.#backend.full?.() ?? this.#fullness.reason;
   }
 
   /** Waits for the writes that were accepted. Closing twice is closing once. */
@@ -127,7 +134,7 @@ class CheckedStore implements Store {
     checkCount("objects in one write", objects.length, LIMITS.commitOperations);
     const distinct = checkObjects(objects);
     checkSize("The objects of one write", sizeOf(distinct), LIMITS.commitBytes);
-    if (distinct.length > 0) await this.#backend.objects.put(partition, distinct);
+    if (distinct.length > 0) await this.#fullness.told({ puts: [], objects: distinct }, this.#backend.objects.put(partition, distinct));
   }
 
   async #listObjects(partition: string, after: Hash | null, limit: number): Promise<readonly ObjectInfo[]> {

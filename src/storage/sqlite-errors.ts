@@ -25,7 +25,7 @@ export function storeError(error: unknown, path: string, subject: string): unkno
   if (code === "") return error;
   if (code === "SQLITE_FULL" || (code.startsWith("SQLITE_IOERR") && !code.includes("FSYNC") && isFull(path))) {
     return new AppError("storage_full", {
-      reason: `The disk is full: there is no room for ${subject}.`,
+      reason: noRoom(subject),
       fix: "Free some space: writes then succeed again by themselves. Reads go on meanwhile.",
       cause: error,
     });
@@ -36,6 +36,10 @@ export function storeError(error: unknown, path: string, subject: string): unkno
     "Look at the disk and at the system's log.",
   ];
   return new AppError("store_unavailable", { reason: `${subject} ${what}`.replace(/^the /, "The "), fix, cause: error });
+}
+
+export function noRoom(subject: string): string {
+  return `The disk is full: there is no room for ${subject}.`;
 }
 
 /** By prefix of SQLite's code: what is the matter with the file, and what to do. */
@@ -74,7 +78,8 @@ export function driverError(error: unknown): unknown {
   });
 }
 
-function isFull(path: string): boolean {
+/** Whether the disk that `path` is on has no room left, which costs no write to find out. */
+export function isFull(path: string): boolean {
   try {
     const { bavail, bsize } = statfsSync(dirname(path));
     return bavail * bsize < FULL_BELOW_BYTES;

@@ -14,7 +14,7 @@ import type {
   WatchHandlers,
 } from "../ports.ts";
 import { GroupQueue, type Outcome } from "./group-queue.ts";
-import { RUNNING, storeError } from "./sqlite-errors.ts";
+import { isFull, noRoom, RUNNING, storeError } from "./sqlite-errors.ts";
 import { openFile, type SqliteFile, sqlitePath } from "./sqlite-file.ts";
 import { SqliteReader } from "./sqlite-reader.ts";
 import { SqliteWriting } from "./sqlite-writing.ts";
@@ -104,6 +104,11 @@ export class SqliteBackend implements Backend {
 
   async now(): Promise<Date> {
     return new Date(this.#clock());
+  }
+
+  /** An engine that nobody writes to would otherwise not know. */
+  full(): string | null {
+    return isFull(this.#file.path) ? noRoom(RUNNING) : null;
   }
 
   async close(): Promise<void> {

@@ -210,6 +210,50 @@ describe("envm import --git", () => {
     expect(await stateOf(env)).toEqual({ flows: { a: 1, b: 2 } });
   });
 
+  test("makes no environment of a branch whose first commit cannot be taken, and says how to step over it", async () => {
+    const { cli } = context;
+    const env = inProject();
+    const tree = workTree();
+    tree.git("switch", "--quiet", "--create", "staging");
+    tree.commit("Bad", { "platform/flows/b.json": "{" });
+    const args = ["import", "--git", tree.folder, "--env-from", "branches", "-y"];
+    const stopped = await cli.run(args, { env });
+    expect(stopped).toMatchObject({ code: 2, err: expect.stringContaining("platform/flows/b.json") });
+    expect((await context.engine.get(`/env/${env.ENVM_PROJECT}`)).status).toBe(404);
+    expect(stopped.err).toContain("envm env create staging, then envm git pull");
+    const mended = tree.commit("Mended", { "platform/flows/b.json": 2 });
+    await cli.ok(["env", "create", "staging"], { env });
+    await cli.ok(["git", "pull", "--git", tree.folder, "--branch", mended, "-y"], { env });
+    expect(await stateOf(env)).toEqual({ flows: { b: 2 } });
+  });
+
+  test("takes a message in the encoding that its commit names, whatever the repository is set to", async () => {
+    const { cli } = context;
+    const env = inProject();
+    const tree = workTree();
+    tree.git("switch", "--quiet", "--create", "staging");
+    tree.git("config", "i18n.commitEncoding", "ISO-8859-1");
+    tree.write({ "platform/flows/a.json": 1, message: Buffer.from("Gr\u00fc\u00dfe", "latin1") });
+    tree.git("add", "platform");
+    tree.git("commit", "--quiet", "--file", "message");
+    await cli.ok(["import", "--git", tree.folder, "--env-from", "branches", "-y"], { env });
+    expect((await logOf(env))[0]).toMatchObject({ message: "Gr\u00fc\u00dfe" });
+  });
+
+  test.each(["../x", "deploy/../x", "/deploy", "/"])("--path %s, which is outside of the repository, is refused", async (path) => {
+    const { cli } = context;
+    const env = inProject();
+    const tree = workTree();
+    tree.commit("One", { "deploy/staging/platform/flows/a.json": 1 });
+    const imported = await cli.run(["import", "--git", ".", "--path", path, "--env-from", "folders", "-y"], { env, cwd: tree.folder });
+    expect(imported).toMatchObject({ code: 2, err: expect.stringContaining(`${path} names no folder of the repository.`) });
+    expect(imported.err).toContain("--path deploy/staging");
+    expect((await context.engine.get(`/env/${env.ENVM_PROJECT}`)).status).toBe(404);
+    await cli.ok(["env", "create", "staging"], { env });
+    const pulled = await cli.run(["git", "pull", "--path", path, "-y"], { env, cwd: tree.folder });
+    expect(pulled).toMatchObject({ code: 2, err: expect.stringContaining(`${path} names no folder of the repository.`) });
+  });
+
   test.each<readonly [string, readonly string[], number]>([
     ["without saying what an environment is", ["--git", "."], 2],
     ["with a file beside", ["x.env", "--git", "."], 2],

@@ -257,6 +257,7 @@ const testedIn: Readonly<Partial<Record<Bound, readonly (readonly [file: string,
 const unreachable: Readonly<Partial<Record<Bound, string>>> = {
   mapDepth: "A name's level is at most 51, five bits of its hash for each: tests/merkle/node.test.ts reads a damaged node.",
   cachedHeads: "A cache: what is not in it is looked up.",
+  fullToldMs: "For how long a refusal tells of a full store: tests/storage/fullness.test.ts.",
   staleAfterMs: "How long a read waits before it is answered from memory: tests/instances/stale.test.ts.",
   recentProjects: "A cache: what is not in it is read, tests/domain/recent-documents.test.ts.",
   recentDocuments: "A cache: what is not in it is read, tests/domain/recent-documents.test.ts.",

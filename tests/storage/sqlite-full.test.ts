@@ -57,6 +57,30 @@ describe.skipIf(!mountable)(`on a disk that is full${why}`, () => {
     expect(await store.get("p", ["a"])).toMatchObject([{ value: 3 }]);
   });
 
+  it("is told as full, though nobody has written since, until there is room again", async () => {
+    expect(store.full?.()).toBeNull();
+    fill(disk);
+    expect(store.full?.()).toContain("The disk is full");
+    rmSync(join(disk, "filler"));
+    expect(store.full?.()).toBeNull();
+  });
+
+  it("/readyz says so and stays 200, since reads go on, and says when writes are taken again", async () => {
+    await store.close();
+    const engine = await new Engine({ env: { STORE_URL: `sqlite:${join(disk, "env.db")}` } }).start();
+    try {
+      const store = async () => (await engine.get<{ checks: { store: object } }>("/readyz")).body.checks.store;
+      expect(await store()).toEqual({ status: "ok" });
+      fill(disk);
+      expect(await engine.get("/readyz")).toMatchObject({ status: 200, body: { status: "ready" } });
+      expect(await store()).toMatchObject({ status: "degraded", reason: expect.stringContaining("Writes are refused, reads go on.") });
+      rmSync(join(disk, "filler"));
+      expect(await store()).toEqual({ status: "ok" });
+    } finally {
+      await engine.dispose();
+    }
+  });
+
   it("an engine that finds no room to start says to make some and start again: it answers nothing meanwhile", async () => {
     await store.close();
     fill(disk);
@@ -103,6 +127,8 @@ describe("a file that may not grow", () => {
     store = await open(pagesOf(path));
     const [full, small] = await Promise.allSettled([store.commit("p", put("b", "x".repeat(100_000))), store.commit("q", put("a", 1))]);
     expect(full).toMatchObject({ status: "rejected", reason: { code: "storage_full" } });
+    // The disk has room: only the refusal tells of it.
+    expect(store.full?.()).toContain("The disk is full");
     // Whether the small one still fits is the database's affair; half of it there is not.
     expect(await store.revision(["p", "q"])).toEqual([1, small.status === "fulfilled" ? 1 : 0]);
     expect(await store.get("p", ["a", "b"])).toMatchObject([{ value: 1 }, null]);

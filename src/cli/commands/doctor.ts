@@ -99,6 +99,12 @@ async function* readiness(client: Client): AsyncGenerator<Finding> {
   for (const [name, { status, reason, since, last_error }] of Object.entries(checks)) {
     const why = [reason, since && `since ${moment(since)}`, last_error && `last: ${last_error}`].filter(Boolean).join("; ");
     if (status === "ok") yield passed(name, "ok");
+    else if (status === "degraded" && name === "store")
+      yield failing(
+        name,
+        why || "takes no writes",
+        "Make room where the engine keeps its database (df -h there): writes then succeed again by themselves. Do not stop the engine before.",
+      );
     else if (status === "degraded")
       yield warning(name, why || "does not work just now", "What needs it fails until it is back; everything else goes on.");
     else

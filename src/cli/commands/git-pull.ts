@@ -3,7 +3,7 @@ import { collect, does, group, leaf } from "../command.ts";
 import type { Context } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { usage } from "../failure.ts";
-import { withRepository } from "../repository.ts";
+import { folderWithin, withRepository } from "../repository.ts";
 import { checkLines, conflictLines, counted, diffLines, moment, names } from "../telling.ts";
 import { readValue } from "../values.ts";
 import { shown } from "../width.ts";
@@ -75,7 +75,7 @@ async function requestOf(context: Context, env: string, options: Pulling): Promi
     return { ...given, ...(acceptRewrite && { rewritten: true }) } as Request;
   }
   const before = { project, env, pulled: known.pulled, rewritten: acceptRewrite };
-  const place = { branch: branch ?? "HEAD", path: path.replace(/^\.?\/+|\/+$/g, "").replace(/^\.$/, "") };
+  const place = { branch: branch ?? "HEAD", path: folderWithin(path) };
   const { changeSince } = await import("../../git/source.ts");
   const change = await withRepository(git ?? ".", branch ?? null, (commits) => changeSince(commits, place, before));
   // Components are any JSON values, which what was parsed is.

@@ -5,7 +5,7 @@ import type { Context } from "../context.ts";
 import { EXIT, type ExitCode } from "../exit-codes.ts";
 import { Failure, usage } from "../failure.ts";
 import { Progress } from "../progress.ts";
-import { withRepository } from "../repository.ts";
+import { folderWithin, withRepository } from "../repository.ts";
 import { counted } from "../telling.ts";
 import { shown } from "../width.ts";
 
@@ -57,7 +57,7 @@ export function importRepository(context: Context, options: ImportingGit): Promi
 }
 
 async function targetsOf({ output }: Context, commits: Commits, { path = "", envFrom, branch, map = [] }: ImportingGit): Promise<Target[]> {
-  const folder = path.replace(/^\.?\/+|\/+$/g, "").replace(/^\.$/, "");
+  const folder = folderWithin(path);
   const names = new Map(map.map(mapping));
   const found: Target[] = [];
   if (envFrom === "folders") {
@@ -202,17 +202,24 @@ class Line {
     if (this.current === null) return;
     const { env, folder } = this.target;
     const { client, project } = this.#context;
-    if (!this.#exists)
-      await client.createEnvironment({ project_id: project, new_environment: env, message: `Imported from ${shown(this.target.from)}` });
-    this.#exists = true;
     const { changeOf } = await import("../../git/source.ts");
     // Where it goes on, the difference is to what is there, whichever way the history came to it.
     const changes =
       this.#isFirst && this.#from !== null ? await this.#commits.changes(this.#from, this.current.id, folder) : this.current.changes;
     this.#isFirst = false;
     const reply = await changeOf(this.#commits, blobs, folder, { ...this.current, changes }, this.#from)
-      // Components are any JSON values, which what was parsed is.
-      .then((change) => client.pull({ project, env, ...change } as RequestOf<"pull">))
+      .then(async (change) => {
+        // Not before its first commit can be read: nobody can delete an environment that nothing came into.
+        if (!this.#exists)
+          await client.createEnvironment({
+            project_id: project,
+            new_environment: env,
+            message: `Imported from ${shown(this.target.from)}`,
+          });
+        this.#exists = true;
+        // Components are any JSON values, which what was parsed is.
+        return client.pull({ project, env, ...change } as RequestOf<"pull">);
+      })
       .catch((error: unknown) => {
         throw this.#stopped(error);
       });
@@ -229,8 +236,9 @@ class Line {
   #stopped(error: unknown): unknown {
     const { env, folder, from } = this.target;
     const path = folder === "" ? "" : ` --path ${shown(folder)}`;
+    const first = this.#exists ? "" : `envm env create ${env}, then `;
     this.#context.output.note(
-      `Stopped at ${this.current?.id.slice(0, 12)} of ${shown(from)}: the same command goes on from there. To step over commits that cannot be taken: envm git pull --git … --branch COMMIT${path} -e ${env}, with a later one that can.`,
+      `Stopped at ${this.current?.id.slice(0, 12)} of ${shown(from)}: the same command goes on from there. To step over commits that cannot be taken: ${first}envm git pull --git … --branch COMMIT${path} -e ${env}, with a later one that can.`,
     );
     return error;
   }

@@ -47,7 +47,8 @@ export function operationRoutes({ version, readiness, draining = () => false, do
     operationId: "getReadiness",
     tag: "Operations",
     summary: "Whether requests can be served",
-    description: "Looks at what the engine depends on. An engine that is about to stop is not ready from the first moment on.",
+    description:
+      "Looks at what the engine depends on. An engine that is about to stop is not ready from the first moment on. One whose store has no room is ready, with its `store` `degraded`: writes are refused with `storage_full`, and reads go on.",
     responses: {
       200: { description: "Ready.", schema: ReadinessReply },
       503: { description: "Not ready; `checks` says why. `draining`: about to stop.", schema: ReadinessReply },
