@@ -61,11 +61,11 @@ export type PlannedEdit = Omit<EditResult, "status"> & { readonly status: "plann
 export async function plannedEdit(
   documents: Documents,
   head: Environment,
-  { version }: Pick<EditRequest, "version">,
+  { version, bump }: Labelling,
   changes: ChangeSummary,
   isChange: boolean,
 ): Promise<PlannedEdit> {
-  if (isChange && version !== undefined) await exactFree(documents, version);
+  if (isChange && version !== undefined) await exactFree(documents, version, bump);
   return { ...editResult("no_changes", documents.project, head, changes), status: "planned" };
 }
 

@@ -4,7 +4,7 @@ import { AppError } from "./errors.ts";
 import { documentsOf, findHead, isExpired, writableHead } from "./heads.ts";
 import { keys, SYSTEM_PARTITION, systemKeys } from "./keys.ts";
 import type { Ledger } from "./ledger.ts";
-import type { Caller, Environment, Page, PageRequest, SyncStatus } from "./model.ts";
+import type { AuditAction, Caller, Environment, Page, PageRequest, SyncStatus } from "./model.ts";
 import { checkProject, quoted } from "./names.ts";
 import { checkMayEdit, type Policy, policyFor, policyOf } from "./policy.ts";
 import type { Hash, Store } from "./ports.ts";
@@ -193,7 +193,7 @@ async function editableHead(tx: Transaction, env: string): Promise<Environment> 
 }
 
 /** A change of the head that makes no revision. */
-async function putHead(tx: Transaction, head: Environment, action: string, reason: string | undefined): Promise<Environment> {
+async function putHead(tx: Transaction, head: Environment, action: AuditAction, reason: string | undefined): Promise<Environment> {
   tx.put(keys.environment(head.env), head);
   await tx.audit({
     action,

@@ -9,7 +9,34 @@ export type { AuditRecord } from "./ports.ts";
 export type EnvironmentType = "development" | "staging" | "production" | "preview" | "custom";
 export type EnvironmentStatus = "active" | "expired" | "archived";
 export type SyncStatus = "in_sync" | "ready_for_deploy" | "deploying" | "failed" | "never_deployed";
-export type RevisionAction = "create" | "update" | "config" | "promote" | "rollback" | "expire" | "restore" | "archive";
+
+const REVISION_ACTIONS = ["create", "update", "config", "promote", "rollback", "expire", "restore", "archive"] as const;
+export type RevisionAction = (typeof REVISION_ACTIONS)[number];
+
+/** What the audit chain of a project tells of. */
+export const PROJECT_ACTIONS = [
+  ...REVISION_ACTIONS,
+  ...(["hold", "resume", "extend", "deployment", "policy", "rollback_failed", "preview_url"] as const),
+  ...(["request_promotion", "approve", "reject", "void_promotion", "expire_promotion", "validation_failed"] as const),
+  ...(["reveal", "clear", "collect"] as const),
+  ...(["webhook_created", "webhook_updated", "webhook_deleted", "webhook_rotated", "webhook_disabled"] as const),
+  ...(["git_source", "pull", "pull_refused", "mirror_set", "mirror_removed"] as const),
+] as const;
+
+/** What the chain of `_system` tells of. */
+export const ACCESS_ACTIONS = [
+  "token_created",
+  "token_rotated",
+  "token_revoked",
+  "token_refused",
+  "access_refused",
+  "audit_key_made",
+] as const;
+
+export type AuditAction = (typeof PROJECT_ACTIONS)[number] | (typeof ACCESS_ACTIONS)[number];
+
+/** What a Deployment Planner says of a deployment. */
+export const DEPLOYMENT_STATUSES = ["deploying", "deployed", "failed"] as const;
 
 /** Two Merkle roots: everything that one revision of an environment consists of. */
 export interface Snapshot {
@@ -47,7 +74,7 @@ interface Hold {
 
 /** What the Deployment Planner last reported. */
 export interface Deployment {
-  readonly status: "deploying" | "deployed" | "failed";
+  readonly status: (typeof DEPLOYMENT_STATUSES)[number];
   readonly version: string;
   readonly revision: number;
   /** The id of the snapshot that was deployed. */

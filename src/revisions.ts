@@ -131,10 +131,10 @@ export async function longestStay(documents: Documents, head: Environment, platf
 /**
  * Chooses the label of an edit: the exact one where the request gives it, otherwise the first free one after `base` in
  * steps of `bump`.
- * @throws invalid_version, version_taken
+ * @throws invalid_version, version_taken, invalid_request where it gives both
  */
 export async function newLabel(tx: Transaction, base: string, bump: Bump, asked: Labelling): Promise<string> {
-  if (asked.version !== undefined) return exactFree(tx, asked.version);
+  if (asked.version !== undefined) return exactFree(tx, asked.version, asked.bump);
   const free = supposedFree(tx, base, asked.bump ?? bump) ?? (await firstFree(tx, parseLabel(base), asked.bump ?? bump));
   if (free !== null) return free;
   throw new AppError("version_taken", {
@@ -145,9 +145,15 @@ export async function newLabel(tx: Transaction, base: string, bump: Bump, asked:
 
 /**
  * The exact label that an edit asks for.
- * @throws invalid_version, version_taken
+ * @throws invalid_version, version_taken, invalid_request where it asks for a step as well
  */
-export async function exactFree(documents: Documents, asked: string): Promise<string> {
+export async function exactFree(documents: Documents, asked: string, bump: Bump | undefined): Promise<string> {
+  if (bump !== undefined) {
+    throw new AppError("invalid_request", {
+      reason: `Both \`bump\` (${quoted(bump)}) and \`version\` (${quoted(asked)}) choose the version.`,
+      fix: "Give one of them: `version` for the exact one, `bump` for the first free one after the environment's.",
+    });
+  }
   const version = exactLabel(asked);
   const [taken] = await documents.getAll<Label>([keys.label(version)]);
   if (taken === null) return version;

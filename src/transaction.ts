@@ -3,7 +3,7 @@ import { AppError } from "./errors.ts";
 import { keys } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
 import { canonicalJson } from "./merkle/index.ts";
-import type { AuditRecord, Caller } from "./model.ts";
+import type { AuditAction, AuditRecord, Caller } from "./model.ts";
 import { quoted } from "./names.ts";
 import type { Change, Check, Entry, Hash, Json, JsonObject, Key, Put, Store, StoredObject } from "./ports.ts";
 import type { KnownDocuments, KnownEntry } from "./recent-documents.ts";
@@ -18,7 +18,7 @@ export interface Project {
 }
 
 interface AuditDraft {
-  readonly action: string;
+  readonly action: AuditAction;
   readonly environment?: string;
   readonly version?: string;
   readonly revision?: number;

@@ -1,7 +1,8 @@
-import { checkPattern } from "./access.ts";
+import { checkPattern, matches } from "./access.ts";
 import { AppError } from "./errors.ts";
 import { keys } from "./keys.ts";
 import { LIMITS } from "./limits.ts";
+import { DEPLOYMENT_STATUSES, PROJECT_ACTIONS } from "./model.ts";
 import { quoted } from "./names.ts";
 import type { JsonObject } from "./ports.ts";
 import type { SecretReference } from "./secrets.ts";
@@ -74,10 +75,19 @@ export async function findWebhook(documents: Documents, id: string): Promise<Web
   throw new AppError("webhook_not_found", { reason: `There is no webhook ${quoted(id)}.`, fix: "GET /env/<project>/webhooks lists them." });
 }
 
+/** What events can be called: a pattern that is none of these would be sent nothing, ever. */
+const EVENTS: readonly string[] = [...PROJECT_ACTIONS, ...DEPLOYMENT_STATUSES.map((status) => `deployment.${status}`)];
+
 /** @throws invalid_request, naming the field */
 export function checkPatterns({ events = [], envs = [] }: WebhookPatch): void {
   for (const pattern of events) {
-    if (EVENT.test(pattern) && pattern.split("*").length <= 2) continue;
+    if (EVENT.test(pattern) && pattern.split("*").length <= 2) {
+      if (EVENTS.some((event) => matches(pattern, event))) continue;
+      throw new AppError("invalid_request", {
+        reason: `\`events\` holds ${quoted(pattern)}, which no event is called.`,
+        fix: `Events are: ${EVENTS.join(", ")}. One \`*\` stands for any characters.`,
+      });
+    }
     throw new AppError("invalid_request", {
       reason: `\`events\` holds what is no pattern: ${quoted(pattern)}.`,
       fix: "Use actions of the audit log, in which one `*` stands for any characters: `promote`, `deployment.*` or `*`.",

@@ -8,6 +8,7 @@ import type { Route } from "../../src/http/route.ts";
 import { keys, systemKeys } from "../../src/keys.ts";
 import { LIMITS } from "../../src/limits.ts";
 import { applyEdits, canonicalJson, decoding, EMPTY_ROOT, keyLayer, snapshotId } from "../../src/merkle/index.ts";
+import { ACCESS_ACTIONS, PROJECT_ACTIONS } from "../../src/model.ts";
 import type { Json } from "../../src/ports.ts";
 import { CheckNameSchema } from "../../src/schemas/promotions.ts";
 import { useEngine } from "../support/engine.ts";
@@ -15,6 +16,13 @@ import { Project } from "../support/project.ts";
 import { blocks, code, read, rows, section } from "./support.ts";
 
 const SPEC = read("ENGINE_SPEC.md");
+
+test("the table of the audit chain has every action that a record can have", () => {
+  const table = rows(section(SPEC, "## 9. Audit chain").split("### 9.1")[0] ?? "").filter(([, of]) => of !== undefined);
+  const told = table.slice(table.findIndex(([actions]) => actions?.startsWith("`create ")));
+  const actions = told.flatMap(([actions]) => code(actions ?? "").split(" "));
+  expect(actions.sort()).toEqual([...PROJECT_ACTIONS, ...ACCESS_ACTIONS].sort());
+});
 
 test("the tables of routes have every route: its operation, and what else it takes", () => {
   const told = rows(section(SPEC, "## 5. Routes")).map(([route, operation]) => `${code(route)} ${operation}`);

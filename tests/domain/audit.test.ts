@@ -62,7 +62,7 @@ test("a record is stored as the canonical JSON of all of it, whatever its detail
   const details = fc.dictionary(name, fc.oneof(json, name)) as fc.Arbitrary<JsonObject>;
   await fc.assert(
     fc.asyncProperty(details, name, async (details, environment) => {
-      const record = await ledger.write(PROJECT, caller(environment), (tx) => tx.audit({ action: "test", environment, details }));
+      const record = await ledger.write(PROJECT, caller(environment), (tx) => tx.audit({ action: "hold", environment, details }));
       const [stored] = await backend.get(PROJECT, [keys.audit(record.seq)]);
       expect(stored?.value).toBe(canonicalJson(record as unknown as Json));
     }),

@@ -75,6 +75,9 @@ describe("a config write", () => {
     );
     expect(await codeOf(project.configure("staging", { vars: { N: "1" }, version: "v0.1.0", dry_run: true }))).toBe("version_taken");
     expect(await codeOf(project.configure("staging", { vars: { N: "1" }, version: "soon", dry_run: true }))).toBe("invalid_version");
+    const both = { version: "v9.0.0", bump: "major" } as const;
+    expect(await codeOf(project.configure("staging", { vars: { N: "1" }, ...both, dry_run: true }))).toBe("invalid_request");
+    expect(await codeOf(project.configure("staging", { vars: { N: "1" }, ...both }))).toBe("invalid_request");
     expect(await documents(store)).toEqual(before);
   });
 

@@ -12,7 +12,7 @@ const ann = caller("ann");
 async function increment(tx: Transaction): Promise<number> {
   const value = ((await tx.get<{ value: number }>("counter"))?.value ?? 0) + 1;
   tx.put("counter", { value });
-  await tx.audit({ action: "increment" });
+  await tx.audit({ action: "update" });
   return value;
 }
 

@@ -37,6 +37,7 @@ describe("a state write that is only planned", () => {
     expect(await patch({ set: { "flows/c": 1 }, ifMatch: ["0".repeat(32)] })).toBe("precondition_failed");
     expect(await patch({ set: { "flows/c": 1 }, env: "nowhere" })).toBe("environment_not_found");
     expect(await patch({ set: { "flows/c": 1 }, version: "v0.1.0" })).toBe("version_taken");
+    expect(await patch({ set: { "flows/c": 1 }, version: "v9.0.0", bump: "major" })).toBe("invalid_request");
     expect(await patch({ set: { "flows/c": 1 }, project: "no project" })).toBe("invalid_name");
     await project.policy({ environments: { staging: { protected: true } } });
     expect(await patch({ set: { "flows/c": 1 } })).toBe("environment_protected");

@@ -125,6 +125,7 @@ export class World {
   }
 
   nextLabel(base: string, bump: "major" | "minor" | "patch", { version, bump: asked }: Labels = {}): string {
+    if (version !== undefined && asked !== undefined) refuse("invalid_request");
     if (version !== undefined) return this.labels.has(version) ? refuse("version_taken") : version;
     let label = bumped(base, asked ?? bump);
     while (this.labels.has(label)) label = bumped(label, asked ?? bump);

@@ -426,6 +426,22 @@ test.each([{ events: ["Promote"] }, { events: ["**"] }, { events: ["a b"] }, { e
   },
 );
 
+test.each(["promotoin", "deployment.done", "token_created", "deployed*"])(
+  "%s is no event, which is told with those that there are",
+  async (event) => {
+    const { sending, receiver, hook } = await open();
+    const refused = {
+      code: "invalid_request",
+      message: expect.stringContaining(`"${event}"`),
+      fix: expect.stringContaining("deployment.failed"),
+    };
+    const events = ["promote", event];
+    await expect(sending.domain.webhooks.create(ADA, PROJECT, { url: `${receiver.url}/hook`, events })).rejects.toMatchObject(refused);
+    const { id } = await hook();
+    await expect(sending.domain.webhooks.patch(ADA, PROJECT, id, { events })).rejects.toMatchObject(refused);
+  },
+);
+
 test("of a project or a webhook that there is not, nothing is made or found", async () => {
   const { sending, receiver, hook } = await open();
   const { webhooks } = sending.domain;

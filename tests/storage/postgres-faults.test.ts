@@ -251,7 +251,7 @@ function errorResponse(severity: string, code: string, message: string): Buffer 
 async function increment(tx: Transaction): Promise<number> {
   const value = ((await tx.get<{ readonly value: number }>("counter"))?.value ?? 0) + 1;
   tx.put("counter", { value });
-  await tx.audit({ action: "increment", details: { value } });
+  await tx.audit({ action: "update", details: { value } });
   return value;
 }
 

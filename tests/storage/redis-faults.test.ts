@@ -203,7 +203,7 @@ interface Counter {
 async function increment(tx: Transaction): Promise<number> {
   const value = ((await tx.get<Counter>("counter"))?.value ?? 0) + 1;
   tx.put("counter", { value });
-  await tx.audit({ action: "increment", details: { value } });
+  await tx.audit({ action: "update", details: { value } });
   return value;
 }
 
