@@ -4,6 +4,7 @@ import { rm, symlink } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { REQUIRE } from "../../scripts/threads.mjs";
 import { openStore } from "../../src/storage/open.ts";
 import Database from "../../src/storage/sqlite-driver.cjs";
 import { headOf, openWorld, PROJECT } from "../domain/support.ts";
@@ -40,6 +41,7 @@ beforeAll(async () => {
     platform: "node",
     format: "esm",
     packages: "external",
+    banner: { js: REQUIRE },
   });
 });
 

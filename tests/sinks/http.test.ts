@@ -98,10 +98,10 @@ test("a webhook's patterns: as many as it may have, and one more", async () => {
   const { as, body } = await open();
   const admin = await as("admin");
   for (const name of ["events", "envs"]) {
-    const patterns = Array.from({ length: LIMITS.webhookPatterns }, () => "x");
+    const patterns = Array.from({ length: LIMITS.webhookPatterns }, () => "p*");
     const create = (given: readonly string[]) => admin({ method: "POST", path: HOOKS, body: { ...body, [name]: given } });
     expect(await create(patterns)).toMatchObject({ status: 201 });
-    expect(await create([...patterns, "x"])).toMatchObject({ status: 400, body: { code: "invalid_request" } });
+    expect(await create([...patterns, "p*"])).toMatchObject({ status: 400, body: { code: "invalid_request" } });
   }
 });
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { build } from "esbuild";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { buildThreads } from "../../scripts/threads.mjs";
+import { buildThreads, REQUIRE } from "../../scripts/threads.mjs";
 import { Sibling } from "../../src/engines/sibling.ts";
 import { keys } from "../../src/keys.ts";
 import type { Store } from "../../src/ports.ts";
@@ -32,7 +32,14 @@ let kv2: StandIn;
 
 beforeAll(async () => {
   [puraify, kv2] = await Promise.all([StandIn.start("puraify"), StandIn.start("kv2")]);
-  const outfile = { outfile: BUNDLE, bundle: true, platform: "node", format: "esm", packages: "external" } as const;
+  const outfile = {
+    outfile: BUNDLE,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    packages: "external",
+    banner: { js: REQUIRE },
+  } as const;
   await build({ entryPoints: ["scripts/vault-move.ts"], ...outfile });
   await buildThreads(resolve(), dirname(BUNDLE));
 });

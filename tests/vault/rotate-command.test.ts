@@ -5,7 +5,7 @@ import { dirname, join, resolve } from "node:path";
 import type { Readable } from "node:stream";
 import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { buildThreads } from "../../scripts/threads.mjs";
+import { buildThreads, REQUIRE } from "../../scripts/threads.mjs";
 import { openStore } from "../../src/storage/open.ts";
 import { openBuiltinVault } from "../../src/vault/builtin.ts";
 import { readRotation } from "../../src/vault/rotation.ts";
@@ -82,6 +82,7 @@ beforeAll(async () => {
     platform: "node",
     format: "esm",
     packages: "external",
+    banner: { js: REQUIRE },
   });
   await buildThreads(resolve(), dirname(BUNDLE));
 });
